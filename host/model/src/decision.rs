@@ -1,0 +1,256 @@
+//! From findings to one decision, and the record of it. Contract 10, sections 4 and 5.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::{
+    Action, DEFAULT_PACK, Finding, Object, Outcome, Severity, Timestamp, new_correlation_id, new_decision_id,
+};
+
+/// The strictest finding: outcome first, then severity, then the earliest. No finding at all is a block, because
+/// a policy without an opinion must not open anything.
+#[must_use]
+pub fn combine(findings: Vec<Finding>) -> Finding {
+    findings
+        .into_iter()
+        .reduce(|strictest, next| {
+            let rank = |finding: &Finding| (finding.outcome.strictness(), finding.severity);
+            if rank(&next) > rank(&strictest) { next } else { strictest }
+        })
+        .unwrap_or_else(|| Finding::engine_error("no policy had an opinion about this action"))
+}
+
+/// Who asks, and under which policy.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Session of the caller.
+    pub session_id: String,
+    /// Agent of the caller.
+    pub agent_id: String,
+    /// The human or machine behind the agent.
+    pub actor: String,
+    /// Repository acted upon.
+    pub repository: String,
+    /// Name of the pack that was asked for.
+    pub policy_pack: String,
+    /// Version of that pack, if it states one.
+    pub pack_version: Option<String>,
+    /// Digest of the compiled policy.
+    pub policy_digest: Option<String>,
+    /// The caller's own correlation id, if it sent one.
+    pub correlation_id: Option<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            session_id: "local".to_owned(),
+            agent_id: "unknown-agent".to_owned(),
+            actor: "ai-agent".to_owned(),
+            repository: "local".to_owned(),
+            policy_pack: DEFAULT_PACK.to_owned(),
+            pack_version: None,
+            policy_digest: None,
+            correlation_id: None,
+        }
+    }
+}
+
+/// The decision record, `cavra.decision.v1`. Contract 10, section 5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// Always `cavra.decision.v1`.
+    pub schema_version: String,
+    /// `dec_` and 12 hex digits.
+    pub decision_id: String,
+    /// Session of the caller.
+    pub session_id: String,
+    /// Agent of the caller.
+    pub agent_id: String,
+    /// The human or machine behind the agent.
+    pub actor: String,
+    /// Repository acted upon.
+    pub repository: String,
+    /// Kind of action.
+    pub action_type: String,
+    /// What is acted upon.
+    pub target: String,
+    /// What is done to it.
+    pub requested_operation: String,
+    /// Name of the pack that was asked for.
+    pub policy_pack: String,
+    /// The same name.
+    pub policy_id: String,
+    /// Rule that decided.
+    pub rule_id: String,
+    /// The decision.
+    pub decision: Outcome,
+    /// Its severity.
+    pub severity: Severity,
+    /// One sentence for humans.
+    pub reason: Option<String>,
+    /// Where the evidence is.
+    pub evidence_refs: Vec<String>,
+    /// Who may approve.
+    pub approver_group: Option<String>,
+    /// Time of the decision.
+    pub timestamp: Timestamp,
+    /// `corr_` and 12 hex digits, or the caller's own.
+    pub correlation_id: String,
+    /// Version of the pack, if it states one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pack_version: Option<String>,
+    /// `sha256:` digest of the compiled policy's canonical JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy_digest: Option<String>,
+}
+
+/// A decided action before it is stamped.
+#[derive(Clone, Debug)]
+pub struct Decided<'a> {
+    /// What was asked.
+    pub action: &'a Action,
+    /// What was found.
+    pub finding: Finding,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Gives a decided action its ids, time and context.
+#[must_use]
+pub fn stamp(decided: Decided<'_>, context: Context) -> DecisionRecord {
+    let Decided { action, finding, now } = decided;
+    let decision_id = new_decision_id();
+    DecisionRecord {
+        schema_version: "cavra.decision.v1".to_owned(),
+        evidence_refs: vec![format!("evidence://{}/{decision_id}", context.session_id)],
+        decision_id,
+        session_id: context.session_id,
+        agent_id: context.agent_id,
+        actor: context.actor,
+        repository: context.repository,
+        action_type: action.action_type().as_str().to_owned(),
+        target: action.target(),
+        requested_operation: action.requested_operation(),
+        policy_id: context.policy_pack.clone(),
+        policy_pack: context.policy_pack,
+        rule_id: finding.rule_id,
+        decision: finding.outcome,
+        severity: finding.severity,
+        reason: Some(finding.reason),
+        approver_group: finding.approver_group,
+        timestamp: now,
+        correlation_id: context.correlation_id.unwrap_or_else(new_correlation_id),
+        pack_version: context.pack_version,
+        policy_digest: context.policy_digest,
+    }
+}
+
+/// A record that another component handed in is not a decision record.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("invalid decision record: {0}")]
+pub struct InvalidRecord(pub &'static str);
+
+/// The one normaliser for decision records made elsewhere (sandbox, importers): fills in the defaults of contract
+/// 10, section 5.
+///
+/// # Errors
+/// [`InvalidRecord`] if `decision` is outside the six values or `evidence_refs` is no text or list.
+pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, InvalidRecord> {
+    let decision_id = text(&record, "decision_id").unwrap_or_else(new_decision_id);
+    let pack = text(&record, "policy_pack").unwrap_or_else(|| DEFAULT_PACK.to_owned());
+    let outcome = text(&record, "decision").unwrap_or_else(|| Outcome::AuditOnly.as_str().to_owned());
+    outcome.parse::<Outcome>().map_err(|()| InvalidRecord("decision is not a known value"))?;
+    let refs = evidence_refs(record.get("evidence_refs"))?;
+    let defaults = [
+        ("schema_version", "cavra.decision.v1".to_owned()),
+        ("decision_id", decision_id),
+        ("session_id", "local".to_owned()),
+        ("agent_id", "unknown-agent".to_owned()),
+        ("actor", "ai-agent".to_owned()),
+        ("repository", "local".to_owned()),
+        ("action_type", "unknown".to_owned()),
+        ("target", String::new()),
+        ("requested_operation", String::new()),
+        ("policy_id", pack.clone()),
+        ("policy_pack", pack),
+        ("rule_id", "runtime.default".to_owned()),
+        ("decision", outcome),
+        ("severity", Severity::Low.as_str().to_owned()),
+        ("timestamp", now.to_string()),
+        ("correlation_id", new_correlation_id()),
+    ];
+    for (field, default) in defaults {
+        if text(&record, field).is_none() {
+            record.insert(field.to_owned(), Value::String(default));
+        }
+    }
+    for field in ["reason", "approver_group"] {
+        record.entry(field).or_insert(Value::Null);
+    }
+    record.insert("evidence_refs".to_owned(), json!(refs));
+    Ok(record)
+}
+
+fn text(record: &Object, field: &str) -> Option<String> {
+    record.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+}
+
+/// A text or a list of texts; null items are dropped.
+pub(crate) fn evidence_refs(value: Option<&Value>) -> Result<Vec<String>, InvalidRecord> {
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(single)) => Ok(vec![single.clone()]),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter(|item| !item.is_null())
+            .map(|item| item.as_str().map(ToOwned::to_owned))
+            .collect::<Option<_>>()
+            .ok_or(InvalidRecord("evidence_refs must hold texts")),
+        Some(_) => Err(InvalidRecord("evidence_refs must be a text or a list")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(rule: &str, outcome: Outcome, severity: Severity) -> Finding {
+        Finding { rule_id: rule.into(), outcome, severity, reason: String::new(), approver_group: None }
+    }
+
+    #[test]
+    fn the_strictest_finding_wins_whatever_the_order() {
+        let allow = finding("allow", Outcome::Allow, Severity::Low);
+        let default = finding("default", Outcome::RequireApproval, Severity::Medium);
+        let approve = finding("approve", Outcome::RequireApproval, Severity::High);
+        let block = finding("block", Outcome::Block, Severity::Low);
+        assert_eq!(combine(vec![allow.clone(), block.clone(), approve.clone()]).rule_id, "block");
+        assert_eq!(combine(vec![block, approve.clone(), allow.clone()]).rule_id, "block");
+        assert_eq!(combine(vec![default, approve, allow.clone()]).rule_id, "approve");
+        assert_eq!(combine(vec![allow.clone(), finding("later", Outcome::Allow, Severity::Low)]).rule_id, "allow");
+    }
+
+    #[test]
+    fn no_finding_blocks() {
+        let verdict = combine(Vec::new());
+        assert_eq!((verdict.outcome, verdict.severity), (Outcome::Block, Severity::Critical));
+    }
+
+    #[test]
+    fn intake_fills_defaults_and_refuses_unknown_outcomes() {
+        let now = Timestamp::from_micros(0);
+        let mut record = Object::new();
+        record.insert("evidence_refs".into(), json!(["a", null, "b"]));
+        record.insert("policy_pack".into(), json!("cavra-hipaa"));
+        let filled = normalize_decision(record, now).unwrap();
+        assert_eq!(filled["decision"], "audit_only");
+        assert_eq!(filled["policy_id"], "cavra-hipaa");
+        assert_eq!(filled["evidence_refs"], json!(["a", "b"]));
+        assert_eq!(filled["timestamp"], "1970-01-01T00:00:00.000000+00:00");
+        let mut bad = Object::new();
+        bad.insert("decision".into(), json!("maybe"));
+        assert!(normalize_decision(bad, now).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! Record kinds, declared as data. The stores, the list endpoints and the CLI read these declarations; adding a
+//! kind means adding a row here.
+
+/// One kind of record.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Singular name for messages: `decision not found`.
+    pub name: &'static str,
+    /// Member that holds the key.
+    pub id: &'static str,
+    /// Member of the JSON store document that holds the list of records.
+    pub collection: &'static str,
+    /// SQLite table. Its columns are the key, [`Kind::columns`] and `payload`, the whole record as JSON text.
+    pub table: &'static str,
+    /// Members kept as columns beside the payload, for filters and order.
+    pub columns: &'static [Column],
+    /// Order of lists; ties are broken by the key, ascending.
+    pub order: Order,
+}
+
+/// One member that is also a column.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Name of member and column.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: ColumnType,
+    /// Lists can be filtered by it, so it is indexed.
+    pub filter: bool,
+    /// It has few distinct values, so the store keeps counts by it and a list's `total` needs no scan.
+    pub facet: bool,
+}
+
+/// Type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text.
+    Text,
+    /// Whole number.
+    Integer,
+}
+
+/// Order of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Column ordered by.
+    pub by: &'static str,
+    /// Direction.
+    pub direction: Direction,
+}
+
+/// Direction of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest first.
+    Ascending,
+    /// Largest first, such as the newest time.
+    Descending,
+}
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: ColumnType::Text, filter: false, facet: false }
+}
+
+const fn filter(name: &'static str) -> Column {
+    Column { filter: true, ..text(name) }
+}
+
+const fn facet(name: &'static str) -> Column {
+    Column { facet: true, ..filter(name) }
+}
+
+const fn integer(name: &'static str) -> Column {
+    Column { kind: ColumnType::Integer, ..text(name) }
+}
+
+/// Decisions. Contract 10, sections 5 and 8.
+pub static DECISIONS: Kind = Kind {
+    name: "decision",
+    id: "decision_id",
+    collection: "decisions",
+    table: "activity_decisions",
+    columns: &[
+        filter("session_id"),
+        facet("agent_id"),
+        text("actor"),
+        facet("repository"),
+        facet("policy_pack"),
+        facet("action_type"),
+        text("target"),
+        text("rule_id"),
+        facet("decision"),
+        facet("severity"),
+        text("timestamp"),
+        text("correlation_id"),
+    ],
+    order: Order { by: "timestamp", direction: Direction::Descending },
+};
+
+/// Sessions. Contract 10, sections 7 and 8.
+pub static SESSIONS: Kind = Kind {
+    name: "session",
+    id: "session_id",
+    collection: "sessions",
+    table: "activity_sessions",
+    columns: &[
+        filter("agent_id"),
+        text("actor"),
+        filter("repository"),
+        filter("policy_pack"),
+        filter("state"),
+        text("started_at"),
+        text("updated_at"),
+        integer("decision_count"),
+        integer("blocked_count"),
+        integer("approval_required_count"),
+    ],
+    order: Order { by: "updated_at", direction: Direction::Descending },
+};

@@ -1,0 +1,33 @@
+//! The nouns of cavra and the pure rules between them: what an action is, what a finding is, how findings become
+//! one decision, and what a stored record looks like. No I/O, no clock of its own beyond [`Timestamp::now`], no async.
+//!
+//! Every other crate depends on this one; it depends on none of them.
+
+mod action;
+mod canonical;
+mod decision;
+mod facts;
+mod finding;
+mod id;
+mod kind;
+mod mcp_trust;
+mod mode;
+mod names;
+mod session;
+mod time;
+
+pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
+pub use canonical::{Digest, canonical, canonical_spaced};
+pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, combine, normalize_decision, stamp};
+pub use facts::{Facts, McpRegistration, McpRegistry};
+pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
+pub use id::{new_correlation_id, new_decision_id, random_hex};
+pub use kind::{Column, ColumnType, DECISIONS, Direction, Kind, Order, SESSIONS};
+pub use mcp_trust::judge_mcp_call;
+pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
+pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
+pub use session::{InvalidSession, SessionState, apply_decision, merge_session, present_session};
+pub use time::Timestamp;
+
+/// A JSON object, the shape of every record.
+pub type Object = serde_json::Map<String, serde_json::Value>;
