@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{
-    Action, DEFAULT_PACK, Finding, Object, Outcome, Severity, Timestamp, new_correlation_id, new_decision_id,
-};
+use crate::{Action, DEFAULT_PACK, Finding, Object, Outcome, Severity, Timestamp, new_correlation_id, new_decision_id};
 
 /// The strictest finding: outcome first, then severity, then the earliest. No finding at all is a block, because
 /// a policy without an opinion must not open anything.

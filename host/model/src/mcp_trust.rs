@@ -24,7 +24,11 @@ fn judge_registered(entry: &McpRegistration, call: &McpToolCall) -> Finding {
         .as_ref()
         .filter(|wanted| !entry.capabilities.is_empty() && !entry.capabilities.contains(wanted));
     if entry.trust_tier == "blocked" || entry.approval_state == "denied" {
-        finding("mcp.registry.blocked", Outcome::Block, format!("MCP server `{server}` is blocked in the trust registry"))
+        finding(
+            "mcp.registry.blocked",
+            Outcome::Block,
+            format!("MCP server `{server}` is blocked in the trust registry"),
+        )
     } else if entry.approval_state == "pending" || matches!(entry.trust_tier.as_str(), "unknown" | "experimental") {
         finding(
             "mcp.registry.requires_approval",

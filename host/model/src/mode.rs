@@ -99,9 +99,7 @@ impl PolicyMode {
             matches!(decision, Outcome::Block | Outcome::RequireApproval | Outcome::AllowWithAttestation);
         let (effective_decision, mode_reason, evidence_required) = match self {
             Self::Enforce => (decision, format!("the decision {decision} is enforced"), enforced_evidence),
-            Self::AuditOnly => {
-                (Outcome::AuditOnly, format!("audit only: would have been {decision}"), true)
-            }
+            Self::AuditOnly => (Outcome::AuditOnly, format!("audit only: would have been {decision}"), true),
             Self::Strict if decision == Outcome::Allow => {
                 (Outcome::RequireApproval, "strict mode: an allowed action still needs approval".to_owned(), true)
             }
@@ -151,7 +149,11 @@ mod tests {
         ];
         for (mode, decision, glass, effective, evidence) in cases {
             let overlay = mode.overlay(decision, glass);
-            assert_eq!((overlay.effective_decision, overlay.evidence_required), (effective, evidence), "{mode} {decision}");
+            assert_eq!(
+                (overlay.effective_decision, overlay.evidence_required),
+                (effective, evidence),
+                "{mode} {decision}"
+            );
         }
     }
 }

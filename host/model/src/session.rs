@@ -103,11 +103,7 @@ pub fn merge_session(
 
 /// Folds one stored decision into its session.
 #[must_use]
-pub fn apply_decision(
-    stored: Option<Object>,
-    decision: &Object,
-    tally: impl FnOnce() -> Vec<(String, u64)>,
-) -> Object {
+pub fn apply_decision(stored: Option<Object>, decision: &Object, tally: impl FnOnce() -> Vec<(String, u64)>) -> Object {
     let of = |field: &str| decision.get(field).and_then(Value::as_str).unwrap_or_default();
     let moment = of("timestamp").parse().unwrap_or_else(|()| Timestamp::now());
     let mut session = counted(stored.unwrap_or_else(|| empty_session(of("session_id"))), tally);
