@@ -117,3 +117,13 @@ pub static SESSIONS: Kind = Kind {
     ],
     order: Order { by: "updated_at", direction: Direction::Descending },
 };
+
+/// MCP servers of the trust registry. Contract 50, section 5.
+pub static MCP_SERVERS: Kind = Kind {
+    name: "mcp server",
+    id: "server_id",
+    collection: "mcp_servers",
+    table: "registry_mcp_servers",
+    columns: &[filter("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
+    order: Order { by: "server_id", direction: Direction::Ascending },
+};

@@ -22,11 +22,11 @@ pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, combine, nor
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};
-pub use kind::{Column, ColumnType, DECISIONS, Direction, Kind, Order, SESSIONS};
+pub use kind::{Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, SESSIONS};
 pub use mcp_trust::judge_mcp_call;
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
-pub use session::{InvalidSession, SessionState, apply_decision, merge_session, present_session};
+pub use session::{InvalidSession, SessionState, apply_decision, is_counted, merge_session, present_session};
 pub use time::Timestamp;
 
 /// A JSON object, the shape of every record.

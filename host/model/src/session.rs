@@ -131,6 +131,12 @@ pub fn present_session(mut session: Object, decision_refs: Vec<String>) -> Objec
     session
 }
 
+/// Whether the session's counts come from decisions already, so that no tally is needed to keep them.
+#[must_use]
+pub fn is_counted(session: &Object) -> bool {
+    session.contains_key(COUNTED)
+}
+
 fn empty_session(id: &str) -> Object {
     let mut session = Object::new();
     for (field, value) in [
@@ -151,7 +157,7 @@ fn empty_session(id: &str) -> Object {
 
 /// Makes the counts those of the stored decisions, if there are any and that has not been done yet.
 fn counted(mut session: Object, tally: impl FnOnce() -> Vec<(String, u64)>) -> Object {
-    if session.contains_key(COUNTED) {
+    if is_counted(&session) {
         return session;
     }
     let tally = tally();

@@ -1,0 +1,140 @@
+//! Decisions and sessions: recorded together in one durable commit, read back through the record store.
+//! Contract 10, sections 5, 7 and 8.
+
+use cavra_model::{
+    DECISIONS, DecisionRecord, Kind, Object, SESSIONS, Timestamp, apply_decision, merge_session, new_decision_id,
+    present_session,
+};
+use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
+use serde_json::Value;
+
+use crate::{CoreError, check_id};
+
+/// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
+/// bits a single collision is already rare.
+const ID_ATTEMPTS: usize = 4;
+
+/// The activity store.
+#[derive(Clone)]
+pub struct Activity {
+    store: RecordStore,
+}
+
+impl Activity {
+    /// Over an open store that knows [`DECISIONS`] and [`SESSIONS`].
+    #[must_use]
+    pub fn new(store: RecordStore) -> Self {
+        Self { store }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// Stores a decision and folds it into its session; durable when it returns.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`]; then neither is stored.
+    pub async fn record(&self, mut decision: DecisionRecord) -> Result<DecisionRecord, CoreError> {
+        for _ in 0..ID_ATTEMPTS {
+            let object = to_object(&decision)?;
+            match self.store.transact(move |tx| store_decision(tx, object)).await {
+                Err(StoreError::Exists) => renew_id(&mut decision),
+                other => return Ok(other.map(|()| decision)?),
+            }
+        }
+        Err(StoreError::Exists.into())
+    }
+
+    /// Merges what a client says about a session over the stored record; answers the session as it is then.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if the body is no session record, [`CoreError::Store`].
+    pub async fn post_session(&self, body: Object) -> Result<Object, CoreError> {
+        check_texts(&body)?;
+        // Checked before the writer is bothered, so that a wrong body costs no commit.
+        let now = Timestamp::now();
+        merge_session(None, &body, Vec::new, now)?;
+        let session = self
+            .store
+            .transact(move |tx| {
+                let id = body.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let stored = tx.get(&SESSIONS, &id)?;
+                let tally = tally(tx, &id)?;
+                let session = merge_session(stored, &body, || tally, now)
+                    .map_err(|error| StoreError::Refused(error.to_string()))?;
+                tx.put(&SESSIONS, session.clone())?;
+                Ok(session)
+            })
+            .await?;
+        self.present(&SESSIONS, session).await
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
+        let record = self.store.get(kind, id).await?.ok_or(CoreError::NotFound(kind.name))?;
+        self.present(kind, record).await
+    }
+
+    /// One page of records.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
+        let mut page = self.store.list(kind, query).await?;
+        for item in &mut page.items {
+            *item = self.present(kind, std::mem::take(item)).await?;
+        }
+        Ok(page)
+    }
+
+    /// A record as clients see it. A session shows the references of its decisions, which are collected when it is
+    /// read: a session of a million decisions must not be rewritten a million times.
+    async fn present(&self, kind: &'static Kind, record: Object) -> Result<Object, CoreError> {
+        if *kind != SESSIONS {
+            return Ok(record);
+        }
+        let id = record.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let refs = self.store.gather(&DECISIONS, ("session_id", id), "evidence_refs").await?;
+        let refs = refs.into_iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect();
+        Ok(present_session(record, refs))
+    }
+}
+
+fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {
+    let id = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let stored = tx.get(&SESSIONS, &id)?;
+    let counted = stored.as_ref().is_some_and(cavra_model::is_counted);
+    let tally = if counted { Vec::new() } else { tally(tx, &id)? };
+    let session = apply_decision(stored, &decision, || tally);
+    tx.insert(&DECISIONS, decision)?;
+    tx.put(&SESSIONS, session)
+}
+
+fn tally(tx: &mut dyn Transaction, session: &str) -> Result<Vec<(String, u64)>, StoreError> {
+    tx.tally(&DECISIONS, ("session_id", session), "decision")
+}
+
+fn renew_id(decision: &mut DecisionRecord) {
+    decision.decision_id = new_decision_id();
+    decision.evidence_refs = vec![format!("evidence://{}/{}", decision.session_id, decision.decision_id)];
+}
+
+fn to_object(decision: &DecisionRecord) -> Result<Object, CoreError> {
+    match serde_json::to_value(decision) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(CoreError::BadRequest("the decision cannot be written as JSON".to_owned())),
+    }
+}
+
+/// Every text of a client's record is an id or a label.
+fn check_texts(body: &Object) -> Result<(), CoreError> {
+    body.iter()
+        .filter_map(|(field, value)| value.as_str().map(|text| (field, text)))
+        .try_for_each(|(field, text)| check_id(field, text))
+}

@@ -1,0 +1,162 @@
+//! The policy decision point: normalise, collect facts, ask every pack, combine, stamp.
+//!
+//! Every path ends in a decision record or in an error; the only way to `allow` is a finding that says so.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cavra_builtin::POLICY_RULES;
+use cavra_model::{
+    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, PackName, Timestamp, combine,
+    judge_mcp_call, stamp,
+};
+use cavra_packs::{PackLibrary, ResolvedPack};
+use cavra_plugins::{Origin, PackSource, PluginErrorKind, PluginHost, PolicyPack};
+
+use crate::{CoreError, DecisionRequest};
+
+/// Decides actions. Stores nothing.
+#[derive(Clone)]
+pub struct DecisionPoint {
+    library: PackLibrary,
+    plugins: PluginHost,
+}
+
+/// A decision and what it was made with.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The stamped record.
+    pub record: DecisionRecord,
+    /// The normalised action, the exact input of the packs.
+    pub action: Action,
+}
+
+impl DecisionPoint {
+    /// Decides with the packs of `library` in the sandboxes of `plugins`.
+    #[must_use]
+    pub fn new(library: PackLibrary, plugins: PluginHost) -> Self {
+        Self { library, plugins }
+    }
+
+    /// The packs.
+    #[must_use]
+    pub fn library(&self) -> &PackLibrary {
+        &self.library
+    }
+
+    /// The pack a request names, or the default pack.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`] or [`CoreError::Pack`].
+    pub fn pack(&self, name: Option<&PackName>) -> Result<Arc<ResolvedPack>, CoreError> {
+        Ok(self.library.resolve(name.unwrap_or(&PackName::default()))?)
+    }
+
+    /// Decides `request` by `pack`.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] for an action that cannot be normalised, [`CoreError::BrokenPack`] for a pack that
+    /// cannot be loaded. A pack that fails while it is asked yields a block, not an error.
+    pub async fn decide(
+        &self,
+        request: DecisionRequest,
+        pack: &ResolvedPack,
+        registry: McpRegistry,
+    ) -> Result<Verdict, CoreError> {
+        let started = Instant::now();
+        let action = cavra_normalize::normalize(request.action)?;
+        let facts = facts(&request.context, registry);
+        let mut findings = self.ask_packs(pack, &action, &facts).await?;
+        if let Action::McpToolCall(call) = &action {
+            findings.extend(judge_mcp_call(&facts.mcp_registry, call));
+        }
+        let finding = combine(findings);
+        metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
+        metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
+        let context = Context {
+            policy_pack: pack.name.clone(),
+            pack_version: pack.version.clone(),
+            policy_digest: Some(pack.digest.to_string()),
+            ..request.context
+        };
+        let record = stamp(Decided { action: &action, finding, now: facts.now }, context);
+        Ok(Verdict { record, action })
+    }
+
+    /// Loads every component of `pack` without asking it anything.
+    ///
+    /// # Errors
+    /// [`CoreError::BrokenPack`] for the first one that cannot be loaded.
+    pub async fn load(&self, pack: &ResolvedPack) -> Result<(), CoreError> {
+        for source in sources(pack) {
+            self.plugins.policy_pack(source).await.map_err(|error| broken(pack, error))?;
+        }
+        Ok(())
+    }
+
+    async fn ask_packs(&self, pack: &ResolvedPack, action: &Action, facts: &Facts) -> Result<Vec<Finding>, CoreError> {
+        let mut findings = Vec::new();
+        for source in sources(pack) {
+            match self.plugins.policy_pack(source).await {
+                Ok(component) => findings.extend(ask(&component, action, facts).await),
+                Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
+                Err(error) => return Err(broken(pack, error)),
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// Everything that has to be asked for one pack: the rule interpreter over the merged document, and the components
+/// that the pack and its parents bring along.
+fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
+    let interpreter = pack.has_rules.then(|| PackSource {
+        plugin: POLICY_RULES.name,
+        version: POLICY_RULES.version,
+        wasm: POLICY_RULES.wasm,
+        wasm_digest: POLICY_RULES.digest,
+        document: &pack.canonical,
+        document_digest: pack.digest.as_str(),
+        origin: Origin::FirstParty,
+    });
+    let components = pack.components.iter().map(|component| PackSource {
+        plugin: &component.pack,
+        version: &component.version,
+        wasm: &component.wasm,
+        wasm_digest: component.digest.as_str(),
+        document: &pack.canonical,
+        document_digest: pack.digest.as_str(),
+        origin: Origin::Operator,
+    });
+    interpreter.into_iter().chain(components)
+}
+
+async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Finding> {
+    match component.evaluate(action, facts).await {
+        Ok(findings) => findings,
+        Err(error) => vec![engine_error(&error)],
+    }
+}
+
+/// A pack that fails while it is asked blocks. Contract 10, section 15.2.
+fn engine_error(error: &cavra_plugins::PluginError) -> Finding {
+    tracing::error!(error = error as &dyn std::error::Error, "policy pack failed; the action is blocked");
+    Finding::engine_error(error.to_string())
+}
+
+fn broken(pack: &ResolvedPack, error: cavra_plugins::PluginError) -> CoreError {
+    tracing::error!(error = &error as &dyn std::error::Error, pack = pack.name, "policy pack cannot be loaded");
+    CoreError::BrokenPack { pack: pack.name.clone(), problem: error.to_string(), source: Some(Box::new(error)) }
+}
+
+fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {
+    Facts {
+        now: Timestamp::now(),
+        session_id: context.session_id.clone(),
+        agent_id: context.agent_id.clone(),
+        actor: context.actor.clone(),
+        repository: context.repository.clone(),
+        mcp_registry,
+        attributes: Vec::new(),
+    }
+}

@@ -1,0 +1,67 @@
+//! One error type for all use cases. `Display` is what a client may read; the cause stays in [`std::error::Error::source`].
+
+use cavra_model::InvalidSession;
+use cavra_normalize::Refusal;
+use cavra_packs::PackError;
+use cavra_plugins::PluginError;
+use cavra_store::StoreError;
+use thiserror::Error;
+
+/// Why a use case did not do what was asked. Nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// The request is wrong; the text says how.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The named thing does not exist; the text is `<kind> not found`.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The policy pack exists but cannot decide.
+    #[error("policy pack `{pack}` cannot be used: {problem}")]
+    BrokenPack {
+        /// Its name.
+        pack: String,
+        /// What is wrong with it.
+        problem: String,
+        /// Where that came from.
+        #[source]
+        source: Option<Box<PluginError>>,
+    },
+    /// The policy pack or its parents are missing or malformed.
+    #[error(transparent)]
+    Pack(PackError),
+    /// The store did not do it.
+    #[error("{}", .0.public())]
+    Store(#[source] StoreError),
+    /// The plugin runtime could not be started.
+    #[error("the plugin runtime cannot be started")]
+    Runtime(#[source] PluginError),
+}
+
+impl From<Refusal> for CoreError {
+    fn from(refusal: Refusal) -> Self {
+        Self::BadRequest(refusal.to_string())
+    }
+}
+
+impl From<InvalidSession> for CoreError {
+    fn from(error: InvalidSession) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl From<StoreError> for CoreError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<PackError> for CoreError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::NotFound { .. } => Self::NotFound("policy pack"),
+            other => Self::Pack(other),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Paging and filters of every list. Contract 10, section 1.
+
+use cavra_model::Kind;
+use cavra_store::Query;
+
+/// Largest page.
+pub const MAX_LIMIT: u64 = 500;
+const DEFAULT_LIMIT: i64 = 50;
+
+/// What a caller asks of a list.
+#[derive(Clone, Debug, Default)]
+pub struct PageRequest {
+    /// Name and value of every query parameter, in order; unknown names are ignored.
+    pub parameters: Vec<(String, String)>,
+    /// Page size as given.
+    pub limit: Option<i64>,
+    /// Start as given.
+    pub offset: Option<i64>,
+}
+
+impl PageRequest {
+    /// Page size, clamped to 1..=500.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit_or(DEFAULT_LIMIT)
+    }
+
+    /// Page size with another default, clamped to 1..=500.
+    #[must_use]
+    pub fn limit_or(&self, default: i64) -> u64 {
+        u64::try_from(self.limit.unwrap_or(default)).unwrap_or(0).clamp(1, MAX_LIMIT)
+    }
+
+    /// Start, clamped to at least 0.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        u64::try_from(self.offset.unwrap_or(0)).unwrap_or(0)
+    }
+
+    /// The first non-empty value of `name`.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(given, value)| given == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The store's query: the filters that `kind` declares.
+    #[must_use]
+    pub fn query(&self, kind: &'static Kind) -> Query {
+        let filters = kind
+            .columns
+            .iter()
+            .filter(|column| column.filter)
+            .filter_map(|column| self.parameter(column.name).map(|value| (column.name, value.to_owned())))
+            .collect();
+        Query { filters, limit: self.limit(), offset: self.offset() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paging_is_clamped() {
+        let page = |limit, offset| {
+            let request = PageRequest { limit, offset, ..PageRequest::default() };
+            (request.limit(), request.offset())
+        };
+        assert_eq!(page(None, None), (50, 0));
+        assert_eq!(page(Some(0), Some(-4)), (1, 0));
+        assert_eq!(page(Some(9999), Some(7)), (500, 7));
+        assert_eq!(page(Some(-1), None), (1, 0));
+    }
+
+    #[test]
+    fn empty_filters_do_not_filter() {
+        let request = PageRequest {
+            parameters: vec![
+                ("agent_id".into(), String::new()),
+                ("decision".into(), "block".into()),
+                ("target".into(), "x".into()),
+            ],
+            ..PageRequest::default()
+        };
+        assert_eq!(request.query(&cavra_model::DECISIONS).filters, [("decision", "block".to_owned())]);
+    }
+}

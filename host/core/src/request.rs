@@ -1,0 +1,157 @@
+//! The body of `POST /decisions`, checked completely before anything is evaluated. Contract 10, sections 1, 3 and 5.1.
+
+use cavra_model::{ActionType, Context, Object, PackName, PolicyMode};
+use cavra_normalize::ActionRequest;
+use serde_json::Value;
+
+use crate::CoreError;
+
+/// Longest text of any single field, in bytes.
+pub const FIELD_LIMIT: usize = 64 * 1024;
+/// Longest id, in characters.
+pub const ID_LIMIT: usize = 256;
+/// Longest correlation id, in characters.
+const CORRELATION_LIMIT: usize = 128;
+
+/// What a caller asks to be decided.
+#[derive(Clone, Debug)]
+pub struct DecisionRequest {
+    /// The action, as told.
+    pub action: ActionRequest,
+    /// The pack to decide by; `None` is the default pack.
+    pub pack: Option<PackName>,
+    /// Who asks.
+    pub context: Context,
+    /// The mode whose overlay is wanted in the answer.
+    pub mode: Option<PolicyMode>,
+}
+
+impl DecisionRequest {
+    /// A request for `action` with nobody in particular asking.
+    #[must_use]
+    pub fn new(action: ActionRequest) -> Self {
+        Self { action, pack: None, context: Context::default(), mode: None }
+    }
+
+    /// Reads a JSON object. Members it does not know are ignored: a caller cannot set the outcome.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] naming the first wrong member.
+    pub fn from_object(body: &Object) -> Result<Self, CoreError> {
+        let action_type = text(body, "action_type", ID_LIMIT)?
+            .ok_or_else(|| CoreError::BadRequest("action_type is required".to_owned()))?;
+        let action_type = action_type
+            .parse::<ActionType>()
+            .map_err(|()| CoreError::BadRequest(format!("unknown action_type; known are {}", known_action_types())))?;
+        let action = ActionRequest {
+            action_type,
+            target: text(body, "target", FIELD_LIMIT)?,
+            operation: text(body, "operation", FIELD_LIMIT)?,
+            server: id(body, "server")?,
+            tool: id(body, "tool")?,
+            capability: id(body, "capability")?,
+            content: None,
+            arguments: None,
+        };
+        let default = Context::default();
+        let context = Context {
+            session_id: id(body, "session_id")?.unwrap_or(default.session_id),
+            agent_id: id(body, "agent_id")?.unwrap_or(default.agent_id),
+            actor: id(body, "actor")?.unwrap_or(default.actor),
+            repository: id(body, "repository")?.unwrap_or(default.repository),
+            correlation_id: limited_id(body, "correlation_id", CORRELATION_LIMIT)?,
+            ..Context::default()
+        };
+        let pack = id(body, "policy_pack")?
+            .map(|name| PackName::new(&name).map_err(|error| CoreError::BadRequest(error.to_string())))
+            .transpose()?;
+        let mode = id(body, "policy_mode")?
+            .map(|mode| {
+                mode.parse().map_err(|error: cavra_model::UnknownMode| CoreError::BadRequest(error.to_string()))
+            })
+            .transpose()?;
+        Ok(Self { action, pack, context, mode })
+    }
+}
+
+fn known_action_types() -> String {
+    ActionType::ALL.map(ActionType::as_str).join(", ")
+}
+
+/// A text member; absent, null and empty are all "not given".
+fn text(body: &Object, field: &str, limit: usize) -> Result<Option<String>, CoreError> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.len() > limit => {
+            Err(CoreError::BadRequest(format!("{field} is longer than {limit} bytes")))
+        }
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(CoreError::BadRequest(format!("{field} must be a text"))),
+    }
+}
+
+fn id(body: &Object, field: &str) -> Result<Option<String>, CoreError> {
+    limited_id(body, field, ID_LIMIT)
+}
+
+fn limited_id(body: &Object, field: &str, limit: usize) -> Result<Option<String>, CoreError> {
+    let value = text(body, field, FIELD_LIMIT)?;
+    if let Some(value) = &value {
+        check_text(field, value, limit)?;
+    }
+    Ok(value)
+}
+
+/// Refuses an id that is too long or holds control characters.
+///
+/// # Errors
+/// [`CoreError::BadRequest`] naming `field`.
+pub fn check_id(field: &str, value: &str) -> Result<(), CoreError> {
+    check_text(field, value, ID_LIMIT)
+}
+
+fn check_text(field: &str, value: &str, limit: usize) -> Result<(), CoreError> {
+    if value.chars().count() > limit {
+        Err(CoreError::BadRequest(format!("{field} is longer than {limit} characters")))
+    } else if value.chars().any(char::is_control) {
+        Err(CoreError::BadRequest(format!("{field} holds control characters")))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(body: Value) -> Result<DecisionRequest, CoreError> {
+        DecisionRequest::from_object(body.as_object().unwrap())
+    }
+
+    #[test]
+    fn defaults_apply_to_absent_null_and_empty_members() {
+        let request =
+            parse(json!({"action_type": "read_file", "target": "a", "session_id": "", "actor": null})).unwrap();
+        assert_eq!((request.context.session_id.as_str(), request.context.actor.as_str()), ("local", "ai-agent"));
+        assert_eq!(request.pack, None);
+    }
+
+    #[test]
+    fn wrong_members_are_refused() {
+        for bad in [
+            json!({}),
+            json!({"action_type": "delete_everything"}),
+            json!({"action_type": 3}),
+            json!({"action_type": "read_file", "target": 5}),
+            json!({"action_type": "read_file", "target": "x".repeat(FIELD_LIMIT + 1)}),
+            json!({"action_type": "read_file", "target": "a", "session_id": "x".repeat(257)}),
+            json!({"action_type": "read_file", "target": "a", "agent_id": "a\u{7}"}),
+            json!({"action_type": "read_file", "target": "a", "policy_pack": "../etc"}),
+            json!({"action_type": "read_file", "target": "a", "policy_mode": "lenient"}),
+            json!({"action_type": "read_file", "target": "a", "correlation_id": "x".repeat(129)}),
+        ] {
+            assert!(parse(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}
