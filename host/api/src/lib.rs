@@ -1,1 +1,22 @@
-//!
+//! The HTTP interface of cavra: every endpoint is a row of one table, from which the router and the OpenAPI document
+//! are built. Nothing is decided here; handlers call `cavra-core` and map its errors.
+
+mod endpoint;
+mod extract;
+mod guard;
+mod handlers;
+mod openapi;
+mod problem;
+mod routes;
+mod schema;
+mod server;
+mod telemetry;
+
+pub use guard::HostGuard;
+pub use openapi::document as openapi_document;
+pub use routes::router;
+pub use server::{ServeError, bind, serve, shutdown_signal};
+pub use telemetry::Telemetry;
+
+/// Largest request body, in bytes. Contract 10, section 1.
+pub const BODY_LIMIT: usize = 1024 * 1024;

@@ -2,7 +2,7 @@
 //! Contract 10, sections 5, 7 and 8.
 
 use cavra_model::{
-    DECISIONS, DecisionRecord, Kind, Object, SESSIONS, Timestamp, apply_decision, merge_session, new_decision_id,
+    DECISIONS, DecisionRecord, Kind, Object, SESSIONS, Timestamp, apply_decision, merge_session, new_decision_id, Outcome,
     present_session,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
@@ -91,6 +91,19 @@ impl Activity {
             *item = self.present(kind, std::mem::take(item)).await?;
         }
         Ok(page)
+    }
+
+    /// Decisions that were blocked, need approval or warned, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn risky(&self, mut query: Query, limit: u64) -> Result<Vec<Object>, CoreError> {
+        let wanted = query.filters.iter().position(|(column, _)| *column == "decision").map(|at| query.filters.remove(at).1);
+        let outcomes = [Outcome::Block, Outcome::RequireApproval, Outcome::Warn].map(Outcome::as_str);
+        let outcomes = outcomes.into_iter().filter(|outcome| wanted.as_deref().is_none_or(|wanted| wanted == *outcome));
+        query.any_of = Some(("decision", outcomes.map(ToOwned::to_owned).collect()));
+        query.limit = limit;
+        Ok(self.store.list(&DECISIONS, query).await?.items)
     }
 
     /// A record as clients see it. A session shows the references of its decisions, which are collected when it is

@@ -1,0 +1,109 @@
+//! Handlers: take the request apart, call the core, put the answer together.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use cavra_core::{App, DecisionRequest, PageRequest, risk_event};
+use cavra_model::{BreakGlass, DECISIONS, Kind, Object};
+use serde_json::{Value, json};
+
+use crate::extract::{Body, Paging};
+use crate::problem::Problem;
+
+/// What handlers answer.
+pub type Answer = Result<Json<Value>, Problem>;
+
+/// `GET /health`.
+pub async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok", "product": "CAVRA" }))
+}
+
+/// `GET /version`.
+pub async fn version() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "name": "CAVRA Runtime Server" }))
+}
+
+/// `POST /decisions`. Contract 10, section 5.1.
+pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
+    let request = DecisionRequest::from_object(&body)?;
+    let mode = request.mode;
+    let record = app.decide(request).await?.record;
+    let mut answer = object(&record);
+    if let Some(mode) = mode {
+        answer.extend(object(&mode.overlay(record.decision, &BreakGlass::default())));
+    }
+    Ok(Json(Value::Object(answer)))
+}
+
+/// `POST /sessions`. Contract 10, section 7.
+pub async fn post_session(State(app): State<App>, Body(body): Body) -> Answer {
+    Ok(Json(Value::Object(app.activity.post_session(body).await?)))
+}
+
+/// One record of an activity kind.
+pub async fn get_record(app: App, kind: &'static Kind, id: String) -> Answer {
+    Ok(Json(Value::Object(app.activity.get(kind, &id).await?)))
+}
+
+/// One page of an activity kind.
+pub async fn list_records(app: App, kind: &'static Kind, page: PageRequest) -> Answer {
+    let found = app.activity.list(kind, page.query(kind)).await?;
+    Ok(Json(json!({
+        "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset(),
+    })))
+}
+
+/// `GET /risk/events`. Contract 10, section 10.
+pub async fn risk_events(State(app): State<App>, Paging(page): Paging) -> Answer {
+    let decisions = app.activity.risky(page.query(&DECISIONS), page.limit_or(500)).await?;
+    Ok(Json(decisions.iter().map(risk_event).collect()))
+}
+
+/// `GET /policy-packs` and `GET /policies`.
+pub async fn policy_packs(State(app): State<App>) -> Answer {
+    blocking(move || cavra_packs::listing(&app.decisions.library().list())).await
+}
+
+/// `GET /policy-pack-catalog`.
+pub async fn policy_pack_catalog(State(app): State<App>) -> Answer {
+    blocking(move || cavra_packs::catalog(&app.decisions.library().list())).await
+}
+
+/// `GET /compliance/mappings`.
+pub async fn compliance_mappings(State(app): State<App>, Paging(page): Paging) -> Answer {
+    blocking(move || {
+        cavra_packs::compliance_mappings(&app.decisions.library().list(), page.parameter("policy_pack"))
+    })
+    .await
+}
+
+/// Reading packs touches the file system, so it leaves the request threads.
+async fn blocking(work: impl FnOnce() -> Value + Send + 'static) -> Answer {
+    tokio::task::spawn_blocking(work).await.map(Json).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "background work failed");
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "the server failed to answer")
+    })
+}
+
+fn object(value: &impl serde::Serialize) -> Object {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        _ => Object::new(),
+    }
+}
+
+/// Handlers of the record endpoints of one kind.
+pub mod records {
+    use axum::routing::{MethodRouter, get};
+
+    use super::{App, Kind, Paging, Path, State, get_record, list_records};
+
+    /// `GET /<kind>`: a page.
+    pub fn list(kind: &'static Kind) -> MethodRouter<App> {
+        get(move |State(app): State<App>, Paging(page): Paging| list_records(app, kind, page))
+    }
+
+    /// `GET /<kind>/{id}`: one.
+    pub fn one(kind: &'static Kind) -> MethodRouter<App> {
+        get(move |State(app): State<App>, Path(id): Path<String>| get_record(app, kind, id))
+    }
+}

@@ -1,0 +1,62 @@
+//! Errors as clients see them: RFC 9457 problem details that carry the contract's `detail`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cavra_core::CoreError;
+use cavra_packs::PackError;
+use cavra_store::StoreError;
+use serde_json::{Value, json};
+
+/// A refusal or failure on its way to the client.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: Value,
+}
+
+impl Problem {
+    /// A problem with one sentence.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: Value::String(detail.into()) }
+    }
+
+    /// 422 with the place that could not be parsed. Contract 10, section 1.
+    pub fn unprocessable(location: &[&str], message: &str, kind: &str) -> Self {
+        let detail = json!([{ "loc": location, "msg": message, "type": kind }]);
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = json!({
+            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<CoreError> for Problem {
+    fn from(error: CoreError) -> Self {
+        let status = status(&error);
+        if status.is_server_error() {
+            tracing::error!(error = &error as &dyn std::error::Error, "request failed");
+        } else {
+            tracing::debug!(error = &error as &dyn std::error::Error, "request refused");
+        }
+        Self::new(status, error.to_string())
+    }
+}
+
+fn status(error: &CoreError) -> StatusCode {
+    match error {
+        CoreError::BadRequest(_) | CoreError::Store(StoreError::Refused(_)) => StatusCode::BAD_REQUEST,
+        CoreError::NotFound(_) | CoreError::Pack(PackError::NotFound { .. }) => StatusCode::NOT_FOUND,
+        CoreError::BrokenPack { .. } | CoreError::Pack(_) => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

@@ -1,0 +1,109 @@
+//! The connection loop: accepts, bounds and drains connections.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+
+/// Connections served at once; further ones wait in the listen queue.
+const MAX_CONNECTIONS: usize = 4096;
+/// Time a client has to send its request head, so that idle half-requests cannot hold connections.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time running requests get to finish at shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failed accept (usually: out of file descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the server cannot listen.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address is open to others and nothing authenticates callers.
+    #[error(
+        "{0} is not a loopback address and no authentication is configured; anybody who reaches it could use this \
+         server. Listen on 127.0.0.1, or pass --allow-unauthenticated if something in front of it authenticates callers"
+    )]
+    OpenToOthers(IpAddr),
+    /// The socket could not be opened.
+    #[error("cannot listen on {0}")]
+    Bind(SocketAddr, #[source] io::Error),
+}
+
+/// Opens the listening socket; refuses an address that others can reach unless `allow_unauthenticated`.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn bind(address: SocketAddr, allow_unauthenticated: bool) -> Result<TcpListener, ServeError> {
+    if !address.ip().is_loopback() && !allow_unauthenticated {
+        return Err(ServeError::OpenToOthers(address.ip()));
+    }
+    TcpListener::bind(address).await.map_err(|error| ServeError::Bind(address, error))
+}
+
+/// Serves until `shutdown` completes, then lets running requests finish.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, router.clone());
+                let watched = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = watched.await {
+                        tracing::debug!(error = &*error as &dyn std::error::Error, "connection ended");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    router: Router,
+) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY refused");
+    }
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
+/// Completes when the process is asked to stop (interrupt or terminate).
+pub async fn shutdown_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        tracing::error!("cannot wait for signals");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

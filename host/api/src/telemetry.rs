@@ -1,0 +1,53 @@
+//! Prometheus metrics and per-request measurements.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of the latency histograms, in seconds: from one decision in memory to a stalled disk.
+const BUCKETS: [f64; 14] =
+    [0.000_02, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
+/// Handle on the process-wide metrics.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Option<PrometheusHandle>);
+
+impl Telemetry {
+    /// Installs the recorder, once per process; later calls share it.
+    #[must_use]
+    pub fn install() -> Self {
+        static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+        let handle = HANDLE.get_or_init(|| {
+            PrometheusBuilder::new().set_buckets(&BUCKETS).and_then(|builder| builder.install_recorder()).ok()
+        });
+        Self(handle.clone())
+    }
+
+    /// The metrics in the Prometheus text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.as_ref().map(|handle| {
+            handle.run_upkeep();
+            handle.render()
+        }).unwrap_or_default()
+    }
+}
+
+/// Counts and times requests by route, never by raw path: a path can hold anything.
+pub async fn measure(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().as_str().to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("cavra_http_request_seconds", "method" => method, "route" => route, "status" => status)
+        .record(started.elapsed().as_secs_f64());
+    response
+}
