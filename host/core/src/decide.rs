@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
-    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, PackName, Timestamp, combine,
+    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, PackName, Subject, Timestamp, combine,
     judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
@@ -73,14 +73,17 @@ impl DecisionPoint {
         let finding = combine(findings);
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
-        let context = Context {
-            policy_pack: pack.name.clone(),
-            pack_version: pack.version.clone(),
-            policy_digest: Some(pack.digest.to_string()),
-            ..request.context
-        };
-        let record = stamp(Decided { action: &action, finding, now: facts.now }, context);
+        let decided = Decided { subject: Subject::from(&action), finding, now: facts.now };
+        let record = stamp(decided, under(pack, request.context));
         Ok(Verdict { record, action })
+    }
+
+    /// The decision about a pull request that an agent is about to create: allowed, with an attestation. Contract
+    /// 10, section 4.5.
+    #[must_use]
+    pub fn attest_pull_request(target: &str, pack: &ResolvedPack, context: Context) -> DecisionRecord {
+        let finding = Finding::pull_request_attestation();
+        stamp(Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() }, under(pack, context))
     }
 
     /// Loads every component of `pack` without asking it anything.
@@ -147,6 +150,16 @@ fn engine_error(error: &cavra_plugins::PluginError) -> Finding {
 fn broken(pack: &ResolvedPack, error: cavra_plugins::PluginError) -> CoreError {
     tracing::error!(error = &error as &dyn std::error::Error, pack = pack.name, "policy pack cannot be loaded");
     CoreError::BrokenPack { pack: pack.name.clone(), problem: error.to_string(), source: Some(Box::new(error)) }
+}
+
+/// `context` with the policy that decided.
+fn under(pack: &ResolvedPack, context: Context) -> Context {
+    Context {
+        policy_pack: pack.name.clone(),
+        pack_version: pack.version.clone(),
+        policy_digest: Some(pack.digest.to_string()),
+        ..context
+    }
 }
 
 fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {

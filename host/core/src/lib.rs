@@ -8,6 +8,7 @@ mod error;
 mod page;
 mod registry;
 mod request;
+mod scenario;
 mod settings;
 mod views;
 
@@ -18,5 +19,6 @@ pub use error::CoreError;
 pub use page::{MAX_LIMIT, PageRequest};
 pub use registry::Registry;
 pub use request::{DecisionRequest, FIELD_LIMIT, ID_LIMIT, check_id};
+pub use scenario::{Step, before_the_agent_acts};
 pub use settings::{Origin, SETTINGS, Setting, Settings};
 pub use views::risk_event;

@@ -50,8 +50,7 @@ impl DecisionRequest {
             server: id(body, "server")?,
             tool: id(body, "tool")?,
             capability: id(body, "capability")?,
-            content: None,
-            arguments: None,
+            ..ActionRequest::of(action_type)
         };
         let default = Context::default();
         let context = Context {

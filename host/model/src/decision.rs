@@ -104,21 +104,54 @@ pub struct DecisionRecord {
     pub policy_digest: Option<String>,
 }
 
-/// A decided action before it is stamped.
+/// What a decision is about, as records show it.
 #[derive(Clone, Debug)]
-pub struct Decided<'a> {
+pub struct Subject {
+    /// Kind of action.
+    pub action_type: String,
+    /// What is acted upon.
+    pub target: String,
+    /// What is done to it.
+    pub requested_operation: String,
+}
+
+impl From<&Action> for Subject {
+    fn from(action: &Action) -> Self {
+        Self {
+            action_type: action.action_type().as_str().to_owned(),
+            target: action.target(),
+            requested_operation: action.requested_operation(),
+        }
+    }
+}
+
+impl Subject {
+    /// A pull request about to be created. Contract 10, section 4.5.
+    #[must_use]
+    pub fn pull_request(target: &str) -> Self {
+        Self {
+            action_type: "pull_request".to_owned(),
+            target: target.to_owned(),
+            requested_operation: "create".to_owned(),
+        }
+    }
+}
+
+/// Something decided, before it is stamped.
+#[derive(Clone, Debug)]
+pub struct Decided {
     /// What was asked.
-    pub action: &'a Action,
+    pub subject: Subject,
     /// What was found.
     pub finding: Finding,
     /// When.
     pub now: Timestamp,
 }
 
-/// Gives a decided action its ids, time and context.
+/// Gives a decision its ids, time and context.
 #[must_use]
-pub fn stamp(decided: Decided<'_>, context: Context) -> DecisionRecord {
-    let Decided { action, finding, now } = decided;
+pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
+    let Decided { subject, finding, now } = decided;
     let decision_id = new_decision_id();
     DecisionRecord {
         schema_version: "cavra.decision.v1".to_owned(),
@@ -128,9 +161,9 @@ pub fn stamp(decided: Decided<'_>, context: Context) -> DecisionRecord {
         agent_id: context.agent_id,
         actor: context.actor,
         repository: context.repository,
-        action_type: action.action_type().as_str().to_owned(),
-        target: action.target(),
-        requested_operation: action.requested_operation(),
+        action_type: subject.action_type,
+        target: subject.target,
+        requested_operation: subject.requested_operation,
         policy_id: context.policy_pack.clone(),
         policy_pack: context.policy_pack,
         rule_id: finding.rule_id,

@@ -132,4 +132,16 @@ impl Finding {
             approver_group: None,
         }
     }
+
+    /// A pull request may be created; an attestation is due. Contract 10, sections 4.5 and 4.6.
+    #[must_use]
+    pub fn pull_request_attestation() -> Self {
+        Self {
+            rule_id: "git.pull_request.allow_with_attestation".to_owned(),
+            outcome: Outcome::AllowWithAttestation,
+            severity: Severity::Medium,
+            reason: "a pull request may be created; its attestation goes with it".to_owned(),
+            approver_group: None,
+        }
+    }
 }

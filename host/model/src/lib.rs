@@ -18,7 +18,7 @@ mod time;
 
 pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use canonical::{Digest, canonical, canonical_spaced};
-pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, combine, normalize_decision, stamp};
+pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, Subject, combine, normalize_decision, stamp};
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};

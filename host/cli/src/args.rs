@@ -1,0 +1,322 @@
+//! The command line. Contract 10, sections 12 and 13.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use cavra_model::ActionType;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
+#[derive(Parser)]
+#[command(name = "cavra", disable_version_flag = true, propagate_version = false)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Print the version.
+    Version(Json),
+    /// Decide one action locally; stores nothing.
+    Evaluate(EvaluateArgs),
+    /// Read, check and compare policy packs.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Run and audit an agent's commands.
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Serve the HTTP interface.
+    Serve(ServeArgs),
+    /// Judge one event of an agent: JSON on standard input, the agent's own answer format on standard output.
+    Hook(HookArgs),
+    /// Speak the Model Context Protocol on standard input and output.
+    McpServer(McpServerArgs),
+    /// Set cavra up for an agent in this directory.
+    #[command(subcommand)]
+    Init(InitCommand),
+    /// Show what cavra does, with the real engine.
+    #[command(subcommand)]
+    Demo(DemoCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write man pages into a directory.
+    Man {
+        /// The directory; created if missing.
+        directory: PathBuf,
+    },
+    /// Compile a plugin (started by cavra itself, in a process with limits of its own).
+    #[command(name = "__compile", hide = true)]
+    Compile,
+}
+
+/// Print JSON.
+#[derive(Args, Clone, Copy)]
+pub struct Json {
+    /// Print one JSON value and nothing else.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which policy decides.
+#[derive(Args, Clone)]
+pub struct PackArg {
+    /// Policy pack; default is the pack file in CAVRA_POLICY, else cavra-ai-agent-baseline.
+    #[arg(long, value_name = "ID")]
+    pub policy_pack: Option<String>,
+}
+
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// read_file, write_file, execute_command, git_operation or mcp_tool_call.
+    #[arg(value_parser = action_type)]
+    pub action_type: ActionType,
+    /// Path, command line, remote/branch, or MCP server.
+    pub target: String,
+    #[command(flatten)]
+    pub pack: PackArg,
+    #[command(flatten)]
+    pub action: ActionArgs,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// enforce, audit_only, strict or break_glass.
+    #[arg(long, default_value = "enforce")]
+    pub policy_mode: String,
+    /// Why the glass is broken.
+    #[arg(long, value_name = "TEXT")]
+    pub break_glass_reason: Option<String>,
+    /// Who breaks the glass.
+    #[arg(long, value_name = "TEXT")]
+    pub break_glass_actor: Option<String>,
+    /// Exit with 10 for require_approval and 20 for block.
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Details of an action that have defaults.
+#[derive(Args, Clone, Default)]
+pub struct ActionArgs {
+    /// Git operation.
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// MCP tool.
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// Capability the MCP call needs.
+    #[arg(long)]
+    pub capability: Option<String>,
+}
+
+/// Who asks.
+#[derive(Args, Clone, Default)]
+pub struct IdentityArgs {
+    /// Session.
+    #[arg(long)]
+    pub session_id: Option<String>,
+    /// Agent.
+    #[arg(long)]
+    pub agent_id: Option<String>,
+    /// Who is behind the agent.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Repository.
+    #[arg(long)]
+    pub repository: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum PolicyCommand {
+    /// List the packs with their titles.
+    List(Json),
+    /// Show a pack.
+    Describe {
+        /// Pack.
+        id: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Check a policy file or pack directory.
+    Validate {
+        /// File or directory.
+        path: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Check that a pack keeps the five promises every pack has to keep.
+    Test {
+        #[command(flatten)]
+        pack: PackArg,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the decision about one action.
+    Explain {
+        /// Action type.
+        #[arg(value_parser = action_type)]
+        action_type: ActionType,
+        /// Path, command line, remote/branch, or MCP server.
+        target: String,
+        #[command(flatten)]
+        pack: PackArg,
+        #[command(flatten)]
+        action: ActionArgs,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print a pack merged with its parents.
+    Compile {
+        #[command(flatten)]
+        pack: PackArg,
+        /// Pack file laid over the pack; may be repeated.
+        #[arg(long, value_name = "PATH")]
+        overlay: Vec<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Compare two packs, each a name or a path.
+    Diff {
+        /// Before.
+        left: String,
+        /// After.
+        right: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Decide the demonstration's seven actions.
+    #[command(visible_alias = "dry-run")]
+    Simulate(ScenarioArgs),
+    /// Write a starter pack.
+    Init {
+        /// File to write; an existing one is left alone.
+        #[arg(long, default_value = ".cavra/policy.yaml", value_name = "PATH")]
+        destination: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum DemoCommand {
+    /// Seven actions of an agent, decided before it acts.
+    BeforeTheAgentActs(ScenarioArgs),
+}
+
+#[derive(Args)]
+pub struct ScenarioArgs {
+    /// Directory for the evidence bundle.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub pack: PackArg,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Subcommand)]
+pub enum AgentCommand {
+    /// Start an audited session.
+    Start {
+        #[command(flatten)]
+        session: AgentArgs,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Decide a command and run it through the shell only if it is allowed.
+    Exec {
+        /// The command line.
+        command: String,
+        #[command(flatten)]
+        session: AgentArgs,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the attestation of an audited session.
+    Attest {
+        /// Session.
+        session_id: String,
+        /// Directory of the audit files.
+        #[arg(long, default_value = ".cavra", value_name = "DIR")]
+        audit_dir: PathBuf,
+        /// Format.
+        #[arg(long, default_value = "markdown")]
+        format: String,
+    },
+}
+
+#[derive(Args)]
+pub struct AgentArgs {
+    /// Name of the agent's tool.
+    #[arg(long, default_value = "claude-code")]
+    pub tool: String,
+    /// Repository directory.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub repo: PathBuf,
+    #[command(flatten)]
+    pub pack: PackArg,
+    /// Directory of the audit files.
+    #[arg(long, default_value = ".cavra", value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8000)]
+    pub port: u16,
+    /// Listen on an address others can reach although nothing authenticates them.
+    #[arg(long)]
+    pub allow_unauthenticated: bool,
+}
+
+#[derive(Args)]
+pub struct HookArgs {
+    /// The agent.
+    pub agent: Agent,
+    #[command(flatten)]
+    pub pack: PackArg,
+}
+
+/// Agents with a hook.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Agent {
+    /// Claude Code's `PreToolUse`.
+    ClaudeCode,
+}
+
+#[derive(Args)]
+pub struct McpServerArgs {
+    /// Print the tools and exit.
+    #[arg(long)]
+    pub list_tools: bool,
+    /// Print the decision about a command and exit.
+    #[arg(long, value_name = "TEXT")]
+    pub check_command: Option<String>,
+    #[command(flatten)]
+    pub pack: PackArg,
+}
+
+#[derive(Subcommand)]
+pub enum InitCommand {
+    /// Claude Code: pack, MCP server and hook.
+    ClaudeCode {
+        /// Do not install the `PreToolUse` hook.
+        #[arg(long)]
+        no_hook: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+fn action_type(name: &str) -> Result<ActionType, String> {
+    name.parse().map_err(|()| format!("known are {}", ActionType::ALL.map(ActionType::as_str).join(", ")))
+}

@@ -1,0 +1,185 @@
+//! `cavra agent …`: audited sessions of an agent's commands. Contract 10, section 13; contract 30, section 4.4.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context as _, bail};
+use cavra_core::{DecisionRequest, check_id};
+use cavra_model::{ActionType, Context, DecisionRecord, Object, Outcome, Timestamp, random_hex};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
+use crate::local::{Local, action_request};
+use crate::output::{print_json, print_line, print_text};
+
+/// The audit file `session-<id>.json`.
+#[derive(Serialize, Deserialize)]
+struct Audit {
+    session_id: String,
+    tool: String,
+    repo: String,
+    started_at: Timestamp,
+    actions: Vec<AuditedAction>,
+}
+
+/// A decided action, refused ones included.
+#[derive(Serialize, Deserialize)]
+struct AuditedAction {
+    r#type: String,
+    target: String,
+    decision: Outcome,
+    reason: Option<String>,
+    rule_id: String,
+    severity: String,
+    evidence_refs: Vec<String>,
+}
+
+pub fn run(command: AgentCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AgentCommand::Start { session, json } => start(&session, json),
+        AgentCommand::Exec { command, session, json } => exec(&command, &session, json),
+        AgentCommand::Attest { session_id, audit_dir, format } => attest(&session_id, &audit_dir, &format),
+    }
+}
+
+fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
+    // A session under a pack that cannot decide would refuse everything later; say so now.
+    let local = Local::from_env()?;
+    local.load(&*local.pack(&args.pack)?)?;
+    let audit = Audit::new(args);
+    let path = audit.save(&args.output)?;
+    if format.json {
+        print_json(&json!({ "session_id": audit.session_id, "path": path }))?;
+    } else {
+        print_line(&format!("{} {}", audit.session_id, path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
+    let local = Local::from_env()?;
+    let pack = local.pack(&args.pack)?;
+    let mut audit = Audit::new(args);
+    let action = action_request(ActionType::ExecuteCommand, command, &ActionArgs::default());
+    let context = Context {
+        session_id: audit.session_id.clone(),
+        agent_id: args.tool.clone(),
+        repository: audit.repo.clone(),
+        ..Context::default()
+    };
+    let record = local.decide(DecisionRequest { context, ..DecisionRequest::new(action) }, &pack)?.record;
+    audit.actions.push(AuditedAction::from(&record));
+    // The audit is on disk before anything runs.
+    let path = audit.save(&args.output)?;
+    if record.decision != Outcome::Allow {
+        if format.json {
+            print_json(&record)?;
+        }
+        let reason = record.reason.as_deref().unwrap_or_default();
+        eprintln!("cavra: {}: {reason}; the command was not run (audit: {})", record.decision, path.display());
+        return Ok(ExitCode::FAILURE);
+    }
+    run_command(command, &args.repo, &record, format)
+}
+
+fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json) -> anyhow::Result<ExitCode> {
+    // With --json the decision has standard output to itself.
+    let stdout = if format.json { Stdio::from(std::io::stderr()) } else { Stdio::inherit() };
+    let status = std::process::Command::new("/bin/sh")
+        .args(["-c", command])
+        .current_dir(repo)
+        .stdout(stdout)
+        .status()
+        .context("cannot start the shell")?;
+    if format.json {
+        print_json(record)?;
+    }
+    if status.success() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("cavra: the command failed ({status})");
+    Ok(ExitCode::FAILURE)
+}
+
+fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
+    let path = audit_path(directory, session_id)?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let audit: Object =
+        serde_json::from_str(&text).with_context(|| format!("{} is no audit file", path.display()))?;
+    match format {
+        "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
+        "json" => print_json(&audit)?,
+        "artifact" => {
+            let artifact = directory.join(format!("cavra-attestation-{session_id}.json"));
+            let attestation = json!({
+                "schema_version": "cavra.session.attestation.v1", "product": "CAVRA",
+                "created_at": Timestamp::now(), "audit": audit,
+                "comment": cavra_evidence::session_comment(&audit),
+            });
+            write_atomically(&artifact, &cavra_evidence::pretty(&attestation))?;
+            print_line(&artifact.display().to_string())?;
+        }
+        other => bail!("unknown format `{other}`; known are markdown, json, artifact"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Audit {
+    fn new(args: &AgentArgs) -> Self {
+        Self {
+            session_id: random_hex(6),
+            tool: args.tool.clone(),
+            repo: args.repo.display().to_string(),
+            started_at: Timestamp::now(),
+            actions: Vec::new(),
+        }
+    }
+
+    fn save(&self, directory: &Path) -> anyhow::Result<PathBuf> {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let path = audit_path(directory, &self.session_id)?;
+        write_atomically(&path, &format!("{}\n", serde_json::to_string_pretty(self)?))?;
+        Ok(path)
+    }
+}
+
+impl From<&DecisionRecord> for AuditedAction {
+    fn from(record: &DecisionRecord) -> Self {
+        Self {
+            r#type: record.action_type.clone(),
+            target: record.target.clone(),
+            decision: record.decision,
+            reason: record.reason.clone(),
+            rule_id: record.rule_id.clone(),
+            severity: record.severity.to_string(),
+            evidence_refs: record.evidence_refs.clone(),
+        }
+    }
+}
+
+/// The audit file of a session; an id that could leave the directory is refused.
+fn audit_path(directory: &Path, session_id: &str) -> anyhow::Result<PathBuf> {
+    check_id("session id", session_id)?;
+    if session_id.is_empty() || session_id.contains(['/', '\\']) || session_id.contains("..") {
+        bail!("`{session_id}` is no session id");
+    }
+    Ok(directory.join(format!("session-{session_id}.json")))
+}
+
+/// Written beside and renamed, so that a reader sees the old file or the new one.
+pub fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", random_hex(6)));
+    let temporary = PathBuf::from(temporary);
+    let written = std::fs::File::create_new(&temporary).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    });
+    if written.is_err() {
+        // Nothing to add to the first error if the clean-up fails too.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,45 @@
+//! One module per command. Every command answers its exit code; an error is printed by the caller and exits with 1.
+
+mod agent;
+mod documents;
+mod evaluate;
+mod init;
+mod policy;
+mod policy_checks;
+mod scenario;
+mod serve;
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::args::{Command, DemoCommand, InitCommand, Json};
+use crate::{mcp, output};
+
+/// Runs a command.
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Version(json) => version(json),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Policy(command) => policy::run(command),
+        Command::Agent(command) => agent::run(command),
+        Command::Serve(args) => serve::run(&args),
+        Command::McpServer(args) => mcp::run(&args),
+        Command::Init(InitCommand::ClaudeCode { no_hook, json }) => init::claude_code(!no_hook, json),
+        Command::Demo(DemoCommand::BeforeTheAgentActs(args)) => scenario::demo(&args),
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man { directory } => documents::man_pages(&directory),
+        // Both are answered in `main`, before logging starts.
+        Command::Hook(_) | Command::Compile => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn version(format: Json) -> anyhow::Result<ExitCode> {
+    let version = env!("CARGO_PKG_VERSION");
+    if format.json {
+        output::print_json(&json!({ "name": "cavra", "version": version }))?;
+    } else {
+        output::print_line(&format!("cavra {version}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,177 @@
+//! `cavra policy …`, reading. Contract 10, section 12.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use cavra_model::{ActionType, PackName};
+use cavra_packs::{Pack, ResolvedPack};
+use serde_json::{Value, json};
+
+use super::{policy_checks, scenario};
+use crate::args::{ActionArgs, Json, PackArg, PolicyCommand};
+use crate::local::{Local, action_request};
+use crate::output::{print_json, print_line};
+
+/// The pack that `policy init` and `init claude-code` start from.
+pub const STARTER: &str = include_str!("starter-policy.yaml");
+
+pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        PolicyCommand::List(json) => list(json),
+        PolicyCommand::Describe { id, json } => describe(&id, json),
+        PolicyCommand::Validate { path, json } => validate(&path, json),
+        PolicyCommand::Test { pack, json } => policy_checks::run(&pack, json),
+        PolicyCommand::Explain { action_type, target, pack, action, json: _ } => {
+            explain(action_type, &target, &pack, &action)
+        }
+        PolicyCommand::Compile { pack, overlay, json: _ } => compile(&pack, &overlay),
+        PolicyCommand::Diff { left, right, json: _ } => diff(&left, &right),
+        PolicyCommand::Simulate(args) => scenario::simulate(&args),
+        PolicyCommand::Init { destination, json } => init(&destination, json),
+    }
+}
+
+fn list(format: Json) -> anyhow::Result<ExitCode> {
+    let packs = Local::from_env()?.library().list();
+    if format.json {
+        let rows: Vec<Value> = packs
+            .iter()
+            .map(|pack| json!({ "id": pack.id(), "title": pack.title(), "valid": pack.errors.is_empty() }))
+            .collect();
+        print_json(&rows)?;
+    } else {
+        for pack in &packs {
+            let broken = if pack.errors.is_empty() { "" } else { "  (invalid)" };
+            print_line(&format!("{}  {}{broken}", pack.id(), pack.title().unwrap_or_default()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(id: &str, format: Json) -> anyhow::Result<ExitCode> {
+    let pack = Local::from_env()?.library().get(&PackName::new(id)?)?;
+    if format.json {
+        print_json(&description(&pack))?;
+    } else {
+        print_line(&format!("{} {}", pack.title().unwrap_or_else(|| pack.id()), pack.version().unwrap_or_default()))?;
+        if let Some(description) = pack.description() {
+            print_line(description)?;
+        }
+        print_json(&rules(&pack))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn description(pack: &Pack) -> Value {
+    json!({
+        "id": pack.id(), "title": pack.title(), "description": pack.description(), "version": pack.version(),
+        "errors": pack.errors, "rules": rules(pack),
+    })
+}
+
+/// Every section but the metadata.
+fn rules(pack: &Pack) -> Value {
+    let mut rules = pack.document.clone();
+    if let Value::Object(sections) = &mut rules {
+        sections.remove("metadata");
+    }
+    rules
+}
+
+fn validate(path: &Path, format: Json) -> anyhow::Result<ExitCode> {
+    let document = cavra_packs::read_policy(path);
+    let (id, errors) = match &document {
+        Ok(document) => {
+            let id = document.pointer("/metadata/id").and_then(Value::as_str).unwrap_or("<no id>").to_owned();
+            (Some(id), check(path, document))
+        }
+        Err(error) => (None, vec![error.to_string()]),
+    };
+    if format.json {
+        print_json(&json!({ "id": id, "valid": errors.is_empty(), "errors": errors }))?;
+    } else if let (Some(id), true) = (&id, errors.is_empty()) {
+        print_line(&format!("valid {id}"))?;
+    } else {
+        for error in &errors {
+            print_line(error)?;
+        }
+    }
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The schema first; a document that passes it must also resolve with its parents.
+fn check(path: &Path, document: &Value) -> Vec<String> {
+    let errors = cavra_packs::validate(document);
+    if !errors.is_empty() {
+        return errors;
+    }
+    let resolved = Local::from_env()
+        .and_then(|local| Ok(local.library().resolve_document(&path.display().to_string(), document.clone())?));
+    resolved.err().map(|error| error.to_string()).into_iter().collect()
+}
+
+fn explain(action_type: ActionType, target: &str, pack: &PackArg, action: &ActionArgs) -> anyhow::Result<ExitCode> {
+    let local = Local::from_env()?;
+    let pack = local.pack(pack)?;
+    print_json(&local.decide_action(action_request(action_type, target, action), &pack)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compile(pack: &PackArg, overlays: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let local = Local::from_env()?;
+    let mut document = local.pack(pack)?.document.clone();
+    for overlay in overlays {
+        document = cavra_packs::merge(&document, &local.file(overlay)?.document);
+    }
+    let resolved = local.library().resolve_document("the compiled policy", document)?;
+    local.load(&resolved)?;
+    print_json(&resolved.document)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn diff(left: &str, right: &str) -> anyhow::Result<ExitCode> {
+    let local = Local::from_env()?;
+    let diff = cavra_packs::diff(&named_or_file(&local, left)?.document, &named_or_file(&local, right)?.document);
+    print_json(&diff)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A pack's name; anything that is no name is a path.
+fn named_or_file(local: &Local, reference: &str) -> anyhow::Result<Arc<ResolvedPack>> {
+    let path = Path::new(reference);
+    if path.exists() && (path.is_file() || path.join("policy.yaml").is_file()) {
+        local.file(path)
+    } else {
+        local.named(reference).with_context(|| format!("`{reference}` is neither a pack nor a policy file"))
+    }
+}
+
+fn init(destination: &Path, format: Json) -> anyhow::Result<ExitCode> {
+    if !write_starter(destination)? {
+        bail!("{} exists already; it was left alone", destination.display());
+    }
+    if format.json {
+        print_json(&json!({ "path": destination }))?;
+    } else {
+        print_line(&format!("wrote {}", destination.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the starter pack unless the file exists; answers whether it did.
+pub fn write_starter(destination: &Path) -> anyhow::Result<bool> {
+    if let Some(parent) = destination.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    }
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(destination) {
+        Ok(mut file) => {
+            std::io::Write::write_all(&mut file, STARTER.as_bytes())
+                .with_context(|| format!("cannot write {}", destination.display()))?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", destination.display())),
+    }
+}

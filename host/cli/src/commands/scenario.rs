@@ -1,0 +1,72 @@
+//! The seven actions of "before the agent acts", through the real engine. Contract 10, sections 9 and 12.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cavra_core::before_the_agent_acts;
+use cavra_evidence::{Bundle, Retention, Signing};
+use cavra_model::{Context, Object, Timestamp, random_hex};
+use serde_json::{Value, json};
+
+use crate::args::ScenarioArgs;
+use crate::local::Local;
+use crate::output::{print_json, print_line};
+
+/// Where the demonstration leaves its evidence unless told otherwise.
+const DEMO_OUTPUT: &str = ".cavra/demo";
+
+/// `policy simulate` and `policy dry-run`: evidence only where asked for.
+pub fn simulate(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
+    run(args, args.output.clone())
+}
+
+/// `demo before-the-agent-acts`: always leaves an evidence bundle.
+pub fn demo(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
+    run(args, Some(args.output.clone().unwrap_or_else(|| DEMO_OUTPUT.into())))
+}
+
+fn run(args: &ScenarioArgs, output: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let local = Local::from_env()?;
+    let pack = local.pack(&args.pack)?;
+    let session = format!("demo-{}", random_hex(6));
+    let mut decisions = Vec::new();
+    for step in before_the_agent_acts("unknown-filesystem") {
+        let context = Context { session_id: session.clone(), ..Context::default() };
+        let record = local.wait(step.decide(local.decisions(), &pack, context))?;
+        if let Value::Object(object) = serde_json::to_value(record)? {
+            decisions.push(object);
+        }
+    }
+    if let Some(directory) = &output {
+        write_bundle(directory, &session, &decisions)?;
+    }
+    report(args, output.as_deref(), &session, &decisions)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the evidence of `decisions`.
+pub fn write_bundle(directory: &Path, session: &str, decisions: &[Object]) -> anyhow::Result<()> {
+    let bundle = Bundle {
+        session_id: session,
+        signer: "cavra-cli",
+        created_at: Timestamp::now(),
+        decisions,
+        retention: Retention::default(),
+    };
+    Ok(bundle.write(directory, &Signing::Checksum)?)
+}
+
+fn report(args: &ScenarioArgs, output: Option<&Path>, session: &str, decisions: &[Object]) -> anyhow::Result<()> {
+    if args.json.json {
+        return print_json(&json!({ "session_id": session, "evidence": output, "decisions": decisions }));
+    }
+    for decision in decisions {
+        let text = |field: &str| decision.get(field).and_then(Value::as_str).unwrap_or_default();
+        print_line(&format!("{:<22} {:<16} {}", text("decision"), text("action_type"), text("target")))?;
+        print_line(&format!("{:<22} {}", "", text("reason")))?;
+    }
+    if let Some(directory) = output {
+        print_line(&format!("evidence: {}", directory.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! `cavra serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use cavra_api::{HostGuard, Telemetry};
+use cavra_core::{App, Engine, Settings};
+
+use crate::args::ServeArgs;
+
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::from_env()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("cavra")
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(args, &settings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
+    let telemetry = Telemetry::install();
+    let listener = cavra_api::bind(SocketAddr::new(args.host, args.port), args.allow_unauthenticated).await?;
+    let address = listener.local_addr()?;
+    let app = App::open(settings, Engine::Server)?;
+    warm_up(&app).await;
+    tracing::info!(
+        %address,
+        activity = %app.activity.store().path().display(),
+        mode = app.activity.store().mode().as_str(),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+    let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
+    cavra_api::serve(listener, router, cavra_api::shutdown_signal()).await;
+    app.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Compiles the default pack before the first request needs it. A broken one is no reason not to start: requests
+/// that need it are refused with the same message.
+async fn warm_up(app: &App) {
+    let loaded = match app.pack(None) {
+        Ok(pack) => app.decisions.load(&pack).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = loaded {
+        tracing::error!(error = &error as &dyn std::error::Error, "the default policy pack cannot decide");
+    }
+}

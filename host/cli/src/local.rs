@@ -1,0 +1,99 @@
+//! The embedded decision point of commands, hooks and the MCP adapter: no server, no stores.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use cavra_core::{DecisionPoint, DecisionRequest, Engine, Settings, Verdict};
+use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName};
+use cavra_normalize::ActionRequest;
+use cavra_packs::{PackLibrary, ResolvedPack};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{ActionArgs, PackArg};
+
+/// A decision point and what is needed to wait for it.
+pub struct Local {
+    /// The settings it was made from.
+    pub settings: Settings,
+    decisions: DecisionPoint,
+    runtime: Runtime,
+}
+
+impl Local {
+    /// From the environment.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let settings = Settings::from_env()?;
+        let decisions = DecisionPoint::from_settings(&settings, Engine::OneShot)?;
+        let runtime = Builder::new_current_thread().enable_time().build().context("cannot start the runtime")?;
+        Ok(Self { settings, decisions, runtime })
+    }
+
+    /// The packs.
+    pub fn library(&self) -> &PackLibrary {
+        self.decisions.library()
+    }
+
+    /// The decision point.
+    pub fn decisions(&self) -> &DecisionPoint {
+        &self.decisions
+    }
+
+    /// The pack that is named, else the one in `CAVRA_POLICY`, else the default.
+    pub fn pack(&self, arg: &PackArg) -> anyhow::Result<Arc<ResolvedPack>> {
+        match (&arg.policy_pack, &self.settings.policy_file) {
+            (Some(name), _) => self.named(name),
+            (None, Some(file)) => self.file(file),
+            (None, None) => Ok(self.decisions.pack(None)?),
+        }
+    }
+
+    /// The named pack.
+    pub fn named(&self, name: &str) -> anyhow::Result<Arc<ResolvedPack>> {
+        Ok(self.decisions.pack(Some(&PackName::new(name)?))?)
+    }
+
+    /// The pack in a file or pack directory.
+    pub fn file(&self, path: &Path) -> anyhow::Result<Arc<ResolvedPack>> {
+        let document = cavra_packs::read_policy(path)?;
+        Ok(self.library().resolve_document(&path.display().to_string(), document)?)
+    }
+
+    /// Decides; MCP servers are judged by the pack.
+    pub fn decide(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
+        Ok(self.runtime.block_on(self.decisions.decide(request, pack, McpRegistry::NotConsulted))?)
+    }
+
+    /// Decides an action nobody in particular asks for.
+    pub fn decide_action(&self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+        Ok(self.decide(DecisionRequest::new(action), pack)?.record)
+    }
+
+    /// Waits for a future.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Loads a pack's components without asking them anything.
+    pub fn load(&self, pack: &ResolvedPack) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.decisions.load(pack))?)
+    }
+}
+
+/// An action as the command line gives it. Contract 10, section 12: for an MCP call the target is the server.
+pub fn action_request(action_type: ActionType, target: &str, args: &ActionArgs) -> ActionRequest {
+    let target = target.to_owned();
+    match action_type {
+        ActionType::McpToolCall => ActionRequest {
+            server: Some(target),
+            tool: args.tool.clone(),
+            capability: Some(args.capability.clone().unwrap_or_else(|| "filesystem".to_owned())),
+            ..ActionRequest::of(action_type)
+        },
+        _ => ActionRequest {
+            target: Some(target),
+            operation: args.operation.clone(),
+            ..ActionRequest::of(action_type)
+        },
+    }
+}

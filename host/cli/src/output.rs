@@ -1,0 +1,39 @@
+//! Printing.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+/// One JSON value on standard output, pretty, nothing else.
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print_text(&text)
+}
+
+/// Text on standard output. A reader that has gone away is no error.
+pub fn print_text(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// One line on standard output.
+pub fn print_line(line: &str) -> anyhow::Result<()> {
+    print_text(&format!("{line}\n"))
+}
+
+/// Logs go to standard error: `CAVRA_LOG` sets the filter, `CAVRA_LOG_FORMAT=json` the format. The server says what
+/// it does; commands are silent unless asked, because their errors are printed anyway.
+pub fn start_logging(server: bool) {
+    let default = if server { "info" } else { "off" };
+    let filter = EnvFilter::try_from_env("CAVRA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if std::env::var("CAVRA_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}
