@@ -69,6 +69,9 @@ pub struct PackArg {
     /// Policy pack; default is the pack file in CAVRA_POLICY, else cavra-ai-agent-baseline.
     #[arg(long, value_name = "ID")]
     pub policy_pack: Option<String>,
+    /// Policy file or pack directory that decides instead.
+    #[arg(long, value_name = "PATH", conflicts_with = "policy_pack")]
+    pub policy_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -39,9 +39,9 @@ impl Local {
         &self.decisions
     }
 
-    /// The pack that is named, else the one in `CAVRA_POLICY`, else the default.
+    /// The pack that is named, else the file that is named, else the one in `CAVRA_POLICY`, else the default.
     pub fn pack(&self, arg: &PackArg) -> anyhow::Result<Arc<ResolvedPack>> {
-        match (&arg.policy_pack, &self.settings.policy_file) {
+        match (&arg.policy_pack, arg.policy_file.as_ref().or(self.settings.policy_file.as_ref())) {
             (Some(name), _) => self.named(name),
             (None, Some(file)) => self.file(file),
             (None, None) => Ok(self.decisions.pack(None)?),

@@ -18,8 +18,8 @@ use crate::output::{print_json, print_line};
 const POLICY: &str = ".cavra/policy.yaml";
 const MCP_CONFIG: &str = ".mcp.json";
 const CLAUDE_SETTINGS: &str = ".claude/settings.json";
-/// What the hook entry runs. The pack is named on the command line, because the hook's environment is the agent's.
-const HOOK_COMMAND: &str = "cavra hook claude-code --policy-file .cavra/policy.yaml";
+/// What the hook entry runs, through a shell. The pack is named here, because the hook's environment is the agent's.
+const HOOK_COMMAND: &str = r#"cavra hook claude-code --policy-file "$CLAUDE_PROJECT_DIR/.cavra/policy.yaml""#;
 /// Seconds the agent waits for the hook, twice the hook's own deadline.
 const HOOK_TIMEOUT: u64 = 10;
 

@@ -6,7 +6,7 @@ mod evaluate;
 mod init;
 mod policy;
 mod policy_checks;
-mod scenario;
+pub mod scenario;
 mod serve;
 
 use std::process::ExitCode;

@@ -1,0 +1,63 @@
+//! Decides the actions of one event and records them before anything is answered.
+
+use std::path::{Path, PathBuf};
+
+use cavra_core::{Activity, DecisionRequest};
+use cavra_model::{Context, DECISIONS, DecisionRecord, Kind, SESSIONS};
+use cavra_normalize::ActionRequest;
+use cavra_store::RecordStore;
+
+use crate::args::PackArg;
+use crate::local::Local;
+
+static KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+
+/// Decides every action, records each, and answers the strictest decision.
+pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg) -> anyhow::Result<DecisionRecord> {
+    let local = Local::from_env()?;
+    let pack = local.pack(pack)?;
+    let mut decided = Vec::with_capacity(actions.len());
+    for action in actions {
+        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
+        decided.push(local.decide(request, &pack)?.record);
+    }
+    let activity = Activity::new(RecordStore::open(local.settings.activity.clone(), &KINDS)?);
+    let recorded = local.wait(async {
+        let mut recorded = Vec::with_capacity(decided.len());
+        for record in decided {
+            recorded.push(activity.record(record).await?);
+        }
+        activity.store().close().await;
+        anyhow::Ok(recorded)
+    })?;
+    recorded
+        .into_iter()
+        .max_by_key(|record| (record.decision.strictness(), record.severity))
+        .ok_or_else(|| anyhow::anyhow!("the event holds no action"))
+}
+
+/// Every name under which policy should see the file: relative to the project where it lies inside, and, if links
+/// lead elsewhere, the file they lead to.
+pub fn names_of_file(path: &str, project: &Path) -> Vec<String> {
+    let given = Path::new(path);
+    let absolute = project.join(given);
+    let mut names = vec![relative(&absolute, project)];
+    if let Some(real) = real_path(&absolute) {
+        let root = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+        let name = relative(&real, &root);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn relative(path: &Path, project: &Path) -> String {
+    let inside = path.strip_prefix(project).ok().filter(|inside| !inside.as_os_str().is_empty());
+    inside.unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// The file behind links; for a file that does not exist yet, its real directory and its name.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))
+}

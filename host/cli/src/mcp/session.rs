@@ -1,0 +1,112 @@
+//! What one run of the adapter remembers: its session and the decisions made in it.
+
+use std::sync::Arc;
+
+use cavra_core::DecisionRequest;
+use cavra_model::{Context, DecisionRecord, Object, Outcome, Timestamp, random_hex};
+use cavra_normalize::ActionRequest;
+use cavra_packs::ResolvedPack;
+use serde_json::{Value, json};
+
+use crate::args::PackArg;
+use crate::local::Local;
+
+/// Decisions remembered for summaries and evidence; older ones are dropped.
+const REMEMBERED: usize = 10_000;
+
+pub struct Session {
+    /// The decision point.
+    pub local: Local,
+    default_pack: PackArg,
+    id: String,
+    agent: Option<String>,
+    started_at: Timestamp,
+    decisions: Vec<DecisionRecord>,
+}
+
+impl Session {
+    pub fn new(local: Local, default_pack: PackArg) -> Self {
+        Self {
+            local,
+            default_pack,
+            id: format!("mcp-{}", random_hex(6)),
+            agent: None,
+            started_at: Timestamp::now(),
+            decisions: Vec::new(),
+        }
+    }
+
+    /// Begins anew; answers the summary of the new session.
+    pub fn start(&mut self, agent: Option<String>) -> Value {
+        self.id = format!("mcp-{}", random_hex(6));
+        self.agent = agent;
+        self.started_at = Timestamp::now();
+        self.decisions.clear();
+        self.summary()
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who asks.
+    pub fn context(&self) -> Context {
+        let default = Context::default();
+        Context {
+            session_id: self.id.clone(),
+            agent_id: self.agent.clone().unwrap_or(default.agent_id),
+            ..Context::default()
+        }
+    }
+
+    /// The pack a call names, else the adapter's own.
+    pub fn pack(&self, name: Option<&str>) -> anyhow::Result<Arc<ResolvedPack>> {
+        match name {
+            Some(name) => self.local.named(name),
+            None => self.local.pack(&self.default_pack),
+        }
+    }
+
+    /// Decides and remembers.
+    pub fn decide(&mut self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+        let request = DecisionRequest { context: self.context(), ..DecisionRequest::new(action) };
+        let record = self.local.decide(request, pack)?.record;
+        self.remember(record.clone());
+        Ok(record)
+    }
+
+    /// Adds a decision.
+    pub fn remember(&mut self, record: DecisionRecord) {
+        if self.decisions.len() >= REMEMBERED {
+            self.decisions.remove(0);
+        }
+        self.decisions.push(record);
+    }
+
+    /// A remembered decision.
+    pub fn decision(&self, id: &str) -> Option<&DecisionRecord> {
+        self.decisions.iter().find(|record| record.decision_id == id)
+    }
+
+    /// The remembered decisions as objects.
+    pub fn decisions(&self) -> Vec<Object> {
+        self.decisions
+            .iter()
+            .filter_map(|record| match serde_json::to_value(record) {
+                Ok(Value::Object(object)) => Some(object),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Counts of this session.
+    pub fn summary(&self) -> Value {
+        let count = |outcome| self.decisions.iter().filter(|record| record.decision == outcome).count();
+        json!({
+            "session_id": self.id, "agent_id": self.context().agent_id, "started_at": self.started_at,
+            "decision_count": self.decisions.len(), "blocked_count": count(Outcome::Block),
+            "approval_required_count": count(Outcome::RequireApproval),
+        })
+    }
+}
