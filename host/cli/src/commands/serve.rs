@@ -8,6 +8,7 @@ use cavra_api::{HostGuard, Telemetry};
 use cavra_core::{App, Engine, Settings};
 
 use crate::args::ServeArgs;
+use crate::output::print_line;
 
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
@@ -33,6 +34,8 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
+    // For people and for programs that start a server on a free port.
+    print_line(&format!("listening on http://{address}"))?;
     let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
     cavra_api::serve(listener, router, cavra_api::shutdown_signal()).await;
     app.close().await;
