@@ -1,0 +1,98 @@
+//! Compiles `plugins/` to components and collects `policies/`, then writes `generated.rs` with both.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cavra_guest_build::BuiltComponent;
+use sha2::{Digest, Sha256};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let root = manifest.join("../..").canonicalize()?;
+
+    let plugins = root.join("plugins");
+    for sources in [&plugins, &root.join("sdk/rust"), &root.join("host/rules")] {
+        watch(sources)?;
+    }
+    watch_file(&root.join("Cargo.toml"));
+
+    let components = cavra_guest_build::build_components(&plugins, &guest_target(&out))?;
+    let mut generated = String::new();
+    for component in &components {
+        generated.push_str(&embed_component(component, &out)?);
+    }
+    generated.push_str(&embed_packs(&root.join("policies"))?);
+    write_if_changed(&out.join("generated.rs"), generated.as_bytes())?;
+    Ok(())
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set; this runs under cargo"))
+}
+
+/// The nested cargo's target folder. It is beside the `build` folder of the running one where that is recognisable,
+/// so that `cargo clippy`, which has an output folder of its own, does not compile the guests again.
+fn guest_target(out: &Path) -> PathBuf {
+    let build = out.ancestors().nth(2).filter(|folder| folder.ends_with("build"));
+    build.and_then(Path::parent).unwrap_or(out).join("guests")
+}
+
+/// Asks cargo to run this again when a source changes. Build output that a developer left beside the sources, by
+/// running cargo there, is not a source.
+fn watch(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let path = entry?.path();
+        if !path.ends_with("target") {
+            watch_file(&path);
+        }
+    }
+    Ok(())
+}
+
+fn watch_file(path: &Path) {
+    println!("cargo:rerun-if-changed={}", path.display());
+}
+
+/// Writes a component beside the generated code and answers the static that includes it.
+fn embed_component(component: &BuiltComponent, out: &Path) -> Result<String, Box<dyn Error>> {
+    let BuiltComponent { name, version, wasm } = component;
+    let file = out.join(format!("{name}.wasm"));
+    write_if_changed(&file, wasm)?;
+    let constant = name.to_uppercase().replace('-', "_");
+    let mut digest = String::from("sha256:");
+    for byte in Sha256::digest(wasm) {
+        write!(digest, "{byte:02x}")?;
+    }
+    Ok(format!(
+        "/// The component `{name}`.\npub static {constant}: Component = Component {{ name: {name:?}, \
+         version: {version:?}, wasm: include_bytes!({file:?}), digest: {digest:?} }};\n"
+    ))
+}
+
+/// The packs of the folder, one per sub-folder with a `policy.yaml`, sorted by name.
+fn embed_packs(policies: &Path) -> Result<String, Box<dyn Error>> {
+    watch_file(policies);
+    let mut packs = Vec::new();
+    for entry in fs::read_dir(policies).map_err(|error| format!("{}: {error}", policies.display()))? {
+        let folder = entry?.path();
+        let file = folder.join("policy.yaml");
+        if let (Some(name), true) = (folder.file_name().and_then(|name| name.to_str()), file.is_file()) {
+            packs.push((name.to_owned(), file));
+        }
+    }
+    packs.sort();
+    let mut code = String::from("/// The shipped packs, sorted by name.\npub static PACKS: &[ShippedPack] = &[\n");
+    for (name, file) in &packs {
+        writeln!(code, "    ShippedPack {{ name: {name:?}, policy_yaml: include_str!({file:?}) }},")?;
+    }
+    code.push_str("];\n");
+    Ok(code)
+}
+
+/// Leaves an unchanged file's time alone, so that what includes it is not compiled again.
+fn write_if_changed(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    if fs::read(file).is_ok_and(|present| present == content) { Ok(()) } else { fs::write(file, content) }
+}
