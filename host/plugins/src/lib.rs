@@ -1,1 +1,32 @@
+//! The plugin runtime: the only crate that names wasmtime.
 //!
+//! A policy pack is a component that imports nothing, plus a document it interprets. Loading compiles the component,
+//! runs `configure(document)` once and keeps a snapshot of the memory it left behind, so that every decision starts
+//! in a fresh instance that is already configured. A pack can only compute: it has no clock, files, network,
+//! randomness or memory of earlier calls.
+//!
+//! What a pack may use is decided in [`Limits`], and no call can be made without them: one function makes stores.
+//! What goes wrong is a [`PluginError`] that names the plugin, its version and its digest; nothing that goes wrong
+//! is ever an empty answer, because an empty answer means "no opinion".
+
+mod audit;
+mod bindings;
+mod cache;
+mod child;
+mod compile;
+mod convert;
+mod engine;
+mod error;
+mod host;
+mod limits;
+mod loaded;
+mod pack;
+mod snapshot;
+mod store;
+mod wire;
+
+pub use child::compile_worker;
+pub use error::{Diagnostic, PluginError, PluginErrorKind};
+pub use host::{HostConfig, Origin, PackSource, PluginHost, PoolUsage};
+pub use limits::{LimitOutOfRange, Limits};
+pub use pack::{Description, PolicyPack};

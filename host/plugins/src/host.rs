@@ -1,0 +1,262 @@
+//! The host of all plugins: one engine, the packs in memory, and how a pack gets there.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cavra_model::Digest;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+
+use crate::audit;
+use crate::cache::{Cache, CacheId};
+use crate::child::compile_in_child;
+use crate::compile::{Compiled, compile};
+use crate::engine::{Profile, Runtime};
+use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
+use crate::limits::Limits;
+use crate::loaded::{Key, Loaded};
+use crate::pack::PolicyPack;
+
+/// Compilations at a time; each takes a core.
+const COMPILATIONS: usize = 2;
+
+/// How to set a host up.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Limits of every call.
+    pub limits: Limits,
+    /// Where compiled packs are kept between runs; `None` compiles anew in each. Made if it is missing, for this user
+    /// alone. If others can write to it, it is not used.
+    pub cache_dir: Option<PathBuf>,
+    /// True for a server: instances come from a pool that is reserved at the start. False for a process that makes
+    /// few calls and should start fast. Compiled packs fit both.
+    pub pooling: bool,
+    /// Executable whose `__compile` subcommand is [`crate::compile_worker`]. `None` refuses operators' components.
+    pub compile_worker: Option<PathBuf>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { limits: Limits::default(), cache_dir: None, pooling: true, compile_worker: None }
+    }
+}
+
+/// Where a component comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Shipped with this binary: compiled in this process.
+    FirstParty,
+    /// Supplied by the operator: compiled in a process with limits of its own.
+    Operator,
+}
+
+/// A policy pack to load.
+#[derive(Clone, Copy, Debug)]
+pub struct PackSource<'a> {
+    /// Name of the plugin, for errors and metrics.
+    pub plugin: &'a str,
+    /// Version of the plugin, for errors.
+    pub version: &'a str,
+    /// The component.
+    pub wasm: &'a [u8],
+    /// `sha256:` digest of `wasm`. Packs are found by it; it is checked before anything is compiled.
+    pub wasm_digest: &'a str,
+    /// The document as canonical JSON.
+    pub document: &'a str,
+    /// `sha256:` digest of `document`, checked likewise.
+    pub document_digest: &'a str,
+    /// Whose component it is.
+    pub origin: Origin,
+}
+
+/// What the pool of a server holds at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// Instances of components alive.
+    pub instances: u64,
+    /// Linear memories alive.
+    pub memories: usize,
+    /// Bytes of memory kept for the next calls.
+    pub resident_bytes: usize,
+}
+
+/// Loads plugins and keeps them. Cheap to clone.
+#[derive(Clone)]
+pub struct PluginHost(Arc<Inner>);
+
+struct Inner {
+    runtime: Arc<Runtime>,
+    limits: Arc<Limits>,
+    compatibility: u64,
+    cache: Option<Arc<Cache>>,
+    compile_worker: Option<PathBuf>,
+    loaded: Loaded,
+    calls: Arc<Semaphore>,
+    compilations: Arc<Semaphore>,
+}
+
+impl fmt::Debug for PluginHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginHost").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl PluginHost {
+    /// Sets the engine up.
+    ///
+    /// # Errors
+    /// [`PluginError`] if a limit is out of its range or the engine cannot be made. A cache that cannot be used is
+    /// no error: the host works without it and says so in the log.
+    pub fn new(config: HostConfig) -> Result<Self, PluginError> {
+        let HostConfig { limits, cache_dir, pooling, compile_worker } = config;
+        let profile = if pooling { Profile::Server } else { Profile::Cli };
+        let runtime = limits
+            .check()
+            .map_err(Failure::load)
+            .and_then(|()| Runtime::new(profile, &limits).map_err(|error| Failure::load(format_args!("{error:#}"))))
+            .map_err(|failure| failure.about(&Identity::host()))?;
+        let cache = cache_dir.and_then(|dir| match Cache::open(&dir) {
+            Ok(cache) => Some(Arc::new(cache)),
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "compiled plugins are not cached");
+                None
+            }
+        });
+        Ok(Self(Arc::new(Inner {
+            compatibility: runtime.compatibility(),
+            runtime: Arc::new(runtime),
+            calls: Arc::new(Semaphore::new(limits.calls)),
+            limits: Arc::new(limits),
+            cache,
+            compile_worker,
+            loaded: Loaded::default(),
+            compilations: Arc::new(Semaphore::new(COMPILATIONS)),
+        })))
+    }
+
+    /// The pack of a component and a document: from memory, from the cache, or compiled.
+    ///
+    /// Callers that ask for the same pack at the same time wait for one load. A load that failed is remembered for
+    /// some seconds, so that a broken pack cannot be used to keep the machine busy.
+    ///
+    /// # Errors
+    /// [`PluginError`], of every kind: loading runs `configure`.
+    pub async fn policy_pack(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
+        self.0.loaded.get(Key::of(&source), || self.load(source)).await
+    }
+
+    /// What the pool holds; `None` without a pool.
+    #[must_use]
+    pub fn pool_usage(&self) -> Option<PoolUsage> {
+        self.0.runtime.engine.pooling_allocator_metrics().map(|pool| PoolUsage {
+            instances: pool.component_instances(),
+            memories: pool.memories(),
+            resident_bytes: pool.unused_memory_bytes_resident().saturating_add(pool.unused_table_bytes_resident()),
+        })
+    }
+
+    async fn load(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
+        let identity = Identity::of(&source);
+        let began = std::time::Instant::now();
+        let pack = match self.from_cache(&identity, &source).await {
+            Some(pack) => pack,
+            None => self.compiled(&identity, &source).await.map_err(|failure| {
+                tracing::debug!(plugin = source.plugin, kind = failure.kind.as_str(), cause = ?failure.cause, "plugin does not load");
+                failure.about(&identity)
+            })?,
+        };
+        tracing::debug!(plugin = source.plugin, version = source.version, elapsed = ?began.elapsed(), "plugin loaded");
+        Ok(Arc::new(pack))
+    }
+
+    /// Any trouble with the cache is a miss.
+    async fn from_cache(&self, identity: &Identity, source: &PackSource<'_>) -> Option<PolicyPack> {
+        let (host, id) = (self.clone(), self.cache_id(source));
+        let (identity, document) = (identity.clone(), source.document.to_owned());
+        let cache = self.0.cache.clone()?;
+        let read = move || {
+            let compiled = cache.load(&id, host.0.limits.code_bytes)?;
+            host.admit(&identity, compiled, document).map_err(|failure| tracing::debug!(?failure, "cache miss")).ok()
+        };
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return read();
+        }
+        tokio::task::spawn_blocking(read).await.ok().flatten()
+    }
+
+    /// Compiles, keeps the result, and admits it.
+    async fn compiled(&self, identity: &Identity, source: &PackSource<'_>) -> Result<PolicyPack, Failure> {
+        let slots = self.0.compilations.clone();
+        let slot = tokio::time::timeout(self.0.limits.compile_time, slots.acquire_owned()).await;
+        let slot = slot.map_err(|elapsed| Failure::new(PluginErrorKind::Busy, elapsed))?.map_err(Failure::load)?;
+        if Digest::of(source.wasm).as_str() != source.wasm_digest
+            || Digest::of(source.document).as_str() != source.document_digest
+        {
+            return Err(Failure::load("the component or the document is not what its digest says"));
+        }
+        let (host, identity, id, origin) = (self.clone(), identity.clone(), self.cache_id(source), source.origin);
+        let (wasm, document) = (source.wasm.to_vec(), source.document.to_owned());
+        let work = move || {
+            // Held until the work is done, even if nobody waits for it any more.
+            let _slot = slot;
+            let compiled = host.compile(origin, wasm, &document)?;
+            if let Some(cache) = &host.0.cache {
+                cache.store(&id, &compiled);
+            }
+            host.admit(&identity, compiled, document)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(Failure::load)?
+    }
+
+    /// Blocks. Runs on a thread that may be blocked.
+    fn compile(&self, origin: Origin, wasm: Vec<u8>, document: &str) -> Result<Compiled, Failure> {
+        let Inner { runtime, limits, compatibility, compile_worker, .. } = &*self.0;
+        if wasm.len() > limits.wasm_bytes || document.len() > limits.document_bytes {
+            return Err(PluginErrorKind::Input.into());
+        }
+        match (origin, compile_worker) {
+            (Origin::FirstParty, _) => {
+                let executor = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::load)?;
+                executor.block_on(compile(runtime, limits, &wasm, document))
+            }
+            (Origin::Operator, Some(executable)) => {
+                compile_in_child(executable, *compatibility, limits, wasm, document.to_owned())
+            }
+            (Origin::Operator, None) => Err(Failure::load("no process to compile operators' components in")),
+        }
+    }
+
+    fn admit(&self, identity: &Identity, compiled: Compiled, document: String) -> Result<PolicyPack, Failure> {
+        let Inner { runtime, limits, calls, .. } = &*self.0;
+        let component = compiled.component(&runtime.engine)?;
+        let pre = audit::link(runtime, &component, limits)?;
+        let facts = compiled.into_facts();
+        let document = (!facts.configured).then_some(document);
+        let (runtime, limits, calls) = (runtime.clone(), limits.clone(), calls.clone());
+        Ok(PolicyPack::new(identity.clone(), runtime, limits, pre, document, facts.description, calls))
+    }
+
+    fn cache_id(&self, source: &PackSource<'_>) -> CacheId {
+        CacheId {
+            component: source.wasm_digest.to_owned(),
+            document: source.document_digest.to_owned(),
+            compatibility: self.0.compatibility,
+        }
+    }
+}
+
+impl Identity {
+    fn of(source: &PackSource<'_>) -> Self {
+        Self {
+            plugin: source.plugin.to_owned(),
+            version: source.version.to_owned(),
+            digest: source.wasm_digest.to_owned(),
+        }
+    }
+
+    /// For errors of the host itself.
+    fn host() -> Self {
+        Self { plugin: "host".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), digest: "built in".to_owned() }
+    }
+}

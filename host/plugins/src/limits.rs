@@ -1,0 +1,175 @@
+//! Every limit of every plugin call, in one place: its default, its ceiling and why it is there.
+//!
+//! An operator may lower any limit and raise it up to the ceiling. What is not in this file is not limited by it:
+//! the engine's own settings are in `engine`, the size of the cache is in `cache`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const MIB: usize = 1024 * 1024;
+
+/// Limits of plugin calls. Bytes unless a field says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// All linear memories of one instance together. Default 64 MiB, ceiling 512 MiB. Also bounds how late a deadline
+    /// can be: `memory.fill` is not interruptible and fills about 2 GiB/s.
+    pub memory_bytes: usize,
+    /// Linear memories of one instance. Default 8, ceiling 64. A Rust guest has one, scripting guests a few.
+    pub memories: usize,
+    /// Tables of one instance. Default 8, ceiling 64.
+    pub tables: usize,
+    /// Elements of all tables of one instance together. Default 20,000, ceiling 200,000; 8 bytes of host memory each.
+    pub table_elements: usize,
+    /// Core instances in one component. Default 64, ceiling 256. A Rust guest has 3, a Python guest about 40.
+    pub core_instances: usize,
+    /// Instructions, roughly, of one `evaluate`. Default 50 million (about 5 ms), ceiling 10 thousand million. It does
+    /// not depend on load, so an action that is judged once is judged always.
+    pub evaluate_fuel: u64,
+    /// The same for `configure`, which parses and compiles the whole document. Default 10 thousand million (about
+    /// 1 s), ceiling 100 thousand million.
+    pub configure_fuel: u64,
+    /// Wall clock of one `evaluate`, instantiation included. Default 250 ms, ceiling 10 s. The backstop behind fuel:
+    /// it is what a caller may have to wait.
+    pub evaluate_time: Duration,
+    /// Wall clock of `configure`. Default 5 s, ceiling 60 s.
+    pub configure_time: Duration,
+    /// How long a call waits for its turn before it is refused as busy. Default 1 s, ceiling 30 s.
+    pub queue_time: Duration,
+    /// All texts of an action and its facts together. Default 4 MiB, ceiling 16 MiB; checked before they are copied
+    /// into the guest.
+    pub input_bytes: usize,
+    /// The document given to `configure`. Default 8 MiB, ceiling 32 MiB.
+    pub document_bytes: usize,
+    /// What the host copies out of a guest in one call. Default 256 KiB, ceiling 4 MiB.
+    pub output_bytes: usize,
+    /// Findings in one answer. Default 1,000, ceiling 10,000.
+    pub findings: usize,
+    /// Calls of one pack running at a time. Default 16, ceiling 256. Lower than `calls`, so that one slow pack
+    /// cannot take every place.
+    pub calls_per_pack: usize,
+    /// Calls of all packs running at a time. Default 64, ceiling 1,024. The pool is made for this many, so it is never
+    /// exhausted; times `memory_bytes` it is the most memory that guests can hold.
+    pub calls: usize,
+    /// A component file. Default 20 MiB, ceiling 64 MiB.
+    pub wasm_bytes: usize,
+    /// Wall clock of the compile process for an operator's component. Default 30 s, ceiling 300 s.
+    pub compile_time: Duration,
+    /// Data memory of the compile process. Default 2 GiB, ceiling 8 GiB.
+    pub compile_memory_bytes: u64,
+    /// Compiled code of one pack. Default 128 MiB, ceiling 512 MiB.
+    pub code_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 * MIB,
+            memories: 8,
+            tables: 8,
+            table_elements: 20_000,
+            core_instances: 64,
+            evaluate_fuel: 50_000_000,
+            configure_fuel: 10_000_000_000,
+            evaluate_time: Duration::from_millis(250),
+            configure_time: Duration::from_secs(5),
+            queue_time: Duration::from_secs(1),
+            input_bytes: 4 * MIB,
+            document_bytes: 8 * MIB,
+            output_bytes: 256 * 1024,
+            findings: 1_000,
+            calls_per_pack: 16,
+            calls: 64,
+            wasm_bytes: 20 * MIB,
+            compile_time: Duration::from_secs(30),
+            compile_memory_bytes: 2 * 1024 * MIB as u64,
+            code_bytes: 128 * MIB,
+        }
+    }
+}
+
+/// Longest rule id of a finding.
+pub(crate) const RULE_ID_BYTES: usize = 128;
+/// Longest reason of a finding.
+pub(crate) const REASON_BYTES: usize = 4 * 1024;
+/// Longest approver group of a finding.
+pub(crate) const GROUP_BYTES: usize = 256;
+/// Longest id, title or version in a pack's description.
+pub(crate) const LABEL_BYTES: usize = 512;
+/// Diagnostics kept of a rejected document; the rest is dropped, because people fix the first ones first.
+pub(crate) const DIAGNOSTICS: usize = 100;
+/// Characters kept of a diagnostic's path and message each.
+pub(crate) const DIAGNOSTIC_CHARS: usize = 1_000;
+/// Guest stack; deeper recursion is a trap. Part of no ceiling because it is compiled into the fibre stacks.
+pub(crate) const STACK_BYTES: usize = 512 * 1024;
+/// Fibre stack a guest runs on. What exceeds [`STACK_BYTES`] is left for the host's own frames.
+pub(crate) const FIBRE_BYTES: usize = 1024 * 1024;
+
+/// A limit is zero or above its ceiling.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("limit `{name}` must be between 1 and {ceiling} but is {value}")]
+pub struct LimitOutOfRange {
+    /// Field of [`Limits`].
+    pub name: &'static str,
+    /// The value given; milliseconds for times.
+    pub value: u128,
+    /// The highest value possible; milliseconds for times.
+    pub ceiling: u128,
+}
+
+impl Limits {
+    /// Checks every limit against its ceiling.
+    ///
+    /// # Errors
+    /// [`LimitOutOfRange`] for the first limit that is zero or too high.
+    pub fn check(&self) -> Result<(), LimitOutOfRange> {
+        let mib = MIB as u128;
+        let rows: [(&'static str, u128, u128); 20] = [
+            ("memory_bytes", self.memory_bytes as u128, 512 * mib),
+            ("memories", self.memories as u128, 64),
+            ("tables", self.tables as u128, 64),
+            ("table_elements", self.table_elements as u128, 200_000),
+            ("core_instances", self.core_instances as u128, 256),
+            ("evaluate_fuel", self.evaluate_fuel.into(), 10_000_000_000),
+            ("configure_fuel", self.configure_fuel.into(), 100_000_000_000),
+            ("evaluate_time", self.evaluate_time.as_millis(), 10_000),
+            ("configure_time", self.configure_time.as_millis(), 60_000),
+            ("queue_time", self.queue_time.as_millis(), 30_000),
+            ("input_bytes", self.input_bytes as u128, 16 * mib),
+            ("document_bytes", self.document_bytes as u128, 32 * mib),
+            ("output_bytes", self.output_bytes as u128, 4 * mib),
+            ("findings", self.findings as u128, 10_000),
+            ("calls_per_pack", self.calls_per_pack as u128, 256),
+            ("calls", self.calls as u128, 1_024),
+            ("wasm_bytes", self.wasm_bytes as u128, 64 * mib),
+            ("compile_time", self.compile_time.as_millis(), 300_000),
+            ("compile_memory_bytes", self.compile_memory_bytes.into(), 8 * 1024 * mib),
+            ("code_bytes", self.code_bytes as u128, 512 * mib),
+        ];
+        match rows.into_iter().find(|(_, value, ceiling)| *value == 0 || value > ceiling) {
+            Some((name, value, ceiling)) => Err(LimitOutOfRange { name, value, ceiling }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_below_their_ceilings() {
+        assert_eq!(Limits::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn zero_and_too_much_are_refused_by_name() {
+        let none = Limits { findings: 0, ..Limits::default() };
+        assert_eq!(none.check().unwrap_err().name, "findings");
+        let long = Limits { evaluate_time: Duration::from_secs(11), ..Limits::default() };
+        let error = long.check().unwrap_err();
+        assert_eq!(error.to_string(), "limit `evaluate_time` must be between 1 and 10000 but is 11000");
+    }
+}

@@ -1,0 +1,146 @@
+//! A loaded policy pack, and one decision of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cavra_model::{Action, Facts, Finding};
+use metrics::{Counter, Histogram};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::bindings::PolicyPackPre;
+use crate::convert;
+use crate::engine::Runtime;
+use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
+use crate::limits::Limits;
+use crate::store::{Budget, CallState, store};
+
+/// What a pack says about itself once its document is compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Id of the pack.
+    pub id: String,
+    /// Title for humans.
+    pub title: String,
+    /// Version of the document.
+    pub version: String,
+    /// Number of rules in force.
+    pub rules: u32,
+}
+
+/// A policy pack that is ready to be asked. Every call runs in an instance of its own, which starts from what
+/// `configure` left behind.
+pub struct PolicyPack {
+    identity: Identity,
+    runtime: Arc<Runtime>,
+    limits: Arc<Limits>,
+    pre: PolicyPackPre<CallState>,
+    /// For a component that could not be snapshotted: what to configure each instance with.
+    document: Option<String>,
+    description: Description,
+    calls: Arc<Semaphore>,
+    own_calls: Semaphore,
+    meters: Meters,
+}
+
+/// Handles of the metrics, so that a call does not look them up.
+struct Meters {
+    calls: Counter,
+    instantiate: Histogram,
+    evaluate: Histogram,
+}
+
+impl Meters {
+    fn new(plugin: &str) -> Self {
+        let plugin = plugin.to_owned();
+        Self {
+            calls: metrics::counter!("cavra_plugin_calls_total", "plugin" => plugin.clone()),
+            instantiate: metrics::histogram!("cavra_plugin_instantiate_seconds", "plugin" => plugin.clone()),
+            evaluate: metrics::histogram!("cavra_plugin_evaluate_seconds", "plugin" => plugin),
+        }
+    }
+}
+
+impl PolicyPack {
+    pub(crate) fn new(
+        identity: Identity,
+        runtime: Arc<Runtime>,
+        limits: Arc<Limits>,
+        pre: PolicyPackPre<CallState>,
+        document: Option<String>,
+        description: Description,
+        calls: Arc<Semaphore>,
+    ) -> Self {
+        let own_calls = Semaphore::new(limits.calls_per_pack);
+        let meters = Meters::new(&identity.plugin);
+        Self { identity, runtime, limits, pre, document, description, calls, own_calls, meters }
+    }
+
+    /// What the pack says about itself.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Asks the pack about one action. An empty answer is no opinion.
+    ///
+    /// Dropping the future ends the guest. Needs a tokio runtime with timers.
+    ///
+    /// # Errors
+    /// [`PluginError`]; the caller has to treat it as a block.
+    pub async fn evaluate(&self, action: &Action, facts: &Facts) -> Result<Vec<Finding>, PluginError> {
+        self.meters.calls.increment(1);
+        self.call(action, facts).await.map_err(|failure| {
+            let error = failure.about(&self.identity);
+            let (plugin, kind) = (self.identity.plugin.clone(), error.kind().as_str());
+            metrics::counter!("cavra_plugin_errors_total", "plugin" => plugin, "kind" => kind).increment(1);
+            error
+        })
+    }
+
+    async fn call(&self, action: &Action, facts: &Facts) -> Result<Vec<Finding>, Failure> {
+        if convert::input_bytes(action, facts) > self.limits.input_bytes {
+            return Err(PluginErrorKind::Input.into());
+        }
+        let _turn = self.turn().await?;
+        let began = Instant::now();
+        let mut store = store(&self.runtime, &self.limits, Budget::evaluate(&self.limits)).map_err(Failure::load)?;
+        let instance = match self.pre.instantiate_async(&mut store).await {
+            Ok(instance) => instance,
+            Err(error) => return Err(Failure::of_instantiation(&error, store.data())),
+        };
+        self.meters.instantiate.record(began.elapsed());
+        if let Some(document) = &self.document {
+            match instance.call_configure(&mut store, document).await {
+                Ok(answer) => drop(convert::description(answer)?),
+                Err(error) => return Err(Failure::of_call(&error, store.data())),
+            }
+        }
+        let (action, facts) = (convert::action(action), convert::facts(facts));
+        let answer = match instance.call_evaluate(&mut store, &action, &facts).await {
+            Ok(answer) => convert::findings(answer, self.limits.findings)?,
+            Err(error) => return Err(Failure::of_call(&error, store.data())),
+        };
+        self.meters.evaluate.record(began.elapsed());
+        Ok(answer)
+    }
+
+    /// Waits for this pack's turn first and for a place in the pool second, so that callers of a slow pack queue up
+    /// where they are in nobody else's way.
+    async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Failure> {
+        if let Ok(own) = self.own_calls.try_acquire()
+            && let Ok(place) = self.calls.try_acquire()
+        {
+            return Ok((own, place));
+        }
+        let wait = async { Ok((self.own_calls.acquire().await?, self.calls.acquire().await?)) };
+        match tokio::time::timeout(self.limits.queue_time, wait).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(closed)) => {
+                let closed: tokio::sync::AcquireError = closed;
+                Err(Failure::new(PluginErrorKind::Busy, closed))
+            }
+            Err(elapsed) => Err(Failure::new(PluginErrorKind::Busy, elapsed)),
+        }
+    }
+}
