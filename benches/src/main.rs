@@ -1,1 +1,89 @@
-fn main() {}
+//! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
+//! more of `evaluate`, `process`, `decisions`, `lists` to run only those.
+
+mod evaluate;
+mod fill;
+mod lists;
+mod load;
+mod peers;
+mod process;
+mod report;
+mod rules;
+mod server;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, ValueEnum};
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// One action against rule sets, in process, beside `cedar-policy`, `regorus` and bare wasmtime.
+    Evaluate,
+    /// `cavra evaluate` and `cavra hook` from process start to exit.
+    Process,
+    /// `POST /decisions`, durable, 64 clients, SQLite, empty and with a million decisions.
+    Decisions,
+    /// Filtered lists over a million decisions.
+    Lists,
+}
+
+#[derive(Parser)]
+struct Args {
+    /// What to measure; all parts if none is named.
+    parts: Vec<Part>,
+    /// Stored decisions for the large-store parts.
+    #[arg(long, default_value_t = 1_000_000)]
+    stored: u64,
+    /// Seconds of load for `decisions`.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// The binary to measure; built if not given.
+    #[arg(long)]
+    cavra: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let wanted = |part| args.parts.is_empty() || args.parts.contains(&part);
+    report::machine();
+    if wanted(Part::Evaluate) {
+        evaluate::run()?;
+    }
+    let needs_binary = [Part::Process, Part::Decisions, Part::Lists].into_iter().any(wanted);
+    if !needs_binary {
+        return Ok(());
+    }
+    let cavra = match args.cavra {
+        Some(path) => path,
+        None => build()?,
+    };
+    if wanted(Part::Process) {
+        process::run(&cavra)?;
+    }
+    if !wanted(Part::Decisions) && !wanted(Part::Lists) {
+        return Ok(());
+    }
+    let large = tempfile::tempdir()?;
+    let database = large.path().join("activity.db");
+    fill::fill(&database, args.stored)?;
+    if wanted(Part::Lists) {
+        lists::run(&cavra, &database)?;
+    }
+    if wanted(Part::Decisions) {
+        let empty = tempfile::tempdir()?;
+        load::run(&cavra, &empty.path().join("activity.db"), 0, args.seconds)?;
+        load::run(&cavra, &database, args.stored, args.seconds)?;
+    }
+    Ok(())
+}
+
+/// Builds the binary the way it is shipped.
+fn build() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--release", "-p", "cavra"]).status().context("cannot run cargo")?;
+    ensure!(status.success(), "cavra does not build");
+    let exe = std::env::current_exe()?;
+    Ok(exe.parent().context("no target folder")?.join("cavra"))
+}

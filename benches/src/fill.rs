@@ -1,0 +1,70 @@
+//! A store with many decisions, made through the record store itself.
+
+use std::path::Path;
+
+use cavra_model::{
+    Action, Context, DECISIONS, Decided, FileAccess, Finding, Kind, Outcome, SESSIONS, Severity, Subject, Timestamp,
+    apply_decision, stamp,
+};
+use cavra_store::{Location, RecordStore, StoreError, Transaction};
+use serde_json::Value;
+
+static KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+const BATCH: u64 = 2_000;
+/// Decisions of one session.
+const SESSION: u64 = 40;
+
+/// Stores `count` decisions of a year of work: 200 agents, 500 repositories.
+pub fn fill(database: &Path, count: u64) -> anyhow::Result<()> {
+    eprintln!("storing {count} decisions …");
+    let store = RecordStore::open(Location::Sqlite(database.to_owned()), &KINDS)?;
+    let mut start = 0;
+    while start < count {
+        let end = (start + BATCH).min(count);
+        store.transact_blocking(move |tx| (start..end).try_for_each(|number| insert(tx, number)))?;
+        start = end;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(store.close());
+    Ok(())
+}
+
+fn insert(tx: &mut dyn Transaction, number: u64) -> Result<(), StoreError> {
+    let Ok(Value::Object(decision)) = serde_json::to_value(record(number)) else { return Ok(()) };
+    let session = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let folded = apply_decision(tx.get(&SESSIONS, &session)?, &decision, Vec::new);
+    tx.insert(&DECISIONS, decision)?;
+    tx.put(&SESSIONS, folded)
+}
+
+fn record(number: u64) -> cavra_model::DecisionRecord {
+    let outcome = match number % 10 {
+        0 => Outcome::Block,
+        1 | 2 => Outcome::RequireApproval,
+        _ => Outcome::Allow,
+    };
+    let severity = if outcome == Outcome::Allow { Severity::Low } else { Severity::High };
+    let finding = Finding {
+        rule_id: format!("filesystem.write.{outcome}"),
+        outcome,
+        severity,
+        reason: "no rule speaks about this file, so it may be written".to_owned(),
+        approver_group: None,
+    };
+    let action = Action::WriteFile(FileAccess { path: format!("services/team-{}/src/lib.rs", number % 977), content: None });
+    let context = Context {
+        session_id: format!("session-{}", number / SESSION),
+        agent_id: format!("agent-{}", scatter(number) % 200),
+        repository: format!("group/repository-{}", scatter(number / SESSION) % 500),
+        ..Context::default()
+    };
+    // One decision every 30 seconds, ending now.
+    let age = i64::try_from(number).unwrap_or(0);
+    let now = Timestamp::from_micros(Timestamp::now().as_micros() - 31_000_000_000_000 + age * 30_000_000);
+    stamp(Decided { subject: Subject::from(&action), finding, now }, context)
+}
+
+/// Spreads consecutive numbers.
+fn scatter(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33
+}

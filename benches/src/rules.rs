@@ -1,0 +1,62 @@
+//! The same rule set in the languages of cavra and of its peers: `n` patterns for written paths, a third of them
+//! anchored at the front, a third at the end, a third in the middle.
+
+use serde_json::{Value, json};
+
+/// The paths that are asked about: one that no rule matches, one for each kind of pattern.
+pub fn questions(n: usize) -> Vec<String> {
+    let last = n.saturating_sub(1);
+    vec![
+        "src/billing/invoice/render.rs".to_owned(),
+        format!("services/team-{}/secrets/token.txt", last - last % 3),
+        format!("deploy/eu/vault-{}.yml", last - last % 3 + 1 - usize::from(last % 3 == 0) * 3),
+        "docs/handbook/on-call.md".to_owned(),
+    ]
+}
+
+/// The patterns.
+pub fn patterns(n: usize) -> Vec<String> {
+    (0..n)
+        .map(|i| match i % 3 {
+            0 => format!("services/team-{i}/secrets/*"),
+            1 => format!("**/vault-{i}.yml"),
+            _ => format!("infra/*/production-{i}/*.tf"),
+        })
+        .collect()
+}
+
+/// A cavra policy.
+pub fn cavra(n: usize) -> Value {
+    json!({
+        "metadata": {"id": "cavra-bench", "title": "Benchmark", "description": "Benchmark", "version": "1"},
+        "filesystem": {"block_write": patterns(n)},
+    })
+}
+
+/// A Cedar policy set.
+pub fn cedar(n: usize) -> String {
+    let mut policies = String::from("permit(principal, action, resource);\n");
+    for pattern in patterns(n) {
+        let pattern = pattern.replace("**/", "*");
+        policies.push_str(&format!(
+            "forbid(principal, action == Action::\"write_file\", resource) when {{ context.path like \"{pattern}\" }};\n"
+        ));
+    }
+    policies
+}
+
+/// A Rego module; the patterns are data.
+pub const REGO: &str = r#"package cavra
+import rego.v1
+default decision := "allow"
+decision := "block" if {
+    some pattern in data.patterns
+    glob.match(pattern, [], input.path)
+}
+"#;
+
+/// The data of the Rego module.
+pub fn rego_data(n: usize) -> Value {
+    let patterns: Vec<String> = patterns(n).into_iter().map(|pattern| pattern.replace("**/", "*")).collect();
+    json!({ "patterns": patterns })
+}
