@@ -26,6 +26,9 @@ const IDLE_TICKS: u32 = 100;
 /// Loads and snapshots in progress use the pool too; they are few.
 const POOL_SPARE: usize = 8;
 
+/// Ceiling of memories and of tables in [`Limits`].
+const MOST_PER_MODULE: u32 = 64;
+
 /// What memory may exceed its limit by while it is being snapshotted: one page for each memory.
 pub(crate) const SNAPSHOT_SLACK: usize = 64 * 64 * 1024;
 
@@ -111,8 +114,9 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .total_memories(calls.saturating_mul(2))
         .total_tables(calls.saturating_mul(2))
         .max_core_instances_per_component(each(limits.core_instances.saturating_add(1)))
-        .max_memories_per_component(each(limits.memories))
-        .max_tables_per_component(each(limits.tables))
+        // The audit and the store limit these, with errors that say so.
+        .max_memories_per_module(MOST_PER_MODULE)
+        .max_tables_per_module(MOST_PER_MODULE)
         .table_elements(limits.table_elements)
         .max_memory_size(limits.memory_bytes.saturating_add(SNAPSHOT_SLACK))
         // Pages a call has touched are restored by copying instead of being given back and faulted in again.
