@@ -1,1 +1,32 @@
+//! Policy packs: where they lie, what they say, and what they amount to with their parents. Contract 10, section 2.
 //!
+//! [`PackLibrary`] lays the packs of the policy directory over the shipped ones and looks at the files at every use,
+//! so that an edited pack takes effect at once. The other functions are pure: they parse, check, merge, count and
+//! compare policy documents.
+//!
+//! No error leads to a weaker policy: a document that is malformed anywhere in a line of inheritance makes the pack
+//! unusable, and a pack that cannot be read does not uncover the shipped pack of the same name.
+
+mod diff;
+mod error;
+mod inherit;
+mod library;
+mod memory;
+mod merge;
+mod pack;
+mod parse;
+mod read;
+mod schema;
+mod shelf;
+mod stamp;
+mod views;
+
+pub use diff::{Diff, diff};
+pub use error::PackError;
+pub use library::{PackLibrary, PackRoot};
+pub use merge::merge;
+pub use pack::{Pack, PackComponent, PackOrigin, ResolvedPack};
+pub use parse::{MAX_POLICY_BYTES, parse_policy};
+pub use schema::validate;
+pub use shelf::MAX_COMPONENT_BYTES;
+pub use views::{catalog, compliance_mappings, listing, summary};

@@ -1,0 +1,79 @@
+//! Why a pack cannot be used. `Display` is safe for clients: it names packs and keys, never a path of the host.
+
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Why a pack cannot be used.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// There is no such pack.
+    #[error("policy pack `{name}` not found")]
+    NotFound {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A pack inherits one that does not exist.
+    #[error("policy pack `{pack}` inherits `{parent}`, which does not exist")]
+    UnknownParent {
+        /// The child.
+        pack: String,
+        /// What it calls its parent.
+        parent: String,
+    },
+    /// A pack inherits itself, directly or by way of others.
+    #[error("policy pack `{}` inherits itself: {}", .chain.first().map(String::as_str).unwrap_or_default(), .chain.join(" -> "))]
+    Cycle {
+        /// The way from the pack back to itself.
+        chain: Vec<String>,
+    },
+    /// More than 16 levels of inheritance, or more than 64 packs together.
+    #[error("policy pack `{pack}` has more than 16 levels of inheritance or more than 64 ancestors")]
+    TooDeep {
+        /// The pack whose parents were too many.
+        pack: String,
+    },
+    /// A document is malformed. Nothing is decided with a part of it.
+    #[error("policy pack `{name}` is invalid: {}", summarize(.errors))]
+    Invalid {
+        /// The pack whose document it is, which may be a parent of the one asked for.
+        name: String,
+        /// What is wrong, as `<dotted path>: <message>`.
+        errors: Vec<String>,
+    },
+    /// The files of a pack cannot be read.
+    #[error("policy pack `{name}` cannot be read: {problem}")]
+    Unreadable {
+        /// The pack.
+        name: String,
+        /// What is wrong, without a path.
+        problem: String,
+        /// What the operating system said.
+        #[source]
+        source: Option<Arc<io::Error>>,
+    },
+}
+
+/// How many errors [`PackError::Invalid`] shows.
+const SHOWN_ERRORS: usize = 5;
+
+fn summarize(errors: &[String]) -> String {
+    let shown: Vec<&str> = errors.iter().take(SHOWN_ERRORS).map(String::as_str).collect();
+    let mut text = shown.join("; ");
+    if errors.len() > SHOWN_ERRORS {
+        text.push_str(&format!("; and {} more", errors.len() - SHOWN_ERRORS));
+    }
+    text
+}
+
+/// Text from a document as it may appear in a message: without control characters, at most 80 characters.
+pub(crate) fn shown(text: &str) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut out: String = characters.by_ref().take(80).collect();
+    if characters.next().is_some() {
+        out.push('…');
+    }
+    out
+}

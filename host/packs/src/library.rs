@@ -1,0 +1,146 @@
+//! All packs there are, and the hot path of every decision: the resolved pack of a name, as of now.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cavra_model::PackName;
+use serde_json::Value;
+
+use crate::error::PackError;
+use crate::inherit::Inheritance;
+use crate::memory::Memory;
+use crate::shelf::{RawPack, Shelf};
+use crate::{Pack, ResolvedPack};
+
+/// Resolved packs that are kept in memory.
+const KEPT_RESOLVED: usize = 256;
+
+/// Where the operator's packs lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackRoot {
+    /// The given directory (`CAVRA_POLICY_DIR`) if it exists, else `./policies` if that exists; looked at again at each
+    /// use.
+    FromEnvironment(Option<PathBuf>),
+    /// This directory.
+    Fixed(PathBuf),
+    /// Nowhere.
+    ShippedOnly,
+}
+
+impl PackRoot {
+    fn current(&self) -> Option<&Path> {
+        let local = Path::new("policies");
+        match self {
+            Self::FromEnvironment(Some(directory)) if is_there(directory) => Some(directory),
+            Self::FromEnvironment(_) => is_there(local).then_some(local),
+            Self::Fixed(directory) => Some(directory),
+            Self::ShippedOnly => None,
+        }
+    }
+}
+
+/// A directory that exists but cannot be looked at is there: reading from it fails, and nothing else takes its place.
+fn is_there(directory: &Path) -> bool {
+    match std::fs::metadata(directory) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+/// The packs of the operator's directory over the shipped ones. A clone shares the cache.
+#[derive(Clone)]
+pub struct PackLibrary {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: PackRoot,
+    shelf: Shelf,
+    resolved: Memory<PackName, Arc<Resolution>>,
+}
+
+/// A resolved pack and what it was made of.
+struct Resolution {
+    used: Vec<Arc<RawPack>>,
+    pack: Arc<ResolvedPack>,
+}
+
+impl PackLibrary {
+    /// A library over `root`. Reads nothing yet.
+    #[must_use]
+    pub fn new(root: PackRoot) -> Self {
+        if let PackRoot::FromEnvironment(Some(directory)) = &root
+            && !is_there(directory)
+        {
+            tracing::warn!(directory = %directory.display(), "the policy directory does not exist (yet)");
+        }
+        Self { inner: Arc::new(Inner { root, shelf: Shelf::new(), resolved: Memory::new(KEPT_RESOLVED) }) }
+    }
+
+    /// Every pack as written, sorted by directory name. A folder without `policy.yaml`, or whose YAML is not a mapping,
+    /// is left out; a pack that cannot be read or parsed is listed with its errors.
+    #[must_use]
+    pub fn list(&self) -> Vec<Pack> {
+        let root = self.inner.root.current();
+        Shelf::names(root).iter().filter_map(|name| self.listed(root, name)).collect()
+    }
+
+    fn listed(&self, root: Option<&Path>, name: &PackName) -> Option<Pack> {
+        match self.inner.shelf.pack(root, name) {
+            Ok(pack) => pack?.listed(),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a policy pack cannot be read");
+                Some(Pack::unreadable(name.clone(), &error))
+            }
+        }
+    }
+
+    /// The pack as written.
+    ///
+    /// # Errors
+    /// [`PackError::NotFound`] and [`PackError::Unreadable`]; [`PackError::Invalid`] if its YAML is not a mapping.
+    pub fn get(&self, name: &PackName) -> Result<Pack, PackError> {
+        let pack = self.inner.shelf.pack(self.inner.root.current(), name)?;
+        let pack = pack.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
+        pack.listed().ok_or_else(|| PackError::Invalid {
+            name: name.to_string(),
+            errors: vec!["<root>: must be a mapping".to_owned()],
+        })
+    }
+
+    /// The pack with its parents, as of now: the files of all of them are looked at, and read if they changed.
+    ///
+    /// # Errors
+    /// Every [`PackError`]. A document that is malformed anywhere in the line makes the pack unusable.
+    pub fn resolve(&self, name: &PackName) -> Result<Arc<ResolvedPack>, PackError> {
+        let root = self.inner.root.current();
+        if let Some(known) = self.inner.resolved.get(name)
+            && self.is_current(root, &known)
+        {
+            return Ok(Arc::clone(&known.pack));
+        }
+        let (pack, used) = Inheritance::new(&self.inner.shelf, root).resolve(name)?;
+        let pack = Arc::new(pack);
+        self.inner.resolved.put(name.clone(), Arc::new(Resolution { used, pack: Arc::clone(&pack) }));
+        Ok(pack)
+    }
+
+    fn is_current(&self, root: Option<&Path>, known: &Resolution) -> bool {
+        known.used.iter().all(|used| {
+            let now = self.inner.shelf.pack(root, &used.name);
+            matches!(now, Ok(Some(pack)) if Arc::ptr_eq(&pack, used) || pack.digest == used.digest)
+        })
+    }
+
+    /// Resolves a document from outside the library, such as the file that `CAVRA_POLICY` names; its parents come from
+    /// the library. `label` becomes the pack's name. Not cached.
+    ///
+    /// # Errors
+    /// Every [`PackError`] but `NotFound`.
+    #[expect(clippy::needless_pass_by_value, reason = "the document is used up: a caller has no use for it afterwards")]
+    pub fn resolve_document(&self, label: &str, document: Value) -> Result<Arc<ResolvedPack>, PackError> {
+        let inheritance = Inheritance::new(&self.inner.shelf, self.inner.root.current());
+        inheritance.resolve_document(label, &document).map(Arc::new)
+    }
+}

@@ -1,0 +1,115 @@
+//! What a pack is, as written and resolved.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cavra_model::{Digest, PackName};
+use serde_json::Value;
+
+use crate::PackError;
+
+/// Where a pack comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PackOrigin {
+    /// The binary.
+    Shipped,
+    /// The operator's policy directory.
+    Directory,
+}
+
+/// A pack as written, without its parents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pack {
+    /// The directory's name, the key it is looked up by.
+    pub name: PackName,
+    /// Where it comes from.
+    pub origin: PackOrigin,
+    /// The document; null if it cannot be parsed.
+    pub document: Value,
+    /// What is wrong with it, as `<dotted path>: <message>`. With faults in its metadata alone a pack still decides.
+    pub errors: Vec<String>,
+}
+
+impl Pack {
+    /// A pack whose files cannot be read.
+    pub(crate) fn unreadable(name: PackName, error: &PackError) -> Self {
+        Self { name, origin: PackOrigin::Directory, document: Value::Null, errors: vec![format!("<root>: {error}")] }
+    }
+
+    /// `metadata.id`, or the directory's name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.metadata("id").filter(|id| !id.is_empty()).unwrap_or(self.name.as_str())
+    }
+
+    /// `metadata.title`, if it is text.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.metadata("title")
+    }
+
+    /// `metadata.description`, if it is text.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.metadata("description")
+    }
+
+    /// `metadata.version`, if it is text.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.metadata("version")
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        metadata(&self.document, key)
+    }
+}
+
+/// A text of a document's metadata.
+pub(crate) fn metadata<'d>(document: &'d Value, key: &str) -> Option<&'d str> {
+    document.get("metadata")?.get(key)?.as_str()
+}
+
+/// A pack with its parents merged in, checked: what decides.
+#[derive(Clone, Debug)]
+pub struct ResolvedPack {
+    /// The name that was asked for.
+    pub name: String,
+    /// `metadata.version`.
+    pub version: Option<String>,
+    /// The merged document.
+    pub document: Value,
+    /// The merged document as canonical JSON.
+    pub canonical: String,
+    /// Digest of `canonical`.
+    pub digest: Digest,
+    /// The rule interpreter has to be asked. False only where components are there to decide and the merged document
+    /// says nothing on files, commands, git and MCP servers.
+    pub has_rules: bool,
+    /// Components of the pack and its parents, parents first. The findings of all of them count.
+    pub components: Vec<PackComponent>,
+}
+
+/// The `policy.wasm` of a pack.
+#[derive(Clone)]
+pub struct PackComponent {
+    /// The pack it lies in.
+    pub pack: String,
+    /// That pack's `metadata.version`; empty if it has none.
+    pub version: String,
+    /// The component.
+    pub wasm: Arc<[u8]>,
+    /// Digest of `wasm`.
+    pub digest: Digest,
+}
+
+impl fmt::Debug for PackComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackComponent")
+            .field("pack", &self.pack)
+            .field("version", &self.version)
+            .field("bytes", &self.wasm.len())
+            .field("digest", &self.digest)
+            .finish()
+    }
+}

@@ -1,0 +1,113 @@
+//! Reading below the policy directory: bounded, regular files only, and nothing that a symbolic link fetches from
+//! elsewhere.
+//!
+//! Links that stay inside are fine; Kubernetes mounts configuration that way. Whoever may write in the policy directory
+//! may write policies, so a link that is swapped between check and use gains nothing; the check is that the file that
+//! was opened is the file that the canonical path inside the canonical root names.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use rustix::fs::OFlags;
+
+use crate::stamp::{Stamp, Watched};
+
+/// Why a file was not read.
+#[derive(Debug)]
+pub(crate) enum ReadFault {
+    /// The file is outside the policy directory.
+    Outside,
+    /// A directory, pipe, socket or device.
+    NotAFile,
+    /// Larger than this many bytes.
+    TooLarge(usize),
+    /// It changed each time it was read.
+    Unsteady,
+    /// What the operating system said.
+    Io(io::Error),
+}
+
+impl From<io::Error> for ReadFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl ReadFault {
+    /// What is wrong with `file`, for clients.
+    pub(crate) fn problem(&self, file: &str) -> String {
+        match self {
+            Self::Outside => format!("{file} is a link out of the policy directory"),
+            Self::NotAFile => format!("{file} is not a regular file"),
+            Self::TooLarge(limit) => format!("{file} is larger than {limit} bytes"),
+            Self::Unsteady => format!("{file} is being written"),
+            Self::Io(error) => format!("{file}: {}", error.kind()),
+        }
+    }
+}
+
+/// How often a file is read that changes meanwhile.
+const ATTEMPTS: usize = 4;
+
+/// The state of a file, links followed; none if there is no such file. A link to nowhere is an error, not an absence:
+/// what it should have named was meant to count.
+pub(crate) fn look(path: &Path) -> io::Result<Option<Stamp>> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = if metadata.is_symlink() { fs::metadata(path)? } else { metadata };
+    Ok(Some(Stamp::of(&metadata)))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// The file's bytes, at most `limit`, and its state while they were read; none if there is no such file.
+///
+/// # Errors
+/// [`ReadFault`].
+pub(crate) fn read(root: &Path, path: &Path, limit: usize) -> Result<(Option<Vec<u8>>, Watched), ReadFault> {
+    if look(path)?.is_none() {
+        return Ok((None, Watched::Absent));
+    }
+    for _ in 0..ATTEMPTS {
+        // Opening a pipe would wait for a writer. The flag does nothing to a regular file.
+        let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+        let now = SystemTime::now();
+        let before = inspect(root, path, &file)?;
+        let bytes = read_at_most(&file, limit)?;
+        if Stamp::of(&file.metadata()?) == before {
+            return Ok((Some(bytes), Watched::Present { stamp: before, settled: before.is_settled_at(now) }));
+        }
+    }
+    Err(ReadFault::Unsteady)
+}
+
+/// The state of an open file that is regular and lies below the root.
+fn inspect(root: &Path, path: &Path, file: &File) -> Result<Stamp, ReadFault> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(ReadFault::NotAFile);
+    }
+    let stamp = Stamp::of(&metadata);
+    let canonical = path.canonicalize()?;
+    let is_inside = canonical.starts_with(root.canonicalize()?);
+    if is_inside && Stamp::of(&fs::symlink_metadata(&canonical)?).is_same_file(&stamp) {
+        Ok(stamp)
+    } else {
+        Err(ReadFault::Outside)
+    }
+}
+
+fn read_at_most(file: &File, limit: usize) -> Result<Vec<u8>, ReadFault> {
+    let mut bytes = Vec::new();
+    file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > limit { Err(ReadFault::TooLarge(limit)) } else { Ok(bytes) }
+}

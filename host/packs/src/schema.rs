@@ -1,0 +1,167 @@
+//! `policy.schema.json` applied to a document, with messages for its author. Contract 10, section 2.1.
+
+use std::sync::LazyLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError, Validator};
+use serde_json::Value;
+
+const SCHEMA: &str = include_str!("../../../policies/policy.schema.json");
+
+/// None if the schema does not compile, which a test rules out; then every document is invalid.
+static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| {
+    let schema: Value = serde_json::from_str(SCHEMA).ok()?;
+    jsonschema::draft202012::options().build(&schema).ok()
+});
+
+/// Every fault of a document as `<dotted path>: <message>`, the root shown as `<root>`, sorted by path. None means that
+/// the document is a valid policy, to be published or evaluated.
+#[must_use]
+pub fn validate(document: &Value) -> Vec<String> {
+    let Some(validator) = VALIDATOR.as_ref() else {
+        return vec!["<root>: the schema of policies is broken".to_owned()];
+    };
+    let mut faults: Vec<(String, String)> = validator
+        .iter_errors(document)
+        .map(|error| (dotted(error.instance_path().as_str()), message(&error)))
+        .collect();
+    let engine = cavra_rules::check_document(document);
+    for diagnostic in engine {
+        // What the schema cannot say, such as a pattern of blanks.
+        if !faults.iter().any(|(path, _)| diagnostic.path.starts_with(path.as_str()) || path == "<root>") {
+            faults.push((diagnostic.path, diagnostic.message));
+        }
+    }
+    faults.sort();
+    faults.into_iter().map(|(path, message)| format!("{path}: {message}")).collect()
+}
+
+/// `/a/b~1c/0` as `a.b/c.0`.
+fn dotted(pointer: &str) -> String {
+    if pointer.is_empty() {
+        return "<root>".to_owned();
+    }
+    let segments: Vec<String> =
+        pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect();
+    crate::error::shown(&segments.join("."))
+}
+
+fn message(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Required { property } => format!("`{}` is missing", property.as_str().unwrap_or_default()),
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => format!("must be {}", noun(*kind)),
+        ValidationErrorKind::MinLength { .. } => "must not be empty".to_owned(),
+        ValidationErrorKind::MinItems { .. } => "must not be an empty list".to_owned(),
+        ValidationErrorKind::UniqueItems => "must not have the same entry twice".to_owned(),
+        ValidationErrorKind::Pattern { .. } => {
+            "must be `cavra-` and then lower-case letters, digits and hyphens".to_owned()
+        }
+        ValidationErrorKind::Enum { options } => format!("must be one of {}", choices(options)),
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let keys: Vec<String> = unexpected.iter().map(|key| format!("`{}`", crate::error::shown(key))).collect();
+            format!("has no key {}", keys.join(", "))
+        }
+        ValidationErrorKind::OneOfNotValid { .. } => {
+            "must be a pack name, or a list of pack names without duplicates that is not empty".to_owned()
+        }
+        _ => crate::error::shown(&error.to_string()),
+    }
+}
+
+fn noun(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Object => "a mapping",
+        JsonType::String => "text; put numbers and dates in quotes",
+        JsonType::Integer | JsonType::Number => "a number",
+        JsonType::Null => "empty",
+    }
+}
+
+fn choices(options: &Value) -> String {
+    let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn valid() -> Value {
+        json!({
+            "metadata": {"id": "cavra-x", "title": "X", "description": "x", "version": "1", "owner": 5},
+            "filesystem": {"block_read": ["a"]}, "commands": {"allow": []},
+            "git": {"require_pull_request": true, "other": 1}, "mcp": {"risk_scoring": {"s": "low"}, "more": []},
+            "compliance": {"maps_to": ["c"], "x": 1}, "approvals": {"a": 1}, "evidence": {}, "custom": [1],
+        })
+    }
+
+    #[test]
+    fn the_schema_compiles_and_a_full_policy_passes() {
+        assert!(VALIDATOR.is_some());
+        assert_eq!(validate(&valid()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn inherits_is_a_name_or_names() {
+        for good in [json!("p"), json!(["p"]), json!(["p", "q"])] {
+            let mut document = valid();
+            document["metadata"]["inherits"] = good;
+            assert_eq!(validate(&document), Vec::<String>::new());
+        }
+        for bad in [json!(""), json!([]), json!(["p", "p"]), json!([1]), json!(null), json!({"p": 1})] {
+            let mut document = valid();
+            document["metadata"]["inherits"] = bad;
+            assert!(validate(&document)[0].starts_with("metadata.inherits: must be a pack name"));
+        }
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        for (pointer, value, expected) in [
+            ("/metadata/id", json!("Cavra_X"), "metadata.id: must be `cavra-`"),
+            ("/metadata/title", json!(""), "metadata.title: must not be empty"),
+            ("/metadata/version", json!(1.0), "metadata.version: must be text"),
+            ("/metadata/mode", json!("strict"), "metadata.mode: must be one of audit_only, enforce"),
+            ("/filesystem", json!([]), "filesystem: must be a mapping"),
+            ("/filesystem/block_read", json!("*.env"), "filesystem.block_read: must be a list"),
+            ("/filesystem/block_read", json!(["a", "a"]), "filesystem.block_read: must not have the same entry twice"),
+            ("/filesystem/block_read", json!(["a", ""]), "filesystem.block_read.1: must not be empty"),
+            ("/filesystem/block_read", json!([" "]), "filesystem.block_read.0: must be a string that is not blank"),
+            ("/filesystem/block_exec", json!([]), "filesystem: has no key `block_exec`"),
+            ("/commands/block", json!(null), "commands.block: must be a list"),
+            ("/git/require_pull_request", json!("yes"), "git.require_pull_request: must be true or false"),
+            ("/mcp/allowed_servers", json!([1]), "mcp.allowed_servers.0: must be text"),
+            ("/mcp/risk_scoring/s", json!("huge"), "mcp.risk_scoring.s: must be one of low"),
+            ("/compliance/maps_to", json!("c"), "compliance.maps_to: must be a list"),
+            ("/evidence", json!([]), "evidence: must be a mapping"),
+        ] {
+            let mut document = valid();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            let parent = document.pointer_mut(parent).unwrap();
+            parent[key] = value;
+            let faults = validate(&document);
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].starts_with(expected), "{} instead of {expected}", faults[0]);
+        }
+    }
+
+    #[test]
+    fn the_root_and_missing_keys() {
+        assert_eq!(validate(&json!([])), ["<root>: must be a mapping"]);
+        assert_eq!(validate(&json!({})), ["<root>: `metadata` is missing"]);
+        let faults = validate(&json!({"metadata": {"id": "cavra-x"}, "commands": {"deny": []}}));
+        assert_eq!(
+            faults,
+            [
+                "commands: has no key `deny`",
+                "metadata: `description` is missing",
+                "metadata: `title` is missing",
+                "metadata: `version` is missing",
+            ]
+        );
+    }
+}
