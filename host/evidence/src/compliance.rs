@@ -1,0 +1,72 @@
+//! `compliance-mapping.md`: control objectives, each with what this session shows for it. Contract 30, section 4.3.
+
+use std::collections::BTreeSet;
+
+use cavra_model::{Object, Outcome};
+use serde_json::Value;
+
+use crate::markdown::code;
+use crate::tally::{outcome, text};
+
+/// One control objective.
+struct Control {
+    objective: &'static str,
+    /// What the counted decisions are, after a number.
+    what: &'static str,
+    /// Whether a decision is evidence for this objective.
+    applies: fn(&Object) -> bool,
+}
+
+const CONTROLS: [Control; 5] = [
+    Control {
+        objective: "Secret exposure prevention",
+        what: "file reads and MCP tool calls judged",
+        applies: |decision| matches!(text(decision, "action_type"), "read_file" | "mcp_tool_call"),
+    },
+    Control {
+        objective: "Change control",
+        what: "file writes, git operations and pull requests judged",
+        applies: |decision| matches!(text(decision, "action_type"), "write_file" | "git_operation" | "pull_request"),
+    },
+    Control {
+        objective: "Least privilege",
+        what: "commands and MCP tool calls judged",
+        applies: |decision| matches!(text(decision, "action_type"), "execute_command" | "mcp_tool_call"),
+    },
+    Control { objective: "Audit logging", what: "decisions recorded", applies: |_| true },
+    Control { objective: "Human oversight", what: "actions sent to a human", applies: needs_human },
+];
+
+fn needs_human(decision: &Object) -> bool {
+    outcome(decision) == Some(Outcome::RequireApproval) || decision.get("approval").is_some_and(Value::is_object)
+}
+
+/// The table of control objectives. The evidence column cites the counts and rule ids of this session.
+#[must_use]
+pub fn compliance_mapping(session_id: &str, decisions: &[Object]) -> String {
+    let mut out = format!(
+        "# CAVRA Compliance Mapping\n\nSession: {}\n\n| Control objective | CAVRA evidence |\n| --- | --- |\n",
+        code(session_id)
+    );
+    for control in &CONTROLS {
+        let counted: Vec<&Object> = decisions.iter().filter(|decision| (control.applies)(decision)).collect();
+        out.push_str(&format!("| {} | {} |\n", control.objective, evidence(control.what, &counted)));
+    }
+    out
+}
+
+fn evidence(what: &str, decisions: &[&Object]) -> String {
+    if decisions.is_empty() {
+        return format!("0 {what} in this session");
+    }
+    let count = |wanted| decisions.iter().filter(|decision| outcome(decision) == Some(wanted)).count();
+    let rules: BTreeSet<&str> = decisions.iter().map(|decision| text(decision, "rule_id")).collect();
+    let rules: Vec<String> = rules.into_iter().map(code).collect();
+    format!(
+        "{} {what}: {} blocked, {} needing approval; rules {}",
+        decisions.len(),
+        count(Outcome::Block),
+        count(Outcome::RequireApproval),
+        rules.join(", ")
+    )
+}

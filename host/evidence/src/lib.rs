@@ -1,0 +1,25 @@
+//! The proof side of cavra: decisions become a directory of documents that a reviewer reads and an auditor checks.
+//! Contract 30, sections 3 to 5.
+//!
+//! Rendering is pure and deterministic: the same session, decisions and time give the same bytes, so that a document
+//! can be checked by rendering it again. Only [`Bundle::write`] touches the file system.
+
+mod attestation;
+mod bundle;
+mod compliance;
+mod directory;
+mod documents;
+mod json;
+mod markdown;
+mod retention;
+mod signing;
+mod tally;
+
+pub use attestation::{pr_attestation, session_comment};
+pub use bundle::{Bundle, MANIFEST};
+pub use compliance::compliance_mapping;
+pub use directory::BundleError;
+pub use documents::{PRODUCT, TAGLINE, evidence_document, siem_event, summary};
+pub use json::pretty;
+pub use retention::{InvalidRetention, Retention, retention_document};
+pub use signing::{EmptySecret, Secret, Signing};

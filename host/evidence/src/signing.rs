@@ -1,0 +1,137 @@
+//! Signature envelopes of manifests. Contract 30, section 0.2.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cavra_model::{Digest, Object, canonical_spaced};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+/// Block size of SHA-256, in bytes.
+const BLOCK: usize = 64;
+
+/// A key that never shows: it prints as stars and has no way out of this module.
+#[derive(Clone)]
+pub struct Secret(String);
+
+/// An empty key signs nothing.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the signing key is empty")]
+pub struct EmptySecret;
+
+impl Secret {
+    /// A key as the operator gave it.
+    ///
+    /// # Errors
+    /// [`EmptySecret`] if there is nothing in it.
+    pub fn new(key: impl Into<String>) -> Result<Self, EmptySecret> {
+        let key = key.into();
+        if key.is_empty() { Err(EmptySecret) } else { Ok(Self(key)) }
+    }
+
+    /// HMAC-SHA-256 of `message`.
+    ///
+    /// The key becomes one block, hashed first if it is longer (RFC 2104): that is the constructor which cannot fail.
+    fn mac(&self, message: &str) -> Vec<u8> {
+        let hashed = Sha256::digest(&self.0);
+        let key = if self.0.len() > BLOCK { hashed.as_slice() } else { self.0.as_bytes() };
+        let mut block = [0_u8; BLOCK];
+        block.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(message.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How a manifest is signed.
+#[derive(Clone, Debug)]
+pub enum Signing {
+    /// `SHA256`: a digest, which shows damage but not who made the bundle.
+    Checksum,
+    /// `HS256`: a key that signer and verifier share.
+    Hmac(Secret),
+}
+
+impl Signing {
+    /// The envelope for `document`, over its spaced canonical form without its own `signature` member.
+    #[must_use]
+    pub fn envelope(&self, document: &Object) -> Object {
+        let mut unsigned = document.clone();
+        unsigned.remove("signature");
+        let message = canonical_spaced(&Value::Object(unsigned));
+        let members = match self {
+            Self::Checksum => vec![("algorithm", "SHA256".to_owned()), ("value", Digest::of(message).hex().to_owned())],
+            Self::Hmac(key) => vec![("algorithm", "HS256".to_owned()), ("value", STANDARD.encode(key.mac(&message)))],
+        };
+        members.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+    }
+
+    /// Puts the envelope into `document`, in place of an earlier one.
+    pub fn sign(&self, document: &mut Object) {
+        let envelope = self.envelope(document);
+        document.insert("signature".to_owned(), Value::Object(envelope));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn hmac(key: &str) -> Signing {
+        Signing::Hmac(Secret::new(key).unwrap())
+    }
+
+    /// The manifest vectors of contract 30, section 0.2. A signature already there is not part of what is signed.
+    #[test]
+    fn vectors_of_the_contract() {
+        let mut manifest = json!({
+            "schema_version": "cavra.evidence.bundle.v1", "product": "CAVRA",
+            "created_at": "2031-02-03T04:05:06+00:00", "signer": "équipe",
+            "files": [{"path": "evidence.json", "sha256": "ab".repeat(32), "bytes": 7}],
+        });
+        let manifest = manifest.as_object_mut().unwrap();
+        let vectors = [
+            (Signing::Checksum, "SHA256", "d73456ad1b488343fdabf40fbeb7640ad4361be5d8f5fb6eb9c49b9f3a194ae4"),
+            (hmac("vector-key"), "HS256", "irwh5SbYCEvFZaNoa77bUmZZ/9IBDBOoNKNGuxjm/E8="),
+        ];
+        for (signing, algorithm, value) in vectors {
+            signing.sign(manifest);
+            assert_eq!(manifest["signature"], json!({"algorithm": algorithm, "value": value}));
+        }
+    }
+
+    /// RFC 4231, test case 6 in spirit: a key longer than a block is the key of its digest.
+    #[test]
+    fn keys_of_every_length_follow_the_standard() {
+        for length in [1, 63, 64, 65, 131] {
+            let key = "k".repeat(length);
+            let mut expected = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+            expected.update(b"message");
+            assert_eq!(Secret::new(key).unwrap().mac("message"), expected.finalize().into_bytes().to_vec());
+        }
+    }
+
+    #[test]
+    fn a_secret_prints_as_stars() {
+        let signing = hmac("hunter2");
+        assert_eq!(format!("{signing:?}"), "Hmac(***)");
+        assert_eq!(Secret::new("hunter2").unwrap().to_string(), "***");
+        assert_eq!(Secret::new("").unwrap_err(), EmptySecret);
+    }
+}
