@@ -1,5 +1,5 @@
 //! Bundles as a reader of the directory sees them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test helpers may fail loudly")]
 
 mod support;
 

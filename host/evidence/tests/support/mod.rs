@@ -16,7 +16,8 @@ pub fn created_at() -> Timestamp {
 
 /// The object in a value.
 pub fn object(value: Value) -> Object {
-    value.as_object().unwrap().clone()
+    let Value::Object(members) = value else { panic!("no object: {value}") };
+    members
 }
 
 /// The seven decisions of contract 10, section 9; the second one was approved.
