@@ -44,7 +44,7 @@ impl Policy {
             write: RuleList::new(&document.block_write, &document.require_approval_write, &[]),
             commands: command_rules(&document),
             protected_branches: owned(&document.block_push_branches),
-            servers: Servers::new(document.mcp.unwrap_or_default()),
+            servers: Servers::new(&document.mcp.unwrap_or_default()),
         })
     }
 
@@ -147,7 +147,7 @@ impl Policy {
 }
 
 impl Servers {
-    fn new(mcp: Mcp<'_>) -> Self {
+    fn new(mcp: &Mcp<'_>) -> Self {
         Self {
             allowed: owned(&mcp.allowed_servers),
             blocked: owned(&mcp.blocked_servers),

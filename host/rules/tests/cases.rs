@@ -1,4 +1,5 @@
 //! The cases in `cases/`: documents, actions and the findings they give rise to, in order.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice, reason = "a test that panics has failed")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The indexed engine against a plain scan that follows the text of the contract.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice, reason = "a test that panics has failed")]
 
 mod support;
 

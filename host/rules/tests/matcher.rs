@@ -1,4 +1,5 @@
 //! The matcher against its reference, through the public interface, so that the index is on the way.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice, reason = "a test that panics has failed")]
 
 mod support;
 
