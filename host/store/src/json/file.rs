@@ -1,0 +1,187 @@
+//! The file of a JSON store: reading it, noticing that it changed, replacing it, and taking turns at that.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cavra_model::Kind;
+
+use crate::StoreError;
+use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
+
+use super::document::Document;
+
+/// How long a writer waits for the lock. Whoever holds it longer than this hangs.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a waiting writer looks whether the lock is free.
+const LOCK_POLL: Duration = Duration::from_micros(250);
+
+/// How long a writer leaves the lock alone after it had it, so that the others, who look every [`LOCK_POLL`], get
+/// their turn even if this one never runs out of work.
+const LOCK_PAUSE: Duration = Duration::from_micros(400);
+
+/// The file a document was read from or written to. It is kept open, so that its inode number cannot come again and
+/// another inode is always another content.
+#[derive(Debug)]
+pub(super) struct Source {
+    _file: File,
+    mark: Mark,
+}
+
+/// What tells one content of a file from another.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Source {
+    fn new(file: File) -> io::Result<Self> {
+        let mark = Mark::of(&file.metadata()?);
+        Ok(Self { _file: file, mark })
+    }
+}
+
+impl Mark {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// The file that is meant: what a symbolic link points to, which must exist.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)
+            .map_err(|error| StoreError::unavailable(path, &format!("the symbolic link leads nowhere: {error}"))),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// Whether the file is still the one the document came from.
+pub(super) fn is_current(path: &Path, document: &Document) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(document.source.as_ref().is_some_and(|source| source.mark == Mark::of(&metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(document.source.is_none()),
+        Err(error) => Err(StoreError::unreadable(path, &error)),
+    }
+}
+
+/// Reads the file. One that is not there is empty.
+pub(super) fn load(path: &Path, kinds: &[&'static Kind]) -> Result<Document, StoreError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Document::default()),
+        Err(error) => return Err(StoreError::unreadable(path, &error)),
+    };
+    let unreadable = |error: io::Error| StoreError::unreadable(path, &error);
+    // Marked before it is read: whatever changes it meanwhile is noticed next time.
+    let mark = Mark::of(&file.metadata().map_err(unreadable)?);
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    let mut document = Document::parse(&text, kinds).map_err(|reason| StoreError::unreadable(path, &reason))?;
+    document.source = Some(Source { _file: file, mark });
+    Ok(document)
+}
+
+/// Replaces the file, durably and at once: whoever opens it finds the old content or the new. The caller has the
+/// lock, so the one name of the temporary file is free; what a crash left there is removed.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<Source, StoreError> {
+    let temporary = sibling(path, ".tmp");
+    let written = write(&temporary, path, content).and_then(|source| {
+        fs::rename(&temporary, path)?;
+        sync_directory(parent(path))?;
+        Ok(source)
+    });
+    written.map_err(|error| {
+        // Best effort: the next commit removes it too.
+        let _ = fs::remove_file(&temporary);
+        StoreError::unavailable(path, &error)
+    })
+}
+
+fn write(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<Source> {
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
+    if let Ok(existing) = fs::metadata(path) {
+        file.set_permissions(existing.permissions())?;
+    }
+    file.write_all(content)?;
+    file.sync_all()?;
+    Source::new(file)
+}
+
+/// The advisory lock of one writer.
+#[derive(Debug, Default)]
+pub(super) struct Lock {
+    file: Option<(PathBuf, File)>,
+    released: Option<Instant>,
+}
+
+impl Lock {
+    /// Waits for the lock beside `path` and takes it.
+    pub(super) fn take(&mut self, path: &Path) -> Result<(), StoreError> {
+        let unavailable = |error: io::Error| StoreError::unavailable(path, &error);
+        if let Some(rest) = self.released.and_then(|released| LOCK_PAUSE.checked_sub(released.elapsed())) {
+            std::thread::sleep(rest);
+        }
+        let name = sibling(path, ".lock");
+        let file = match self.file.take() {
+            Some((known, file)) if known == name && is_file(&name, &file) => file,
+            _ => {
+                create_parents(path).map_err(unavailable)?;
+                open_lock(&name).map_err(unavailable)?
+            }
+        };
+        let deadline = Instant::now() + LOCK_TIMEOUT;
+        loop {
+            match file.try_lock() {
+                Ok(()) if is_file(&name, &file) => break,
+                // Somebody removed the lock file meanwhile; others lock another one.
+                Ok(()) => return self.take(path),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::unavailable(path, "another process keeps it locked"));
+                }
+                Err(TryLockError::Error(error)) => return Err(unavailable(error)),
+            }
+        }
+        self.file = Some((name, file));
+        Ok(())
+    }
+
+    /// Gives it back.
+    pub(super) fn release(&mut self) {
+        if let Some((_, file)) = &self.file
+            && file.unlock().is_err()
+        {
+            // Closing the file releases the lock.
+            self.file = None;
+        }
+        self.released = Some(Instant::now());
+    }
+}
+
+fn open_lock(name: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(name)
+}
+
+/// Whether `path` still names the open `file`.
+fn is_file(path: &Path, file: &File) -> bool {
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(named), Ok(open)) => (named.dev(), named.ino()) == (open.dev(), open.ino()),
+        _ => false,
+    }
+}

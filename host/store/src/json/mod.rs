@@ -1,0 +1,176 @@
+//! The JSON backend: one readable file, for small stores. Every commit replaces the whole file.
+//!
+//! Writers of all processes take turns by an advisory lock on a file beside the store. Readers take no lock: the
+//! file they open is always a whole one, and they read it again when it is not the one they know.
+//!
+//! A path that is a symbolic link means the file it points to: lock, temporary file and rename happen beside that
+//! file, and the link stays.
+
+mod document;
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use cavra_model::{Column, Kind, Object};
+use serde_json::Value;
+
+use crate::overlay::Pending;
+use crate::query::{Cell, Condition, Conditions, Page, Query, compare};
+use crate::writer::Backend;
+use crate::{Reader, StoreError};
+
+use document::Document;
+use file::Lock;
+
+/// Opens the store; the file need not exist.
+pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(JsonReader, JsonWriter), StoreError> {
+    let document = file::load(&file::resolve(path)?, kinds)?;
+    let shared = Arc::new(Shared { path: path.to_owned(), kinds, document: RwLock::new(document) });
+    let writer = JsonWriter { shared: Arc::clone(&shared), lock: Lock::default() };
+    Ok((JsonReader { shared }, writer))
+}
+
+struct Shared {
+    path: PathBuf,
+    kinds: &'static [&'static Kind],
+    document: RwLock<Document>,
+}
+
+impl Shared {
+    fn read(&self) -> RwLockReadGuard<'_, Document> {
+        self.document.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Document> {
+        self.document.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The document as it is in the file now.
+    fn current(&self) -> Result<RwLockReadGuard<'_, Document>, StoreError> {
+        let path = file::resolve(&self.path)?;
+        let known = self.read();
+        if file::is_current(&path, &known)? {
+            return Ok(known);
+        }
+        drop(known);
+        {
+            let mut known = self.write();
+            if !file::is_current(&path, &known)? {
+                *known = file::load(&path, self.kinds)?;
+            }
+        }
+        Ok(self.read())
+    }
+}
+
+/// Reads.
+pub(crate) struct JsonReader {
+    shared: Arc<Shared>,
+}
+
+impl Reader for JsonReader {
+    fn get(&self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        self.shared.current()?.get(kind, id).map(|entry| entry.object(&self.shared.path)).transpose()
+    }
+
+    fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
+        let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
+        let document = self.shared.current()?;
+        let mut matches: Vec<_> =
+            document.entries(kind).filter(|entry| conditions.hold(|column, cell| entry.has(column, cell))).collect();
+        matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
+        let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let page = matches.iter().skip(bound(query.offset)).take(bound(query.limit));
+        let items = page.map(|entry| entry.object(&self.shared.path)).collect::<Result<_, _>>()?;
+        Ok(Page { items, total: matches.len() as u64 })
+    }
+
+    fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {
+        let document = self.shared.current()?;
+        let mut matches: Vec<_> = document.entries(kind).filter(|entry| entry.has(by.0, &by.1)).collect();
+        matches.sort_by(|left, right| left.order().cmp(&right.order()));
+        let mut gathered = Vec::new();
+        for entry in matches {
+            match entry.object(&self.shared.path)?.remove(member) {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(values)) => gathered.extend(values),
+                Some(value) => gathered.push(value),
+            }
+        }
+        Ok(gathered)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        file::load(&file::resolve(&self.shared.path)?, self.shared.kinds).map(drop)
+    }
+}
+
+/// Writes, on the writer thread.
+pub(crate) struct JsonWriter {
+    shared: Arc<Shared>,
+    lock: Lock,
+}
+
+impl Backend for JsonWriter {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.lock.take(&file::resolve(&self.shared.path)?)?;
+        match self.shared.current() {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.lock.release();
+                Err(error)
+            }
+        }
+    }
+
+    fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        self.shared.read().get(kind, id).map(|entry| entry.object(&self.shared.path)).transpose()
+    }
+
+    fn exists(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
+        Ok(self.shared.read().get(kind, id).is_some())
+    }
+
+    fn tally(
+        &mut self,
+        kind: &'static Kind,
+        by: (&'static Column, &Cell),
+        group: &'static Column,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let document = self.shared.read();
+        let mut counts = std::collections::BTreeMap::<String, u64>::new();
+        for entry in document.entries(kind).filter(|entry| entry.has(by.0, by.1)) {
+            *counts.entry(entry.cell(group).to_string()).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+
+    fn commit(&mut self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+        let committed = self.replace(changes);
+        self.lock.release();
+        committed
+    }
+
+    fn abort(&mut self) {
+        self.lock.release();
+    }
+
+    fn idle(&mut self) {}
+
+    fn close(&mut self) {}
+}
+
+impl JsonWriter {
+    /// Writes the new file, and only then changes what is known. Readers wait for the second part alone.
+    fn replace(&self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+        let path = file::resolve(&self.shared.path)?;
+        let entries = document::entries_of(changes)?;
+        let text = self.shared.read().render(self.shared.kinds, &entries);
+        let file = file::replace(&path, text.as_bytes())?;
+        let mut known = self.shared.write();
+        known.apply(entries);
+        known.source = Some(file);
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What is asked of a list, and how a record's members become the values lists are filtered and ordered by. Both
+//! backends use these rules, so that they answer alike.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use cavra_model::{Column, ColumnType, Direction, Kind, Object};
+use serde_json::Value;
+
+use crate::StoreError;
+
+/// A list request. The caller has clamped `limit` and `offset` and dropped filters that do not constrain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Column and value; exact equality, all must hold.
+    pub filters: Vec<(&'static str, String)>,
+    /// A column that must have one of several values, on top of `filters`. Meant for few values.
+    pub any_of: Option<(&'static str, Vec<String>)>,
+    /// Most records on the page.
+    pub limit: u64,
+    /// Records skipped before the page.
+    pub offset: u64,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The records, in the kind's order.
+    pub items: Vec<Object>,
+    /// Matches before paging.
+    pub total: u64,
+}
+
+/// The value of a column. A member that is missing or null counts as the empty text or 0; a member of another type
+/// than its text column counts as its JSON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Cell {
+    /// Of an [`ColumnType::Integer`] column.
+    Integer(i64),
+    /// Of a [`ColumnType::Text`] column.
+    Text(String),
+}
+
+impl Cell {
+    /// The value `column` has in `record`.
+    pub(crate) fn of(column: &Column, record: &Object) -> Self {
+        let value = record.get(column.name);
+        match column.kind {
+            ColumnType::Integer => Self::Integer(match value {
+                Some(Value::Bool(flag)) => i64::from(*flag),
+                Some(value) => value.as_i64().unwrap_or(0),
+                None => 0,
+            }),
+            ColumnType::Text => Self::Text(match value {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            }),
+        }
+    }
+
+    /// The value a filter compares `column` with, or `None` if no record can have it.
+    pub(crate) fn parse(column: &Column, text: &str) -> Option<Self> {
+        match column.kind {
+            ColumnType::Integer => text.parse().ok().map(Self::Integer),
+            ColumnType::Text => Some(Self::Text(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Compares two records by the kind's order: first by its column, then by the key, ascending.
+pub(crate) fn compare(kind: &Kind, left: (&Cell, &str), right: (&Cell, &str)) -> Ordering {
+    let by_column = match kind.order.direction {
+        Direction::Ascending => left.0.cmp(right.0),
+        Direction::Descending => right.0.cmp(left.0),
+    };
+    by_column.then_with(|| left.1.cmp(right.1))
+}
+
+/// The value a record is ordered by.
+pub(crate) fn order_cell(kind: &Kind, record: &Object) -> Cell {
+    match kind.columns.iter().find(|column| column.name == kind.order.by) {
+        Some(column) => Cell::of(column, record),
+        None => Cell::Text(id_of(kind, record).unwrap_or_default().to_owned()),
+    }
+}
+
+/// The key of a record.
+pub(crate) fn id_of<'a>(kind: &Kind, record: &'a Object) -> Result<&'a str, StoreError> {
+    match record.get(kind.id) {
+        Some(Value::String(id)) if !id.is_empty() => Ok(id),
+        _ => Err(StoreError::Refused(format!("a {} needs a text `{}`", kind.name, kind.id))),
+    }
+}
+
+/// The declared filter column of that name.
+pub(crate) fn filter_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
+    kind.columns
+        .iter()
+        .find(|column| column.filter && column.name == name)
+        .ok_or_else(|| StoreError::Refused(format!("a list of {} cannot be filtered by `{name}`", kind.collection)))
+}
+
+/// A condition: the column has this value.
+pub(crate) type Condition = (&'static Column, Cell);
+
+/// A query resolved against its kind.
+#[derive(Debug)]
+pub(crate) struct Conditions {
+    /// Each must hold.
+    pub(crate) all: Vec<Condition>,
+    /// If there, one of them must hold too; distinct values of one column.
+    pub(crate) any: Option<Vec<Condition>>,
+}
+
+impl Conditions {
+    /// `None` if no record can match.
+    pub(crate) fn resolve(kind: &'static Kind, query: &Query) -> Result<Option<Self>, StoreError> {
+        let mut all = Vec::with_capacity(query.filters.len());
+        for (name, value) in &query.filters {
+            let column = filter_column(kind, name)?;
+            match Cell::parse(column, value) {
+                Some(cell) => all.push((column, cell)),
+                None => return Ok(None),
+            }
+        }
+        let any = match &query.any_of {
+            None => None,
+            Some((name, values)) => {
+                let column = filter_column(kind, name)?;
+                let mut cells: Vec<_> = values.iter().filter_map(|value| Cell::parse(column, value)).collect();
+                cells.sort();
+                cells.dedup();
+                if cells.is_empty() {
+                    return Ok(None);
+                }
+                Some(cells.into_iter().map(|cell| (column, cell)).collect())
+            }
+        };
+        Ok(Some(Self { all, any }))
+    }
+
+    /// Whether a record with these values matches.
+    pub(crate) fn hold(&self, value: impl Fn(&'static Column, &Cell) -> bool) -> bool {
+        let holds = |(column, cell): &Condition| value(column, cell);
+        self.all.iter().all(holds) && self.any.as_ref().is_none_or(|any| any.iter().any(holds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cavra_model::{DECISIONS, SESSIONS};
+    use serde_json::json;
+
+    fn column(kind: &'static Kind, name: &str) -> &'static Column {
+        kind.columns.iter().find(|column| column.name == name).unwrap()
+    }
+
+    #[test]
+    fn members_become_cells() {
+        let record = json!({"actor": 4, "agent_id": null, "decision_count": 3, "blocked_count": true});
+        let record = record.as_object().unwrap();
+        assert_eq!(Cell::of(column(&SESSIONS, "actor"), record), Cell::Text("4".into()));
+        assert_eq!(Cell::of(column(&SESSIONS, "agent_id"), record), Cell::Text(String::new()));
+        assert_eq!(Cell::of(column(&SESSIONS, "decision_count"), record), Cell::Integer(3));
+        assert_eq!(Cell::of(column(&SESSIONS, "blocked_count"), record), Cell::Integer(1));
+        assert_eq!(Cell::parse(column(&SESSIONS, "blocked_count"), "x"), None);
+    }
+
+    #[test]
+    fn only_declared_filters() {
+        for name in ["target", "nothing", "decision_id"] {
+            assert!(matches!(filter_column(&DECISIONS, name), Err(StoreError::Refused(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_needs_a_key() {
+        for bad in [json!({}), json!({"decision_id": 4}), json!({"decision_id": ""})] {
+            assert!(id_of(&DECISIONS, bad.as_object().unwrap()).is_err(), "{bad}");
+        }
+    }
+}

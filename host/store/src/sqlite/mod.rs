@@ -1,0 +1,116 @@
+//! The SQLite backend: the single-node engine. Write-ahead log, `synchronous=FULL`, one writing connection, a few
+//! reading ones, and a thread that checkpoints beside the writer so that commits do not wait for it.
+
+mod checkpoint;
+mod cube;
+mod read;
+mod schema;
+mod write;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cavra_model::Kind;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::StoreError;
+use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
+
+pub(crate) use read::SqliteReader;
+pub(crate) use write::SqliteWriter;
+
+/// How long a connection waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Page size of new databases. The larger pages are, the more bytes of log one random key costs.
+const PAGE_SIZE: u32 = 4096;
+
+/// Page cache of the writing connection, in KiB. It holds the hot ends of all indexes; the keys, which are random,
+/// come from the file cache of the operating system.
+const WRITER_CACHE: u32 = 8 * 1024;
+
+/// Page cache of each reading connection, in KiB.
+const READER_CACHE: u32 = 1024;
+
+/// Statements kept prepared per connection.
+const STATEMENTS: usize = 64;
+
+/// Databases up to this size are read for damage when they are opened; it takes about a millisecond.
+const CHECKED_SIZE: u64 = 512 * 1024;
+
+/// Opens the database; creates it if there is none and adds what is missing to one that is there.
+pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(SqliteReader, SqliteWriter), StoreError> {
+    let database = Database { path: path.to_owned() };
+    let size = database.create_file()?;
+    let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
+    schema::prepare(&database, &mut connection, kinds)?;
+    if (1..=CHECKED_SIZE).contains(&size) {
+        database.quick_check(&connection)?;
+    }
+    let writer = SqliteWriter::new(database.clone(), connection, kinds)?;
+    Ok((SqliteReader::new(database), writer))
+}
+
+/// Where the database is, and how connections to it are made.
+#[derive(Clone, Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+}
+
+impl Database {
+    /// Creates the file, empty, if there is none; SQLite would make it readable for everyone. Answers its size.
+    fn create_file(&self) -> Result<u64, StoreError> {
+        let unavailable = |error: std::io::Error| StoreError::unavailable(&self.path, &error);
+        if let Ok(metadata) = fs::metadata(&self.path) {
+            return Ok(metadata.len());
+        }
+        create_parents(&self.path).map_err(unavailable)?;
+        let created = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&self.path);
+        let size = created.and_then(|file| file.metadata()).map_err(unavailable)?.len();
+        sync_directory(parent(&self.path)).map_err(unavailable)?;
+        Ok(size)
+    }
+
+    /// A connection with our settings; `cache` in KiB.
+    fn connect(&self, mode: OpenFlags, cache: u32) -> Result<Connection, StoreError> {
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            // A misspelt column must be an error, not a text.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+            connection.execute_batch(&format!(
+                "PRAGMA page_size={PAGE_SIZE}; PRAGMA cache_size=-{cache}; PRAGMA synchronous=FULL; \
+                 PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF"
+            ))?;
+            Ok(connection)
+        };
+        open().map_err(|error| self.error(&error))
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE)
+    }
+
+    fn quick_check(&self, connection: &Connection) -> Result<(), StoreError> {
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| self.error(&error))?;
+        if verdict == "ok" { Ok(()) } else { Err(StoreError::corrupt(&self.path, &verdict)) }
+    }
+
+    /// Size of the write-ahead log's file.
+    fn log_size(&self) -> u64 {
+        fs::metadata(sibling(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
+    }
+
+    /// What a database error means to the caller.
+    fn error(&self, error: &rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::corrupt(&self.path, &error),
+            _ => StoreError::unavailable(&self.path, &error),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Reads: a few read-only connections, opened when needed and kept.
+
+use std::sync::Mutex;
+
+use cavra_model::{Column, Direction, Kind, Object};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
+use serde_json::Value;
+
+use crate::query::{Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
+use crate::{Reader, StoreError};
+
+use super::Database;
+use super::cube::{count, wheres};
+use super::schema::{index_name, order, quote};
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Integer(number) => ToSqlOutput::from(*number),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// Reads.
+pub(crate) struct SqliteReader {
+    database: Database,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A failed read: of the database, or because a payload is no JSON object.
+pub(super) enum ReadError {
+    Database(rusqlite::Error),
+    Payload(serde_json::Error),
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Payload(error)
+    }
+}
+
+impl Database {
+    pub(super) fn read_error(&self, error: ReadError) -> StoreError {
+        match error {
+            ReadError::Database(error) => self.error(&error),
+            ReadError::Payload(error) => StoreError::corrupt(&self.path, &format!("a payload is no record: {error}")),
+        }
+    }
+}
+
+impl SqliteReader {
+    pub(super) fn new(database: Database) -> Self {
+        Self { database, idle: Mutex::new(Vec::new()) }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Runs `read` in one read transaction, so that everything it sees is of the same moment.
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, StoreError> {
+        let spare = self.idle().pop();
+        let connection = spare.map_or_else(|| self.database.reader(), Ok)?;
+        let within = || {
+            let transaction = connection.unchecked_transaction()?;
+            let result = read(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        // A connection that failed is not used again.
+        let result = within().map_err(|error| self.database.read_error(error))?;
+        self.idle().push(connection);
+        Ok(result)
+    }
+}
+
+impl Reader for SqliteReader {
+    fn get(&self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        self.with(|connection| get(connection, kind, id))
+    }
+
+    fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
+        let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
+        self.with(|connection| list(connection, kind, &conditions, query))
+    }
+
+    fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {
+        self.with(|connection| gather(connection, kind, by, member))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let connection = self.database.reader()?;
+        self.database.quick_check(&connection)
+    }
+}
+
+/// One record.
+pub(super) fn get(connection: &Connection, kind: &Kind, id: &str) -> Result<Option<Object>, ReadError> {
+    let sql = format!("SELECT payload FROM {} WHERE {} = ?1", quote(kind.table), quote(kind.id));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([id])?;
+    match rows.next()? {
+        Some(row) => Ok(Some(record(row.get_ref(0)?)?)),
+        None => Ok(None),
+    }
+}
+
+/// Whether there is a record with that key.
+pub(super) fn exists(connection: &Connection, kind: &Kind, id: &str) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT 1 FROM {} WHERE {} = ?1", quote(kind.table), quote(kind.id));
+    Ok(connection.prepare_cached(&sql)?.query_row([id], |_| Ok(())).optional()?.is_some())
+}
+
+fn record(payload: ValueRef<'_>) -> Result<Object, ReadError> {
+    let bytes = payload.as_bytes().map_err(|error| ReadError::Database(error.into()))?;
+    Ok(serde_json::from_slice(bytes)?)
+}
+
+fn list(
+    connection: &Connection,
+    kind: &'static Kind,
+    conditions: &Conditions,
+    query: &Query,
+) -> Result<Page, ReadError> {
+    let Some(any) = &conditions.any else {
+        return page(connection, kind, &conditions.all, query.limit, query.offset);
+    };
+    // One page per value, each from its own index range, long enough for what they can contribute.
+    let mut merged = Page::default();
+    for condition in any {
+        let mut all = conditions.all.clone();
+        all.push(condition.clone());
+        let part = page(connection, kind, &all, query.limit.saturating_add(query.offset), 0)?;
+        merged.items.extend(part.items);
+        merged.total = merged.total.saturating_add(part.total);
+    }
+    merged.items.sort_by_cached_key(|record| Ordered {
+        kind,
+        cell: order_cell(kind, record),
+        id: id_of(kind, record).unwrap_or_default().to_owned(),
+    });
+    let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    merged.items = merged.items.into_iter().skip(bound(query.offset)).take(bound(query.limit)).collect();
+    Ok(merged)
+}
+
+/// A record's place in its kind's order.
+#[derive(PartialEq, Eq)]
+struct Ordered {
+    kind: &'static Kind,
+    cell: Cell,
+    id: String,
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        compare(self.kind, (&self.cell, &self.id), (&other.cell, &other.id))
+    }
+}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// One page: `total` from the counts, the records by walking the index of the most selective filter, which has the
+/// kind's order, until the page is full.
+fn page(
+    connection: &Connection,
+    kind: &'static Kind,
+    all: &[Condition],
+    limit: u64,
+    offset: u64,
+) -> Result<Page, ReadError> {
+    let index = most_selective(connection, kind, all)?;
+    let total = match count(connection, kind, all)? {
+        Some(total) => total,
+        None => count_rows(connection, kind, index, all)?,
+    };
+    if offset >= total || limit == 0 {
+        return Ok(Page { items: Vec::new(), total });
+    }
+    let sql = format!(
+        "SELECT payload FROM {}{}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        quote(kind.table),
+        by_index(kind, index),
+        wheres(all),
+        order(kind),
+        limit = i64::try_from(limit).unwrap_or(i64::MAX),
+        offset = i64::try_from(offset).unwrap_or(i64::MAX),
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(all.iter().map(|(_, cell)| cell)))?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(record(row.get_ref(0)?)?);
+    }
+    Ok(Page { items, total })
+}
+
+/// The column of the filter that leaves the fewest records.
+fn most_selective(
+    connection: &Connection,
+    kind: &'static Kind,
+    all: &[Condition],
+) -> Result<Option<&'static Column>, ReadError> {
+    let [first, _, ..] = all else { return Ok(all.first().map(|(column, _)| *column)) };
+    let mut best = (u64::MAX, first.0);
+    for condition in all {
+        let found = count(connection, kind, std::slice::from_ref(condition))?.unwrap_or(u64::MAX);
+        if found < best.0 {
+            best = (found, condition.0);
+        }
+    }
+    Ok(Some(best.1))
+}
+
+/// Counts by walking an index, for combinations of filters that no table counts.
+fn count_rows(
+    connection: &Connection,
+    kind: &'static Kind,
+    index: Option<&'static Column>,
+    all: &[Condition],
+) -> Result<u64, ReadError> {
+    let sql = format!("SELECT count(*) FROM {}{}{}", quote(kind.table), by_index(kind, index), wheres(all));
+    let cells = params_from_iter(all.iter().map(|(_, cell)| cell));
+    let total: i64 = connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+/// The index to use. Without filters a kind ordered by its key has none but the key's.
+fn by_index(kind: &Kind, column: Option<&Column>) -> String {
+    if column.is_none() && kind.order.by == kind.id {
+        return String::new();
+    }
+    format!(" INDEXED BY {}", quote(&index_name(kind, column)))
+}
+
+fn gather(connection: &Connection, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, ReadError> {
+    // Walked backwards where the index is descending; SQLite then only sorts records of the same moment.
+    let id = quote(kind.id);
+    let order = match kind.order.direction {
+        Direction::Descending if kind.order.by == kind.id => format!("{id} ASC"),
+        Direction::Descending | Direction::Ascending => format!("{} ASC, {id} ASC", quote(kind.order.by)),
+    };
+    let sql = format!(
+        "SELECT payload -> ?2 FROM {} INDEXED BY {} WHERE {} = ?1 ORDER BY {order}",
+        quote(kind.table),
+        quote(&index_name(kind, Some(by.0))),
+        quote(by.0.name),
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((&by.1, format!("$.{}", quote(member))))?;
+    let mut gathered = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(text) = row.get_ref(0)?.as_str_or_null().map_err(|error| ReadError::Database(error.into()))? else {
+            continue;
+        };
+        match serde_json::from_str(text)? {
+            Value::Null => {}
+            Value::Array(values) => gathered.extend(values),
+            value => gathered.push(value),
+        }
+    }
+    Ok(gathered)
+}

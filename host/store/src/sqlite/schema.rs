@@ -1,0 +1,199 @@
+//! Tables, indexes and triggers. What should be there follows from the kinds; what is missing or different is made
+//! when a database is opened, so a database of an older product or version becomes one of ours by being opened.
+//! Contract 10, section 8.
+
+use std::collections::HashMap;
+
+use cavra_model::{Column, ColumnType, Direction, Kind};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Database;
+use super::cube::{cubes, keepers};
+use crate::StoreError;
+
+/// A name as SQL.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A column's type as SQL.
+pub(super) const fn cell_sql(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "TEXT",
+        ColumnType::Integer => "INTEGER",
+    }
+}
+
+/// `ORDER BY` of lists, without the keyword.
+pub(super) fn order(kind: &Kind) -> String {
+    let direction = match kind.order.direction {
+        Direction::Ascending => "ASC",
+        Direction::Descending => "DESC",
+    };
+    let (by, id) = (quote(kind.order.by), quote(kind.id));
+    if by == id { format!("{id} {direction}") } else { format!("{by} {direction}, {id} ASC") }
+}
+
+/// Name of the index that serves lists filtered by `column`, or unfiltered ones.
+pub(super) fn index_name(kind: &Kind, column: Option<&Column>) -> String {
+    format!("{}_list_{}", kind.table, column.map_or("all", |column| column.name))
+}
+
+/// An object of the database: its name, the statement that makes it, and what to do after that.
+struct Object {
+    name: String,
+    sql: String,
+    then: Option<String>,
+}
+
+/// Everything a kind needs beside its table.
+fn objects(kind: &'static Kind) -> Vec<Object> {
+    let table = quote(kind.table);
+    let index = |column: Option<&Column>| {
+        let name = index_name(kind, column);
+        let first = column.map_or_else(String::new, |column| format!("{}, ", quote(column.name)));
+        let sql = format!("CREATE INDEX {} ON {table} ({first}{})", quote(&name), order(kind));
+        Object { name, sql, then: None }
+    };
+    let filters = kind.columns.iter().filter(|column| column.filter).map(Some);
+    // The key's own index serves lists ordered by the key.
+    let all = (kind.order.by != kind.id).then_some(None);
+    let mut objects: Vec<_> = filters.chain(all).map(index).collect();
+    let cubes = cubes(kind);
+    for cube in &cubes {
+        objects.push(Object { name: cube.table.clone(), sql: cube.create(), then: Some(cube.fill(kind)) });
+    }
+    let keepers = keepers(kind, &cubes);
+    objects.extend(keepers.into_iter().map(|(name, sql)| Object { name, sql, then: None }));
+    objects
+}
+
+/// Puts the database into the form the kinds need.
+pub(super) fn prepare(
+    database: &Database,
+    connection: &mut Connection,
+    kinds: &[&'static Kind],
+) -> Result<(), StoreError> {
+    let mut prepare = || -> rusqlite::Result<Result<(), String>> {
+        use_log(connection)?;
+        if let Ok(true) = is_ready(connection, kinds)? {
+            return Ok(Ok(()));
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for kind in kinds {
+            if let Err(reason) = create(&transaction, kind)? {
+                return Ok(Err(reason));
+            }
+        }
+        transaction.commit()?;
+        Ok(Ok(()))
+    };
+    prepare().map_err(|error| database.error(&error))?.map_err(|reason| StoreError::unreadable(&database.path, &reason))
+}
+
+/// Switches the database to a write-ahead log. Another process that does the same at this moment makes SQLite
+/// answer that it is busy without waiting, hence the attempts.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut attempts = 0;
+    loop {
+        match connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get::<_, String>(0)) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && attempts < 100 => {
+                attempts += 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            result => return result.map(drop),
+        }
+    }
+}
+
+/// The statements by which the database's objects were made.
+fn existing(connection: &Connection) -> rusqlite::Result<HashMap<String, String>> {
+    let mut statement = connection.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Whether everything is there already; `Err` is why it cannot be.
+fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Result<Result<bool, String>> {
+    let existing = existing(connection)?;
+    for kind in kinds {
+        if !existing.contains_key(kind.table) {
+            return Ok(Ok(false));
+        }
+        match missing_columns(connection, kind)? {
+            Err(reason) => return Ok(Err(reason)),
+            Ok(missing) if !missing.is_empty() => return Ok(Ok(false)),
+            Ok(_) => {}
+        }
+        if objects(kind).iter().any(|object| existing.get(&object.name) != Some(&object.sql)) {
+            return Ok(Ok(false));
+        }
+    }
+    Ok(Ok(true))
+}
+
+/// Declared columns an existing table lacks; `Err` if it lacks what cannot be added.
+fn missing_columns(
+    connection: &Connection,
+    kind: &'static Kind,
+) -> rusqlite::Result<Result<Vec<&'static Column>, String>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+    let names: Vec<String> = statement.query_map([kind.table], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let has = |name: &str| names.iter().any(|known| known == name);
+    if let Some(lost) = [kind.id, "payload"].into_iter().find(|name| !has(name)) {
+        return Ok(Err(format!("table {} has no column {lost}", kind.table)));
+    }
+    Ok(Ok(kind.columns.iter().filter(|column| !has(column.name)).collect()))
+}
+
+/// Creates or completes what belongs to one kind.
+fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
+    let table = quote(kind.table);
+    let columns: String =
+        kind.columns.iter().map(|column| format!("{} {}, ", quote(column.name), cell_sql(column.kind))).collect();
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {table} ({} TEXT PRIMARY KEY, {columns}payload TEXT NOT NULL)",
+        quote(kind.id)
+    ))?;
+    let missing = match missing_columns(connection, kind)? {
+        Ok(missing) => missing,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    for column in missing {
+        let (name, empty) = (quote(column.name), if column.kind == ColumnType::Text { "''" } else { "0" });
+        connection.execute_batch(&format!(
+            "ALTER TABLE {table} ADD COLUMN {name} {}; \
+             UPDATE {table} SET {name} = coalesce(payload ->> '$.{name}', {empty})",
+            cell_sql(column.kind)
+        ))?;
+    }
+    let existing = existing(connection)?;
+    let objects = objects(kind);
+    let current = |object: &Object| existing.get(&object.name) == Some(&object.sql);
+    // Counts are only right if all that keeps them was there all the time.
+    let kept = objects.iter().filter(|object| !object.sql.starts_with("CREATE INDEX")).all(current);
+    for object in &objects {
+        let is_index = object.sql.starts_with("CREATE INDEX");
+        if current(object) && (is_index || kept) {
+            continue;
+        }
+        drop_object(connection, &object.name)?;
+        connection.execute_batch(&object.sql)?;
+        if let Some(then) = &object.then {
+            connection.execute_batch(then)?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Drops an object of ours that is out of date.
+fn drop_object(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT type FROM sqlite_schema WHERE name = ?1")?;
+    let mut rows = statement.query([name])?;
+    if let Some(row) = rows.next()? {
+        let kind: String = row.get(0)?;
+        drop(rows);
+        connection.execute_batch(&format!("DROP {kind} {}", quote(name)))?;
+    }
+    Ok(())
+}

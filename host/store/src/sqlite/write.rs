@@ -1,0 +1,143 @@
+//! Writes, on the writer thread: one SQL transaction per batch.
+
+use std::collections::HashMap;
+
+use cavra_model::{Column, Kind, Object};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ffi, params_from_iter};
+
+use crate::StoreError;
+use crate::overlay::Pending;
+use crate::query::Cell;
+use crate::writer::Backend;
+
+use super::checkpoint::{Checkpointer, tidy};
+use super::schema::quote;
+use super::{Database, cube, read};
+
+/// Writes, on the writer thread.
+pub(crate) struct SqliteWriter {
+    database: Database,
+    connection: Connection,
+    statements: HashMap<&'static str, Statements>,
+    checkpointer: Checkpointer,
+    /// Why nothing may be written any more.
+    failed: Option<StoreError>,
+}
+
+/// What writes one record of a kind; both take the key first, then the columns, then the payload.
+struct Statements {
+    insert: String,
+    update: String,
+}
+
+impl Statements {
+    fn new(kind: &Kind) -> Self {
+        let names: Vec<_> = kind.columns.iter().map(|column| quote(column.name)).collect();
+        let (table, id, columns) = (quote(kind.table), quote(kind.id), names.join(", "));
+        let places: Vec<_> = (1..=names.len() + 2).map(|place| format!("?{place}")).collect();
+        let sets: String = names.iter().zip(2..).map(|(name, place)| format!("{name} = ?{place}, ")).collect();
+        let payload = names.len() + 2;
+        Self {
+            insert: format!("INSERT INTO {table} ({id}, {columns}, payload) VALUES ({})", places.join(", ")),
+            update: format!("UPDATE {table} SET {sets}payload = ?{payload} WHERE {id} = ?1"),
+        }
+    }
+}
+
+impl SqliteWriter {
+    pub(super) fn new(database: Database, connection: Connection, kinds: &[&'static Kind]) -> Result<Self, StoreError> {
+        // A process that writes one record must not pay for a checkpoint when it ends.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(|error| database.error(&error))?;
+        let statements = kinds.iter().map(|kind| (kind.table, Statements::new(kind))).collect();
+        let checkpointer = Checkpointer::new(database.clone());
+        Ok(Self { database, connection, statements, checkpointer, failed: None })
+    }
+
+    fn write(&self, changes: &[(&str, &Pending)]) -> rusqlite::Result<()> {
+        for (id, pending) in changes {
+            let Some(statements) = self.statements.get(pending.kind.table) else { continue };
+            let payload = serde_json::to_string(&pending.record)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let key = std::iter::once(Cell::Text((*id).to_owned()));
+            let cells = pending.kind.columns.iter().map(|column| Cell::of(column, &pending.record));
+            let cells: Vec<Cell> = key.chain(cells).chain(std::iter::once(Cell::Text(payload))).collect();
+            let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
+            if pending.absent || execute(&statements.update)? == 0 {
+                execute(&statements.insert)?;
+            }
+        }
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// After a failed `fsync` nobody knows what the disk has, and the next one may succeed without the lost pages:
+    /// nothing may be acknowledged by this process any more.
+    fn note_failure(&mut self, error: &rusqlite::Error) {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        if matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)) {
+            self.failed = Some(StoreError::unavailable(&self.database.path, "the disk failed; restart after repair"));
+        }
+    }
+}
+
+impl Backend for SqliteWriter {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let begin = || self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]);
+        begin().map(drop).map_err(|error| self.database.error(&error))
+    }
+
+    fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        read::get(&self.connection, kind, id).map_err(|error| self.database.read_error(error))
+    }
+
+    fn exists(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
+        read::exists(&self.connection, kind, id).map_err(|error| self.database.error(&error))
+    }
+
+    fn tally(
+        &mut self,
+        kind: &'static Kind,
+        by: (&'static Column, &Cell),
+        group: &'static Column,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let by = (by.0, by.1.clone());
+        cube::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
+    }
+
+    fn commit(&mut self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+        if let Err(error) = self.write(changes) {
+            self.note_failure(&error);
+            self.abort();
+            return Err(self.database.error(&error));
+        }
+        self.checkpointer.committed(&self.connection, changes.len());
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        // SQLite has rolled back by itself after some errors.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
+        }
+    }
+
+    fn idle(&mut self) {
+        tidy(&self.database, &self.connection);
+        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+            tracing::debug!(error = &error as &dyn std::error::Error, "memory not given back");
+        }
+    }
+
+    fn close(&mut self) {
+        self.checkpointer.stop();
+        tidy(&self.database, &self.connection);
+    }
+}
