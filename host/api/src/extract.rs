@@ -1,7 +1,10 @@
 //! What handlers take from a request, with every malformed input turned into a refusal.
 
+use std::num::IntErrorKind;
+use std::time::Duration;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
@@ -12,6 +15,9 @@ use serde_json::Value;
 use crate::BODY_LIMIT;
 use crate::problem::Problem;
 
+/// Time a client has to send its body, so that one that sends a byte a minute cannot hold a connection.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The request body as a JSON object, whatever its content type says.
 pub struct Body(pub Object);
 
@@ -19,7 +25,10 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
+            .await
+            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
+        let bytes = received.map_err(|rejection| {
             if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let limit = format!("the request body is larger than {BODY_LIMIT} bytes");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
@@ -54,15 +63,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     }
 }
 
+/// A whole number; one that is too large or too small for the type counts as the largest or smallest, because it
+/// will be clamped anyway.
 fn integer(parameters: &[(String, String)], name: &str) -> Result<Option<i64>, Problem> {
-    parameters
-        .iter()
-        .find(|(given, value)| given == name && !value.is_empty())
-        .map(|(_, value)| {
-            value
-                .trim()
-                .parse()
-                .map_err(|_| Problem::unprocessable(&["query", name], "must be a whole number", "int_parsing"))
+    let given = parameters.iter().find(|(given, value)| given == name && !value.is_empty());
+    given
+        .map(|(_, value)| match value.trim().parse::<i64>() {
+            Ok(number) => Ok(number),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(i64::MAX),
+            Err(error) if *error.kind() == IntErrorKind::NegOverflow => Ok(i64::MIN),
+            Err(_) => Err(Problem::unprocessable(&["query", name], "must be a whole number", "int_parsing")),
         })
         .transpose()
+}
+
+/// The one parameter of a path.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the path is not UTF-8")),
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Handlers: take the request apart, call the core, put the answer together.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use cavra_core::{App, DecisionRequest, PageRequest, risk_event};
 use cavra_model::{BreakGlass, DECISIONS, Kind, Object};
 use serde_json::{Value, json};
 
-use crate::extract::{Body, Paging};
+use crate::extract::{Body, Id, Paging};
 use crate::problem::Problem;
 
 /// What handlers answer.
@@ -95,7 +95,7 @@ fn object(value: &impl serde::Serialize) -> Object {
 pub mod records {
     use axum::routing::{MethodRouter, get};
 
-    use super::{App, Kind, Paging, Path, State, get_record, list_records};
+    use super::{App, Id, Kind, Paging, State, get_record, list_records};
 
     /// `GET /<kind>`: a page.
     pub fn list(kind: &'static Kind) -> MethodRouter<App> {
@@ -104,6 +104,6 @@ pub mod records {
 
     /// `GET /<kind>/{id}`: one.
     pub fn one(kind: &'static Kind) -> MethodRouter<App> {
-        get(move |State(app): State<App>, Path(id): Path<String>| get_record(app, kind, id))
+        get(move |State(app): State<App>, Id(id): Id| get_record(app, kind, id))
     }
 }

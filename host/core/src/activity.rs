@@ -145,9 +145,11 @@ fn to_object(decision: &DecisionRecord) -> Result<Object, CoreError> {
     }
 }
 
-/// Every text of a client's record is an id or a label.
+/// The texts of a client's record are ids and labels; members it does not have are ignored.
 fn check_texts(body: &Object) -> Result<(), CoreError> {
-    body.iter()
-        .filter_map(|(field, value)| value.as_str().map(|text| (field, text)))
+    let texts = ["session_id", "agent_id", "actor", "repository", "policy_pack", "state", "status"];
+    texts
+        .into_iter()
+        .filter_map(|field| body.get(field).and_then(Value::as_str).map(|text| (field, text)))
         .try_for_each(|(field, text)| check_id(field, text))
 }

@@ -42,7 +42,14 @@ impl Registry {
     }
 }
 
-/// An entry that does not have the form of one is no entry.
+/// Values of `trust_tier` and `approval_state`. Contract 50, section 5.
+const TIERS: [&str; 5] = ["trusted", "approved", "experimental", "blocked", "unknown"];
+const STATES: [&str; 4] = ["approved", "pending", "denied", "not_required"];
+
+/// An entry that does not have the form of one is no entry: what it does not say must not open anything.
 fn registration(record: Object) -> McpRegistry {
-    serde_json::from_value::<McpRegistration>(record.into()).map_or(McpRegistry::Unregistered, McpRegistry::Registered)
+    serde_json::from_value::<McpRegistration>(record.into())
+        .ok()
+        .filter(|entry| TIERS.contains(&entry.trust_tier.as_str()) && STATES.contains(&entry.approval_state.as_str()))
+        .map_or(McpRegistry::Unregistered, McpRegistry::Registered)
 }

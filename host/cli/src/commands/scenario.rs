@@ -62,8 +62,8 @@ fn report(args: &ScenarioArgs, output: Option<&Path>, session: &str, decisions: 
     }
     for decision in decisions {
         let text = |field: &str| decision.get(field).and_then(Value::as_str).unwrap_or_default();
-        print_line(&format!("{:<22} {:<16} {}", text("decision"), text("action_type"), text("target")))?;
-        print_line(&format!("{:<22} {}", "", text("reason")))?;
+        let action = format!("{} {}", text("action_type"), text("target"));
+        print_line(&format!("{:<22} {action:<46} {}", text("decision"), text("reason")))?;
     }
     if let Some(directory) = output {
         print_line(&format!("evidence: {}", directory.display()))?;

@@ -1,0 +1,297 @@
+//! `cavra policy …` and `cavra demo …`. Contract 10, sections 9 and 12; 30, sections 3 and 4.
+
+use serde_json::{Value, json};
+
+use crate::support::{BASELINE, Home, assert_id, canonical, pack_yaml, repository, sha256, strings, text};
+
+#[test]
+fn list_and_describe() {
+    let home = Home::new();
+    let plain = home.cavra(&["policy", "list"]).run().ok().stdout;
+    assert_eq!(plain.lines().count(), 16);
+    assert!(plain.lines().any(|line| line.starts_with(BASELINE) && line.contains("AI agent baseline")), "{plain}");
+    let listed = home.cavra(&["policy", "list", "--json"]).run().ok().json();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[1]["id"]), (16, &json!(BASELINE)));
+    let described = home.cavra(&["policy", "describe", "cavra-hipaa"]).run().ok().stdout;
+    let written: Value = serde_norway::from_str(
+        &std::fs::read_to_string(repository().join("policies/cavra-hipaa/policy.yaml")).unwrap(),
+    )
+    .unwrap();
+    for member in ["title", "version", "description"] {
+        assert!(described.contains(text(&written["metadata"], member)), "{member}: {described}");
+    }
+    let rules: Value = serde_json::from_str(&described[described.find('{').unwrap()..]).unwrap();
+    assert_eq!(rules["filesystem"], written["filesystem"]);
+    let described = home.cavra(&["policy", "describe", "cavra-hipaa", "--json"]).run().ok().json();
+    assert_eq!(described["rules"]["commands"], written["commands"]);
+    for unknown in ["cavra-nobody", "../x", ""] {
+        home.cavra(&["policy", "describe", unknown]).run().fails();
+    }
+}
+
+#[test]
+fn validate() {
+    let home = Home::new();
+    let shipped = repository().join("policies/cavra-hipaa");
+    for path in [shipped.clone(), shipped.join("policy.yaml")] {
+        let output = home.cavra(&["policy", "validate", path.to_str().unwrap()]).run().ok();
+        assert_eq!(output.stdout, "valid cavra-hipaa\n");
+    }
+    let wrong = "metadata:\n  id: Wrong\n  title: \"\"\n  version: \"1\"\n  mode: lenient\n\
+        filesystem:\n  block_read: x\n  surprise: [a]\ncommands:\n  allow: [a, a, 5]\n  block: [\"\"]\ncompliance:\n  maps_to: [1]\n";
+    home.write("wrong.yaml", wrong);
+    let output = home.cavra(&["policy", "validate", "wrong.yaml"]).run().exits(1);
+    let said = format!("{}{}", output.stdout, output.stderr);
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(": ")).collect();
+    for path in [
+        "metadata",
+        "metadata.id",
+        "metadata.title",
+        "metadata.mode",
+        "filesystem",
+        "filesystem.block_read",
+        "commands.allow",
+        "commands.block",
+        "compliance.maps_to",
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(path)), "{path}: {said}");
+    }
+    let mut sorted = lines.clone();
+    sorted.sort_by_key(|line| line.split(": ").next().unwrap().to_owned());
+    assert_eq!(lines, sorted, "sorted by path");
+    home.write("root.yaml", "filesystem: {}\n");
+    let output = home.cavra(&["policy", "validate", "root.yaml"]).run().exits(1);
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("<root>: "), "{output:?}");
+    let errors = home.cavra(&["policy", "validate", "wrong.yaml", "--json"]).run().exits(1).json();
+    assert!(errors["valid"] == false && strings(&errors["errors"]).len() >= 9, "{errors}");
+    home.write("broken.yaml", "metadata: [\n");
+    home.write("list.yaml", "- a\n");
+    home.write("orphan.yaml", pack_yaml("cavra-orphan", "  inherits: cavra-nobody\n"));
+    home.write("bomb.yaml", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n");
+    std::fs::create_dir(home.join("empty")).unwrap();
+    for path in ["broken.yaml", "list.yaml", "orphan.yaml", "bomb.yaml", "missing.yaml", "empty", "no/such/dir"] {
+        let output = home.cavra(&["policy", "validate", path]).run().exits(1);
+        assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "{path}");
+        assert!(!output.stderr.contains("panicked"), "{output:?}");
+    }
+    // JSON is valid YAML; unknown sections and metadata are permitted.
+    home.write("json.yaml", json!({"metadata": {"id": "cavra-j", "title": "t", "description": "d", "version": "1", "owner": 5}, "extra": [1]}).to_string());
+    assert_eq!(home.cavra(&["policy", "validate", "json.yaml"]).run().ok().stdout, "valid cavra-j\n");
+}
+
+#[test]
+fn test_checks_five_promises() {
+    let home = Home::new();
+    for pack in ["cavra-ai-agent-baseline", "cavra-banking-baseline", "cavra-mcp-enterprise"] {
+        let output = home.cavra(&["policy", "test", "--policy-pack", pack]).run().ok();
+        assert_eq!(output.stdout.lines().filter(|line| line.starts_with("PASS")).count(), 5, "{output:?}");
+    }
+    home.pack("cavra-lax", &pack_yaml("cavra-lax", "commands:\n  allow: [\"terraform *\"]\n"));
+    let (name, packs) = home.packs();
+    let output = home.cavra(&["policy", "test", "--policy-pack", "cavra-lax"]).env(name, &packs).run().exits(1);
+    let count = |word: &str| output.stdout.lines().filter(|line| line.starts_with(word)).count();
+    assert_eq!((count("PASS"), count("FAIL")), (3, 2), "{output:?}");
+    home.cavra(&["policy", "test", "--policy-pack", "cavra-nobody"]).run().fails();
+}
+
+#[test]
+fn explain_is_the_decision() {
+    let home = Home::new();
+    for (action, target, rule) in [
+        ("read_file", ".env", "filesystem.read.block"),
+        ("git_operation", "origin/main", "git.protected_branch.block_direct_push"),
+        ("git_operation", "origin/x", "git.allow"),
+        ("mcp_tool_call", "files", "mcp.server.trust.block_unknown"),
+        ("execute_command", "pytest", "commands.allow"),
+    ] {
+        let record = home.cavra(&["policy", "explain", action, target, "--policy-pack", BASELINE]).run().ok().json();
+        assert_eq!((text(&record, "rule_id"), text(&record, "action_type")), (rule, action));
+        assert_eq!(record["schema_version"], "cavra.decision.v1");
+    }
+    home.cavra(&["policy", "explain", "delete_file", "x"]).run().exits(2);
+}
+
+#[test]
+fn compile_and_diff() {
+    let home = Home::new();
+    let compiled = home.cavra(&["policy", "compile"]).run().ok().json();
+    let evaluated = home.cavra(&["evaluate", "read_file", "a", "--json"]).run().ok().json();
+    assert_eq!(evaluated["policy_digest"], sha256(canonical(&compiled)));
+    home.write(
+        "one.yaml",
+        pack_yaml("cavra-one", "filesystem:\n  block_read: [zz-one]\nmcp:\n  allowed_servers: [one]\n"),
+    );
+    home.write("two.yaml", pack_yaml("cavra-two", "filesystem:\n  block_read: [aa-two]\nextra: {deep: 1}\n"));
+    let merged = home.cavra(&["policy", "compile", "--overlay", "one.yaml", "--overlay", "two.yaml"]).run().ok().json();
+    let reads = strings(&merged["filesystem"]["block_read"]);
+    assert!(
+        reads.is_sorted() && ["zz-one", "aa-two", "**/.env"].iter().all(|wanted| reads.contains(wanted)),
+        "{reads:?}"
+    );
+    assert_eq!((&merged["metadata"]["id"], &merged["mcp"]["allowed_servers"]), (&json!("cavra-two"), &json!(["one"])));
+    home.write("bad.yaml", pack_yaml("cavra-bad", "filesystem:\n  block_read: 5\n"));
+    for arguments in
+        [&["--overlay", "bad.yaml"][..], &["--overlay", "missing.yaml"], &["--policy-pack", "cavra-nobody"]]
+    {
+        let output = home.cavra(&[&["policy", "compile"], arguments].concat()).run().fails();
+        assert!(output.stdout.is_empty());
+    }
+    home.write(
+        "left/policy.yaml",
+        pack_yaml(
+            "cavra-x",
+            "git: {require_pull_request: true}\na: {b: {c: 1, d: 2}, gone: x}\ncommands:\n  allow: [p]\n",
+        ),
+    );
+    home.write(
+        "right/policy.yaml",
+        pack_yaml(
+            "cavra-x",
+            "git: {require_pull_request: false}\na: {b: {c: 1, d: 3, e: 4}}\ncommands:\n  allow: [p]\n",
+        ),
+    );
+    let diff = home.cavra(&["policy", "diff", "left", "right"]).run().ok().json();
+    assert_eq!(
+        diff,
+        json!({"added": ["a.b.e"], "removed": ["a.gone"], "changed": ["a.b.d", "git.require_pull_request"]})
+    );
+    let same = home.cavra(&["policy", "diff", BASELINE, BASELINE]).run().ok().json();
+    assert_eq!(same, json!({"added": [], "removed": [], "changed": []}));
+    home.cavra(&["policy", "diff", BASELINE, "cavra-nobody"]).run().fails();
+}
+
+#[test]
+fn a_starter_pack_is_valid_and_keeps_the_promises() {
+    let home = Home::new();
+    home.cavra(&["policy", "init"]).run().ok();
+    assert!(home.cavra(&["policy", "validate", ".cavra/policy.yaml"]).run().ok().stdout.starts_with("valid cavra-"));
+    let checked = home.cavra(&["policy", "test"]).env("CAVRA_POLICY", ".cavra/policy.yaml").run().ok().stdout;
+    assert_eq!(checked.lines().filter(|line| line.starts_with("PASS")).count(), 5);
+    home.write(".cavra/policy.yaml", "mine");
+    home.cavra(&["policy", "init"]).run().fails();
+    assert_eq!(home.read(".cavra/policy.yaml"), "mine", "an existing pack is left alone");
+    home.cavra(&["policy", "init", "--destination", "a/b/mine.yaml"]).run().ok();
+    home.cavra(&["policy", "validate", "a/b/mine.yaml"]).run().ok();
+}
+
+const SCENARIO: [(&str, &str, &str); 7] = [
+    ("read_file", ".env", "block"),
+    ("write_file", "iam/admin-role.tf", "require_approval"),
+    ("execute_command", "terraform plan", "allow"),
+    ("execute_command", "terraform apply -auto-approve", "block"),
+    ("mcp_tool_call", "unknown-filesystem:read_file", "block"),
+    ("git_operation", "origin/main", "block"),
+    ("pull_request", "create PR", "allow_with_attestation"),
+];
+
+#[test]
+fn the_scenario_decides_seven_actions() {
+    let home = Home::new();
+    for command in [&["policy", "simulate"][..], &["policy", "dry-run"], &["demo", "before-the-agent-acts"]] {
+        let output = home.cavra(&[command, &["--output", "bundle"]].concat()).run().ok();
+        for (_, target, decision) in SCENARIO {
+            let lines: Vec<_> =
+                output.stdout.lines().filter(|line| line.contains(decision) && line.contains(target)).collect();
+            assert_eq!(lines.len(), 1, "one line for {target}: {}", output.stdout);
+        }
+        assert!(output.stdout.lines().count() <= 8, "one line each: {}", output.stdout);
+        std::fs::remove_dir_all(home.join("bundle")).unwrap();
+    }
+    home.cavra(&["policy", "simulate", "--policy-pack", "cavra-nobody"]).run().fails();
+}
+
+#[test]
+fn the_demonstration_leaves_an_evidence_bundle() {
+    let home = Home::new();
+    let arguments = [
+        "demo",
+        "before-the-agent-acts",
+        "--output",
+        "out/bundle",
+        "--policy-pack",
+        "cavra-banking-baseline",
+        "--json",
+    ];
+    let printed = home.cavra(&arguments).run().ok().json();
+    let file = |name: &str| home.read(&format!("out/bundle/{name}"));
+    let evidence = home.json("out/bundle/evidence.json");
+    assert_eq!((&evidence["product"], &evidence["session_id"]), (&json!("CAVRA"), &printed["session_id"]));
+    assert!(text(&evidence, "tagline").len() > 10);
+    let decisions = evidence["decisions"].as_array().unwrap();
+    assert_eq!(decisions.len(), SCENARIO.len());
+    for (record, (action, target, decision)) in decisions.iter().zip(SCENARIO) {
+        let found = (text(record, "action_type"), text(record, "target"), text(record, "decision"));
+        assert_eq!(found, (action, target, decision));
+        assert_id(text(record, "decision_id"), "dec_", 12);
+        assert_eq!(record["policy_pack"], "cavra-banking-baseline");
+    }
+    assert_eq!(decisions[6]["rule_id"], "git.pull_request.allow_with_attestation");
+    assert_eq!((&decisions[6]["severity"], &decisions[6]["requested_operation"]), (&json!("medium"), &json!("create")));
+    assert_eq!(decisions[4]["rule_id"], "mcp.server.trust.block_unknown", "judged by the pack");
+    let manifest = home.json("out/bundle/manifest.json");
+    assert_eq!((text(&manifest, "schema_version"), text(&manifest, "product")), ("cavra.evidence.bundle.v1", "CAVRA"));
+    let order = [
+        "evidence.json",
+        "pr-attestation.md",
+        "compliance-mapping.md",
+        "siem-event.json",
+        "sandbox-run-summary.json",
+        "retention-policy.json",
+    ];
+    let listed: Vec<&str> = manifest["files"].as_array().unwrap().iter().map(|entry| text(entry, "path")).collect();
+    assert_eq!(listed, order);
+    for entry in manifest["files"].as_array().unwrap() {
+        let content = file(text(entry, "path"));
+        assert_eq!(format!("sha256:{}", text(entry, "sha256")), sha256(&content));
+        assert_eq!(entry["bytes"], content.len());
+        assert!(
+            content.ends_with('\n') && content.is_ascii()
+                || content.ends_with('\n') && text(entry, "path").ends_with(".md")
+        );
+    }
+    assert_eq!(std::fs::read_dir(home.join("out/bundle")).unwrap().count(), 7, "nothing else");
+    assert_eq!(std::fs::read_dir(home.join("out")).unwrap().count(), 1, "no temporary directory left");
+    let mut unsigned = manifest.clone();
+    unsigned.as_object_mut().unwrap().remove("signature");
+    let spaced = spaced(&unsigned);
+    assert_eq!(manifest["signature"]["algorithm"], "SHA256");
+    assert_eq!(format!("sha256:{}", text(&manifest["signature"], "value")), sha256(spaced));
+    let attestation = file("pr-attestation.md");
+    for line in ["- Allowed actions: 2", "- Blocked actions: 4", "- Approval-required actions: 1"] {
+        assert!(attestation.lines().any(|found| found == line), "{line}: {attestation}");
+    }
+    assert!(attestation.contains("CAVRA PR Attestation") && attestation.contains(text(&printed, "session_id")));
+    assert!(attestation.contains("- `read_file` `.env` -> **block** via `filesystem.read.block`"), "{attestation}");
+    assert!(file("compliance-mapping.md").contains("CAVRA Compliance Mapping"));
+    let siem = home.json("out/bundle/siem-event.json");
+    assert_eq!((text(&siem, "event_type"), text(&siem, "max_severity")), ("cavra.evidence_bundle", "critical"));
+    assert_eq!(
+        (&siem["decision_count"], &siem["blocked_count"], &siem["approval_required_count"]),
+        (&json!(7), &json!(4), &json!(1))
+    );
+    let summary = home.json("out/bundle/sandbox-run-summary.json");
+    assert_eq!(
+        (&summary["events"], &summary["blocked"], &summary["approval_required"]),
+        (&json!(7), &json!(4), &json!(1))
+    );
+    let retention = home.json("out/bundle/retention-policy.json");
+    assert_eq!(
+        (text(&retention, "schema_version"), &retention["retention_days"]),
+        ("cavra.evidence.retention.v1", &json!(2555))
+    );
+}
+
+/// The spaced canonical form of contract 30, section 0.1: as the compact one, with blanks after separators.
+fn spaced(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by(|left, right| left.0.cmp(right.0));
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| format!("{}: {}", canonical(&json!(name)), spaced(value))).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        other => canonical(other),
+    }
+}

@@ -1,0 +1,303 @@
+//! `cavra hook claude-code`. Contract 10, section 13; contract 60, "Claude Code".
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{BASELINE, Home, Output, pack_yaml, text};
+
+fn event(home: &Home, tool: &str, input: Value) -> Value {
+    json!({
+        "session_id": "0b3c", "prompt_id": "p", "transcript_path": "/nowhere/t.jsonl", "cwd": home.path(),
+        "permission_mode": "default", "effort": "high", "hook_event_name": "PreToolUse", "tool_name": tool,
+        "tool_input": input, "tool_use_id": "toolu_1",
+    })
+}
+
+/// The decision and its reason; asserts the form of the answer, which both signals of a refusal have to give.
+fn verdict(output: &Output) -> (String, String) {
+    let answer = output.json();
+    assert_eq!(output.stdout.trim_end().lines().count(), 1, "one object and nothing else");
+    let said = &answer["hookSpecificOutput"];
+    assert_eq!(said["hookEventName"], "PreToolUse", "{answer}");
+    let reason = text(said, "permissionDecisionReason").to_owned();
+    assert!(!reason.is_empty() && reason.chars().count() <= 10_000);
+    (text(said, "permissionDecision").to_owned(), reason)
+}
+
+#[track_caller]
+fn judged(home: &Home, event: &Value, expected: &str) -> String {
+    let output = home.cavra(&["hook", "claude-code"]).stdin(event.to_string()).run().ok();
+    let (decision, reason) = verdict(&output);
+    assert_eq!(decision, expected, "{event}: {reason}");
+    reason
+}
+
+/// A refusal because nothing could be decided: deny in the JSON, exit code 2, the reason on standard error.
+#[track_caller]
+fn refused(output: &Output) {
+    let (decision, reason) = verdict(output);
+    assert_eq!((decision.as_str(), output.code), ("deny", 2), "{reason}");
+    assert!(!output.stderr.trim().is_empty() && !output.stderr.contains("panicked"), "{output:?}");
+}
+
+#[test]
+fn events_are_judged_and_recorded() {
+    let home = Home::new();
+    let at = |path: &str| home.at(path);
+    let rows = [
+        ("Read", json!({"file_path": at("README.md")}), "allow"),
+        ("Read", json!({"file_path": at(".env"), "offset": 1, "limit": 5}), "deny"),
+        ("Read", json!({"file_path": at("a/b/.env")}), "deny"),
+        ("Read", json!({"file_path": at("src/../.env")}), "deny"),
+        ("Read", json!({"file_path": "/root/.ssh/id_rsa"}), "deny"),
+        ("Read", json!({"file_path": ".env"}), "deny"),
+        ("Write", json!({"file_path": at("src/a.rs"), "content": "x"}), "allow"),
+        ("Write", json!({"file_path": at(".github/workflows/ci.yml"), "content": "x"}), "deny"),
+        ("Write", json!({"file_path": at("iam/role.tf"), "content": "x"}), "ask"),
+        ("Edit", json!({"file_path": at("iam/role.tf"), "old_string": "a", "new_string": "b"}), "ask"),
+        (
+            "Edit",
+            json!({"file_path": at("src/a.rs"), "old_string": "a", "new_string": "b", "replace_all": true}),
+            "allow",
+        ),
+        ("MultiEdit", json!({"file_path": at(".github/workflows/ci.yml"), "edits": []}), "deny"),
+        ("NotebookEdit", json!({"notebook_path": at("iam/n.ipynb"), "new_source": "x"}), "ask"),
+        ("Bash", json!({"command": "pytest -q", "description": "tests", "timeout": 1000}), "allow"),
+        ("Bash", json!({"command": "make"}), "ask"),
+        ("Bash", json!({"command": "pytest; terraform apply", "run_in_background": true}), "deny"),
+        ("Bash", json!({"command": "echo \""}), "ask"),
+        ("PowerShell", json!({"command": "pytest"}), "ask"),
+        ("Grep", json!({"pattern": "x", "path": at("src")}), "allow"),
+        ("Grep", json!({"pattern": "KEY", "path": at(".env")}), "deny"),
+        ("mcp__github__create_issue", json!({"title": "x"}), "deny"),
+    ];
+    let mut recorded = 0;
+    for (tool, input, expected) in rows {
+        let reason = judged(&home, &event(&home, tool, input), expected);
+        let stored = home.json(".cavra/api/activity.json");
+        let decisions = stored["decisions"].as_array().unwrap();
+        assert!(decisions.len() > recorded, "{tool} is recorded");
+        recorded = decisions.len();
+        let known = decisions.iter().any(|record| reason.contains(text(record, "decision_id")));
+        assert!(known, "the reason names the decision: {reason}");
+    }
+    let stored = home.json(".cavra/api/activity.json");
+    for record in stored["decisions"].as_array().unwrap() {
+        assert_eq!((text(record, "session_id"), text(record, "policy_pack")), ("0b3c", BASELINE));
+    }
+    let targets: Vec<&str> =
+        stored["decisions"].as_array().unwrap().iter().map(|record| text(record, "target")).collect();
+    for wanted in ["README.md", ".env", "a/b/.env", "/root/.ssh/id_rsa", "iam/role.tf", "make", "github:create_issue"] {
+        assert!(targets.contains(&wanted), "{wanted}: {targets:?}");
+    }
+    assert_eq!(stored["sessions"][0]["decision_count"], recorded);
+}
+
+/// Wherever the hook is started: the project the event names is the one whose store and packs count.
+#[test]
+fn the_project_is_where_the_agent_works() {
+    let home = Home::new();
+    let elsewhere = Home::new();
+    home.write(
+        "policies/cavra-ai-agent-baseline/policy.yaml",
+        pack_yaml(BASELINE, "filesystem:\n  block_read: [mine.txt]\n"),
+    );
+    let read = event(&home, "Read", json!({"file_path": home.at("mine.txt")})).to_string();
+    let output = home.cavra(&["hook", "claude-code"]).dir(elsewhere.path()).stdin(read.as_str()).run().ok();
+    assert_eq!(verdict(&output).0, "deny");
+    assert!(home.exists(".cavra/api/activity.json") && !elsewhere.exists(".cavra"));
+    let deeper = home.cavra(&["hook", "claude-code"]).dir(elsewhere.path()).env("CLAUDE_PROJECT_DIR", home.at(""));
+    let mut inside = event(&home, "Read", json!({"file_path": home.at("mine.txt")}));
+    std::fs::create_dir(home.join("src")).unwrap();
+    inside["cwd"] = json!(home.at("src"));
+    assert_eq!(
+        verdict(&deeper.stdin(inside.to_string()).run().ok()).0,
+        "deny",
+        "the project's root, not the working directory"
+    );
+    assert!(!home.exists("src/.cavra"));
+}
+
+#[test]
+fn what_needs_no_decision() {
+    let home = Home::new();
+    for tool in ["TodoWrite", "Task", "ExitPlanMode"] {
+        let output = home.cavra(&["hook", "claude-code"]).stdin(event(&home, tool, json!({})).to_string()).run().ok();
+        assert!(output.json()["hookSpecificOutput"]["permissionDecision"].is_null(), "no objection: {output:?}");
+    }
+    let mut other = event(&home, "Bash", json!({"command": "terraform apply"}));
+    other["hook_event_name"] = json!("PostToolUse");
+    let output = home.cavra(&["hook", "claude-code"]).stdin(other.to_string()).run().ok();
+    assert_eq!(output.json(), json!({}));
+}
+
+#[test]
+fn an_unknown_tool_is_never_waved_through() {
+    let home = Home::new();
+    for tool in ["Teleport", "bash", "Read ", "read", "mcp_github_x", "WebFetch"] {
+        let output =
+            home.cavra(&["hook", "claude-code"]).stdin(event(&home, tool, json!({"command": "ls"})).to_string()).run();
+        let (decision, _) = verdict(&output);
+        assert!(decision == "ask" || decision == "deny", "{tool}: {decision}");
+    }
+}
+
+#[test]
+fn links_do_not_hide_a_file() {
+    let home = Home::new();
+    home.write(".env", "SECRET=1");
+    home.write("src/lib.rs", "");
+    std::fs::create_dir_all(home.join(".github/workflows")).unwrap();
+    let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, home.join(from)).unwrap();
+    link("harmless.txt", ".env");
+    link("chain.txt", "harmless.txt");
+    link("flows", ".github/workflows");
+    link("src/link.rs", "lib.rs");
+    link("loop-a", "loop-b");
+    link("loop-b", "loop-a");
+    judged(&home, &event(&home, "Read", json!({"file_path": home.at("harmless.txt")})), "deny");
+    judged(&home, &event(&home, "Read", json!({"file_path": home.at("chain.txt")})), "deny");
+    judged(&home, &event(&home, "Write", json!({"file_path": home.at("flows/new.yml"), "content": ""})), "deny");
+    judged(&home, &event(&home, "Read", json!({"file_path": home.at("src/link.rs")})), "allow");
+    let output = home
+        .cavra(&["hook", "claude-code"])
+        .stdin(event(&home, "Read", json!({"file_path": home.at("loop-a")})).to_string())
+        .run();
+    verdict(&output);
+    // A project reached through a link is the same project.
+    let outside = Home::new();
+    std::os::unix::fs::symlink(home.path(), outside.join("project")).unwrap();
+    let mut through = event(&home, "Write", json!({"file_path": outside.at("project/iam/x.tf"), "content": ""}));
+    through["cwd"] = json!(outside.at("project"));
+    judged(&home, &through, "ask");
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused() {
+    let home = Home::new();
+    let good = event(&home, "Read", json!({"file_path": home.at("README.md")}));
+    let without = |member: &str| {
+        let mut event = good.clone();
+        event.as_object_mut().unwrap().remove(member);
+        event.to_string().into_bytes()
+    };
+    let with = |member: &str, value: Value| {
+        let mut event = good.clone();
+        event[member] = value;
+        event.to_string().into_bytes()
+    };
+    let inputs: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", Vec::new()),
+        ("blanks", b" \n".to_vec()),
+        ("half", good.to_string().into_bytes()[..40].to_vec()),
+        ("a list", b"[]".to_vec()),
+        ("no UTF-8", b"{\"hook_event_name\": \"\xff\"}".to_vec()),
+        ("two events", format!("{good}{good}").into_bytes()),
+        ("a deep nest", b"[".repeat(200_000)),
+        ("no event name", without("hook_event_name")),
+        ("no tool", without("tool_name")),
+        ("no input", without("tool_input")),
+        ("a tool that is a number", with("tool_name", json!(5))),
+        ("an input that is a list", with("tool_input", json!([]))),
+        ("no path", with("tool_input", json!({}))),
+        ("a path that is a number", with("tool_input", json!({"file_path": 5}))),
+        ("a path with a NUL", with("tool_input", json!({"file_path": "a\u{0}b"}))),
+        ("a path with a line break", with("tool_input", json!({"file_path": "a\nb"}))),
+        ("a session with control characters", with("session_id", json!("a\u{1b}[2J"))),
+        ("a long session", with("session_id", json!("s".repeat(300)))),
+        ("a directory that is gone", with("cwd", json!("/nowhere/at/all"))),
+    ];
+    for (what, input) in inputs {
+        println!("-- {what}");
+        refused(&home.cavra(&["hook", "claude-code"]).stdin(input).run());
+    }
+    for tool in ["Bash", "Write", "Edit", "mcp__", "mcp____x", "mcp__server"] {
+        let output = home.cavra(&["hook", "claude-code"]).stdin(event(&home, tool, json!({})).to_string()).run();
+        refused(&output);
+    }
+    assert!(!home.exists(".cavra/api/activity.json"), "nothing was decided, nothing recorded");
+}
+
+#[test]
+fn large_events() {
+    let home = Home::new();
+    let content =
+        |size: usize| event(&home, "Write", json!({"file_path": home.at("big.txt"), "content": "x".repeat(size)}));
+    judged(&home, &content(3_000_000), "allow");
+    refused(&home.cavra(&["hook", "claude-code"]).stdin(content(40_000_000).to_string()).run());
+    let command = event(&home, "Bash", json!({"command": format!("pytest {}", "x".repeat(200_000))}));
+    let output = home.cavra(&["hook", "claude-code"]).stdin(command.to_string()).run();
+    let (decision, _) = verdict(&output);
+    assert_ne!(decision, "allow", "a command over 64 KiB");
+    let many = event(&home, "Bash", json!({"command": "make;".repeat(12_000)}));
+    let output = home.cavra(&["hook", "claude-code"]).stdin(many.to_string()).run();
+    assert_ne!(verdict(&output).0, "allow");
+}
+
+#[test]
+fn the_deadline_refuses() {
+    let home = Home::new();
+    let hook = || home.cavra(&["hook", "claude-code"]).env("CAVRA_HOOK_DEADLINE_MS", "300").hold_stdin_open();
+    for input in ["", "{\"hook_event_name\": \"PreToolUse\", "] {
+        let output = hook().stdin(input).run();
+        refused(&output);
+        assert!(output.took > Duration::from_millis(290) && output.took < Duration::from_secs(5), "{:?}", output.took);
+    }
+    for wrong in ["soon", "-1", "1.5"] {
+        let good = event(&home, "Read", json!({"file_path": home.at("README.md")})).to_string();
+        refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_HOOK_DEADLINE_MS", wrong).stdin(good).run());
+    }
+}
+
+#[test]
+fn policies_and_stores_that_do_not_work_refuse() {
+    let home = Home::new();
+    let good = event(&home, "Read", json!({"file_path": home.at("README.md")})).to_string();
+    home.write("broken.yaml", "metadata: [\n");
+    home.write("malformed.yaml", pack_yaml("cavra-x", "filesystem:\n  block_read: x\n"));
+    home.write("orphan.yaml", pack_yaml("cavra-x", "  inherits: cavra-nobody\n"));
+    for policy in ["broken.yaml", "malformed.yaml", "orphan.yaml", "missing.yaml", "/dev/null", "."] {
+        println!("-- {policy}");
+        refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_POLICY", policy).stdin(good.as_str()).run());
+        refused(&home.cavra(&["hook", "claude-code", "--policy-file", policy]).stdin(good.as_str()).run());
+    }
+    refused(&home.cavra(&["hook", "claude-code", "--policy-pack", "cavra-nobody"]).stdin(good.as_str()).run());
+    home.write("file", "x");
+    for (name, path) in
+        [("CAVRA_ACTIVITY_STORE", "file/activity.json"), ("CAVRA_ACTIVITY_DB", "file/a.db"), ("CAVRA_ACTIVITY_DB", ".")]
+    {
+        refused(&home.cavra(&["hook", "claude-code"]).env(name, path).stdin(good.as_str()).run());
+    }
+    home.write("torn.json", "{\"decisions\": [");
+    refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_ACTIVITY_STORE", "torn.json").stdin(good.as_str()).run());
+    assert_eq!(home.read("torn.json"), "{\"decisions\": [");
+    let output = home.cavra(&["hook", "claude-code"]).env("CAVRA_CACHE_DIR", "file/cache").stdin(good).run();
+    assert_eq!(verdict(&output).0, "allow", "a cache that cannot be written only costs time");
+}
+
+#[test]
+fn the_pack_file_decides() {
+    let home = Home::new();
+    let rules = format!(
+        "  inherits: {BASELINE}\nfilesystem:\n  block_read: [mine.txt]\nmcp:\n  allowed_servers: [github, \"my__server\"]\n"
+    );
+    home.write("policy.yaml", pack_yaml("cavra-mine", &rules));
+    let judge = |tool: &str, input: Value| {
+        let output = home
+            .cavra(&["hook", "claude-code"])
+            .env("CAVRA_POLICY", "policy.yaml")
+            .stdin(event(&home, tool, input).to_string());
+        verdict(&output.run().ok()).0
+    };
+    assert_eq!(judge("Read", json!({"file_path": home.at("mine.txt")})), "deny");
+    assert_eq!(judge("Read", json!({"file_path": home.at("other.txt")})), "allow");
+    assert_eq!(judge("mcp__github__create_issue", json!({})), "allow");
+    assert_eq!(judge("mcp__gitlab__create_issue", json!({})), "deny");
+    let mut named = event(&home, "mcp__my__server__tool", json!({}));
+    named["mcp_server"] = json!({"name": "my__server", "source": "project"});
+    let output = home.cavra(&["hook", "claude-code"]).env("CAVRA_POLICY", "policy.yaml").stdin(named.to_string());
+    assert_eq!(verdict(&output.run().ok()).0, "allow", "the event says where the name ends");
+    let unknown = home.cavra(&["hook", "some-agent"]).stdin("{}").run().exits(2);
+    assert!(unknown.stdout.is_empty());
+}

@@ -1,0 +1,72 @@
+//! The MCP adapter as a real client sees it: the `mcp` package of the protocol's authors.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::Home;
+
+const SCRIPT: &str = r#"
+import asyncio, json, sys
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+async def main():
+    server = StdioServerParameters(command=sys.argv[1], args=["mcp-server"], cwd=sys.argv[2])
+    async with stdio_client(server) as (read, write):
+        async with ClientSession(read, write) as session:
+            hello = await session.initialize()
+            tools = await session.list_tools()
+            refused = await session.call_tool("cavra.check_file_read", {"path": ".env"})
+            try:
+                unknown = (await session.call_tool("cavra.nothing", {})).isError
+            except Exception:
+                unknown = True
+            print(json.dumps({
+                "server": hello.serverInfo.name,
+                "tools": [tool.name for tool in tools.tools],
+                "decision": json.loads(refused.content[0].text)["decision"],
+                "unknown_is_error": unknown,
+            }))
+
+asyncio.run(main())
+"#;
+
+/// The package's interpreter, installed once per target folder; `None` where that cannot be done.
+fn interpreter() -> Option<String> {
+    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mcp-venv");
+    let python = format!("{folder}/bin/python");
+    let ready = |python: &str| {
+        Command::new(python)
+            .args(["-c", "import mcp.client.stdio"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
+    if !ready(&python) {
+        Command::new("python3").args(["-m", "venv", folder]).output().ok().filter(|output| output.status.success())?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "mcp"];
+        Command::new(&python).args(install).output().ok().filter(|output| output.status.success())?;
+    }
+    (Path::new(&python).exists() && ready(&python)).then_some(python)
+}
+
+#[test]
+fn a_real_client_lists_and_calls() {
+    let Some(python) = interpreter() else {
+        println!("SKIPPED: python3 with the package `mcp` is not available here");
+        return;
+    };
+    let home = Home::new();
+    let output = Command::new(python)
+        .args(["-c", SCRIPT, env!("CARGO_BIN_EXE_cavra")])
+        .arg(home.path())
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(seen["server"], "cavra-mcp-server");
+    assert!(seen["tools"].as_array().unwrap().iter().any(|tool| tool == "cavra.check_command"), "{seen}");
+    assert_eq!((&seen["decision"], &seen["unknown_is_error"]), (&"block".into(), &true.into()));
+}

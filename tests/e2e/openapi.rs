@@ -1,0 +1,194 @@
+//! The OpenAPI document and its page.
+
+use serde_json::{Value, json};
+
+use crate::support::{BASELINE, Home, Server, Shared, repository, text};
+
+static SERVER: Shared = Shared::new();
+
+fn server() -> std::sync::Arc<Server> {
+    SERVER.get(|| Home::new().serve(&[]))
+}
+
+const ENDPOINTS: [(&str, &str); 14] = [
+    ("get", "/health"),
+    ("get", "/version"),
+    ("get", "/policy-packs"),
+    ("get", "/policies"),
+    ("get", "/policy-pack-catalog"),
+    ("post", "/decisions"),
+    ("get", "/decisions"),
+    ("get", "/decisions/{decision_id}"),
+    ("post", "/sessions"),
+    ("get", "/sessions"),
+    ("get", "/sessions/{session_id}"),
+    ("get", "/risk/events"),
+    ("get", "/compliance/mappings"),
+    ("get", "/health"),
+];
+
+#[test]
+fn the_checked_in_document_is_the_served_one() {
+    let served = server().get("/openapi.json").ok();
+    let file = repository().join("docs/openapi.json");
+    let pretty = format!("{}\n", serde_json::to_string_pretty(&served).unwrap());
+    if std::env::var_os("CAVRA_BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, pretty).unwrap();
+        return;
+    }
+    let checked_in: Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap_or_default()).unwrap_or_default();
+    assert_eq!(checked_in, served, "run `CAVRA_BLESS=1 cargo test -p cavra openapi`");
+}
+
+#[test]
+fn every_endpoint_is_documented() {
+    let document = server().get("/openapi.json").ok();
+    assert_eq!(document["info"]["title"], "CAVRA API");
+    assert!(text(&document, "openapi").starts_with("3.1"), "{}", document["openapi"]);
+    for (method, path) in ENDPOINTS {
+        let operation = &document["paths"][path][method];
+        assert!(
+            !text(operation, "summary").is_empty() && !text(operation, "operationId").is_empty(),
+            "{method} {path}"
+        );
+        assert!(operation["responses"]["200"]["content"]["application/json"]["schema"].is_object(), "{method} {path}");
+    }
+    let filters = |path: &str| -> Vec<&str> {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().map(|parameter| text(parameter, "name")).collect()
+    };
+    for name in [
+        "session_id",
+        "agent_id",
+        "repository",
+        "policy_pack",
+        "decision",
+        "severity",
+        "action_type",
+        "limit",
+        "offset",
+    ] {
+        assert!(filters("/decisions").contains(&name) && filters("/risk/events").contains(&name), "{name}");
+    }
+    for name in ["agent_id", "repository", "policy_pack", "state", "limit", "offset"] {
+        assert!(filters("/sessions").contains(&name), "{name}");
+    }
+    for status in ["400", "404", "409", "413", "422"] {
+        assert!(document["paths"]["/decisions"]["post"]["responses"][status].is_object(), "{status}");
+    }
+    let ids: Vec<&Value> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .map(|operation| &operation["operationId"])
+        .collect();
+    let unique: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(ids.len(), unique.len(), "operation ids are unique");
+}
+
+/// A validator for one schema of the document, references included.
+fn validator(document: &Value, pointer: &str) -> jsonschema::Validator {
+    let target = document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not documented"));
+    let mut schema = target.clone();
+    schema["components"] = document["components"].clone();
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(document: &Value, pointer: &str, instance: &Value) {
+    let problems: Vec<String> = validator(document, pointer)
+        .iter_errors(instance)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(problems.is_empty(), "{pointer}: {problems:#?}\n{instance:#}");
+}
+
+fn answer_pointer(path: &str, method: &str, status: u16) -> String {
+    let kind = if status == 200 { "application~1json" } else { "application~1problem+json" };
+    format!("/paths/{}/{method}/responses/{status}/content/{kind}/schema", path.replace('~', "~0").replace('/', "~1"))
+}
+
+#[test]
+fn answers_are_as_documented() {
+    let server = server();
+    let document = server.get("/openapi.json").ok();
+    for (action_type, target) in [("read_file", ".env"), ("execute_command", "make"), ("git_operation", "origin/x")] {
+        let body = json!({"action_type": action_type, "target": target, "policy_pack": BASELINE, "correlation_id": null, "session_id": "documented"});
+        assert_valid(&document, "/paths/~1decisions/post/requestBody/content/application~1json/schema", &body);
+        assert_valid(&document, &answer_pointer("/decisions", "post", 200), &server.decide(&body));
+    }
+    let moded = server.decide(&json!({"action_type": "read_file", "target": "a", "policy_mode": "strict"}));
+    assert_valid(&document, &answer_pointer("/decisions", "post", 200), &moded);
+    let session = json!({"session_id": "documented", "evidence_refs": ["x"], "state": "completed"});
+    assert_valid(&document, "/paths/~1sessions/post/requestBody/content/application~1json/schema", &session);
+    assert_valid(&document, &answer_pointer("/sessions", "post", 200), &server.post("/sessions", &session).ok());
+    for (method, path) in ENDPOINTS {
+        if method == "get" {
+            let id = if path.starts_with("/decisions") { text(&moded, "decision_id") } else { "documented" };
+            let asked = path.replace("{decision_id}", id).replace("{session_id}", id);
+            assert_valid(&document, &answer_pointer(path, "get", 200), &server.get(&asked).ok());
+        }
+    }
+    for (path, body, status) in [
+        ("/decisions", "{}", 400),
+        ("/decisions", "[", 422),
+        ("/decisions", r#"{"action_type": "read_file", "target": "a", "policy_pack": "cavra-nobody"}"#, 404),
+        ("/sessions", "{}", 400),
+    ] {
+        let response = server.request("POST", path, body.as_bytes());
+        assert_eq!(response.status, status);
+        assert_valid(&document, &answer_pointer(path, "post", status), &response.json());
+    }
+}
+
+/// Whether an answer is as documented is worth nothing if the schemas accept everything.
+#[test]
+fn the_schemas_refuse() {
+    let document = server().get("/openapi.json").ok();
+    let record = server().decide(&json!({"action_type": "read_file", "target": "a"}));
+    let schema = validator(&document, &answer_pointer("/decisions", "post", 200));
+    for member in ["decision_id", "decision", "evidence_refs", "timestamp", "rule_id"] {
+        let mut without = record.clone();
+        without.as_object_mut().unwrap().remove(member);
+        assert!(!schema.is_valid(&without), "{member} is required");
+        let mut wrong = record.clone();
+        wrong[member] = json!(5);
+        assert!(!schema.is_valid(&wrong), "{member} has a type");
+    }
+}
+
+#[test]
+fn the_page_needs_no_other_host() {
+    let server = server();
+    let moved = server.get("/docs");
+    if (300..400).contains(&moved.status) {
+        assert_eq!(moved.header("location"), Some("/docs/"));
+    }
+    let page = server.get("/docs/");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    let mut files = vec!["swagger-initializer.js".to_owned()];
+    for attribute in ["src=\"", "href=\""] {
+        for rest in page.text().split(attribute).skip(1) {
+            let reference = rest.split('"').next().unwrap();
+            assert!(!reference.contains("//"), "another host: {reference}");
+            files.push(reference.trim_start_matches("./").trim_start_matches("/docs/").to_owned());
+        }
+    }
+    assert!(files.iter().any(|file| file.ends_with("bundle.js")), "{files:?}");
+    for file in files {
+        let found = server.get(&format!("/docs/{file}"));
+        assert_eq!(found.status, 200, "{file}");
+        if file == "swagger-initializer.js" {
+            let config = found.text();
+            assert!(config.contains("/openapi.json"), "{config}");
+            assert!(!config.contains("http://") && !config.contains("https://"), "{config}");
+        }
+    }
+    server.get("/docs/../health").refused(&[404]);
+    let metrics = server.get("/metrics");
+    assert!(metrics.status == 200 && metrics.text().contains("cavra_http_request_seconds"), "{}", metrics.text());
+}

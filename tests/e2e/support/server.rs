@@ -1,0 +1,161 @@
+//! `cavra serve` on a free port; ended when dropped.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Connection, Home, Response};
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    log: PathBuf,
+    /// Kept as long as the server runs in it.
+    pub home: Home,
+}
+
+impl Server {
+    /// Starts one and waits until it says that it listens.
+    pub fn start(home: &Home, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(home, &[], settings)
+    }
+
+    /// As [`Server::start`], with further options.
+    pub fn start_with(home: &Home, options: &[&str], settings: &[(&str, &str)]) -> Self {
+        let log = home.join("server.log");
+        let mut child = home
+            .command(&[&["serve", "--port", "0"], options].concat())
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (said, hears) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = output.read_line(&mut line);
+            let _ = said.send(line);
+        });
+        let line = hears.recv_timeout(Duration::from_secs(90)).unwrap_or_default();
+        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+            let _ = child.kill();
+            panic!("the server does not listen: {line:?}\n{}", std::fs::read_to_string(&log).unwrap());
+        };
+        Self { child, address: address.parse().unwrap(), log, home: home.clone() }
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address).unwrap()
+    }
+
+    #[track_caller]
+    pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Response {
+        self.connect()
+            .exchange(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Response {
+        self.request("GET", path, b"")
+    }
+
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Response {
+        self.request("POST", path, body.to_string().as_bytes())
+    }
+
+    /// The record of a decision.
+    #[track_caller]
+    pub fn decide(&self, body: &Value) -> Value {
+        self.post("/decisions", body).ok()
+    }
+
+    /// The decision about an action of one target.
+    #[track_caller]
+    pub fn decide_on(&self, action_type: &str, target: &str, pack: &str) -> Value {
+        self.decide(&json!({ "action_type": action_type, "target": target, "policy_pack": pack }))
+    }
+
+    /// A whole list, page by page.
+    #[track_caller]
+    pub fn all(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        loop {
+            let glue = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{glue}limit=500&offset={}", items.len())).ok();
+            let found = page["items"].as_array().unwrap().clone();
+            let done = found.is_empty();
+            items.extend(found);
+            if done || items.len() as u64 >= page["total"].as_u64().unwrap() {
+                return items;
+            }
+        }
+    }
+
+    pub fn total(&self, path: &str) -> u64 {
+        self.get(path).ok()["total"].as_u64().unwrap()
+    }
+
+    /// What the server wrote to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    /// Asks it to stop; answers how it ended.
+    pub fn terminate(self) -> ExitStatus {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Gone already is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that the tests of a module share while any of them runs.
+pub struct Shared(Mutex<Weak<Server>>);
+
+impl Shared {
+    pub const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+
+    /// The running server, or a new one.
+    pub fn get(&self, start: impl FnOnce() -> Server) -> Arc<Server> {
+        let mut shared = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(start());
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+}
