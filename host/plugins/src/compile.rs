@@ -122,6 +122,8 @@ async fn configure_and_snapshot(
     let (description, mut store, instance) = configure(runtime, limits, component, document).await?;
     store.data_mut().extend_for_snapshot(SNAPSHOT_SLACK, limits.configure_time);
     store.set_fuel(limits.configure_fuel).map_err(Failure::load)?;
+    // Whole memories are read as lists of bytes; they are not copied.
+    store.set_hostcall_fuel(limits.memory_bytes.saturating_add(SNAPSHOT_SLACK));
     let mut reader = Reader::new(&mut store, instance);
     let snapshot = wizer.snapshot_component(context, &mut reader).await;
     match reader.finish().and(snapshot) {

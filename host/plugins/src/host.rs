@@ -232,6 +232,12 @@ impl PluginHost {
         let component = compiled.component(&runtime.engine)?;
         let pre = audit::link(runtime, &component, limits)?;
         let facts = compiled.into_facts();
+        if !facts.configured {
+            tracing::warn!(
+                plugin = identity.plugin,
+                "plugin cannot be snapshotted and is configured before every call"
+            );
+        }
         let document = (!facts.configured).then_some(document);
         let (runtime, limits, calls) = (runtime.clone(), limits.clone(), calls.clone());
         Ok(PolicyPack::new(identity.clone(), runtime, limits, pre, document, facts.description, calls))

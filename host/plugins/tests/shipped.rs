@@ -20,7 +20,8 @@ async fn it_is_snapshotted_and_answers_within_its_limits() {
         "filesystem": { "block_read": patterns },
     });
     let host = host(HostConfig { cache_dir: Some(dir.path().join("cache")), ..HostConfig::default() });
-    let pack = load_from(&host, POLICY_RULES.name, POLICY_RULES.wasm, &document.to_string(), Origin::FirstParty);
+    let text = document.to_string();
+    let pack = load_from(&host, POLICY_RULES.name, POLICY_RULES.wasm, &text, Origin::FirstParty);
     let pack = pack.await.unwrap();
     assert_eq!((pack.description().id.as_str(), pack.description().version.as_str()), ("many", "2.1.0"));
     for (path, blocked) in [("services/unit-77/a.pem", true), ("app/.env", true), ("src/lib.rs", false)] {
