@@ -196,8 +196,8 @@ mod tests {
         fn merging_is_associative_and_idempotent(a in policy(), b in policy(), c in policy()) {
             prop_assert_eq!(merge(&merge(&a, &b), &c), merge(&a, &merge(&b, &c)));
             let once = merge(&a, &b);
-            prop_assert_eq!(merge(&once, &once), once.clone());
-            prop_assert_eq!(merge(&once, &b), once.clone());
+            prop_assert_eq!(&merge(&once, &once), &once);
+            prop_assert_eq!(&merge(&once, &b), &once);
         }
 
         #[test]

@@ -17,7 +17,8 @@ pub const MAX_POLICY_BYTES: usize = 1 << 20;
 const BUDGET: usize = 20 << 20;
 const ELEMENT: usize = 16;
 
-/// Brackets that may be open at once. The reader's own bound comes too late: its scanner needs quadratic time.
+/// Brackets that may be open at once. The reader's own bound on depth comes after scanning, and a megabyte of brackets
+/// keeps its scanner busy for seconds.
 const MAX_OPEN_BRACKETS: usize = 128;
 
 /// Parses YAML (JSON is YAML) into a JSON value.

@@ -1,5 +1,13 @@
 //! The packs of the binary: complete, valid, and with cases that hold.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
