@@ -1,1 +1,92 @@
+//! Turns what a caller says into a normalised [`Action`]: paths cleaned, command lines split, branches derived.
 //!
+//! Source: contract 10, sections 1, 2.3, 3 and 4.3. Everything here is pure: nothing touches the disk, and the same
+//! request always gives the same action. Whoever asks may want to get round policy, so what cannot be understood with
+//! certainty is refused or marked as unresolved, never guessed.
+
+mod command;
+mod git;
+mod path;
+
+use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
+
+pub use command::split_command;
+pub use git::git_operation;
+pub use path::clean_path;
+
+/// An action as a caller describes it. Contract 10, section 3. Empty optional texts count as absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionRequest {
+    /// The kind of action.
+    pub action_type: ActionType,
+    /// Path, command line, or remote and branch.
+    pub target: Option<String>,
+    /// Name of a git operation; `push` if absent.
+    pub operation: Option<String>,
+    /// MCP server; `unknown` if absent.
+    pub server: Option<String>,
+    /// MCP tool; `unknown` if absent.
+    pub tool: Option<String>,
+    /// Capability an MCP tool call needs.
+    pub capability: Option<String>,
+    /// Text about to be written to a file.
+    pub content: Option<String>,
+    /// Arguments of an MCP tool call, as JSON text.
+    pub arguments: Option<String>,
+}
+
+/// Why a request is refused. The messages name no values, so they can be shown to any client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A file or command action without a target.
+    #[error("target is required for {0} and must not be empty")]
+    MissingTarget(ActionType),
+    /// A path without characters.
+    #[error("a path must not be empty")]
+    EmptyPath,
+    /// A path with a NUL or a line break.
+    #[error("a path must not have NUL characters or line breaks")]
+    PathControl,
+    /// A command with a NUL.
+    #[error("a command must not have NUL characters")]
+    CommandNul,
+}
+
+/// Normalises a request.
+///
+/// # Errors
+/// A [`Refusal`] if the target is missing, or cannot be a path or a command.
+pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
+    let kind = request.action_type;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let required = |text: Option<String>| {
+        text.filter(|text| !text.trim().is_empty()).ok_or(Refusal::MissingTarget(kind))
+    };
+    Ok(match kind {
+        ActionType::ReadFile => {
+            Action::ReadFile(FileAccess { path: clean_path(&required(request.target)?)?, content: None })
+        }
+        ActionType::WriteFile => Action::WriteFile(FileAccess {
+            path: clean_path(&required(request.target)?)?,
+            content: given(request.content),
+        }),
+        ActionType::ExecuteCommand => {
+            let text = required(request.target)?;
+            if text.contains('\0') {
+                return Err(Refusal::CommandNul);
+            }
+            Action::ExecuteCommand(split_command(&text))
+        }
+        ActionType::GitOperation => {
+            let operation = given(request.operation).unwrap_or_else(|| "push".to_owned());
+            Action::GitOperation(git_operation(&operation, request.target.unwrap_or_default().trim()))
+        }
+        ActionType::McpToolCall => Action::McpToolCall(McpToolCall {
+            server: given(request.server).unwrap_or_else(|| "unknown".to_owned()),
+            tool: given(request.tool).unwrap_or_else(|| "unknown".to_owned()),
+            capability: given(request.capability),
+            arguments: given(request.arguments),
+        }),
+    })
+}

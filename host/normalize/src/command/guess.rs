@@ -1,0 +1,34 @@
+//! A guess at the commands of a text that could not be parsed, for stricter rules only.
+
+use cavra_model::CommandPart;
+
+use super::word::collapse_all;
+
+/// Most commands guessed from one text.
+const MAX_GUESSES: usize = 128;
+
+/// The whole text and every piece of it between characters that can separate commands.
+pub(super) fn commands(text: &str) -> Vec<CommandPart> {
+    let mut parts = Vec::new();
+    let mut push = |piece: &str| {
+        let spelling = collapse_all(piece);
+        if spelling.is_empty() {
+            return;
+        }
+        let bare: String = spelling.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+        let part = CommandPart { spellings: vec![spelling], dequoted: collapse_all(&bare), implied: true };
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    };
+    push(text);
+    let separators = [';', '&', '|', '\n', '(', ')', '`', '{', '}', '\'', '"'];
+    for piece in text.split(separators).take(MAX_GUESSES) {
+        push(piece);
+    }
+    // Quotes may also stand in the middle of a command.
+    for piece in text.split([';', '&', '|', '\n', '(', ')', '`']).take(MAX_GUESSES) {
+        push(piece);
+    }
+    parts
+}

@@ -1,0 +1,312 @@
+//! One simple command: its spellings, and what it runs in turn.
+
+use std::rc::Rc;
+
+use cavra_model::CommandPart;
+
+use super::word::{Word, collapse_all, quote};
+use super::wrappers::{self, Inner};
+use super::{Context, MAX_DEPTH, Splitter};
+use crate::git;
+
+/// Variables that change how a command reports, not what it does. `LC_*` is harmless too.
+const HARMLESS_VARIABLES: [&str; 22] = [
+    "CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "DEBIAN_FRONTEND", "DO_NOT_TRACK", "FORCE_COLOR", "LANG", "LANGUAGE",
+    "LINES", "LOG_LEVEL", "NODE_ENV", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONIOENCODING",
+    "PYTHONUNBUFFERED", "PYTHONUTF8", "RUST_BACKTRACE", "RUST_LOG", "TERM", "TZ",
+];
+
+/// Words the shell would treat specially in front, were they not quoted.
+const RESERVED: [&str; 25] = [
+    "!", "{", "}", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if",
+    "in", "select", "then", "time", "until", "while", "-", "+", "",
+];
+
+/// Built-in commands that evaluate a subscript such as `a[$(command)]` even where it is quoted.
+const EVALUATES_SUBSCRIPTS: [&str; 16] = [
+    "[", "declare", "export", "let", "local", "mapfile", "printf", "read", "readarray", "readonly", "test", "typeset",
+    "unset", "wait", "getopts", "integer",
+];
+
+/// What a command gets on standard input.
+#[derive(Clone, Debug)]
+pub(super) enum Stdin {
+    /// Whatever its surroundings have.
+    Inherited,
+    /// A text; `None` if the shell computes it.
+    Text(Option<String>),
+    /// A file or a descriptor.
+    Other,
+}
+
+/// A simple command that is run.
+#[derive(Clone, Debug)]
+pub(super) struct Invocation {
+    /// The command and its arguments.
+    pub words: Vec<Rc<Word>>,
+    /// Assignments in front that change what the command does, each followed by a blank.
+    pub prefix: String,
+    /// Equivalent spellings known so far: as written, and of the transparent wrappers around it.
+    pub spellings: Vec<String>,
+    /// Its standard input.
+    pub stdin: Stdin,
+}
+
+impl Invocation {
+    /// A command as it stands in the text. `written` is its source, redirections included.
+    pub fn new(words: Vec<Rc<Word>>, assignments: &[Rc<Word>], written: String, stdin: Stdin) -> Self {
+        let mut prefix = String::new();
+        if words.is_empty() || !assignments.iter().all(|word| is_harmless_assignment(word)) {
+            for word in assignments {
+                prefix.push_str(&word.source);
+                prefix.push(' ');
+            }
+        }
+        let harmless_only = words.is_empty() && assignments.iter().all(|word| is_harmless_assignment(word));
+        if harmless_only {
+            prefix.clear();
+        }
+        Self { words, prefix, spellings: vec![written], stdin }
+    }
+
+    /// The same command without its first words, which another command consumes.
+    pub fn inner(&self, first: usize) -> Self {
+        let words = self.words.get(first..).unwrap_or_default().to_vec();
+        Self { words, prefix: self.prefix.clone(), spellings: Vec::new(), stdin: self.stdin.clone() }
+    }
+
+    /// The fixed text of a word.
+    pub fn literal(&self, index: usize) -> Option<String> {
+        self.words.get(index).and_then(|word| word.literal())
+    }
+
+    fn canonical(&self) -> String {
+        let mut spelling = self.prefix.clone();
+        for (index, word) in self.words.iter().enumerate() {
+            if index > 0 {
+                spelling.push(' ');
+            }
+            let text = word.canonical();
+            // Quoted, `A=1` and `if` are commands; the spelling must not read as anything else.
+            let is_special = index == 0 && word.plain().is_none() && (text.contains('=') || is_reserved(&text));
+            spelling.push_str(&if is_special { quote(&text) } else { text });
+        }
+        spelling
+    }
+
+    fn dequoted(&self) -> String {
+        let mut words: Vec<String> = self.words.iter().map(|word| word.dequoted()).collect();
+        if let Some(first) = words.first_mut()
+            && first.starts_with('/')
+        {
+            *first = base_name(first).to_owned();
+        }
+        collapse_all(&words.join(" "))
+    }
+
+    /// All equivalent spellings, without repetition.
+    fn all_spellings(&self) -> Vec<String> {
+        let source: Vec<&str> = self.words.iter().map(|word| word.source.as_str()).collect();
+        let source = collapse_all(&format!("{}{}", self.prefix, source.join(" ")));
+        let mut all: Vec<String> = Vec::new();
+        for spelling in self.spellings.iter().cloned().chain([source, self.canonical()]) {
+            if !spelling.trim().is_empty() && !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+        all
+    }
+
+    fn part(&self, context: Context) -> CommandPart {
+        CommandPart { spellings: self.all_spellings(), dequoted: self.dequoted(), implied: context.implied }
+    }
+}
+
+impl Splitter {
+    /// Adds a part that is one spelling only.
+    pub(super) fn plain_part(&mut self, text: String, context: Context) {
+        self.part(CommandPart { spellings: vec![text.clone()], dequoted: text, implied: context.implied });
+    }
+
+    /// Adds the parts a command amounts to.
+    pub(super) fn invoke(&mut self, mut command: Invocation, context: Context) {
+        if command.words.is_empty() {
+            let assignments = collapse_all(&command.prefix);
+            if !assignments.is_empty() {
+                self.plain_part(assignments, context);
+            }
+            return;
+        }
+        if context.depth > MAX_DEPTH {
+            self.part(command.part(context));
+            return self.unresolved("commands that run commands are nested too deeply");
+        }
+        command.words = self.expand_braces(&command.words);
+        self.empty_expansions(&command);
+        self.arguments(&command);
+        let Some(name) = command.literal(0) else {
+            self.part(command.part(context));
+            return self.unresolved("the name of a command is not fixed text");
+        };
+        match wrappers::look_through(&name, &command) {
+            Inner::Nothing => {
+                self.part(command.part(context));
+                self.special(&name, &command, context);
+            }
+            Inner::Same { first } => {
+                let mut inner = command.inner(first);
+                inner.spellings = command.all_spellings();
+                self.invoke(inner, Context { depth: context.depth + 1, ..context });
+            }
+            Inner::Other { first } => {
+                self.part(command.part(context));
+                if !context.tails_covered {
+                    self.invoke(command.inner(first), context.deeper().implied());
+                }
+            }
+            Inner::Somewhere => {
+                self.part(command.part(context));
+                self.tails(&command, context);
+            }
+            Inner::Unclear { reason } => {
+                self.part(command.part(context));
+                self.tails(&command, context);
+                self.unresolved(reason);
+            }
+        }
+    }
+
+    /// Expands braces the way the shell does before anything else.
+    fn expand_braces(&mut self, words: &[Rc<Word>]) -> Vec<Rc<Word>> {
+        let mut expanded = Vec::with_capacity(words.len());
+        for word in words {
+            if !word.has_braces() {
+                expanded.push(word.clone());
+                continue;
+            }
+            match word.expand_braces() {
+                Some(several) if !expanded.is_empty() => expanded.extend(several),
+                // Neither a hidden command name nor one that cannot be told.
+                _ => {
+                    self.unresolved("a brace expansion that cannot be told from the text");
+                    expanded.push(word.clone());
+                }
+            }
+        }
+        expanded
+    }
+
+    /// What is left of a command if its expansions turn out empty, for stricter rules: `rm $x -rf` is `rm -rf`.
+    fn empty_expansions(&mut self, command: &Invocation) {
+        if !command.words.iter().any(|word| word.has_expansion()) {
+            return;
+        }
+        let words = command.words.iter().map(|word| word.without_expansions()).filter(|word| !word.is_empty());
+        let text = collapse_all(&words.collect::<Vec<_>>().join(" "));
+        if !text.is_empty() {
+            self.part(CommandPart { spellings: vec![text.clone()], dequoted: text, implied: true });
+        }
+    }
+
+    fn arguments(&mut self, command: &Invocation) {
+        let name = command.literal(0).unwrap_or_default();
+        if !EVALUATES_SUBSCRIPTS.contains(&name.as_str()) {
+            return;
+        }
+        for word in command.words.iter().skip(1) {
+            let text = word.dequoted();
+            if text.contains('[') && (text.contains("$(") || text.contains('`')) && !word.has_command() {
+                self.unresolved("a subscript that runs a command");
+            }
+        }
+    }
+
+    /// Every later word may be where an inner command starts. For stricter rules.
+    fn tails(&mut self, command: &Invocation, context: Context) {
+        /// Words looked at.
+        const MAX_TAILS: usize = 24;
+        if context.tails_covered {
+            return;
+        }
+        let inner = Context { tails_covered: true, ..context.deeper().implied() };
+        for first in 1..command.words.len().min(MAX_TAILS) {
+            let Some(text) = command.literal(first) else { continue };
+            if text.contains([' ', '\t', '\n', ';', '&', '|']) {
+                self.maybe_script(&text, context);
+            } else if !text.is_empty() && !text.starts_with('-') {
+                let before = self.unresolved.clone();
+                self.invoke(command.inner(first), inner);
+                self.unresolved = before;
+            }
+        }
+    }
+
+    /// Commands with a meaning of their own that are no wrappers.
+    fn special(&mut self, name: &str, command: &Invocation, context: Context) {
+        match base_name(name) {
+            "git" => {
+                let words: Vec<Option<String>> = command.words.iter().skip(1).map(|word| word.literal()).collect();
+                let found = git::from_command(&words);
+                found.operations.into_iter().for_each(|operation| self.git_operation(operation));
+                if let Some(alias) = found.alias {
+                    self.maybe_script(&alias, context);
+                }
+                if let Some(reason) = found.unresolved {
+                    self.unresolved(reason);
+                }
+            }
+            "alias" => {
+                for (_, text) in (1..command.words.len())
+                    .filter_map(|index| command.literal(index))
+                    .filter_map(|text| text.split_once('=').map(|(name, text)| (name.to_owned(), text.to_owned())))
+                {
+                    self.maybe_script(&text, context);
+                }
+            }
+            "trap" if command.words.len() > 2 => {
+                let script = if command.literal(1).as_deref() == Some("--") { 2 } else { 1 };
+                match command.literal(script) {
+                    Some(script) if script.is_empty() || script.starts_with('-') => {}
+                    Some(script) => self.text(&script, context.deeper()),
+                    None => self.unresolved("the script of a trap is not fixed text"),
+                }
+            }
+            "." | "source" if command.words.get(1).is_some_and(|word| word.has_command()) => {
+                self.unresolved("a script that another command writes");
+            }
+            base if super::shells::is_evaluator(base) => self.shell(base, command, context),
+            _ => {}
+        }
+    }
+
+    /// Replaces the part just added, whose meaning is its script, by an implied one.
+    pub(super) fn replace_last(&mut self, command: &Invocation, context: Context) {
+        // An assignment such as `BASH_ENV=file` does more than the script says.
+        if command.prefix.is_empty()
+            && let Some(last) = self.parts.last_mut()
+            && *last == command.part(context)
+        {
+            last.implied = true;
+        }
+    }
+}
+
+/// True if the text is a word that would mean something else at the start of a command.
+fn is_reserved(text: &str) -> bool {
+    RESERVED.contains(&text)
+}
+
+/// True for `NAME=value` with a harmless name and a fixed value.
+pub(super) fn is_harmless_assignment(word: &Word) -> bool {
+    word.literal().is_some_and(|text| {
+        text.split_once('=').is_some_and(|(name, _)| {
+            HARMLESS_VARIABLES.contains(&name)
+                || name.strip_prefix("LC_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        })
+    })
+}
+
+/// The last segment of a path.
+pub(super) fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}

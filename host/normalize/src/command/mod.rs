@@ -1,0 +1,151 @@
+//! Splits a command line into the commands it would run. Contract 10, section 2.3.
+//!
+//! The stages: [`lex`] and [`expand`] make tokens and words, [`grammar`] a syntax tree, [`walk`] finds the simple
+//! commands in it, [`invoke`] turns each into parts and looks through the commands that run other commands
+//! ([`wrappers`], [`shells`]), [`redirect`] collects files. What is not certain is reported as unresolved.
+
+mod expand;
+mod grammar;
+mod guess;
+mod invoke;
+mod lex;
+mod redirect;
+mod shells;
+mod walk;
+mod word;
+mod wrappers;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cavra_model::{CommandLine, CommandPart, GitOperation};
+
+pub(crate) use word::collapse_blanks;
+
+/// How deep scripts may be given to shells inside scripts, and wrappers to wrappers.
+const MAX_DEPTH: usize = 8;
+
+/// Most parts of one command line.
+const MAX_PARTS: usize = 512;
+
+/// Splits a command line.
+///
+/// Never fails: a text that cannot be understood with certainty has [`CommandLine::unresolved`] set, and its parts
+/// are then a best effort for stricter rules. There is always at least one part. Work is linear in the text, nesting
+/// is limited, and no input panics.
+#[must_use]
+pub fn split_command(text: &str) -> CommandLine {
+    // The grammar is a foreign parser. Should an input make it panic, the text counts as not understood.
+    catch_unwind(AssertUnwindSafe(|| split(text))).unwrap_or_else(|_| {
+        let mut splitter = Splitter::default();
+        splitter.not_understood(text, "the shell grammar gave up");
+        splitter.finish(text)
+    })
+}
+
+fn split(text: &str) -> CommandLine {
+    let mut splitter = Splitter::default();
+    if text.contains('\0') {
+        splitter.not_understood(text, "the text has a NUL character");
+    } else {
+        splitter.text(text, Context::default());
+    }
+    splitter.finish(text)
+}
+
+/// How a command came to be run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Context {
+    /// Scripts and wrappers around it.
+    depth: usize,
+    /// It is only part of what happens.
+    implied: bool,
+    /// The caller already looks at every later word as if a command started there.
+    tails_covered: bool,
+}
+
+impl Context {
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, tails_covered: false, ..self }
+    }
+
+    fn implied(self) -> Self {
+        Self { implied: true, ..self }
+    }
+}
+
+/// Collects what a command line amounts to.
+#[derive(Debug, Default)]
+struct Splitter {
+    parts: Vec<CommandPart>,
+    reads: Vec<String>,
+    writes: Vec<String>,
+    git: Vec<GitOperation>,
+    unresolved: Option<String>,
+}
+
+impl Splitter {
+    /// Looks at a whole script.
+    fn text(&mut self, text: &str, context: Context) {
+        if context.depth > MAX_DEPTH {
+            self.not_understood(text, "scripts are nested too deeply");
+            return;
+        }
+        match lex::lex(text) {
+            Ok(script) => {
+                if let Err(trouble) = self.script(&script, context) {
+                    self.not_understood(text, trouble.0);
+                }
+            }
+            Err(trouble) => self.not_understood(text, trouble.0),
+        }
+    }
+
+    /// Looks at a text that may or may not be a script, for stricter rules only.
+    fn maybe_script(&mut self, text: &str, context: Context) {
+        let before = self.unresolved.clone();
+        self.text(text, context.deeper().implied());
+        self.unresolved = before;
+    }
+
+    fn unresolved(&mut self, reason: &str) {
+        self.unresolved.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// A text, or a script inside it, that was not understood: stricter rules still see a guess at its commands.
+    fn not_understood(&mut self, text: &str, reason: &str) {
+        self.unresolved(reason);
+        for part in guess::commands(text) {
+            self.part(part);
+        }
+    }
+
+    fn part(&mut self, part: CommandPart) {
+        if self.parts.len() >= MAX_PARTS {
+            self.unresolved("the text runs too many commands");
+        } else if !part.implied || !self.parts.contains(&part) {
+            self.parts.push(part);
+        }
+    }
+
+    fn git_operation(&mut self, operation: GitOperation) {
+        if !self.git.contains(&operation) {
+            self.git.push(operation);
+        }
+    }
+
+    fn finish(mut self, text: &str) -> CommandLine {
+        let text = collapse_blanks(text.trim());
+        // A text in which no command was found, such as a lone redirection, has to be judged by itself.
+        if !self.parts.iter().any(|part| !part.implied) && self.unresolved.is_none() {
+            self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied: false });
+        }
+        CommandLine {
+            text,
+            parts: self.parts,
+            reads: self.reads,
+            writes: self.writes,
+            git: self.git,
+            unresolved: self.unresolved,
+        }
+    }
+}
