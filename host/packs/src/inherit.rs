@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::{PackError, shown};
 use crate::merge::{merge, normalize};
 use crate::pack::metadata;
-use crate::shelf::{RawPack, Shelf};
+use crate::shelf::{Component, RawPack, Shelf};
 use crate::{PackComponent, ResolvedPack};
 
 /// Levels of inheritance, the pack itself included.
@@ -50,14 +50,22 @@ impl<'s> Inheritance<'s> {
     pub(crate) fn resolve(mut self, name: &PackName) -> Result<(ResolvedPack, Vec<Arc<RawPack>>), PackError> {
         let pack = self.shelf.pack(self.root, name)?.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
         let merged = self.visit(&pack)?;
-        let resolved = finish(name.as_str(), merged.document.clone(), &self.used)?;
+        let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).collect();
+        let resolved = finish(name.as_str(), merged.document.clone(), components)?;
         Ok((resolved, self.used))
     }
 
-    /// Resolves a document that is not in the library.
-    pub(crate) fn resolve_document(mut self, label: &str, document: &Value) -> Result<ResolvedPack, PackError> {
+    /// Resolves a document that is not in the library, with the component beside it.
+    pub(crate) fn resolve_document(
+        mut self,
+        label: &str,
+        document: &Value,
+        component: Option<Component>,
+    ) -> Result<ResolvedPack, PackError> {
         let merged = self.with_parents(label, document)?;
-        finish(label, merged.document, &self.used)
+        let own = component.map(|component| pack_component(label, document, &component));
+        let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
+        finish(label, merged.document, components)
     }
 
     fn visit(&mut self, pack: &Arc<RawPack>) -> Result<Rc<Merged>, PackError> {
@@ -144,10 +152,9 @@ fn check(name: &str, document: &Value) -> Result<(), PackError> {
     Err(PackError::Invalid { name: name.to_owned(), errors })
 }
 
-fn finish(name: &str, mut document: Value, used: &[Arc<RawPack>]) -> Result<ResolvedPack, PackError> {
+fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> Result<ResolvedPack, PackError> {
     normalize(&mut document);
     check(name, &document)?;
-    let components: Vec<PackComponent> = used.iter().filter_map(|pack| component(pack)).collect();
     let has_rules = components.is_empty() || RULE_SECTIONS.iter().any(|section| document.get(section).is_some());
     let canonical = canonical(&document);
     Ok(ResolvedPack {
@@ -161,13 +168,16 @@ fn finish(name: &str, mut document: Value, used: &[Arc<RawPack>]) -> Result<Reso
     })
 }
 
-fn component(pack: &RawPack) -> Option<PackComponent> {
-    let (wasm, digest) = pack.component.as_ref()?;
-    let version = pack.document.as_ref().ok().and_then(|document| metadata(document, "version"));
-    Some(PackComponent {
-        pack: pack.name.to_string(),
-        version: version.unwrap_or_default().to_owned(),
+fn component_of_pack(pack: &RawPack) -> Option<PackComponent> {
+    let document = pack.document.as_ref().ok()?;
+    Some(pack_component(pack.name.as_str(), document, pack.component.as_ref()?))
+}
+
+fn pack_component(name: &str, document: &Value, (wasm, digest): &Component) -> PackComponent {
+    PackComponent {
+        pack: name.to_owned(),
+        version: metadata(document, "version").unwrap_or_default().to_owned(),
         wasm: Arc::clone(wasm),
         digest: digest.clone(),
-    })
+    }
 }

@@ -9,6 +9,7 @@
 
 mod diff;
 mod error;
+mod file;
 mod inherit;
 mod library;
 mod memory;
@@ -23,6 +24,7 @@ mod views;
 
 pub use diff::{Diff, diff};
 pub use error::PackError;
+pub use file::read_policy;
 pub use library::{PackLibrary, PackRoot};
 pub use merge::merge;
 pub use pack::{Pack, PackComponent, PackOrigin, ResolvedPack};

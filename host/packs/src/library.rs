@@ -8,6 +8,7 @@ use cavra_model::PackName;
 use serde_json::Value;
 
 use crate::error::PackError;
+use crate::file::{read_component, read_policy};
 use crate::inherit::Inheritance;
 use crate::memory::Memory;
 use crate::shelf::{RawPack, Shelf};
@@ -133,14 +134,28 @@ impl PackLibrary {
         })
     }
 
-    /// Resolves a document from outside the library, such as the file that `CAVRA_POLICY` names; its parents come from
-    /// the library. `label` becomes the pack's name. Not cached.
+    /// Resolves a document from outside the library; its parents come from the library. `label` becomes the pack's name.
+    /// A document has no component: for a file or folder use [`PackLibrary::resolve_path`]. Not cached.
     ///
     /// # Errors
     /// Every [`PackError`] but `NotFound`.
     #[expect(clippy::needless_pass_by_value, reason = "the document is used up: a caller has no use for it afterwards")]
     pub fn resolve_document(&self, label: &str, document: Value) -> Result<Arc<ResolvedPack>, PackError> {
-        let inheritance = Inheritance::new(&self.inner.shelf, self.inner.root.current());
-        inheritance.resolve_document(label, &document).map(Arc::new)
+        self.inheritance().resolve_document(label, &document, None).map(Arc::new)
+    }
+
+    /// Resolves the policy at a path: a file, or a folder with a `policy.yaml`. A `policy.wasm` beside a `policy.yaml`
+    /// counts, as it does in the library. The path, as given, becomes the pack's name. Not cached.
+    ///
+    /// # Errors
+    /// Every [`PackError`] but `NotFound`.
+    pub fn resolve_path(&self, path: &Path) -> Result<Arc<ResolvedPack>, PackError> {
+        let document = read_policy(path)?;
+        let component = read_component(path)?;
+        self.inheritance().resolve_document(&path.display().to_string(), &document, component).map(Arc::new)
+    }
+
+    fn inheritance(&self) -> Inheritance<'_> {
+        Inheritance::new(&self.inner.shelf, self.inner.root.current())
     }
 }

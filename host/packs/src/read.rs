@@ -68,11 +68,12 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// The file's bytes, at most `limit`, and its state while they were read; none if there is no such file.
+/// The file's bytes, at most `limit`, and its state while they were read; none if there is no such file. With a root,
+/// the file has to lie below it.
 ///
 /// # Errors
 /// [`ReadFault`].
-pub(crate) fn read(root: &Path, path: &Path, limit: usize) -> Result<(Option<Vec<u8>>, Watched), ReadFault> {
+pub(crate) fn read(root: Option<&Path>, path: &Path, limit: usize) -> Result<(Option<Vec<u8>>, Watched), ReadFault> {
     if look(path)?.is_none() {
         return Ok((None, Watched::Absent));
     }
@@ -90,13 +91,14 @@ pub(crate) fn read(root: &Path, path: &Path, limit: usize) -> Result<(Option<Vec
     Err(ReadFault::Unsteady)
 }
 
-/// The state of an open file that is regular and lies below the root.
-fn inspect(root: &Path, path: &Path, file: &File) -> Result<Stamp, ReadFault> {
+/// The state of an open file that is regular and lies below the root, if there is one.
+fn inspect(root: Option<&Path>, path: &Path, file: &File) -> Result<Stamp, ReadFault> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(ReadFault::NotAFile);
     }
     let stamp = Stamp::of(&metadata);
+    let Some(root) = root else { return Ok(stamp) };
     let canonical = path.canonicalize()?;
     let is_inside = canonical.starts_with(root.canonicalize()?);
     if is_inside && Stamp::of(&fs::symlink_metadata(&canonical)?).is_same_file(&stamp) {

@@ -15,8 +15,11 @@ use crate::read::{ReadFault, look, read};
 use crate::stamp::Watched;
 use crate::{Pack, PackOrigin, validate};
 
-const POLICY: &str = "policy.yaml";
-const COMPONENT: &str = "policy.wasm";
+pub(crate) const POLICY: &str = "policy.yaml";
+pub(crate) const COMPONENT: &str = "policy.wasm";
+
+/// A `policy.wasm` and its digest.
+pub(crate) type Component = (Arc<[u8]>, Digest);
 
 /// Largest `policy.wasm`, in bytes.
 pub const MAX_COMPONENT_BYTES: usize = 20 << 20;
@@ -34,19 +37,13 @@ pub(crate) struct RawPack {
     /// The document, or what is wrong with the text.
     pub(crate) document: Result<Value, String>,
     /// `policy.wasm`.
-    pub(crate) component: Option<(Arc<[u8]>, Digest)>,
+    pub(crate) component: Option<Component>,
 }
 
 impl RawPack {
     fn new(name: PackName, origin: PackOrigin, yaml: &[u8], wasm: Option<Vec<u8>>) -> Self {
-        let component = wasm.map(|bytes| {
-            let digest = Digest::of(&bytes);
-            (Arc::from(bytes), digest)
-        });
-        let document = match std::str::from_utf8(yaml) {
-            Ok(text) => parse_policy(text),
-            Err(_) => Err("is not UTF-8".to_owned()),
-        };
+        let component = wasm.map(component_of);
+        let document = document_of(yaml);
         Self {
             name,
             origin,
@@ -65,6 +62,15 @@ impl RawPack {
         };
         Some(Pack { name: self.name.clone(), origin: self.origin, document, errors })
     }
+}
+
+pub(crate) fn component_of(bytes: Vec<u8>) -> Component {
+    let digest = Digest::of(&bytes);
+    (Arc::from(bytes), digest)
+}
+
+pub(crate) fn document_of(yaml: &[u8]) -> Result<Value, String> {
+    parse_policy(std::str::from_utf8(yaml).map_err(|_| "is not UTF-8")?)
 }
 
 fn fingerprint(yaml: &[u8], component: Option<&Digest>) -> Digest {
@@ -123,9 +129,9 @@ impl Shelf {
         known: Option<Arc<RawPack>>,
     ) -> Result<Option<Arc<RawPack>>, PackError> {
         let (yaml, policy) =
-            read(root, &files.policy, MAX_POLICY_BYTES).map_err(|fault| unreadable(name, POLICY, fault))?;
-        let (wasm, component) =
-            read(root, &files.component, MAX_COMPONENT_BYTES).map_err(|fault| unreadable(name, COMPONENT, fault))?;
+            read(Some(root), &files.policy, MAX_POLICY_BYTES).map_err(|fault| unreadable(name, POLICY, fault))?;
+        let (wasm, component) = read(Some(root), &files.component, MAX_COMPONENT_BYTES)
+            .map_err(|fault| unreadable(name, COMPONENT, fault))?;
         let Some(yaml) = yaml else { return Ok(shipped(name)) };
         let digest = fingerprint(&yaml, wasm.as_ref().map(Digest::of).as_ref());
         let pack = known

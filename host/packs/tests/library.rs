@@ -356,6 +356,32 @@ fn a_document_from_elsewhere_takes_its_parents_from_the_library() {
 }
 
 #[test]
+fn a_policy_by_path_brings_its_component() {
+    let root = Root::new();
+    root.pack("base", "", "base");
+    let elsewhere = Root::new();
+    elsewhere.pack("mine", "base", "own");
+    elsewhere.write("mine/policy.wasm", b"\0asm");
+    elsewhere.write("mine/other.yaml", "metadata: {inherits: base}");
+    for path in [elsewhere.path("mine"), elsewhere.path("mine/policy.yaml")] {
+        let resolved = root.library.resolve_path(&path).unwrap();
+        assert_eq!(resolved.document["filesystem"]["block_read"], json!(["base", "own"]));
+        assert_eq!(resolved.components.len(), 1);
+        assert_eq!(resolved.components[0].version, "v-mine");
+    }
+    assert!(root.library.resolve_path(&elsewhere.path("mine/other.yaml")).unwrap().components.is_empty());
+    assert_eq!(cavra_packs::read_policy(&elsewhere.path("mine")).unwrap()["metadata"]["id"], "mine");
+    elsewhere.write("broken.yaml", "a: [");
+    assert!(matches!(root.library.resolve_path(&elsewhere.path("broken.yaml")), Err(PackError::Invalid { .. })));
+    make_pipe(&elsewhere.path("pipe.yaml"));
+    fs::create_dir_all(elsewhere.path("empty")).unwrap();
+    for path in ["pipe.yaml", "empty", "nowhere.yaml"] {
+        let error = root.library.resolve_path(&elsewhere.path(path)).unwrap_err();
+        assert!(matches!(error, PackError::Unreadable { .. }), "{path}: {error}");
+    }
+}
+
+#[test]
 fn the_environment_names_a_directory_that_may_come_later() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("later");
