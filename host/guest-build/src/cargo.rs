@@ -1,6 +1,6 @@
 //! The nested cargo.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -51,29 +51,45 @@ pub fn guest_environment(command: &mut Command) {
     }
 }
 
-/// The workspace's packages that have a `cdylib`.
-pub(crate) fn guests(workspace_dir: &Path) -> Result<Vec<Guest>, BuildError> {
+/// What cargo says about a workspace.
+pub(crate) struct Workspace {
+    /// The members that have a `cdylib`.
+    pub guests: Vec<Guest>,
+    /// Compiler flags that replace the folders of all packages by their names: a component must not tell where it was
+    /// built.
+    remap: Vec<OsString>,
+}
+
+/// Asks cargo about the workspace. Downloads its dependencies if that has not happened yet.
+pub(crate) fn describe(workspace_dir: &Path) -> Result<Workspace, BuildError> {
     let mut command = cargo(workspace_dir);
-    command.args(["metadata", "--no-deps", "--format-version", "1", "--locked"]);
+    command.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET]);
     let output = checked(workspace_dir, &mut command)?;
     let wrong = |message: String| BuildError::Metadata { workspace: workspace_dir.to_owned(), message };
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| wrong(error.to_string()))?;
-    let packages = metadata.get("packages").and_then(Value::as_array);
-    let packages = packages.ok_or_else(|| wrong("no `packages`".to_owned()))?;
-    let mut guests = Vec::new();
-    for package in packages {
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let list = |key: &str| metadata.get(key).and_then(Value::as_array).ok_or_else(|| wrong(format!("no `{key}`")));
+    let members = list("workspace_members")?;
+    let mut workspace = Workspace { guests: Vec::new(), remap: Vec::new() };
+    for package in list("packages")? {
+        let text = |key: &str| package.get(key).and_then(Value::as_str);
+        let (Some(name), Some(version), Some(manifest)) = (text("name"), text("version"), text("manifest_path")) else {
+            return Err(wrong("a package without name, version or manifest".to_owned()));
+        };
+        if let Some(folder) = Path::new(manifest).parent() {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(folder);
+            flag.push(format!("=/{name}-{version}"));
+            workspace.remap.push(flag);
+        }
         let targets = package.get("targets").and_then(Value::as_array).into_iter().flatten();
-        for target in targets.filter(|target| is_cdylib(target)) {
-            let (Some(name), Some(version), Some(library)) =
-                (text(package, "name"), text(package, "version"), text(target, "name"))
-            else {
-                return Err(wrong("a package without name or version".to_owned()));
-            };
-            guests.push(Guest { name, version, library: library.replace('-', "_") });
+        let library = targets.filter(|target| is_cdylib(target)).find_map(|target| target.get("name")?.as_str());
+        let is_member = package.get("id").is_some_and(|id| members.contains(id));
+        if let (true, Some(library)) = (is_member, library) {
+            let (name, version, library) = (name.to_owned(), version.to_owned(), library.replace('-', "_"));
+            workspace.guests.push(Guest { name, version, library });
         }
     }
-    Ok(guests)
+    Ok(workspace)
 }
 
 fn is_cdylib(target: &Value) -> bool {
@@ -82,10 +98,12 @@ fn is_cdylib(target: &Value) -> bool {
 }
 
 /// Compiles the workspace to core modules.
-pub(crate) fn build(workspace_dir: &Path, target_dir: &Path) -> Result<(), BuildError> {
+pub(crate) fn build(workspace_dir: &Path, workspace: &Workspace, target_dir: &Path) -> Result<(), BuildError> {
     let mut command = cargo(workspace_dir);
     command.args(["build", "--release", "--locked", "--workspace", "--lib", "--target", TARGET, "--target-dir"]);
     command.arg(target_dir);
+    // Cargo's own separator, which no path contains.
+    command.env("CARGO_ENCODED_RUSTFLAGS", workspace.remap.join(OsStr::new("\x1f")));
     checked(workspace_dir, &mut command).map(drop)
 }
 

@@ -39,10 +39,10 @@ pub struct BuiltComponent {
 /// See [`BuildError`]; the messages are meant to be read as they are.
 pub fn build_components(workspace_dir: &Path, target_dir: &Path) -> Result<Vec<BuiltComponent>, BuildError> {
     target::ensure_installed(workspace_dir)?;
-    let guests = cargo::guests(workspace_dir)?;
-    cargo::build(workspace_dir, target_dir)?;
-    let mut built = Vec::with_capacity(guests.len());
-    for guest in guests {
+    let workspace = cargo::describe(workspace_dir)?;
+    cargo::build(workspace_dir, &workspace, target_dir)?;
+    let mut built = Vec::with_capacity(workspace.guests.len());
+    for guest in workspace.guests {
         let file = target_dir.join(TARGET).join("release").join(format!("{}.wasm", guest.library));
         let module = std::fs::read(&file).map_err(|source| BuildError::Artifact { file, source })?;
         let wasm = encode(&guest.name, &module)?;

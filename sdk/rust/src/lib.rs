@@ -26,6 +26,7 @@ pub mod bindings {
 pub use wit_bindgen;
 
 mod pack;
+pub mod testing;
 
 pub use bindings::cavra::policy::types::{
     Action, Attribute, CommandLine, CommandPart, Description, Diagnostic, Facts, FileAccess, Finding, GitOperation,

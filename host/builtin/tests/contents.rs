@@ -1,0 +1,53 @@
+//! What is embedded is what the rest of the binary relies on.
+
+use cavra_builtin::{PACKS, POLICY_RULES};
+use sha2::{Digest, Sha256};
+use wit_component::DecodedWasm;
+use wit_parser::WorldItem;
+
+#[test]
+fn the_digest_is_of_the_bytes() {
+    let hex: String = Sha256::digest(POLICY_RULES.wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(POLICY_RULES.digest, format!("sha256:{hex}"));
+    assert_eq!((POLICY_RULES.name, POLICY_RULES.version), ("policy-rules", "0.1.0"));
+}
+
+#[test]
+fn the_component_is_of_the_policy_world() {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(POLICY_RULES.wasm).unwrap() else {
+        panic!("not a component");
+    };
+    let world = &resolve.worlds[world];
+    for item in world.imports.values() {
+        let WorldItem::Interface { id, .. } = item else { panic!("imports {item:?}") };
+        assert!(resolve.interfaces[*id].functions.is_empty(), "imports functions");
+    }
+    let exports: Vec<String> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    assert_eq!(exports, ["configure", "evaluate"]);
+}
+
+/// A large engine is slow to compile where packs are loaded; see the crate `cavra-rules` before raising this.
+#[test]
+fn the_component_stays_small() {
+    assert!(POLICY_RULES.wasm.len() < 150_000, "{} bytes", POLICY_RULES.wasm.len());
+}
+
+#[test]
+fn the_component_does_not_tell_where_it_was_built() {
+    let folder = env!("CARGO_MANIFEST_DIR").trim_end_matches("/host/builtin").as_bytes();
+    assert!(!POLICY_RULES.wasm.windows(folder.len()).any(|window| window == folder));
+}
+
+#[test]
+fn packs_are_sorted_and_there() {
+    assert!(PACKS.is_sorted_by(|a, b| a.name < b.name));
+    assert!(PACKS.iter().any(|pack| pack.name == "cavra-ai-agent-baseline" && pack.policy_yaml.contains("metadata")));
+}
+
+/// The SDK can be used alone, so it has a copy of the contract.
+#[test]
+fn the_sdk_has_the_contract_as_published() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let published = std::fs::read(format!("{root}/wit/policy/1.0.0/policy.wit")).unwrap();
+    assert!(published == std::fs::read(format!("{root}/sdk/rust/wit/policy.wit")).unwrap());
+}
