@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::redundant_clone,
+    clippy::needless_pass_by_value,
     reason = "tests"
 )]
 
@@ -171,7 +172,7 @@ async fn records_come_back_as_they_were() {
         fixture.store.close().await;
         let store = RecordStore::open(fixture.location.clone(), &KINDS).unwrap();
         assert_eq!(store.get(&DECISIONS, "d").await.unwrap(), Some(record.clone()));
-        assert_eq!(store.list(&DECISIONS, query(&[], 1, 0)).await.unwrap().items, [record.clone()]);
+        assert_eq!(store.list(&DECISIONS, query(&[], 1, 0)).await.unwrap().items, std::slice::from_ref(&record));
         store.check().await.unwrap();
     }
 }

@@ -83,7 +83,7 @@ impl Database {
             // A misspelt column must be an error, not a text.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
             connection.execute_batch(&format!(
-                "PRAGMA page_size={PAGE_SIZE}; PRAGMA cache_size=-{cache}; PRAGMA synchronous=FULL; \
+                "PRAGMA page_size={PAGE_SIZE}; PRAGMA cache_size=-{cache}; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; \
                  PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF"
             ))?;
             Ok(connection)
