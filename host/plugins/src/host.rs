@@ -159,9 +159,9 @@ impl PluginHost {
     async fn load(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
         let identity = Identity::of(&source);
         let began = std::time::Instant::now();
-        let pack = match self.from_cache(&identity, &source).await {
+        let pack = match self.cached(&identity, &source).await {
             Some(pack) => pack,
-            None => self.compiled(&identity, &source).await.map_err(|failure| {
+            None => self.compile_and_keep(&identity, &source).await.map_err(|failure| {
                 tracing::debug!(plugin = source.plugin, kind = failure.kind.as_str(), cause = ?failure.cause, "plugin does not load");
                 failure.about(&identity)
             })?,
@@ -171,7 +171,7 @@ impl PluginHost {
     }
 
     /// Any trouble with the cache is a miss.
-    async fn from_cache(&self, identity: &Identity, source: &PackSource<'_>) -> Option<PolicyPack> {
+    async fn cached(&self, identity: &Identity, source: &PackSource<'_>) -> Option<PolicyPack> {
         let (host, id) = (self.clone(), self.cache_id(source));
         let (identity, document) = (identity.clone(), source.document.to_owned());
         let cache = self.0.cache.clone()?;
@@ -186,7 +186,7 @@ impl PluginHost {
     }
 
     /// Compiles, keeps the result, and admits it.
-    async fn compiled(&self, identity: &Identity, source: &PackSource<'_>) -> Result<PolicyPack, Failure> {
+    async fn compile_and_keep(&self, identity: &Identity, source: &PackSource<'_>) -> Result<PolicyPack, Failure> {
         let slots = self.0.compilations.clone();
         let slot = tokio::time::timeout(self.0.limits.compile_time, slots.acquire_owned()).await;
         let slot = slot.map_err(|elapsed| Failure::new(PluginErrorKind::Busy, elapsed))?.map_err(Failure::load)?;

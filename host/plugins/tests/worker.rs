@@ -1,4 +1,5 @@
 //! The compile process. This test is its own compile process: started with `__compile` it is one, otherwise it tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 mod support;
 
