@@ -66,7 +66,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
                 let watched = graceful.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = watched.await {
-                        tracing::debug!(error = &*error as &dyn std::error::Error, "connection ended");
+                        tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
                     }
                     drop(permit);
                 });

@@ -55,8 +55,7 @@ impl Local {
 
     /// The pack in a file or pack directory.
     pub fn file(&self, path: &Path) -> anyhow::Result<Arc<ResolvedPack>> {
-        let document = cavra_packs::read_policy(path)?;
-        Ok(self.library().resolve_document(&path.display().to_string(), document)?)
+        Ok(self.library().resolve_path(path)?)
     }
 
     /// Decides; MCP servers are judged by the pack.

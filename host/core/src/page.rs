@@ -55,7 +55,7 @@ impl PageRequest {
             .filter(|column| column.filter)
             .filter_map(|column| self.parameter(column.name).map(|value| (column.name, value.to_owned())))
             .collect();
-        Query { filters, limit: self.limit(), offset: self.offset() }
+        Query { filters, limit: self.limit(), offset: self.offset(), ..Query::default() }
     }
 }
 

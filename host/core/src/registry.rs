@@ -33,7 +33,7 @@ impl Registry {
         if let Some(record) = self.store.get(&MCP_SERVERS, server).await? {
             return Ok(registration(record));
         }
-        let query = Query { filters: vec![("name", server.to_owned())], limit: 2, offset: 0 };
+        let query = Query { filters: vec![("name", server.to_owned())], limit: 2, ..Query::default() };
         let mut named = self.store.list(&MCP_SERVERS, query).await?.items;
         Ok(match (named.pop(), named.pop()) {
             (Some(only), None) => registration(only),

@@ -101,14 +101,13 @@ fn validate(path: &Path, format: Json) -> anyhow::Result<ExitCode> {
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The schema first; a document that passes it must also resolve with its parents.
+/// The schema first; a document that passes it must also resolve with its parents and load.
 fn check(path: &Path, document: &Value) -> Vec<String> {
     let errors = cavra_packs::validate(document);
     if !errors.is_empty() {
         return errors;
     }
-    let resolved = Local::from_env()
-        .and_then(|local| Ok(local.library().resolve_document(&path.display().to_string(), document.clone())?));
+    let resolved = Local::from_env().and_then(|local| local.load(&*local.file(path)?));
     resolved.err().map(|error| error.to_string()).into_iter().collect()
 }
 

@@ -18,16 +18,16 @@ use crate::args::{Agent, HookArgs};
 const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Answers one event.
-pub fn run(args: HookArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: HookArgs) -> ExitCode {
     let Agent::ClaudeCode = args.agent;
     let answer = Answer::default();
     let deadline = Settings::from_env().map(|settings| settings.hook_deadline);
     answer.refuse_after(deadline.as_ref().copied().unwrap_or(Duration::from_secs(5)));
     let outcome = deadline.map_err(anyhow::Error::from).and_then(|_| claude_code::answer(&read_event()?, &args.pack));
-    Ok(match outcome {
+    match outcome {
         Ok(text) => answer.give(&text, ExitCode::SUCCESS),
         Err(error) => answer.refuse(&format!("{error:#}")),
-    })
+    }
 }
 
 fn read_event() -> anyhow::Result<Vec<u8>> {
