@@ -25,14 +25,19 @@ pub(crate) fn ensure_installed(workspace_dir: &Path) -> Result<(), BuildError> {
     let missing = |reason: String| BuildError::TargetMissing { reason };
     let output = rustup.output().map_err(|error| missing(format!("rustup cannot be run: {error}")))?;
     if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        return Err(missing(format!("rustup said: {}", message.trim())));
+        return Err(missing(format!("rustup said: {}", complaint(&String::from_utf8_lossy(&output.stderr)))));
     }
     if is_installed(workspace_dir)? {
         Ok(())
     } else {
         Err(missing("rustup installed it for another toolchain than the one in use".to_owned()))
     }
+}
+
+/// The one line of what a program printed that says what went wrong.
+fn complaint(printed: &str) -> &str {
+    let lines = || printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines().find(|line| line.starts_with("error")).or_else(|| lines().next_back()).unwrap_or("nothing")
 }
 
 fn is_installed(workspace_dir: &Path) -> Result<bool, BuildError> {

@@ -1,4 +1,5 @@
 //! What is accepted as a guest.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use cavra_guest_build::{BuildError, encode};
 use wit_component::{StringEncoding, embed_component_metadata};

@@ -90,7 +90,9 @@ pub(crate) fn read(document: &str) -> Result<(Settings, Description), Vec<Diagno
 fn window(text: WindowText) -> Result<Window, String> {
     let moment = |text: &str| {
         let moment: Result<Timestamp, _> = text.parse();
-        moment.map(Timestamp::as_microsecond).map_err(|_| format!("`{text}` is not a moment such as 2031-12-20T00:00:00Z"))
+        moment
+            .map(Timestamp::as_microsecond)
+            .map_err(|_| format!("`{text}` is not a moment such as 2031-12-20T00:00:00Z"))
     };
     let (from, until) = (moment(&text.from)?, moment(&text.until)?);
     if from >= until {
