@@ -25,11 +25,16 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
     print_text(&format!("{line}\n"))
 }
 
+/// Log targets of the shell parser.
+const PARSER_TARGETS: [&str; 3] = ["expansion", "parse", "tokenize"];
+
 /// Logs go to standard error: `CAVRA_LOG` sets the filter, `CAVRA_LOG_FORMAT=json` the format. The server says what
 /// it does; commands are silent unless asked, because their errors are printed anyway.
 pub fn start_logging(server: bool) {
     let default = if server { "info" } else { "off" };
     let filter = EnvFilter::try_from_env("CAVRA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    // The shell parser logs the texts it parses, and command lines may hold secrets.
+    let filter = PARSER_TARGETS.iter().filter_map(|target| format!("{target}=off").parse().ok()).fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if std::env::var("CAVRA_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().init();

@@ -22,12 +22,14 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
     Setting { name, help, default }
 }
 
-/// Every variable cavra reads, apart from the logging filter.
+/// Every variable cavra reads.
 pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_ACTIVITY_DB", "unset", "SQLite file for decisions and sessions; wins over CAVRA_ACTIVITY_STORE."),
     setting("CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json", "JSON file for decisions and sessions."),
     setting("CAVRA_CACHE_DIR", "the user's cache directory", "Where compiled policy packs are kept; `off` keeps none."),
     setting("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
+    setting("CAVRA_LOG", "info when serving, else off", "Log filter, such as `debug` or `cavra_store=trace`."),
+    setting("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
     setting("CAVRA_POLICY", "unset", "Pack file that decides when no pack is named (hooks, MCP adapter)."),
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
     setting("CAVRA_REGISTRY_DB", "unset", "SQLite file of the MCP and agent registry; wins over CAVRA_REGISTRY_STORE."),
