@@ -1,4 +1,4 @@
-//! `cavra-guest-build WORKSPACE OUTPUT`: builds every guest of a workspace and writes one component each to a folder.
+//! `cargo run -p cavra-guest-build --example build -- WORKSPACE OUTPUT`: builds every guest of a workspace and writes one component each to a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (Some(workspace), Some(output), None) = (arguments.next(), arguments.next(), arguments.next()) else {
-        eprintln!("usage: cavra-guest-build WORKSPACE OUTPUT");
+        eprintln!("usage: build WORKSPACE OUTPUT");
         return ExitCode::from(2);
     };
     match build(&workspace, &output) {
