@@ -17,7 +17,7 @@ use crate::{StoreError, Transaction};
 /// the commit's cost.
 const BATCH: usize = 256;
 
-/// A writer without work for this long gives memory back and tidies its files.
+/// A writer without work for this long tidies its files.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// Where a writer keeps its records. Every transaction is `begin`, then reads, then `commit` or `abort`.
