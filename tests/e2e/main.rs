@@ -16,6 +16,7 @@ mod cli_agent;
 mod cli_evaluate;
 mod cli_policy;
 mod commands;
+mod components;
 mod durability;
 mod hook;
 mod listening;

@@ -26,7 +26,7 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
 }
 
 /// Log targets of the shell parser.
-const PARSER_TARGETS: [&str; 3] = ["expansion", "parse", "tokenize"];
+const PARSER_TARGETS: [&str; 4] = ["arithmetic", "expansion", "parse", "tokenize"];
 
 /// Logs go to standard error: `CAVRA_LOG` sets the filter, `CAVRA_LOG_FORMAT=json` the format. The server says what
 /// it does; commands are silent unless asked, because their errors are printed anyway.
