@@ -50,14 +50,33 @@ const GLOBAL_VALUES: [&str; 6] = ["-C", "--git-dir", "--work-tree", "--namespace
 
 /// Options before the subcommand without effect on what it does.
 const GLOBAL_FLAGS: [&str; 16] = [
-    "-p", "--paginate", "-P", "--no-pager", "--no-replace-objects", "--bare", "--literal-pathspecs",
-    "--glob-pathspecs", "--noglob-pathspecs", "--icase-pathspecs", "--no-optional-locks", "--no-lazy-fetch",
-    "--no-advice", "--version", "--help", "--html-path",
+    "-p",
+    "--paginate",
+    "-P",
+    "--no-pager",
+    "--no-replace-objects",
+    "--bare",
+    "--literal-pathspecs",
+    "--glob-pathspecs",
+    "--noglob-pathspecs",
+    "--icase-pathspecs",
+    "--no-optional-locks",
+    "--no-lazy-fetch",
+    "--no-advice",
+    "--version",
+    "--help",
+    "--html-path",
 ];
 
 /// Settings given with `-c` that cannot change what a subcommand means.
 const HARMLESS_SETTINGS: [&str; 8] = [
-    "user.name", "user.email", "core.quotepath", "commit.gpgsign", "tag.gpgsign", "init.defaultbranch", "color.ui",
+    "user.name",
+    "user.email",
+    "core.quotepath",
+    "commit.gpgsign",
+    "tag.gpgsign",
+    "init.defaultbranch",
+    "color.ui",
     "advice.detachedhead",
 ];
 

@@ -35,6 +35,23 @@ pub struct ActionRequest {
     pub arguments: Option<String>,
 }
 
+impl ActionRequest {
+    /// A request of that kind with nothing in it.
+    #[must_use]
+    pub const fn of(action_type: ActionType) -> Self {
+        Self {
+            action_type,
+            target: None,
+            operation: None,
+            server: None,
+            tool: None,
+            capability: None,
+            content: None,
+            arguments: None,
+        }
+    }
+}
+
 /// Why a request is refused. The messages name no values, so they can be shown to any client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -60,9 +77,8 @@ pub enum Refusal {
 pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
     let kind = request.action_type;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let required = |text: Option<String>| {
-        text.filter(|text| !text.trim().is_empty()).ok_or(Refusal::MissingTarget(kind))
-    };
+    let required =
+        |text: Option<String>| text.filter(|text| !text.trim().is_empty()).ok_or(Refusal::MissingTarget(kind));
     Ok(match kind {
         ActionType::ReadFile => {
             Action::ReadFile(FileAccess { path: clean_path(&required(request.target)?)?, content: None })

@@ -143,7 +143,7 @@ impl Lexer<'_> {
     /// After `${`: up to the closing brace.
     fn parameter(&mut self) -> Lexed<Vec<Script>> {
         let start = self.at;
-        if self.peek().is_none_or(|c| c.is_whitespace() || c == '|') {
+        if self.peek().is_none_or(|c| c.is_whitespace() || c == '|' || c == '(') {
             return Err(Trouble("a command in `${ }`"));
         }
         self.enter()?;

@@ -1,19 +1,39 @@
 //! One simple command: its spellings, and what it runs in turn.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use cavra_model::CommandPart;
 
 use super::word::{Word, collapse_all, quote};
 use super::wrappers::{self, Inner};
-use super::{Context, MAX_DEPTH, Splitter};
+use super::{Context, MAX_DEPTH, Splitter, shells};
 use crate::git;
 
 /// Variables that change how a command reports, not what it does. `LC_*` is harmless too.
 const HARMLESS_VARIABLES: [&str; 22] = [
-    "CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "DEBIAN_FRONTEND", "DO_NOT_TRACK", "FORCE_COLOR", "LANG", "LANGUAGE",
-    "LINES", "LOG_LEVEL", "NODE_ENV", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONIOENCODING",
-    "PYTHONUNBUFFERED", "PYTHONUTF8", "RUST_BACKTRACE", "RUST_LOG", "TERM", "TZ",
+    "CI",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "DEBIAN_FRONTEND",
+    "DO_NOT_TRACK",
+    "FORCE_COLOR",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "LOG_LEVEL",
+    "NODE_ENV",
+    "NO_COLOR",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHASHSEED",
+    "PYTHONIOENCODING",
+    "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "TERM",
+    "TZ",
 ];
 
 /// Words the shell would treat specially in front, were they not quoted.
@@ -24,9 +44,26 @@ const RESERVED: [&str; 25] = [
 
 /// Built-in commands that evaluate a subscript such as `a[$(command)]` even where it is quoted.
 const EVALUATES_SUBSCRIPTS: [&str; 16] = [
-    "[", "declare", "export", "let", "local", "mapfile", "printf", "read", "readarray", "readonly", "test", "typeset",
-    "unset", "wait", "getopts", "integer",
+    "[",
+    "declare",
+    "export",
+    "let",
+    "local",
+    "mapfile",
+    "printf",
+    "read",
+    "readarray",
+    "readonly",
+    "test",
+    "typeset",
+    "unset",
+    "wait",
+    "getopts",
+    "integer",
 ];
+
+/// Most words brace expansions may make in one text.
+const MAX_BRACES: usize = 128;
 
 /// What a command gets on standard input.
 #[derive(Clone, Debug)]
@@ -69,9 +106,9 @@ impl Invocation {
         Self { words, prefix, spellings: vec![written], stdin }
     }
 
-    /// The same command without its first words, which another command consumes.
-    pub fn inner(&self, first: usize) -> Self {
-        let words = self.words.get(first..).unwrap_or_default().to_vec();
+    /// Some of the words as a command of their own.
+    pub fn inner(&self, range: Range<usize>) -> Self {
+        let words = self.words.get(range).unwrap_or_default().to_vec();
         Self { words, prefix: self.prefix.clone(), spellings: Vec::new(), stdin: self.stdin.clone() }
     }
 
@@ -137,40 +174,49 @@ impl Splitter {
             }
             return;
         }
+        if self.is_full() {
+            return self.unresolved("the text runs too many commands");
+        }
         if context.depth > MAX_DEPTH {
             self.part(command.part(context));
             return self.unresolved("commands that run commands are nested too deeply");
         }
         command.words = self.expand_braces(&command.words);
-        self.empty_expansions(&command);
         self.arguments(&command);
+        self.run(&command, context);
+        self.empty_expansions(&command);
+    }
+
+    fn run(&mut self, command: &Invocation, context: Context) {
         let Some(name) = command.literal(0) else {
             self.part(command.part(context));
             return self.unresolved("the name of a command is not fixed text");
         };
-        match wrappers::look_through(&name, &command) {
+        match wrappers::look_through(&name, command) {
             Inner::Nothing => {
                 self.part(command.part(context));
-                self.special(&name, &command, context);
+                self.special(&name, command, context);
             }
             Inner::Same { first } => {
-                let mut inner = command.inner(first);
+                let mut inner = command.inner(first..command.words.len());
                 inner.spellings = command.all_spellings();
                 self.invoke(inner, Context { depth: context.depth + 1, ..context });
             }
-            Inner::Other { first } => {
+            Inner::Other { ranges } => {
                 self.part(command.part(context));
                 if !context.tails_covered {
-                    self.invoke(command.inner(first), context.deeper().implied());
+                    for range in ranges {
+                        self.invoke(command.inner(range), context.deeper().implied());
+                    }
                 }
             }
             Inner::Somewhere => {
                 self.part(command.part(context));
-                self.tails(&command, context);
+                self.tails(command, context);
             }
             Inner::Unclear { reason } => {
                 self.part(command.part(context));
-                self.tails(&command, context);
+                self.tails(command, context);
                 self.unresolved(reason);
             }
         }
@@ -184,7 +230,9 @@ impl Splitter {
                 expanded.push(word.clone());
                 continue;
             }
-            match word.expand_braces() {
+            let several = (self.braces < MAX_BRACES).then(|| word.expand_braces()).flatten();
+            self.braces += several.as_ref().map_or(1, Vec::len);
+            match several {
                 Some(several) if !expanded.is_empty() => expanded.extend(several),
                 // Neither a hidden command name nor one that cannot be told.
                 _ => {
@@ -223,20 +271,33 @@ impl Splitter {
 
     /// Every later word may be where an inner command starts. For stricter rules.
     fn tails(&mut self, command: &Invocation, context: Context) {
-        /// Words looked at.
-        const MAX_TAILS: usize = 24;
+        /// Characters looked at in all tails together, so that long commands cost no more than short ones.
+        const BUDGET: usize = 128 * 1024;
         if context.tails_covered {
             return;
         }
+        if let Stdin::Text(Some(text)) = &command.stdin {
+            self.maybe_script(text, context);
+        }
         let inner = Context { tails_covered: true, ..context.deeper().implied() };
-        for first in 1..command.words.len().min(MAX_TAILS) {
-            let Some(text) = command.literal(first) else { continue };
+        let mut left: usize = command.words.iter().map(|word| word.source.len()).sum();
+        let mut spent = 0;
+        for (first, word) in command.words.iter().enumerate() {
+            spent += left;
+            left = left.saturating_sub(word.source.len());
+            if spent > BUDGET {
+                return self.unresolved("a command that runs another command has too many words");
+            }
+            let Some(text) = word.literal().filter(|_| first > 0) else { continue };
             if text.contains([' ', '\t', '\n', ';', '&', '|']) {
                 self.maybe_script(&text, context);
             } else if !text.is_empty() && !text.starts_with('-') {
                 let before = self.unresolved.clone();
-                self.invoke(command.inner(first), inner);
-                self.unresolved = before;
+                self.invoke(command.inner(first..command.words.len()), inner);
+                // A word that only looks like the start of a command proves nothing, unless it is a shell.
+                if !shells::is_evaluator(base_name(&text)) {
+                    self.unresolved = before;
+                }
             }
         }
     }
@@ -274,7 +335,7 @@ impl Splitter {
             "." | "source" if command.words.get(1).is_some_and(|word| word.has_command()) => {
                 self.unresolved("a script that another command writes");
             }
-            base if super::shells::is_evaluator(base) => self.shell(base, command, context),
+            base if shells::is_evaluator(base) => self.shell(base, command, context),
             _ => {}
         }
     }
@@ -301,7 +362,9 @@ pub(super) fn is_harmless_assignment(word: &Word) -> bool {
     word.literal().is_some_and(|text| {
         text.split_once('=').is_some_and(|(name, _)| {
             HARMLESS_VARIABLES.contains(&name)
-                || name.strip_prefix("LC_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+                || name
+                    .strip_prefix("LC_")
+                    .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         })
     })
 }

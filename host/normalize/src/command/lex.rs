@@ -386,8 +386,7 @@ impl<'a> Lexer<'a> {
             }
             self.open_docs = self.open_docs.saturating_sub(1);
             let body = self.body_lines(&pending)?;
-            let (text, scripts) =
-                if pending.quoted { (Some(body), Vec::new()) } else { self.here_document(&body)? };
+            let (text, scripts) = if pending.quoted { (Some(body), Vec::new()) } else { self.here_document(&body)? };
             if let Some(Token { kind: TokenKind::HereDoc(doc), .. }) = reading.script.tokens.get_mut(pending.token) {
                 doc.text = text;
                 doc.scripts = scripts;

@@ -19,13 +19,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cavra_model::{CommandLine, CommandPart, GitOperation};
 
-pub(crate) use word::collapse_blanks;
+use word::collapse_blanks;
 
 /// How deep scripts may be given to shells inside scripts, and wrappers to wrappers.
 const MAX_DEPTH: usize = 8;
 
 /// Most parts of one command line.
 const MAX_PARTS: usize = 512;
+
+/// Stack that one script needs at most, and how much is added when less is left.
+const STACK_RESERVE: usize = 768 * 1024;
+const STACK_CHUNK: usize = 4 * 1024 * 1024;
 
 /// Splits a command line.
 ///
@@ -81,11 +85,18 @@ struct Splitter {
     writes: Vec<String>,
     git: Vec<GitOperation>,
     unresolved: Option<String>,
+    /// Words that brace expansions made so far.
+    braces: usize,
 }
 
 impl Splitter {
     /// Looks at a whole script.
     fn text(&mut self, text: &str, context: Context) {
+        // Scripts nest in scripts; the limits bound how far, and the stack grows with them.
+        stacker::maybe_grow(STACK_RESERVE, STACK_CHUNK, || self.text_here(text, context));
+    }
+
+    fn text_here(&mut self, text: &str, context: Context) {
         if context.depth > MAX_DEPTH {
             self.not_understood(text, "scripts are nested too deeply");
             return;
@@ -119,8 +130,13 @@ impl Splitter {
         }
     }
 
+    /// No more parts are taken, so looking further is in vain.
+    fn is_full(&self) -> bool {
+        self.parts.len() >= MAX_PARTS
+    }
+
     fn part(&mut self, part: CommandPart) {
-        if self.parts.len() >= MAX_PARTS {
+        if self.is_full() {
             self.unresolved("the text runs too many commands");
         } else if !part.implied || !self.parts.contains(&part) {
             self.parts.push(part);

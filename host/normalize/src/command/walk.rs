@@ -11,11 +11,15 @@ use super::grammar::{self, Parsed};
 use super::invoke::{Invocation, Stdin};
 use super::lex::{HereDoc, Script, TokenKind, Trouble};
 use super::word::{Word, collapse_all};
-use super::{Context, Splitter};
+use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter};
 
 impl Splitter {
     /// Looks at all commands of a script.
     pub(super) fn script(&mut self, script: &Script, context: Context) -> Result<(), Trouble> {
+        stacker::maybe_grow(STACK_RESERVE, STACK_CHUNK, || self.script_here(script, context))
+    }
+
+    fn script_here(&mut self, script: &Script, context: Context) -> Result<(), Trouble> {
         let parsed = grammar::parse(script)?;
         for list in &parsed.program.complete_commands {
             self.list(list, &parsed, context)?;
@@ -116,12 +120,7 @@ impl Splitter {
         scripts.iter().try_for_each(|script| self.script(script, context))
     }
 
-    fn redirects(
-        &mut self,
-        list: Option<&RedirectList>,
-        parsed: &Parsed<'_>,
-        context: Context,
-    ) -> Result<(), Trouble> {
+    fn redirects(&mut self, list: Option<&RedirectList>, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
         for redirect in list.iter().flat_map(|list| &list.0) {
             self.redirect(redirect, parsed, context)?;
         }
@@ -156,6 +155,9 @@ impl Splitter {
     }
 
     fn simple(&mut self, simple: &SimpleCommand, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        if self.is_full() {
+            return Err(Trouble("the text runs too many commands"));
+        }
         let mut found = Simple::default();
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
         let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);

@@ -8,7 +8,10 @@ use super::lex::Script;
 const OPAQUE: char = '\u{F0000}';
 
 /// Most words one brace expansion may make.
-const MAX_BRACE_WORDS: usize = 64;
+const MAX_BRACE_WORDS: usize = 32;
+
+/// Most opening braces of a word that are looked at one by one.
+const MAX_BRACES: usize = 12;
 
 /// One shell word.
 #[derive(Debug)]
@@ -217,6 +220,10 @@ struct Braces {
 
 /// Finds the first brace expression of a text without quotes.
 fn find_braces(text: &str) -> Option<Braces> {
+    if text.matches('{').nth(MAX_BRACES).is_some() {
+        // Every opening brace costs a pass over the rest; so many are not worth it.
+        return Some(Braces { before: String::new(), members: None, after: String::new() });
+    }
     text.match_indices('{').find_map(|(start, _)| {
         let inner = text.get(start + 1..)?;
         let mut depth = 0_usize;

@@ -1,5 +1,7 @@
 //! Commands whose arguments are another command.
 
+use std::ops::Range;
+
 use super::invoke::{Invocation, base_name, is_harmless_assignment};
 
 /// What a command does with the command in its arguments.
@@ -11,10 +13,10 @@ pub(super) enum Inner {
         /// Position of the inner command.
         first: usize,
     },
-    /// The inner command runs under other circumstances, such as another user.
+    /// Inner commands run under other circumstances, such as another user.
     Other {
-        /// Position of the inner command.
-        first: usize,
+        /// Positions of the inner commands.
+        ranges: Vec<Range<usize>>,
     },
     /// One of the words starts a command; which one is not known.
     Somewhere,
@@ -23,6 +25,12 @@ pub(super) enum Inner {
         /// For people.
         reason: &'static str,
     },
+}
+
+impl Inner {
+    fn other(first: usize, command: &Invocation) -> Self {
+        Self::Other { ranges: vec![first..command.words.len()] }
+    }
 }
 
 /// A command that runs its arguments.
@@ -53,11 +61,7 @@ const WRAPPERS: [Wrapper; 19] = [
     },
     transparent("nohup", "", ""),
     Wrapper { value_names: &["--adjustment"], ..transparent("nice", "n", "0123456789") },
-    Wrapper {
-        value_names: &["--class", "--classdata"],
-        names: &["--ignore"],
-        ..transparent("ionice", "cn", "t")
-    },
+    Wrapper { value_names: &["--class", "--classdata"], names: &["--ignore"], ..transparent("ionice", "cn", "t") },
     Wrapper { names: &["--portability", "--verbose"], ..transparent("time", "", "pv") },
     transparent("command", "", "p"),
     transparent("builtin", "", ""),
@@ -70,20 +74,45 @@ const WRAPPERS: [Wrapper; 19] = [
     Wrapper {
         transparent: false,
         value_names: &[
-            "--user", "--group", "--host", "--prompt", "--close-from", "--chdir", "--chroot", "--role", "--type",
-            "--command-timeout", "--other-user",
+            "--user",
+            "--group",
+            "--host",
+            "--prompt",
+            "--close-from",
+            "--chdir",
+            "--chroot",
+            "--role",
+            "--type",
+            "--command-timeout",
+            "--other-user",
         ],
         names: &[
-            "--preserve-env", "--set-home", "--non-interactive", "--login", "--shell", "--stdin", "--background",
-            "--askpass", "--bell", "--preserve-groups", "--reset-timestamp",
+            "--preserve-env",
+            "--set-home",
+            "--non-interactive",
+            "--login",
+            "--shell",
+            "--stdin",
+            "--background",
+            "--askpass",
+            "--bell",
+            "--preserve-groups",
+            "--reset-timestamp",
         ],
         ..transparent("sudo", "ughpCDRrtTU", "EHniASbBPks")
     },
     Wrapper {
         transparent: false,
         value_names: &[
-            "--max-args", "--max-procs", "--max-lines", "--max-chars", "--delimiter", "--arg-file", "--replace",
-            "--process-slot-var", "--eof",
+            "--max-args",
+            "--max-procs",
+            "--max-lines",
+            "--max-chars",
+            "--delimiter",
+            "--arg-file",
+            "--replace",
+            "--process-slot-var",
+            "--eof",
         ],
         names: &["--null", "--no-run-if-empty", "--verbose", "--interactive", "--exit", "--open-tty"],
         ..transparent("xargs", "nPLsdaIE", "0rtpxo")
@@ -102,13 +131,70 @@ const WRAPPERS: [Wrapper; 19] = [
 
 /// Commands with too many options to know, or whose inner command may be one word with blanks in it.
 const RUNNERS: [&str; 60] = [
-    "ansible", "apptainer", "at", "batch", "bun", "bundle", "bunx", "caffeinate", "catchsegv", "chpst", "chrt",
-    "conda", "crictl", "cpulimit", "ctr", "dbus-run-session", "direnv", "docker", "entr", "faketime", "fakeroot",
-    "firejail", "flock", "gdb", "heroku", "kubectl", "ltrace", "lxc", "mise", "mosh", "nerdctl", "nix-shell", "npm",
-    "npx", "nsenter", "parallel", "perf", "pipx", "pkexec", "pnpm", "podman", "poetry", "proot", "rlwrap", "runuser",
-    "script", "setarch", "setpriv", "ssh", "start-stop-daemon", "strace", "su", "systemd-run", "torsocks", "unbuffer",
-    "unshare", "uv", "valgrind", "watch", "yarn",
+    "ansible",
+    "apptainer",
+    "at",
+    "batch",
+    "bun",
+    "bundle",
+    "bunx",
+    "caffeinate",
+    "catchsegv",
+    "chpst",
+    "chrt",
+    "conda",
+    "crictl",
+    "cpulimit",
+    "ctr",
+    "dbus-run-session",
+    "direnv",
+    "docker",
+    "entr",
+    "faketime",
+    "fakeroot",
+    "firejail",
+    "flock",
+    "gdb",
+    "heroku",
+    "kubectl",
+    "ltrace",
+    "lxc",
+    "mise",
+    "mosh",
+    "nerdctl",
+    "nix-shell",
+    "npm",
+    "npx",
+    "nsenter",
+    "parallel",
+    "perf",
+    "pipx",
+    "pkexec",
+    "pnpm",
+    "podman",
+    "poetry",
+    "proot",
+    "rlwrap",
+    "runuser",
+    "script",
+    "setarch",
+    "setpriv",
+    "ssh",
+    "start-stop-daemon",
+    "strace",
+    "su",
+    "systemd-run",
+    "torsocks",
+    "unbuffer",
+    "unshare",
+    "uv",
+    "valgrind",
+    "watch",
+    "yarn",
 ];
+
+/// Most commands of one `find`.
+const MAX_FIND_COMMANDS: usize = 16;
 
 /// Folders whose programs are what their names say.
 const SYSTEM_FOLDERS: [&str; 6] =
@@ -119,8 +205,8 @@ const UNKNOWN_OPTION: Inner = Inner::Unclear { reason: "an option of a command t
 /// Finds the command in the arguments of a command.
 pub(super) fn look_through(name: &str, command: &Invocation) -> Inner {
     let base = base_name(name);
-    let is_system = base == name
-        || SYSTEM_FOLDERS.iter().any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest == base));
+    let is_system =
+        base == name || SYSTEM_FOLDERS.iter().any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest == base));
     match base {
         "env" => env(command, is_system),
         "find" => find(command),
@@ -154,7 +240,7 @@ impl Wrapper {
         match (first < command.words.len(), self.transparent && is_system) {
             (false, _) => Inner::Nothing,
             (true, true) => Inner::Same { first },
-            (true, false) => Inner::Other { first },
+            (true, false) => Inner::other(first, command),
         }
     }
 
@@ -170,9 +256,9 @@ impl Wrapper {
                 return Some(at + 1);
             }
             if let Some(long) = word.strip_prefix("--") {
-                let name = long.split_once('=').map_or(word.as_str(), |(name, _)| {
-                    word.get(..name.len() + 2).unwrap_or_default()
-                });
+                let name = long
+                    .split_once('=')
+                    .map_or(word.as_str(), |(name, _)| word.get(..name.len() + 2).unwrap_or_default());
                 let has_value = name.len() < word.len();
                 if self.value_names.contains(&name) {
                     at += if has_value { 1 } else { 2 };
@@ -240,18 +326,27 @@ fn env(command: &Invocation, is_system: bool) -> Inner {
         None => Inner::Nothing,
         Some(text) if text.contains('=') => Inner::Unclear { reason: "a variable set to a value that is not fixed" },
         Some(_) if same => Inner::Same { first: at },
-        Some(_) => Inner::Other { first: at },
+        Some(_) => Inner::other(at, command),
     }
 }
 
-/// `find` runs what follows `-exec` and its relatives.
+/// `find` runs what follows `-exec` and its relatives, up to `;` or `+`.
 fn find(command: &Invocation) -> Inner {
-    let runs = ["-exec", "-execdir", "-ok", "-okdir"];
-    let is_run = |index: &usize| command.literal(*index).is_some_and(|word| runs.contains(&word.as_str()));
-    match (1..command.words.len()).find(is_run) {
-        Some(_) => Inner::Somewhere,
-        None => Inner::Nothing,
+    let texts: Vec<Option<String>> = command.words.iter().map(|word| word.literal()).collect();
+    let is = |index: usize, wanted: &[&str]| {
+        texts.get(index).and_then(Option::as_deref).is_some_and(|text| wanted.contains(&text))
+    };
+    let mut ranges = Vec::new();
+    for at in 1..texts.len() {
+        if is(at, &["-exec", "-execdir", "-ok", "-okdir"]) {
+            let end = (at + 1..texts.len()).find(|&index| is(index, &[";", "+"])).unwrap_or(texts.len());
+            ranges.push(at + 1..end);
+        }
+        if ranges.len() > MAX_FIND_COMMANDS {
+            return Inner::Unclear { reason: "find runs too many commands" };
+        }
     }
+    if ranges.is_empty() { Inner::Nothing } else { Inner::Other { ranges } }
 }
 
 fn is_assignment(word: &str) -> bool {
