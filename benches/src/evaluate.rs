@@ -56,7 +56,13 @@ impl Peer for Cavra {
 pub fn run() -> anyhow::Result<()> {
     let floor = floor()?;
     head("One action against n rules, in process", &["", "rules", "p50", "p99", "p50 / floor"]);
-    row(&["bare wasmtime: instantiate and call an empty component".into(), "–".into(), show(floor.p50()), show(floor.p99()), "1".into()]);
+    row(&[
+        "bare wasmtime: instantiate and call an empty component".into(),
+        "–".into(),
+        show(floor.p50()),
+        show(floor.p99()),
+        "1".into(),
+    ]);
     for n in [10, 200, 1_000, 10_000] {
         measure(&mut Cavra::new(n)?, n, &floor)?;
         if n <= 1_000 {
@@ -80,7 +86,13 @@ fn measure(peer: &mut dyn Peer, n: usize, floor: &Samples) -> anyhow::Result<()>
         at = (at + 1) % questions.len();
         questions.get(at).context("no question").and_then(|question| peer.allows(question)).map(drop)
     })?;
-    row(&[peer.name().to_owned(), n.to_string(), show(samples.p50()), show(samples.p99()), ratio(samples.p50(), floor.p50())]);
+    row(&[
+        peer.name().to_owned(),
+        n.to_string(),
+        show(samples.p50()),
+        show(samples.p99()),
+        ratio(samples.p50(), floor.p50()),
+    ]);
     Ok(())
 }
 

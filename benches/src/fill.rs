@@ -51,7 +51,8 @@ fn record(number: u64) -> cavra_model::DecisionRecord {
         reason: "no rule speaks about this file, so it may be written".to_owned(),
         approver_group: None,
     };
-    let action = Action::WriteFile(FileAccess { path: format!("services/team-{}/src/lib.rs", number % 977), content: None });
+    let action =
+        Action::WriteFile(FileAccess { path: format!("services/team-{}/src/lib.rs", number % 977), content: None });
     let context = Context {
         session_id: format!("session-{}", number / SESSION),
         agent_id: format!("agent-{}", scatter(number) % 200),

@@ -82,7 +82,8 @@ fn main() -> anyhow::Result<()> {
 /// Builds the binary the way it is shipped.
 fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "-p", "cavra"]).status().context("cannot run cargo")?;
+    let status =
+        Command::new(cargo).args(["build", "--release", "-p", "cavra"]).status().context("cannot run cargo")?;
     ensure!(status.success(), "cavra does not build");
     let exe = std::env::current_exe()?;
     Ok(exe.parent().context("no target folder")?.join("cavra"))

@@ -32,7 +32,8 @@ impl Server {
             .context("cannot start the server")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on http://").context("the server does not listen")?.to_owned();
+        let address =
+            line.trim().strip_prefix("listening on http://").context("the server does not listen")?.to_owned();
         Ok(Self { child, address, _home: home })
     }
 
