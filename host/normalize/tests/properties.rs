@@ -129,7 +129,7 @@ proptest! {
 
     #[test]
     fn commands_are_seen_wherever_they_hide(
-        shell in prop::sample::select(vec!["$(@)", "`@`", "\"$(@)\"", "(@)", "{ @; }", "<(@)", "a; @", "a && @", "a | @",
+        shell in prop::sample::select(vec!["$(@)", "`@`", "\"$(@)\"", "! (@)", "{ @; }", "<(@)", "a; @", "a && @", "a | @",
             "if a; then @; fi", "bash -c '@'", "sudo @", "timeout 5 @", "eval @", "a <<E\n$(@)\nE\n", "f() { @; }",
             "x=$(@) a", "case a in a) @;; esac", "[[ a == $(@) ]]", "for i in 1; do @; done", "${x:-$(@)}"]),
         outer in prop::sample::select(vec!["$(@)", "(@)", "{ @\n}", "a; @", "if @\nthen a; fi", "! @", "while a; do @\ndone"]),

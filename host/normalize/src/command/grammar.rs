@@ -9,7 +9,8 @@ use std::sync::Arc;
 use brush_parser::ast::{Program, Word as TreeWord};
 use brush_parser::{ParserOptions, SourcePosition, SourceSpan, Token as GrammarToken};
 
-use super::lex::{MAX_OPEN, Script, Token, TokenKind, Trouble};
+use super::lex::{Script, Token, TokenKind, Trouble};
+use super::state::MAX_OPEN;
 
 /// Stack for the parser, and more for each open compound command. Measured in the dev profile.
 const STACK_BASE: usize = 256 * 1024;
@@ -110,10 +111,11 @@ fn nesting(script: &Script) -> usize {
         match &token.kind {
             TokenKind::Operator("(") => open += 1,
             // Closing words are not counted: as mere arguments they would hide what is open.
-            TokenKind::Word(word) => match word.plain() {
-                Some("{" | "if" | "while" | "until" | "for" | "select" | "case") => open += 1,
-                _ => {}
-            },
+            TokenKind::Word(word)
+                if matches!(word.plain(), Some("{" | "if" | "while" | "until" | "for" | "select" | "case")) =>
+            {
+                open += 1;
+            }
             _ => {}
         }
     }

@@ -37,9 +37,9 @@ const HARMLESS_VARIABLES: [&str; 22] = [
 ];
 
 /// Words the shell would treat specially in front, were they not quoted.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 22] = [
     "!", "{", "}", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if",
-    "in", "select", "then", "time", "until", "while", "-", "+", "",
+    "in", "select", "then", "time", "until", "while",
 ];
 
 /// Built-in commands that evaluate a subscript such as `a[$(command)]` even where it is quoted.

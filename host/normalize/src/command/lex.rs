@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::state::{Open, Reading};
 use super::word::{Piece, Word};
 
 /// How deep expansions may nest.
@@ -14,9 +15,6 @@ pub(super) const MAX_NESTING: usize = 12;
 
 /// Most tokens of one text.
 pub(super) const MAX_TOKENS: usize = 8192;
-
-/// Most open compound commands, such as `{` or `if`.
-pub(super) const MAX_OPEN: usize = 40;
 
 /// Why a text cannot be understood with certainty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,51 +81,13 @@ enum End {
     Parenthesis,
 }
 
-/// Deepest nesting of `case`. The grammar may read an item twice per level before it refuses it.
-const MAX_CASES: usize = 4;
-
-/// What is open around the current token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Parenthesis,
-    /// The parentheses of `name()`.
-    FunctionParentheses,
-    /// Another compound command, closed by a reserved word.
-    Compound,
-    /// `case … in`, at the patterns of an item: `)` does not close anything.
-    CasePattern,
-    /// `case … in`, in the commands of an item.
-    CaseBody,
-}
-
-/// A here-document whose body comes after the next newline.
-struct PendingDoc {
-    token: usize,
-    delimiter: String,
-    quoted: bool,
-    strip_tabs: bool,
-}
-
 /// Reads a text from left to right.
 pub(super) struct Lexer<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
-    nesting: usize,
-    tokens_left: usize,
-    open_docs: usize,
-}
-
-/// The state of one script while it is read.
-struct Reading {
-    script: Script,
-    open: Vec<Open>,
-    pending: Vec<PendingDoc>,
-    /// The next word is the first of a command, so that reserved words count.
-    at_command: bool,
-    /// The next word is the name after `function`.
-    function_name: bool,
-    /// The next word is the delimiter of a here-document; true if tabs are stripped.
-    delimiter_next: Option<bool>,
+    pub(super) nesting: usize,
+    pub(super) tokens_left: usize,
+    pub(super) open_docs: usize,
 }
 
 /// Splits a whole text.
@@ -358,98 +318,6 @@ impl<'a> Lexer<'a> {
         reading.push(TokenKind::Word(Rc::new(word)), spaced)
     }
 
-    /// The delimiter word of a here-document.
-    fn delimiter(&mut self, reading: &mut Reading, spaced: bool) -> Lexed<()> {
-        let Some(strip_tabs) = reading.delimiter_next.take() else { return Ok(()) };
-        if self.operator()?.is_some() {
-            return Err(Trouble("a here-document has no delimiter"));
-        }
-        let word = self.word()?;
-        let quoted = word.plain().is_none();
-        let source = word.source.clone();
-        let delimiter = word.literal().filter(|text| !text.is_empty() && !text.contains('\n'));
-        let delimiter = delimiter.ok_or(Trouble("the delimiter of a here-document is not fixed text"))?;
-        reading.pending.push(PendingDoc { token: reading.script.tokens.len(), delimiter, quoted, strip_tabs });
-        self.open_docs += 1;
-        reading.push(TokenKind::HereDoc(HereDoc { delimiter: source, text: None, scripts: Vec::new() }), spaced)
-    }
-
-    /// After a newline: the bodies of the here-documents of the line before.
-    fn bodies(&mut self, reading: &mut Reading) -> Lexed<()> {
-        if self.open_docs > reading.pending.len() {
-            return Err(Trouble("a here-document spans a substitution"));
-        }
-        for (index, pending) in std::mem::take(&mut reading.pending).into_iter().enumerate() {
-            if index > 0 {
-                // Behind the delimiter of the body before.
-                self.eat("\n");
-            }
-            self.open_docs = self.open_docs.saturating_sub(1);
-            let body = self.body_lines(&pending)?;
-            let (text, scripts) = if pending.quoted { (Some(body), Vec::new()) } else { self.here_document(&body)? };
-            if let Some(Token { kind: TokenKind::HereDoc(doc), .. }) = reading.script.tokens.get_mut(pending.token) {
-                doc.text = text;
-                doc.scripts = scripts;
-            }
-        }
-        Ok(())
-    }
-
-    fn body_lines(&mut self, doc: &PendingDoc) -> Lexed<String> {
-        let mut body = String::new();
-        loop {
-            let rest = self.rest();
-            if rest.is_empty() {
-                return Err(Trouble("a here-document is not closed"));
-            }
-            let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
-            self.at += line.len();
-            let text = if doc.strip_tabs { line.trim_start_matches('\t') } else { line };
-            if text == doc.delimiter {
-                // The newline behind it stays: it separates commands.
-                return Ok(body);
-            }
-            if !doc.quoted && line.ends_with('\\') {
-                return Err(Trouble("a line is continued inside a here-document"));
-            }
-            body.push_str(text);
-            body.push('\n');
-            self.eat("\n");
-        }
-    }
-
-    /// The body of a here-document whose delimiter is not quoted: its text, if fixed, and the scripts in it.
-    fn here_document(&mut self, body: &str) -> Lexed<(Option<String>, Vec<Script>)> {
-        self.enter()?;
-        let mut inner = Lexer {
-            text: body,
-            at: 0,
-            nesting: self.nesting,
-            tokens_left: self.tokens_left,
-            open_docs: self.open_docs,
-        };
-        let pieces = inner.document_pieces();
-        self.tokens_left = inner.tokens_left;
-        self.leave();
-        let mut text = Some(String::new());
-        let mut scripts = Vec::new();
-        for piece in pieces? {
-            match piece {
-                Piece::Plain(part) | Piece::Quoted(part) => {
-                    if let Some(text) = &mut text {
-                        text.push_str(&part);
-                    }
-                }
-                Piece::Expansion(expansion) => {
-                    text = None;
-                    scripts.extend(expansion.scripts);
-                }
-                Piece::Array(_) => {}
-            }
-        }
-        Ok((text, scripts))
-    }
-
     fn arithmetic_command(&mut self) -> Lexed<Test> {
         let start = self.at;
         self.eat("((");
@@ -488,80 +356,5 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-    }
-}
-
-impl Reading {
-    fn push(&mut self, kind: TokenKind, spaced: bool) -> Lexed<()> {
-        self.script.tokens.push(Token { kind, spaced });
-        Ok(())
-    }
-
-    fn open(&mut self, what: Open) -> Lexed<()> {
-        self.open.push(what);
-        let cases = self.open.iter().filter(|open| matches!(open, Open::CasePattern | Open::CaseBody)).count();
-        if self.open.len() > MAX_OPEN || cases > MAX_CASES {
-            return Err(Trouble("commands are nested too deeply"));
-        }
-        Ok(())
-    }
-
-    fn close_parenthesis(&mut self) -> Lexed<()> {
-        match self.open.last_mut() {
-            Some(open @ Open::CasePattern) => {
-                *open = Open::CaseBody;
-                self.at_command = true;
-            }
-            Some(Open::Parenthesis) => {
-                self.open.pop();
-                self.at_command = false;
-            }
-            Some(Open::FunctionParentheses) => {
-                self.open.pop();
-                self.at_command = true;
-            }
-            _ => return Err(Trouble("an unbalanced parenthesis")),
-        }
-        Ok(())
-    }
-
-    /// Follows what a word means for the words after it.
-    fn word_state(&mut self, word: &Word) -> Lexed<()> {
-        let in_pattern = self.open.last() == Some(&Open::CasePattern);
-        if std::mem::take(&mut self.function_name) {
-            self.at_command = true;
-            return Ok(());
-        }
-        let reserved = word.plain().filter(|_| self.at_command || in_pattern);
-        self.at_command = match reserved {
-            Some("esac") if matches!(self.open.last(), Some(Open::CasePattern | Open::CaseBody)) => {
-                self.open.pop();
-                true
-            }
-            _ if in_pattern => false,
-            Some("case") => {
-                // The word and `in` come first; they are no patterns, but nothing there depends on it.
-                self.open(Open::CasePattern)?;
-                false
-            }
-            Some("{" | "if" | "while" | "until" | "for" | "select") => {
-                self.open(Open::Compound)?;
-                matches!(word.plain(), Some("{" | "if" | "while" | "until"))
-            }
-            Some("}" | "fi" | "done") => {
-                if self.open.last() != Some(&Open::Compound) {
-                    return Err(Trouble("a compound command is closed that is not open"));
-                }
-                self.open.pop();
-                true
-            }
-            Some("then" | "else" | "elif" | "do" | "!" | "time" | "coproc") => true,
-            Some("function") => {
-                self.function_name = true;
-                false
-            }
-            _ => false,
-        };
-        Ok(())
     }
 }

@@ -1,16 +1,18 @@
 //! Splits a command line into the commands it would run. Contract 10, section 2.3.
 //!
-//! The stages: [`lex`] and [`expand`] make tokens and words, [`grammar`] a syntax tree, [`walk`] finds the simple
+//! The stages: [`lex`], [`state`], [`expand`] and [`here_doc`] make tokens and words, [`grammar`] a syntax tree, [`walk`] finds the simple
 //! commands in it, [`invoke`] turns each into parts and looks through the commands that run other commands
 //! ([`wrappers`], [`shells`]), [`redirect`] collects files. What is not certain is reported as unresolved.
 
 mod expand;
 mod grammar;
 mod guess;
+mod here_doc;
 mod invoke;
 mod lex;
 mod redirect;
 mod shells;
+mod state;
 mod walk;
 mod word;
 mod wrappers;
@@ -152,8 +154,10 @@ impl Splitter {
     fn finish(mut self, text: &str) -> CommandLine {
         let text = collapse_blanks(text.trim());
         // A text in which no command was found, such as a lone redirection, has to be judged by itself.
-        if !self.parts.iter().any(|part| !part.implied) && self.unresolved.is_none() {
-            self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied: false });
+        let decided = self.parts.iter().any(|part| !part.implied);
+        if self.parts.is_empty() || (!decided && self.unresolved.is_none()) {
+            let implied = self.unresolved.is_some();
+            self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
         }
         CommandLine {
             text,

@@ -29,7 +29,7 @@ pub(super) enum Inner {
 
 impl Inner {
     fn other(first: usize, command: &Invocation) -> Self {
-        Self::Other { ranges: vec![first..command.words.len()] }
+        Self::Other { ranges: std::iter::once(first..command.words.len()).collect() }
     }
 }
 
