@@ -21,11 +21,8 @@ fn change_freeze() -> &'static [u8] {
 
 fn freeze(from: &str, until: &str) -> String {
     let windows = format!("  windows:\n    - {{ from: \"{from}\", until: \"{until}\", reason: year end }}\n");
-    pack_yaml(
-        "cavra-frozen",
-        &format!("change_freeze:\n{windows}  mutating_commands: [\"terraform plan\"]\n"),
-    )
-    .replace("metadata:\n", "metadata:\n  inherits: cavra-ai-agent-baseline\n")
+    pack_yaml("cavra-frozen", &format!("change_freeze:\n{windows}  mutating_commands: [\"terraform plan\"]\n"))
+        .replace("metadata:\n", "metadata:\n  inherits: cavra-ai-agent-baseline\n")
 }
 
 fn with_component(document: &str, wasm: &[u8]) -> Home {

@@ -42,8 +42,8 @@ fn sessions() -> Vec<Value> {
                 "schema_version": "cavra.session.v1", "session_id": format!("old-{:02}", n * 5 % 12), "agent_id": AGENTS[at % 2],
                 "actor": "ai-agent", "repository": REPOSITORIES[at / 2 % 2], "policy_pack": BASELINE,
                 "state": STATES[at % 4],
-                "started_at": "2027-03-04T05:00:00.000000+00:00",
-                "updated_at": format!("2027-03-04T05:00:{:02}.000000+00:00", n % 3),
+                "started_at": "2021-03-04T05:00:00.000000+00:00",
+                "updated_at": format!("2021-03-04T05:00:{:02}.000000+00:00", n % 3),
                 "decision_count": 0, "blocked_count": 0, "approval_required_count": 0, "evidence_refs": [],
             })
         })

@@ -70,10 +70,8 @@ pub async fn policy_pack_catalog(State(app): State<App>) -> Answer {
 
 /// `GET /compliance/mappings`.
 pub async fn compliance_mappings(State(app): State<App>, Paging(page): Paging) -> Answer {
-    blocking(move || {
-        cavra_packs::compliance_mappings(&app.decisions.library().list(), page.parameter("policy_pack"))
-    })
-    .await
+    blocking(move || cavra_packs::compliance_mappings(&app.decisions.library().list(), page.parameter("policy_pack")))
+        .await
 }
 
 /// Reading packs touches the file system, so it leaves the request threads.

@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 document, generated from the endpoint table and the schema types.
 
 use axum::http::Method;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder, PathsBuilder};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder, PathsBuilder,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
@@ -36,11 +38,11 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
 }
 
 fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
-    let mut operation = OperationBuilder::new()
-        .operation_id(Some(row.operation))
-        .tag(row.tag)
-        .summary(Some(row.summary))
-        .response("200", ResponseBuilder::new().description("Done.").content("application/json", content(row.answer.clone())));
+    let mut operation =
+        OperationBuilder::new().operation_id(Some(row.operation)).tag(row.tag).summary(Some(row.summary)).response(
+            "200",
+            ResponseBuilder::new().description("Done.").content("application/json", content(row.answer.clone())),
+        );
     for name in path_parameters(row.path) {
         let parameter = ParameterBuilder::new()
             .name(name)
@@ -53,9 +55,8 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(query_parameter(parameter));
     }
     if let Some(body) = &row.body {
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content(body.clone()))
-            .required(Some(Required::True));
+        let body =
+            RequestBodyBuilder::new().content("application/json", content(body.clone())).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
     for status in row.refusals {

@@ -8,6 +8,8 @@ use cavra_packs::PackError;
 use cavra_store::StoreError;
 use serde_json::{Value, json};
 
+const PROBLEM_JSON: &str = "application/problem+json";
+
 /// A refusal or failure on its way to the client.
 #[derive(Debug)]
 pub struct Problem {
@@ -35,9 +37,19 @@ impl IntoResponse for Problem {
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
         });
         let mut response = (self.status, Json(body)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response
     }
+}
+
+/// Gives refusals that come from below the handlers the same form.
+pub async fn shape(response: Response) -> Response {
+    let status = response.status();
+    let shaped = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    if shaped || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    Problem::new(status, status.canonical_reason().unwrap_or("Error")).into_response()
 }
 
 impl From<CoreError> for Problem {

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cavra_core::App;
@@ -12,13 +12,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::BODY_LIMIT;
 use crate::endpoint::{Endpoint, named};
 use crate::guard::{HostGuard, check_host};
 use crate::handlers::{self, records};
 use crate::openapi::{self, array_of, page_of};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::telemetry::{Telemetry, measure};
-use crate::BODY_LIMIT;
 
 /// Every endpoint of the JSON interface.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -110,6 +110,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "Not Found") })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed") })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(map_response(problem::shape))
         .layer(from_fn_with_state(guard, check_host))
         .layer(from_fn(measure))
         .layer(TraceLayer::new_for_http())

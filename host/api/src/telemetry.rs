@@ -30,10 +30,13 @@ impl Telemetry {
     /// The metrics in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.as_ref().map(|handle| {
-            handle.run_upkeep();
-            handle.render()
-        }).unwrap_or_default()
+        self.0
+            .as_ref()
+            .map(|handle| {
+                handle.run_upkeep();
+                handle.render()
+            })
+            .unwrap_or_default()
     }
 }
 

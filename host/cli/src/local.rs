@@ -89,10 +89,8 @@ pub fn action_request(action_type: ActionType, target: &str, args: &ActionArgs) 
             capability: Some(args.capability.clone().unwrap_or_else(|| "filesystem".to_owned())),
             ..ActionRequest::of(action_type)
         },
-        _ => ActionRequest {
-            target: Some(target),
-            operation: args.operation.clone(),
-            ..ActionRequest::of(action_type)
-        },
+        _ => {
+            ActionRequest { target: Some(target), operation: args.operation.clone(), ..ActionRequest::of(action_type) }
+        }
     }
 }

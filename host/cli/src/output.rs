@@ -34,7 +34,10 @@ pub fn start_logging(server: bool) {
     let default = if server { "info" } else { "off" };
     let filter = EnvFilter::try_from_env("CAVRA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     // The shell parser logs the texts it parses, and command lines may hold secrets.
-    let filter = PARSER_TARGETS.iter().filter_map(|target| format!("{target}=off").parse().ok()).fold(filter, EnvFilter::add_directive);
+    let filter = PARSER_TARGETS
+        .iter()
+        .filter_map(|target| format!("{target}=off").parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if std::env::var("CAVRA_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().init();

@@ -2,8 +2,8 @@
 //! Contract 10, sections 5, 7 and 8.
 
 use cavra_model::{
-    DECISIONS, DecisionRecord, Kind, Object, SESSIONS, Timestamp, apply_decision, merge_session, new_decision_id, Outcome,
-    present_session,
+    DECISIONS, DecisionRecord, Kind, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
+    new_decision_id, present_session,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::Value;
@@ -63,8 +63,12 @@ impl Activity {
                 let id = body.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let stored = tx.get(&SESSIONS, &id)?;
                 let tally = tally(tx, &id)?;
-                let session = merge_session(stored, &body, || tally, now)
+                let began = if stored.is_none() { began(tx, &id, &tally)? } else { None };
+                let mut session = merge_session(stored, &body, || tally, now)
                     .map_err(|error| StoreError::Refused(error.to_string()))?;
+                if let (Some(began), None | Some(Value::Null)) = (began, body.get("started_at")) {
+                    session.insert("started_at".to_owned(), Value::String(began));
+                }
                 tx.put(&SESSIONS, session.clone())?;
                 Ok(session)
             })
@@ -98,7 +102,8 @@ impl Activity {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn risky(&self, mut query: Query, limit: u64) -> Result<Vec<Object>, CoreError> {
-        let wanted = query.filters.iter().position(|(column, _)| *column == "decision").map(|at| query.filters.remove(at).1);
+        let wanted =
+            query.filters.iter().position(|(column, _)| *column == "decision").map(|at| query.filters.remove(at).1);
         let outcomes = [Outcome::Block, Outcome::RequireApproval, Outcome::Warn].map(Outcome::as_str);
         let outcomes = outcomes.into_iter().filter(|outcome| wanted.as_deref().is_none_or(|wanted| wanted == *outcome));
         query.any_of = Some(("decision", outcomes.map(ToOwned::to_owned).collect()));
@@ -124,13 +129,27 @@ fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), Stor
     let stored = tx.get(&SESSIONS, &id)?;
     let counted = stored.as_ref().is_some_and(cavra_model::is_counted);
     let tally = if counted { Vec::new() } else { tally(tx, &id)? };
-    let session = apply_decision(stored, &decision, || tally);
+    let began = if stored.is_none() { began(tx, &id, &tally)? } else { None };
+    let mut session = apply_decision(stored, &decision, || tally);
+    if let Some(began) = began {
+        session.insert("started_at".to_owned(), Value::String(began));
+    }
     tx.insert(&DECISIONS, decision)?;
     tx.put(&SESSIONS, session)
 }
 
 fn tally(tx: &mut dyn Transaction, session: &str) -> Result<Vec<(String, u64)>, StoreError> {
     tx.tally(&DECISIONS, ("session_id", session), "decision")
+}
+
+/// When a session without a record began, if it has decisions all the same: a store written by another product may
+/// hold decisions alone.
+fn began(tx: &mut dyn Transaction, session: &str, tally: &[(String, u64)]) -> Result<Option<String>, StoreError> {
+    if tally.is_empty() {
+        return Ok(None);
+    }
+    let times = tx.tally(&DECISIONS, ("session_id", session), "timestamp")?;
+    Ok(times.into_iter().map(|(time, _)| time).min())
 }
 
 fn renew_id(decision: &mut DecisionRecord) {

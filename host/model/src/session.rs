@@ -125,8 +125,9 @@ pub fn apply_decision(stored: Option<Object>, decision: &Object, tally: impl FnO
 pub fn present_session(mut session: Object, decision_refs: Vec<String>) -> Object {
     session.retain(|name, _| !name.starts_with('_'));
     let mut refs = evidence_refs(session.get("evidence_refs")).unwrap_or_default();
-    let mut seen: std::collections::HashSet<String> = refs.iter().cloned().collect();
-    refs.extend(decision_refs.into_iter().filter(|reference| seen.insert(reference.clone())));
+    refs.extend(decision_refs);
+    let mut seen = std::collections::HashSet::new();
+    refs.retain(|reference| seen.insert(reference.clone()));
     session.insert("evidence_refs".to_owned(), json!(refs));
     session
 }

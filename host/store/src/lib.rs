@@ -84,8 +84,8 @@ pub trait Transaction {
     /// [`StoreError::Refused`] if it has no key.
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError>;
 
-    /// Number of records by the values of the column `group`, ascending, among those whose column `by.0` is `by.1`.
-    /// Both must be filter columns.
+    /// Number of records by the values of the column `group`, ascending, among those whose filter column `by.0` is
+    /// `by.1`.
     ///
     /// # Errors
     /// [`StoreError::Refused`] for other columns, or if the store cannot be read.

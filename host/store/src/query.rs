@@ -110,6 +110,14 @@ pub(crate) fn filter_column(kind: &'static Kind, name: &str) -> Result<&'static 
         .ok_or_else(|| StoreError::Refused(format!("a list of {} cannot be filtered by `{name}`", kind.collection)))
 }
 
+/// The declared column of that name.
+pub(crate) fn declared_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
+    kind.columns
+        .iter()
+        .find(|column| column.name == name)
+        .ok_or_else(|| StoreError::Refused(format!("{} have no column `{name}`", kind.collection)))
+}
+
 /// A condition: the column has this value.
 pub(crate) type Condition = (&'static Column, Cell);
 

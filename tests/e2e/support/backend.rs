@@ -133,7 +133,7 @@ pub struct OldDecision {
     pub decision: &'static str,
     pub severity: &'static str,
     pub action_type: &'static str,
-    /// Seconds after a fixed moment in 2027.
+    /// Seconds after a fixed moment in 2021.
     pub second: u32,
 }
 
@@ -147,7 +147,7 @@ impl OldDecision {
             "policy_pack": BASELINE, "policy_id": BASELINE, "rule_id": "r.x", "decision": self.decision,
             "severity": self.severity, "reason": null,
             "evidence_refs": [format!("evidence://{}/{id}", self.session)], "approver_group": null,
-            "timestamp": format!("2027-03-04T05:{:02}:{:02}.000000+00:00", self.second / 60, self.second % 60),
+            "timestamp": format!("2021-03-04T05:{:02}:{:02}.000000+00:00", self.second / 60, self.second % 60),
             "correlation_id": format!("corr_{:012x}", self.id),
         })
     }

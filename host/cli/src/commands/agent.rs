@@ -105,8 +105,7 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
 fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
     let path = audit_path(directory, session_id)?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let audit: Object =
-        serde_json::from_str(&text).with_context(|| format!("{} is no audit file", path.display()))?;
+    let audit: Object = serde_json::from_str(&text).with_context(|| format!("{} is no audit file", path.display()))?;
     match format {
         "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
         "json" => print_json(&audit)?,

@@ -82,7 +82,9 @@ fn with_hook(mut settings: Object) -> anyhow::Result<Object> {
 /// The object in a configuration file; an absent file is an empty object, an unreadable one an error.
 fn read_object(path: &str) -> anyhow::Result<Object> {
     match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).with_context(|| format!("{path} is not a JSON object; it was left alone")),
+        Ok(text) => {
+            serde_json::from_str(&text).with_context(|| format!("{path} is not a JSON object; it was left alone"))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Object::new()),
         Err(error) => Err(error).with_context(|| format!("cannot read {path}; it was left alone")),
     }

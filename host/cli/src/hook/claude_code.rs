@@ -17,9 +17,26 @@ const REASON_LIMIT: usize = 10_000;
 
 /// Tools that touch nothing outside the agent; the agent's own permissions apply.
 const HARMLESS: [&str; 20] = [
-    "Agent", "AskUserQuestion", "BashOutput", "EnterPlanMode", "ExitPlanMode", "KillBash", "KillShell", "Skill",
-    "SlashCommand", "Task", "TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "TodoRead",
-    "TodoWrite", "ToolSearch", "WebSearch",
+    "Agent",
+    "AskUserQuestion",
+    "BashOutput",
+    "EnterPlanMode",
+    "ExitPlanMode",
+    "KillBash",
+    "KillShell",
+    "Skill",
+    "SlashCommand",
+    "Task",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "TaskUpdate",
+    "TodoRead",
+    "TodoWrite",
+    "ToolSearch",
+    "WebSearch",
 ];
 
 /// The event, as far as it is needed.
@@ -120,7 +137,8 @@ fn context(event: &Event, project: &std::path::Path) -> anyhow::Result<Context> 
         check_id("session_id", session)?;
         context.session_id.clone_from(session);
     }
-    if let Some(name) = project.file_name().and_then(|name| name.to_str()).filter(|name| check_id("cwd", name).is_ok()) {
+    if let Some(name) = project.file_name().and_then(|name| name.to_str()).filter(|name| check_id("cwd", name).is_ok())
+    {
         name.clone_into(&mut context.repository);
     }
     Ok(context)
@@ -145,7 +163,9 @@ fn asked(event: &Event, project: &std::path::Path) -> anyhow::Result<Asked> {
         "Write" | "Edit" | "MultiEdit" | "NotebookEdit" => {
             Asked::Actions(files(ActionType::WriteFile, file_path(input)?, written_text(input).as_deref()))
         }
-        "Grep" | "Glob" => Asked::Actions(searched(input).iter().flat_map(|path| files(ActionType::ReadFile, path, None)).collect()),
+        "Grep" | "Glob" => {
+            Asked::Actions(searched(input).iter().flat_map(|path| files(ActionType::ReadFile, path, None)).collect())
+        }
         "Bash" => Asked::Actions(vec![command(input)?]),
         "PowerShell" => Asked::Unparsed(vec![command(input)?]),
         name if name.starts_with("mcp__") => Asked::Actions(vec![mcp_call(event)?]),
@@ -242,7 +262,9 @@ mod tests {
     #[test]
     fn events_without_their_subject_are_errors() {
         let project = std::path::Path::new("/nowhere/project");
-        for (tool, input) in [("Read", json!({})), ("Bash", json!({"command": 5})), ("mcp____x", json!({})), ("", json!({}))] {
+        for (tool, input) in
+            [("Read", json!({})), ("Bash", json!({"command": 5})), ("mcp____x", json!({})), ("", json!({}))]
+        {
             assert!(asked(&event(tool, input), project).is_err(), "{tool}");
         }
     }

@@ -161,7 +161,9 @@ fn input_schema(tool: &Tool) -> Value {
             properties.insert(name.to_owned(), json!({ "type": "string", "description": help }));
         }
         match (*needed, names.split_once('|')) {
-            (true, Some((first, second))) => choices = vec![json!({"required": [first]}), json!({"required": [second]})],
+            (true, Some((first, second))) => {
+                choices = vec![json!({"required": [first]}), json!({"required": [second]})]
+            }
             (true, None) => required.push(*names),
             (false, _) => {}
         }
@@ -194,10 +196,10 @@ pub fn call(session: &mut Session, name: &str, arguments: &Object) -> ToolResult
 fn text<'a>(arguments: &'a Object, name: &str) -> Result<Option<&'a str>, ToolError> {
     match arguments.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.len() <= FIELD_LIMIT => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-        Some(Value::String(_)) => {
-            Err(ToolError::InvalidParams(format!("{name} is longer than {FIELD_LIMIT} bytes")))
+        Some(Value::String(text)) if text.len() <= FIELD_LIMIT => {
+            Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
         }
+        Some(Value::String(_)) => Err(ToolError::InvalidParams(format!("{name} is longer than {FIELD_LIMIT} bytes"))),
         Some(_) => Err(ToolError::InvalidParams(format!("{name} must be a text"))),
     }
 }
