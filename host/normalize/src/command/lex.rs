@@ -239,7 +239,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Takes the operator at this place, if there is one.
-    fn operator(&mut self) -> Lexed<Option<&'static str>> {
+    pub(super) fn operator(&mut self) -> Lexed<Option<&'static str>> {
         const OPERATORS: [&str; 23] = [
             "&>>", "<<<", "<<-", ";;&", "&&", "||", "|&", "&>", ";;", ";&", ">>", ">|", ">&", "<>", "<&", "<<", "\n",
             "&", "|", ";", "(", ")", ">",
