@@ -286,7 +286,7 @@ fn protected_branches() {
         }
         assert_eq!(decision(operation, "", BASELINE), "allow", "{operation:?} of nothing named");
     }
-    for operation in ["delete_branch", "branch_delete", "rename_branch", "delete-branch", "branch -D"] {
+    for operation in ["delete_branch", "branch_delete", "rename_branch", "delete-branch", "branch --delete"] {
         assert_eq!(decision(Some(operation), "main", BASELINE), "block", "{operation}");
         assert_eq!(decision(Some(operation), "origin/master", BASELINE), "block", "{operation}");
         assert_eq!(decision(Some(operation), "feature/x", BASELINE), "allow", "{operation}");

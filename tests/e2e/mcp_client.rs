@@ -14,7 +14,9 @@ import asyncio, json, sys
 import mcp
 from mcp.client.stdio import stdio_client
 
-server = mcp.StdioServerParameters(command=sys.argv[1], args=["mcp-server"], cwd=sys.argv[2])
+server = mcp.StdioServerParameters(
+    command=sys.argv[1], args=["mcp-server"], cwd=sys.argv[2], env={"CAVRA_CACHE_DIR": sys.argv[3]}
+)
 
 def either(thing, *names):
     return next(getattr(thing, name) for name in names if hasattr(thing, name))
@@ -75,6 +77,7 @@ fn a_real_client_lists_and_calls() {
     let output = Command::new(python)
         .args(["-c", SCRIPT, env!("CARGO_BIN_EXE_cavra")])
         .arg(home.path())
+        .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
         .env("HOME", home.path())
         .output()
         .unwrap();

@@ -85,7 +85,7 @@ pub trait Transaction {
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError>;
 
     /// Number of records by the values of the column `group`, ascending, among those whose filter column `by.0` is
-    /// `by.1`.
+    /// `by.1`. `group` is a filter column or the one that orders lists.
     ///
     /// # Errors
     /// [`StoreError::Refused`] for other columns, or if the store cannot be read.

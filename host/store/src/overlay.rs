@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use cavra_model::{Kind, Object};
 
-use crate::query::{Cell, declared_column, filter_column, id_of};
+use crate::query::{Cell, filter_column, group_column, id_of};
 use crate::writer::Backend;
 use crate::{StoreError, Transaction};
 
@@ -122,7 +122,7 @@ impl Transaction for Scope<'_> {
 
     fn tally(&mut self, kind: &'static Kind, by: (&str, &str), group: &str) -> Result<Vec<(String, u64)>, StoreError> {
         self.check(kind)?;
-        let (column, group) = (filter_column(kind, by.0)?, declared_column(kind, group)?);
+        let (column, group) = (filter_column(kind, by.0)?, group_column(kind, group)?);
         let Some(value) = Cell::parse(column, by.1) else { return Ok(Vec::new()) };
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
         for (name, count) in self.backend.tally(kind, (column, &value), group)? {

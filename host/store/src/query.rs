@@ -110,12 +110,12 @@ pub(crate) fn filter_column(kind: &'static Kind, name: &str) -> Result<&'static 
         .ok_or_else(|| StoreError::Refused(format!("a list of {} cannot be filtered by `{name}`", kind.collection)))
 }
 
-/// The declared column of that name.
-pub(crate) fn declared_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
+/// The column of that name by which records can be grouped: a filter column or the one that orders lists.
+pub(crate) fn group_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
     kind.columns
         .iter()
-        .find(|column| column.name == name)
-        .ok_or_else(|| StoreError::Refused(format!("{} have no column `{name}`", kind.collection)))
+        .find(|column| column.name == name && (column.filter || name == kind.order.by))
+        .ok_or_else(|| StoreError::Refused(format!("{} cannot be grouped by `{name}`", kind.collection)))
 }
 
 /// A condition: the column has this value.

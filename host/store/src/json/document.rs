@@ -57,9 +57,12 @@ impl Entry {
         serde_json::from_str(&self.text).map_err(|error| StoreError::unreadable(path, &error))
     }
 
-    /// The value of a filter column.
+    /// The value of a filter column or of the column that orders lists.
     pub(super) fn cell(&self, column: &'static Column) -> &Cell {
         const EMPTY: &Cell = &Cell::Text(String::new());
+        if column.name == self.kind.order.by {
+            return &self.order;
+        }
         let position = filters(self.kind).position(|filter| filter.name == column.name);
         position.and_then(|position| self.cells.get(position)).unwrap_or(EMPTY)
     }
