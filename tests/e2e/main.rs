@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::needless_pass_by_value,
+    clippy::type_complexity,
     reason = "a test says what is wrong by failing"
 )]
 

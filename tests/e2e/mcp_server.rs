@@ -291,7 +291,6 @@ fn reading_tools_do_what_they_say() {
     let explained =
         result(&ask(call(2, "cavra.explain_decision", json!({"decision_id": decided["decision_id"]})))).to_string();
     assert!(explained.contains("filesystem.read.block") && explained.contains(".env"), "{explained}");
-    drop(ask);
     drop(input);
     assert!(child.wait().unwrap().success(), "ends with its input");
 }

@@ -191,7 +191,7 @@ fn unreadable_stores_stop_the_start() {
     let good = Home::new();
     Backend::Sqlite.serve(&good).decide(&read());
     let database = std::fs::read(good.join(Backend::Sqlite.file())).unwrap();
-    let mut scrambled = database.clone();
+    let mut scrambled = database;
     scrambled[..100].fill(b'?');
     let json = json!({"decisions": [OldDecision { id: 1, session: "s", agent: "a", repository: "r", decision: "allow", severity: "low", action_type: "x", second: 0 }.record()]}).to_string();
     let torn = json.as_bytes()[..json.len() / 2].to_vec();

@@ -24,7 +24,9 @@ pub fn git_operation(operation: &str, target: &str) -> GitOperation {
         branch_path: branch_path.to_owned(),
         is_push: has_word(&["push"]),
         removes_branch: has_word(&["branch", "branches"])
-            && has_word(&["delete", "deleted", "remove", "removed", "rename", "renamed", "move", "drop", "del", "rm"]),
+            && has_word(&[
+                "delete", "deleted", "remove", "removed", "rename", "renamed", "move", "drop", "del", "rm", "d", "m",
+            ]),
     }
 }
 

@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 8] = [
 
 fn texts(row: &Value, key: &str) -> Vec<String> {
     let list = row.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 fn check(row: &Value, line: &CommandLine) -> Result<(), String> {

@@ -46,7 +46,8 @@ const OPENERS: [&str; 36] = [
 
 fn on_small_stack(check: impl FnOnce() + Send + 'static) {
     // Smaller than the stack of any thread the product uses.
-    std::thread::Builder::new().stack_size(512 * 1024).spawn(check).unwrap().join().unwrap();
+    let outcome = std::thread::Builder::new().stack_size(512 * 1024).spawn(check).map(std::thread::JoinHandle::join);
+    assert!(matches!(outcome, Ok(Ok(()))), "the check failed");
 }
 
 #[test]

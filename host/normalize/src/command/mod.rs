@@ -153,11 +153,16 @@ impl Splitter {
 
     fn finish(mut self, text: &str) -> CommandLine {
         let text = collapse_blanks(text.trim());
-        // A text in which no command was found, such as a lone redirection, has to be judged by itself.
-        let decided = self.parts.iter().any(|part| !part.implied);
-        if self.parts.is_empty() || (!decided && self.unresolved.is_none()) {
-            let implied = self.unresolved.is_some();
-            self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
+        // Something has to decide: a command whose inner script is empty, or the text itself if it has no command,
+        // such as a lone redirection.
+        let decided = self.parts.iter().any(|part| !part.implied) || self.unresolved.is_some();
+        match self.parts.first_mut() {
+            Some(first) if !decided => first.implied = false,
+            Some(_) => {}
+            None => {
+                let implied = self.unresolved.is_some();
+                self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
+            }
         }
         CommandLine {
             text,
