@@ -66,9 +66,10 @@ async fn one_client(client: u64, address: &str, end: Instant) -> anyhow::Result<
 }
 
 fn request(address: &str, client: u64, number: u64) -> Vec<u8> {
+    let is_command = u64::is_multiple_of(number, 4);
     let body = json!({
-        "action_type": if number % 4 == 0 { "execute_command" } else { "write_file" },
-        "target": if number % 4 == 0 { "terraform plan -out plan.bin".to_owned() } else { format!("src/module-{}/lib.rs", number % 89) },
+        "action_type": if is_command { "execute_command" } else { "write_file" },
+        "target": if is_command { "terraform plan -out plan.bin".to_owned() } else { format!("src/module-{}/lib.rs", number % 89) },
         "session_id": format!("load-{client}-{}", number / 40),
         "agent_id": format!("agent-{}", client % 16),
         "repository": format!("group/repository-{}", client % 32),

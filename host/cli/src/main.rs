@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // First and without any set-up: these two are started by other programs and have contracts of their own.
         Command::Compile => return cavra_plugins::compile_worker(),
-        Command::Hook(args) => return hook::run(args),
+        Command::Hook(args) => return hook::run(&args),
         command => {
             output::start_logging(matches!(command, Command::Serve(_)));
             commands::run(command)

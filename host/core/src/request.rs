@@ -124,14 +124,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(body: Value) -> Result<DecisionRequest, CoreError> {
+    fn parse(body: &Value) -> Result<DecisionRequest, CoreError> {
         DecisionRequest::from_object(body.as_object().unwrap())
     }
 
     #[test]
     fn defaults_apply_to_absent_null_and_empty_members() {
         let request =
-            parse(json!({"action_type": "read_file", "target": "a", "session_id": "", "actor": null})).unwrap();
+            parse(&json!({"action_type": "read_file", "target": "a", "session_id": "", "actor": null})).unwrap();
         assert_eq!((request.context.session_id.as_str(), request.context.actor.as_str()), ("local", "ai-agent"));
         assert_eq!(request.pack, None);
     }
@@ -150,7 +150,7 @@ mod tests {
             json!({"action_type": "read_file", "target": "a", "policy_mode": "lenient"}),
             json!({"action_type": "read_file", "target": "a", "correlation_id": "x".repeat(129)}),
         ] {
-            assert!(parse(bad.clone()).is_err(), "{bad}");
+            assert!(parse(&bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The seven actions of "before the agent acts", through the real engine. Contract 10, sections 9 and 12.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use cavra_core::before_the_agent_acts;
@@ -17,15 +17,15 @@ const DEMO_OUTPUT: &str = ".cavra/demo";
 
 /// `policy simulate` and `policy dry-run`: evidence only where asked for.
 pub fn simulate(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
-    run(args, args.output.clone())
+    run(args, args.output.as_deref())
 }
 
 /// `demo before-the-agent-acts`: always leaves an evidence bundle.
 pub fn demo(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
-    run(args, Some(args.output.clone().unwrap_or_else(|| DEMO_OUTPUT.into())))
+    run(args, Some(args.output.as_deref().unwrap_or(Path::new(DEMO_OUTPUT))))
 }
 
-fn run(args: &ScenarioArgs, output: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+fn run(args: &ScenarioArgs, output: Option<&Path>) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
     let pack = local.pack(&args.pack)?;
     let session = format!("demo-{}", random_hex(6));
@@ -37,10 +37,10 @@ fn run(args: &ScenarioArgs, output: Option<PathBuf>) -> anyhow::Result<ExitCode>
             decisions.push(object);
         }
     }
-    if let Some(directory) = &output {
+    if let Some(directory) = output {
         write_bundle(directory, &session, &decisions)?;
     }
-    report(args, output.as_deref(), &session, &decisions)?;
+    report(args, output, &session, &decisions)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn event(tool: &str, input: Value) -> Event {
+    fn event(tool: &str, input: &Value) -> Event {
         serde_json::from_value(json!({
             "hook_event_name": "PreToolUse", "session_id": "s", "cwd": "/nowhere/project",
             "tool_name": tool, "tool_input": input,
@@ -237,7 +237,7 @@ mod tests {
         .unwrap()
     }
 
-    fn targets(tool: &str, input: Value) -> Vec<String> {
+    fn targets(tool: &str, input: &Value) -> Vec<String> {
         match asked(&event(tool, input), std::path::Path::new("/nowhere/project")).unwrap() {
             Asked::Actions(actions) | Asked::Unparsed(actions) => {
                 actions.into_iter().map(|action| action.target.or(action.server).unwrap()).collect()
@@ -249,14 +249,14 @@ mod tests {
 
     #[test]
     fn tools_become_actions() {
-        assert_eq!(targets("Read", json!({"file_path": "/nowhere/project/.env"})), [".env"]);
-        assert_eq!(targets("Read", json!({"file_path": "/etc/shadow"}))[0], "/etc/shadow");
-        assert_eq!(targets("Write", json!({"file_path": "a/b", "content": "x"})), ["a/b"]);
-        assert_eq!(targets("Bash", json!({"command": "ls"})), ["ls"]);
-        assert_eq!(targets("Grep", json!({"pattern": "x", "path": "src", "glob": ".env"})), ["src", "src/.env"]);
-        assert_eq!(targets("mcp__github__create_issue", json!({})), ["github"]);
-        assert_eq!(targets("TodoWrite", json!({})), ["nothing"]);
-        assert_eq!(targets("Teleport", json!({})), ["unknown"]);
+        assert_eq!(targets("Read", &json!({"file_path": "/nowhere/project/.env"})), [".env"]);
+        assert_eq!(targets("Read", &json!({"file_path": "/etc/shadow"}))[0], "/etc/shadow");
+        assert_eq!(targets("Write", &json!({"file_path": "a/b", "content": "x"})), ["a/b"]);
+        assert_eq!(targets("Bash", &json!({"command": "ls"})), ["ls"]);
+        assert_eq!(targets("Grep", &json!({"pattern": "x", "path": "src", "glob": ".env"})), ["src", "src/.env"]);
+        assert_eq!(targets("mcp__github__create_issue", &json!({})), ["github"]);
+        assert_eq!(targets("TodoWrite", &json!({})), ["nothing"]);
+        assert_eq!(targets("Teleport", &json!({})), ["unknown"]);
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         for (tool, input) in
             [("Read", json!({})), ("Bash", json!({"command": 5})), ("mcp____x", json!({})), ("", json!({}))]
         {
-            assert!(asked(&event(tool, input), project).is_err(), "{tool}");
+            assert!(asked(&event(tool, &input), project).is_err(), "{tool}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::args::{Agent, HookArgs};
 const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Answers one event.
-pub fn run(args: HookArgs) -> ExitCode {
+pub fn run(args: &HookArgs) -> ExitCode {
     let Agent::ClaudeCode = args.agent;
     let answer = Answer::default();
     let deadline = Settings::from_env().map(|settings| settings.hook_deadline);
