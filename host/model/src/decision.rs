@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(combine(vec![allow.clone(), block.clone(), approve.clone()]).rule_id, "block");
         assert_eq!(combine(vec![block, approve.clone(), allow.clone()]).rule_id, "block");
         assert_eq!(combine(vec![default, approve, allow.clone()]).rule_id, "approve");
-        assert_eq!(combine(vec![allow.clone(), finding("later", Outcome::Allow, Severity::Low)]).rule_id, "allow");
+        assert_eq!(combine(vec![allow, finding("later", Outcome::Allow, Severity::Low)]).rule_id, "allow");
     }
 
     #[test]

@@ -222,6 +222,7 @@ fn time(body: &Object, field: &str) -> Result<Option<Timestamp>, InvalidSession>
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "a test reads better with `json!` in place")]
 mod tests {
     use super::*;
 
