@@ -52,7 +52,7 @@ import rego.v1
 default decision := "allow"
 decision := "block" if {
     some pattern in data.patterns
-    glob.match(pattern, [], input.path)
+    glob.match(pattern, null, input.path)
 }
 "#;
 

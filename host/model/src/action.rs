@@ -85,7 +85,9 @@ pub struct FileAccess {
 /// A command line, split into the commands it would run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandLine {
-    /// The whole text: trimmed, runs of blanks collapsed to one. Newlines are kept.
+    /// The whole text as it was asked for, trimmed: what records show.
+    pub written: String,
+    /// The whole text as patterns see it: trimmed, runs of blanks collapsed to one. Newlines are kept.
     pub text: String,
     /// Every command the text would run, in order; commands inside substitutions, wrappers and
     /// here-documents included.
@@ -164,7 +166,7 @@ impl Action {
     pub fn target(&self) -> String {
         match self {
             Self::ReadFile(file) | Self::WriteFile(file) => file.path.clone(),
-            Self::ExecuteCommand(command) => command.text.clone(),
+            Self::ExecuteCommand(command) => command.written.clone(),
             Self::GitOperation(git) if git.target.is_empty() => git.operation.clone(),
             Self::GitOperation(git) => git.target.clone(),
             Self::McpToolCall(call) => format!("{}:{}", call.server, call.tool),
@@ -177,7 +179,7 @@ impl Action {
         match self {
             Self::ReadFile(_) => "read".to_owned(),
             Self::WriteFile(_) => "write".to_owned(),
-            Self::ExecuteCommand(command) => command.text.clone(),
+            Self::ExecuteCommand(command) => command.written.clone(),
             Self::GitOperation(git) => git.operation.clone(),
             Self::McpToolCall(call) => call.capability.clone().unwrap_or_else(|| call.tool.clone()),
         }

@@ -146,6 +146,7 @@ fn command() -> Action {
     let text = "cargo test --workspace --all-features";
     let part = CommandPart { spellings: vec![text.to_owned()], dequoted: text.to_owned(), implied: false };
     Action::ExecuteCommand(CommandLine {
+        written: text.to_owned(),
         text: text.to_owned(),
         parts: vec![part],
         reads: Vec::new(),

@@ -152,7 +152,8 @@ impl Splitter {
     }
 
     fn finish(mut self, text: &str) -> CommandLine {
-        let text = collapse_blanks(text.trim());
+        let written = text.trim().to_owned();
+        let text = collapse_blanks(&written);
         // Something has to decide: a command whose inner script is empty, or the text itself if it has no command,
         // such as a lone redirection.
         let decided = self.parts.iter().any(|part| !part.implied) || self.unresolved.is_some();
@@ -165,6 +166,7 @@ impl Splitter {
             }
         }
         CommandLine {
+            written,
             text,
             parts: self.parts,
             reads: self.reads,

@@ -86,6 +86,7 @@ pub fn actions() -> [Action; 5] {
         removes_branch: false,
     };
     let command = CommandLine {
+        written: "ls".to_owned(),
         text: "ls".to_owned(),
         parts: Vec::new(),
         reads: Vec::new(),
