@@ -127,3 +127,25 @@ pub static MCP_SERVERS: Kind = Kind {
     columns: &[filter("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
     order: Order { by: "server_id", direction: Direction::Ascending },
 };
+
+/// Approvals. Contract 20, sections 1 and 3.
+pub static APPROVALS: Kind = Kind {
+    name: "approval",
+    id: "approval_id",
+    collection: "items",
+    table: "approvals",
+    columns: &[
+        filter("decision_id"),
+        filter("session_id"),
+        facet("state"),
+        facet("approver_group"),
+        text("requested_by"),
+        text("requested_at"),
+        text("expires_at"),
+        text("decided_by"),
+        text("decided_at"),
+        text("external_ref"),
+        integer("break_glass"),
+    ],
+    order: Order { by: "requested_at", direction: Direction::Descending },
+};

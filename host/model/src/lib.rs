@@ -4,6 +4,7 @@
 //! Every other crate depends on this one; it depends on none of them.
 
 mod action;
+mod approval;
 mod canonical;
 mod decision;
 mod facts;
@@ -13,19 +14,26 @@ mod kind;
 mod mcp_trust;
 mod mode;
 mod names;
+mod routing;
 mod session;
 mod time;
 
 pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
+pub use approval::{
+    ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
+    attach_approval, authorizes, break_glass_approval, expire_if_lapsed, has_lapsed, is_used, mark_used,
+    request_approval, rule_on, state,
+};
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, Subject, combine, normalize_decision, stamp};
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};
-pub use kind::{Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, SESSIONS};
+pub use kind::{APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, SESSIONS};
 pub use mcp_trust::judge_mcp_call;
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
+pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
 pub use session::{InvalidSession, SessionState, apply_decision, is_counted, merge_session, present_session};
 pub use time::Timestamp;
 

@@ -27,6 +27,13 @@ impl Timestamp {
     pub fn as_micros(self) -> i64 {
         self.0.as_microsecond()
     }
+
+    /// The moment `hours` later; at most the end of the calendar.
+    #[must_use]
+    pub fn plus_hours(self, hours: u64) -> Self {
+        let micros = i64::try_from(hours).unwrap_or(i64::MAX).saturating_mul(3_600_000_000);
+        Self(jiff::Timestamp::from_microsecond(self.as_micros().saturating_add(micros)).unwrap_or(jiff::Timestamp::MAX))
+    }
 }
 
 impl fmt::Display for Timestamp {

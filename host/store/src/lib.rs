@@ -26,7 +26,7 @@ use crate::query::Condition;
 use crate::writer::{Backend, Message, Task};
 
 pub use error::StoreError;
-pub use query::{Page, Query};
+pub use query::{Page, Query, Walk};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
 const QUEUE: usize = 4096;
@@ -97,8 +97,12 @@ pub(crate) trait Reader: Send + Sync {
     fn get(&self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError>;
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError>;
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError>;
+    fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError>;
     fn check(&self) -> Result<(), StoreError>;
 }
+
+/// Takes one record after the other; answers whether it wants more.
+pub(crate) type Visitor<'a> = &'a mut dyn FnMut(Object) -> bool;
 
 /// An open store. Clones are handles of the same store; it closes with the last one.
 #[derive(Clone)]
@@ -211,6 +215,22 @@ impl RecordStore {
         let column = query::filter_column(kind, by.0)?;
         let Some(value) = query::Cell::parse(column, &by.1) else { return Ok(Vec::new()) };
         self.read(move |reader| reader.gather(kind, &(column, value), member)).await
+    }
+
+    /// Shows `visit` every record on the way, in the kind's order, until it answers `false`. What it sees is of one
+    /// moment. It runs on a thread of its own and may block.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for columns the kind does not declare, or if the store cannot be read.
+    pub async fn walk(
+        &self,
+        kind: &'static Kind,
+        walk: Walk,
+        mut visit: impl FnMut(Object) -> bool + Send + 'static,
+    ) -> Result<(), StoreError> {
+        check_kind(self.inner.kinds, kind)?;
+        let path = query::Path::resolve(kind, &walk)?;
+        self.read(move |reader| reader.walk(kind, &path, &mut visit)).await
     }
 
     /// Reads the whole store for damage; takes time in proportion to its size.

@@ -22,6 +22,49 @@ pub struct Query {
     pub offset: u64,
 }
 
+/// Which records a walk visits, in the kind's order. Bounds compare text columns, so they fit time stamps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Filter column and its value.
+    pub filter: Option<(&'static str, String)>,
+    /// Column and its smallest value.
+    pub at_least: Option<(&'static str, String)>,
+    /// Column and its largest value.
+    pub at_most: Option<(&'static str, String)>,
+}
+
+/// A walk resolved against its kind.
+#[derive(Debug)]
+pub(crate) struct Path {
+    /// The filter.
+    pub(crate) filter: Option<Condition>,
+    /// The lower bound.
+    pub(crate) at_least: Option<Condition>,
+    /// The upper bound.
+    pub(crate) at_most: Option<Condition>,
+}
+
+impl Path {
+    pub(crate) fn resolve(kind: &'static Kind, walk: &Walk) -> Result<Self, StoreError> {
+        let text = |value: &str| Cell::Text(value.to_owned());
+        let bound = |bound: &Option<(&'static str, String)>| {
+            bound.as_ref().map(|(name, value)| Ok((text_column(kind, name)?, text(value)))).transpose()
+        };
+        let filter = match &walk.filter {
+            Some((name, value)) => Some((filter_column(kind, name)?, text(value))),
+            None => None,
+        };
+        Ok(Self { filter, at_least: bound(&walk.at_least)?, at_most: bound(&walk.at_most)? })
+    }
+
+    /// Whether a record with these values is on the way.
+    pub(crate) fn holds<'a>(&self, cell: impl Fn(&'static Column) -> &'a Cell) -> bool {
+        self.filter.as_ref().is_none_or(|(column, value)| cell(column) == value)
+            && self.at_least.as_ref().is_none_or(|(column, value)| cell(column) >= value)
+            && self.at_most.as_ref().is_none_or(|(column, value)| cell(column) <= value)
+    }
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -116,6 +159,14 @@ pub(crate) fn group_column(kind: &'static Kind, name: &str) -> Result<&'static C
         .iter()
         .find(|column| column.name == name && (column.filter || name == kind.order.by))
         .ok_or_else(|| StoreError::Refused(format!("{} cannot be grouped by `{name}`", kind.collection)))
+}
+
+/// The text column of that name.
+fn text_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
+    kind.columns
+        .iter()
+        .find(|column| column.name == name && column.kind == ColumnType::Text)
+        .ok_or_else(|| StoreError::Refused(format!("{} have no text column `{name}`", kind.collection)))
 }
 
 /// A condition: the column has this value.

@@ -11,7 +11,7 @@
 )]
 
 use cavra_model::{DECISIONS, Kind, MCP_SERVERS, Object, SESSIONS};
-use cavra_store::{Location, Mode, Query, RecordStore, StoreError};
+use cavra_store::{Location, Mode, Query, RecordStore, StoreError, Walk};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -383,6 +383,37 @@ proptest! {
                 prop_assert_eq!(page.total, wanted.len() as u64);
                 prop_assert_eq!(page.items, wanted.into_iter().skip(1).take(3).collect::<Vec<_>>());
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn walks_visit_what_lies_within_bounds_in_order() {
+    for fixture in fixtures() {
+        put_all(&fixture.store, &DECISIONS, decisions()).await;
+        let walked = |walk: Walk, most: usize| {
+            let store = fixture.store.clone();
+            async move {
+                let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+                let sink = std::sync::Arc::clone(&seen);
+                let visit = move |record: Object| {
+                    let mut sink = sink.lock().unwrap();
+                    sink.push(record["decision_id"].as_str().unwrap().to_owned());
+                    sink.len() < most
+                };
+                store.walk(&DECISIONS, walk, visit).await.map(|()| seen.lock().unwrap().clone())
+            }
+        };
+        let time = |second: u32| ("timestamp", format!("2031-01-01T00:00:{second:02}.000000+00:00"));
+        assert_eq!(walked(Walk::default(), 99).await.unwrap(), ["d9", "d7", "d1", "d2", "d6", "d4", "d5", "d3"]);
+        assert_eq!(walked(Walk::default(), 2).await.unwrap(), ["d9", "d7"]);
+        let since = Walk { at_least: Some(time(5)), ..Walk::default() };
+        assert_eq!(walked(since, 99).await.unwrap(), ["d9", "d7", "d1", "d2", "d6"]);
+        let until = Walk { at_most: Some(time(5)), filter: Some(("decision", "block".into())), ..Walk::default() };
+        assert_eq!(walked(until, 99).await.unwrap(), ["d1", "d2"]);
+        for bad in [("nothing", String::new()), ("decision_id", String::new())] {
+            let walk = Walk { at_most: Some(bad), ..Walk::default() };
+            assert!(matches!(walked(walk, 99).await, Err(StoreError::Refused(_))));
         }
     }
 }

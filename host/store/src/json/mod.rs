@@ -16,9 +16,9 @@ use cavra_model::{Column, Kind, Object};
 use serde_json::Value;
 
 use crate::overlay::Pending;
-use crate::query::{Cell, Condition, Conditions, Page, Query, compare};
+use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare};
 use crate::writer::Backend;
-use crate::{Reader, StoreError};
+use crate::{Reader, StoreError, Visitor};
 
 use document::Document;
 use file::Lock;
@@ -99,6 +99,19 @@ impl Reader for JsonReader {
             }
         }
         Ok(gathered)
+    }
+
+    fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError> {
+        // Taken out first: the visitor may be slow, and writers must not wait for it.
+        let records = {
+            let document = self.shared.current()?;
+            let mut matches: Vec<_> =
+                document.entries(kind).filter(|entry| path.holds(|column| entry.cell(column))).collect();
+            matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
+            matches.into_iter().map(|entry| entry.object(&self.shared.path)).collect::<Result<Vec<_>, _>>()?
+        };
+        let _ = records.into_iter().all(visit);
+        Ok(())
     }
 
     fn check(&self) -> Result<(), StoreError> {

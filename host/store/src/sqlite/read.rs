@@ -7,8 +7,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
 use serde_json::Value;
 
-use crate::query::{Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
-use crate::{Reader, StoreError};
+use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
+use crate::{Reader, StoreError, Visitor};
 
 use super::Database;
 use super::cube::{count, wheres};
@@ -94,6 +94,10 @@ impl Reader for SqliteReader {
 
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {
         self.with(|connection| gather(connection, kind, by, member))
+    }
+
+    fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError> {
+        self.with(|connection| walk(connection, kind, path, visit))
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -272,4 +276,26 @@ fn gather(connection: &Connection, kind: &'static Kind, by: &Condition, member: 
         }
     }
     Ok(gathered)
+}
+
+fn walk(connection: &Connection, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), ReadError> {
+    let bounds = [(&path.filter, "="), (&path.at_least, ">="), (&path.at_most, "<=")];
+    let bounds = bounds.into_iter().filter_map(|(condition, comparison)| Some((condition.as_ref()?, comparison)));
+    let (cells, conditions): (Vec<_>, Vec<_>) =
+        bounds.map(|((column, cell), comparison)| (cell, format!("{} {comparison} ?", quote(column.name)))).unzip();
+    let wheres = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let sql = format!(
+        "SELECT payload FROM {}{}{wheres} ORDER BY {}",
+        quote(kind.table),
+        by_index(kind, path.filter.as_ref().map(|(column, _)| *column)),
+        order(kind),
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(cells))?;
+    while let Some(row) = rows.next()? {
+        if !visit(record(row.get_ref(0)?)?) {
+            break;
+        }
+    }
+    Ok(())
 }

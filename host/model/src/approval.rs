@@ -1,0 +1,362 @@
+//! The approval: a state machine over one record, `cavra.approval.v1`. Contract 20, section 3.
+//!
+//! Records stay JSON objects, so that members another product wrote survive. Nothing here looks at the clock: every
+//! function is told what time it is.
+
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::{Digest, Object, Timestamp, random_hex};
+
+/// State of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalState {
+    /// Waits for a decision.
+    Pending,
+    /// Somebody approved.
+    Approved,
+    /// Somebody denied.
+    Denied,
+    /// Nobody decided in time.
+    Expired,
+    /// The glass was broken.
+    BreakGlass,
+}
+
+impl ApprovalState {
+    /// The wire name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::BreakGlass => "break_glass",
+        }
+    }
+}
+
+impl FromStr for ApprovalState {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Pending, Self::Approved, Self::Denied, Self::Expired, Self::BreakGlass]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+            .ok_or(())
+    }
+}
+
+/// What a decider can make of a pending approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// Let it happen.
+    Approve,
+    /// Do not let it happen.
+    Deny,
+    /// Give up waiting.
+    Expire,
+}
+
+impl Ruling {
+    /// The state it leads to.
+    #[must_use]
+    pub const fn state(self) -> ApprovalState {
+        match self {
+            Self::Approve => ApprovalState::Approved,
+            Self::Deny => ApprovalState::Denied,
+            Self::Expire => ApprovalState::Expired,
+        }
+    }
+}
+
+/// A request for approval.
+#[derive(Clone, Debug)]
+pub struct ApprovalRequest {
+    /// The decision it is about; has a `decision_id`.
+    pub decision: Object,
+    /// Who may approve.
+    pub approver_group: String,
+    /// Who asks.
+    pub requested_by: String,
+    /// Hours until it lapses.
+    pub ttl_hours: u64,
+    /// How many different people have to approve.
+    pub quorum: u64,
+}
+
+/// Somebody's ruling.
+#[derive(Clone, Debug)]
+pub struct DecidedBy {
+    /// Name that is recorded.
+    pub actor: String,
+    /// Key of the person, the same however they are called.
+    pub person: String,
+    /// How the name was established: `token`, `claims` or `anonymous`.
+    pub via: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Ticket or message elsewhere.
+    pub external_ref: Option<String>,
+}
+
+/// An approval cannot take this ruling.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ApprovalConflict {
+    /// Only pending approvals can be decided.
+    #[error("the approval is {0}; only a pending one can be decided")]
+    NotPending(&'static str),
+    /// One person counts once.
+    #[error("this person has approved already; the approval needs different people")]
+    SamePerson,
+    /// A decision names another one.
+    #[error("the approval belongs to another decision")]
+    OtherDecision,
+}
+
+/// A new pending approval.
+#[must_use]
+pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
+    let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum } = request;
+    let approval_id = format!("apr_{}", random_hex(6));
+    let refs = std::iter::once(format!("approval://{approval_id}")).chain(texts(decision.get("evidence_refs")));
+    let mut record = members(json!({
+        "schema_version": "cavra.approval.v1",
+        "product": "CAVRA",
+        "decision_id": text(&decision, "decision_id"),
+        "session_id": text(&decision, "session_id").unwrap_or("local"),
+        "correlation_id": text(&decision, "correlation_id"),
+        "state": ApprovalState::Pending.as_str(),
+        "approver_group": approver_group,
+        "requested_by": requested_by,
+        "requested_at": now,
+        "expires_at": now.plus_hours(ttl_hours),
+        "action_digest": action_digest(&decision),
+        "history": [event("requested", &requested_by, now, decision.get("reason").unwrap_or(&Value::Null))],
+        "evidence_refs": refs.collect::<Vec<_>>(),
+    }));
+    record.insert("approval_id".to_owned(), Value::String(approval_id));
+    if quorum > 1 {
+        record.insert("required_approvals".to_owned(), json!(quorum));
+        record.insert("approvals".to_owned(), json!([]));
+    }
+    record.insert("decision".to_owned(), Value::Object(decision));
+    record
+}
+
+/// A new approval made by breaking the glass: asked for, approved and used as an exception by one person.
+#[must_use]
+pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Timestamp) -> Object {
+    let mut record = request_approval(request, now);
+    let reason = json!(by.reason);
+    record.insert(
+        "history".to_owned(),
+        json!([
+            event("requested", &by.actor, now, &reason),
+            decision_event("approved", by, now),
+            decision_event("break_glass", by, now),
+        ]),
+    );
+    record.insert("break_glass".to_owned(), json!(true));
+    record.insert("break_glass_reason".to_owned(), reason);
+    settle(&mut record, ApprovalState::BreakGlass, by, now);
+    record
+}
+
+/// Whether a pending approval has run out. A moment that cannot be read has passed.
+#[must_use]
+pub fn has_lapsed(record: &Object, now: Timestamp) -> bool {
+    let expires = text(record, "expires_at").and_then(|moment| moment.parse::<Timestamp>().ok());
+    expires.is_none_or(|expires| expires <= now)
+}
+
+/// Makes a pending approval that has run out `expired`; answers whether it did.
+pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
+    if state(record) != Some(ApprovalState::Pending) || !has_lapsed(record, now) {
+        return false;
+    }
+    let moment = text(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
+    let clock = DecidedBy {
+        actor: "system".to_owned(),
+        person: "system".to_owned(),
+        via: "anonymous",
+        reason: "nobody decided in time".to_owned(),
+        external_ref: None,
+    };
+    push_history(record, decision_event("expired", &clock, moment));
+    settle(record, ApprovalState::Expired, &clock, moment);
+    true
+}
+
+/// Applies a ruling to a pending approval. An approval that needs several people stays pending until enough have
+/// approved; one denial is enough to deny.
+///
+/// # Errors
+/// [`ApprovalConflict`]; the record is unchanged then.
+pub fn rule_on(record: &mut Object, ruling: Ruling, by: &DecidedBy, now: Timestamp) -> Result<(), ApprovalConflict> {
+    match state(record) {
+        Some(ApprovalState::Pending) if !has_lapsed(record, now) => {}
+        Some(ApprovalState::Pending) => return Err(ApprovalConflict::NotPending("expired")),
+        other => return Err(ApprovalConflict::NotPending(other.map_or("in an unknown state", ApprovalState::as_str))),
+    }
+    let needed = record.get("required_approvals").and_then(Value::as_u64).unwrap_or(1);
+    if ruling == Ruling::Approve && needed > 1 {
+        let mut votes = record.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
+        let voted = |vote: &Value| vote.get("person").and_then(Value::as_str) == Some(by.person.as_str());
+        if votes.iter().any(voted) {
+            return Err(ApprovalConflict::SamePerson);
+        }
+        votes.push(json!({ "actor": by.actor, "person": by.person, "decided_via": by.via, "timestamp": now,
+            "reason": by.reason, "external_ref": by.external_ref }));
+        let enough = votes.len() as u64 >= needed;
+        record.insert("approvals".to_owned(), Value::Array(votes));
+        if !enough {
+            push_history(record, decision_event("approval_counted", by, now));
+            return Ok(());
+        }
+    }
+    push_history(record, decision_event(ruling.state().as_str(), by, now));
+    settle(record, ruling.state(), by, now);
+    Ok(())
+}
+
+/// Whether the approval lets something happen at this moment: approved or break-glass, and not run out.
+#[must_use]
+pub fn authorizes(record: &Object, now: Timestamp) -> bool {
+    matches!(state(record), Some(ApprovalState::Approved | ApprovalState::BreakGlass)) && !has_lapsed(record, now)
+}
+
+/// Whether the approval has let its action happen already. Approvals of actions are for once.
+#[must_use]
+pub fn is_used(record: &Object) -> bool {
+    record.contains_key("used_at")
+}
+
+/// Marks the approval as used by a decision.
+pub fn mark_used(record: &mut Object, decision_id: &str, now: Timestamp) {
+    record.insert("used_at".to_owned(), json!(now));
+    record.insert("used_by_decision".to_owned(), json!(decision_id));
+    push_history(record, event("used", "system", now, &json!(format!("let {decision_id} happen"))));
+}
+
+/// The state of a record, if it is a known one.
+#[must_use]
+pub fn state(record: &Object) -> Option<ApprovalState> {
+    text(record, "state").and_then(|name| name.parse().ok())
+}
+
+/// The short form that other documents embed. Contract 20, section 3.6.
+#[must_use]
+pub fn approval_summary(record: &Object) -> Value {
+    let mut summary = Object::new();
+    for member in [
+        "approval_id",
+        "decision_id",
+        "session_id",
+        "state",
+        "approver_group",
+        "requested_by",
+        "requested_at",
+        "expires_at",
+        "decided_by",
+        "decided_at",
+        "external_ref",
+        "break_glass",
+        "evidence_refs",
+    ] {
+        summary.insert(member.to_owned(), record.get(member).cloned().unwrap_or(Value::Null));
+    }
+    if summary.get("break_glass").is_none_or(Value::is_null) {
+        summary.insert("break_glass".to_owned(), json!(false));
+    }
+    Value::Object(summary)
+}
+
+/// `decision` with the approval's summary and references. Contract 20, section 3.6. The caller has checked that the
+/// decision's references are texts.
+///
+/// # Errors
+/// [`ApprovalConflict::OtherDecision`] if the decision has an id and the approval is for another one.
+pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, ApprovalConflict> {
+    if let Some(id) = text(&decision, "decision_id")
+        && text(record, "decision_id") != Some(id)
+    {
+        return Err(ApprovalConflict::OtherDecision);
+    }
+    let mut refs: Vec<String> = texts(decision.get("evidence_refs")).collect();
+    for reference in texts(record.get("evidence_refs")) {
+        if !refs.contains(&reference) {
+            refs.push(reference);
+        }
+    }
+    decision.insert("evidence_refs".to_owned(), json!(refs));
+    decision.insert("approval".to_owned(), approval_summary(record));
+    Ok(decision)
+}
+
+/// Digest of what a decision is about: what an approval is bound to. It is computed from what approvers see in the
+/// decision, so a decision cannot show one action and bind another. `None` if the decision is about no action.
+#[must_use]
+pub fn action_digest(decision: &Object) -> Option<Digest> {
+    let action_type = text(decision, "action_type")?;
+    let target = text(decision, "target")?;
+    Some(Digest::of_json(&json!({
+        "action_type": action_type,
+        "target": target,
+        "requested_operation": text(decision, "requested_operation"),
+        "content_digest": text(decision, "content_digest"),
+        "repository": text(decision, "repository"),
+        "agent_id": text(decision, "agent_id"),
+    })))
+}
+
+fn settle(record: &mut Object, state: ApprovalState, by: &DecidedBy, now: Timestamp) {
+    record.insert("state".to_owned(), json!(state.as_str()));
+    record.insert("decided_by".to_owned(), json!(by.actor));
+    record.insert("decided_at".to_owned(), json!(now));
+    record.insert("decided_via".to_owned(), json!(by.via));
+    record.insert("decision_reason".to_owned(), json!(by.reason));
+    if let Some(external_ref) = &by.external_ref {
+        record.insert("external_ref".to_owned(), json!(external_ref));
+    }
+}
+
+fn event(name: &str, actor: &str, now: Timestamp, reason: &Value) -> Value {
+    json!({ "event": name, "actor": actor, "timestamp": now, "reason": reason })
+}
+
+fn decision_event(name: &str, by: &DecidedBy, now: Timestamp) -> Value {
+    json!({ "event": name, "actor": by.actor, "timestamp": now, "reason": by.reason, "external_ref": by.external_ref })
+}
+
+fn push_history(record: &mut Object, event: Value) {
+    match record.get_mut("history") {
+        Some(Value::Array(history)) => history.push(event),
+        _ => {
+            record.insert("history".to_owned(), json!([event]));
+        }
+    }
+}
+
+fn text<'a>(record: &'a Object, member: &str) -> Option<&'a str> {
+    record.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn texts(value: Option<&Value>) -> impl Iterator<Item = String> {
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(|item| item.as_str().map(ToOwned::to_owned))
+}
+
+fn members(value: Value) -> Object {
+    match value {
+        Value::Object(members) => members,
+        _ => Object::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "approval_tests.rs"]
+mod tests;
