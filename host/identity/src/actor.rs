@@ -1,0 +1,145 @@
+//! The actor: names and groups from claims. Contract 20, section 2.1.
+
+use std::collections::BTreeSet;
+
+use cavra_model::Object;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Rbac;
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Actor {
+    /// The name that is recorded: e-mail address, preferred user name or subject.
+    pub actor: String,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// Groups, those mapped from others included; sorted, unique.
+    pub groups: Vec<String>,
+    /// The repository the claims name. It is never used to authorize.
+    pub repository: Option<String>,
+    /// Every name the claims give.
+    #[serde(skip)]
+    names: Vec<String>,
+}
+
+/// Claims that name the actor, in order of preference.
+const NAMES: [&str; 3] = ["email", "preferred_username", "sub"];
+
+impl Actor {
+    /// The actor that claims describe; `rbac` maps groups.
+    #[must_use]
+    pub fn from_claims(claims: &Object, rbac: Option<&Rbac>) -> Self {
+        let text = |claim: &str| {
+            claims
+                .get(claim)
+                .and_then(Value::as_str)
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(ToOwned::to_owned)
+        };
+        let names: Vec<_> = NAMES.into_iter().filter_map(text).collect();
+        let mut groups = texts(claims.get("groups"));
+        if groups.is_empty() {
+            groups = texts(claims.get("roles"));
+        }
+        if let Some(rbac) = rbac {
+            let mapped: Vec<_> = groups.iter().filter_map(|group| rbac.mapped(group)).map(ToOwned::to_owned).collect();
+            groups.extend(mapped);
+        }
+        Self {
+            actor: names.first().cloned().unwrap_or_else(|| "unknown".to_owned()),
+            subject: text("sub"),
+            issuer: text("iss"),
+            groups: groups.into_iter().collect(),
+            repository: text("repository").or_else(|| text("repo")),
+            names,
+        }
+    }
+
+    /// Whether the actor is a member of `group`.
+    #[must_use]
+    pub fn in_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|member| member == group)
+    }
+
+    /// Whether `name` is one of the actor's names, whatever its case.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        let name = name.trim().to_lowercase();
+        !name.is_empty() && self.names.iter().any(|known| known.to_lowercase() == name)
+    }
+
+    /// A key that is the same for one person however they are called: issuer and subject where there is a subject.
+    #[must_use]
+    pub fn person(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{}|{subject}", self.issuer.as_deref().unwrap_or_default()),
+            None => self.actor.to_lowercase(),
+        }
+    }
+}
+
+/// A text or a list of texts and numbers, as a set.
+fn texts(value: Option<&Value>) -> BTreeSet<String> {
+    let one = |value: &Value| match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    match value {
+        Some(Value::Array(items)) => items.iter().filter_map(one).collect(),
+        Some(single) => one(single).into_iter().collect(),
+        None => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn actor(claims: &Value) -> Actor {
+        Actor::from_claims(claims.as_object().unwrap(), None)
+    }
+
+    #[test]
+    fn names_in_order_of_preference() {
+        for (claims, name) in [
+            (json!({"email": "a@x", "preferred_username": "b", "sub": "c"}), "a@x"),
+            (json!({"email": " ", "preferred_username": "b", "sub": "c"}), "b"),
+            (json!({"email": 5, "sub": "c"}), "c"),
+            (json!({}), "unknown"),
+        ] {
+            assert_eq!(actor(&claims).actor, name);
+        }
+    }
+
+    #[test]
+    fn groups_are_sorted_and_fall_back_to_roles() {
+        assert_eq!(actor(&json!({"groups": ["b", "a", "b", 7, {}], "roles": ["c"]})).groups, ["7", "a", "b"]);
+        assert_eq!(actor(&json!({"groups": [], "roles": ["c"]})).groups, ["c"]);
+        assert_eq!(actor(&json!({"groups": "one"})).groups, ["one"]);
+        let rbac = Rbac::parse(&json!({"group_mappings": {"ext": "IAM"}})).unwrap();
+        let mapped = Actor::from_claims(json!({"groups": ["ext"]}).as_object().unwrap(), Some(&rbac));
+        assert_eq!(mapped.groups, ["IAM", "ext"]);
+    }
+
+    #[test]
+    fn an_actor_is_known_by_all_names() {
+        let ann = actor(&json!({"email": "Ann@X.example", "preferred_username": "ann", "sub": "u1", "iss": "i"}));
+        assert!(ann.is_called(" ann@x.EXAMPLE") && ann.is_called("ANN") && ann.is_called("u1"));
+        assert!(!ann.is_called("") && !ann.is_called("bob"));
+        assert_eq!(ann.person(), "i|u1");
+        assert!(!actor(&json!({})).is_called("unknown"));
+    }
+
+    #[test]
+    fn what_is_shown() {
+        let shown = serde_json::to_value(actor(&json!({"sub": "u", "repo": "r"}))).unwrap();
+        assert_eq!(shown, json!({"actor": "u", "subject": "u", "issuer": null, "groups": [], "repository": "r"}));
+    }
+}
