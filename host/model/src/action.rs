@@ -161,6 +161,16 @@ impl Action {
         }
     }
 
+    /// The text to be written, or the arguments of a tool call, where the caller knows them.
+    #[must_use]
+    pub fn content(&self) -> Option<&str> {
+        match self {
+            Self::WriteFile(file) => file.content.as_deref(),
+            Self::McpToolCall(call) => call.arguments.as_deref(),
+            Self::ReadFile(_) | Self::ExecuteCommand(_) | Self::GitOperation(_) => None,
+        }
+    }
+
     /// What is shown as `target` in a record. Contract 10, section 3.
     #[must_use]
     pub fn target(&self) -> String {

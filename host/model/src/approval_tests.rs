@@ -132,7 +132,7 @@ fn the_digest_is_of_what_approvers_see() {
         changed.insert(member.into(), json!(value));
         assert_ne!(action_digest(&changed).unwrap(), digest, "{member}");
     }
-    let mut later = decision.clone();
+    let mut later = decision;
     later.insert("decision_id".into(), json!("dec_2"));
     assert_eq!(action_digest(&later).unwrap(), digest);
     assert_eq!(action_digest(&Object::new()), None);

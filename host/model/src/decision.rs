@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{Action, DEFAULT_PACK, Finding, Object, Outcome, Severity, Timestamp, new_correlation_id, new_decision_id};
+use crate::{
+    Action, DEFAULT_PACK, Digest, Finding, McpRegistry, Object, Outcome, Overlay, Severity, Timestamp,
+    new_correlation_id, new_decision_id,
+};
 
 /// The strictest finding: outcome first, then severity, then the earliest. No finding at all is a block, because
 /// a policy without an opinion must not open anything.
@@ -102,6 +105,81 @@ pub struct DecisionRecord {
     /// `sha256:` digest of the compiled policy's canonical JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policy_digest: Option<String>,
+    /// Digest of the text to be written or of the tool's arguments, where they were known; they are never stored.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content_digest: Option<Digest>,
+    /// What the other members do not say of the action, so that the decision can be made again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub input: Option<ActionInput>,
+    /// The rollout that governs this decision, and what it makes of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rollout: Option<Governance>,
+    /// What was decided before an approval let it happen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decision_before_approval: Option<Outcome>,
+    /// Summary of the approval that let it happen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approval: Option<Value>,
+}
+
+impl DecisionRecord {
+    /// What is to be enforced: what the governing rollout makes of the decision, else the decision.
+    #[must_use]
+    pub fn effective(&self) -> Outcome {
+        self.rollout.as_ref().map_or(self.decision, |governance| governance.overlay.effective_decision)
+    }
+}
+
+/// The rollout that governs a decision. Contract 20, section 6.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Governance {
+    /// The rollout.
+    pub rollout_id: String,
+    /// What its mode makes of the decision.
+    #[serde(flatten)]
+    pub overlay: Overlay,
+}
+
+/// The parts of an action that target and operation of a record do not tell apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ActionInput {
+    /// A call of an MCP tool.
+    Mcp {
+        /// Server as called.
+        server: String,
+        /// Tool.
+        tool: String,
+        /// Capability the caller says it needs.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        capability: Option<String>,
+        /// What the trust registry said.
+        registry: McpRegistry,
+    },
+    /// A git operation.
+    Git {
+        /// Name of the operation.
+        operation: String,
+        /// Remote and branch.
+        target: String,
+    },
+}
+
+impl ActionInput {
+    fn of(action: &Action, registry: &McpRegistry) -> Option<Self> {
+        match action {
+            Action::McpToolCall(call) => Some(Self::Mcp {
+                server: call.server.clone(),
+                tool: call.tool.clone(),
+                capability: call.capability.clone(),
+                registry: registry.clone(),
+            }),
+            Action::GitOperation(git) => {
+                Some(Self::Git { operation: git.operation.clone(), target: git.target.clone() })
+            }
+            Action::ReadFile(_) | Action::WriteFile(_) | Action::ExecuteCommand(_) => None,
+        }
+    }
 }
 
 /// What a decision is about, as records show it.
@@ -113,19 +191,25 @@ pub struct Subject {
     pub target: String,
     /// What is done to it.
     pub requested_operation: String,
+    /// Digest of what is written or passed along.
+    pub content_digest: Option<Digest>,
+    /// What the texts above do not say.
+    pub input: Option<ActionInput>,
 }
 
-impl From<&Action> for Subject {
-    fn from(action: &Action) -> Self {
+impl Subject {
+    /// The subject of an action, with what the trust registry says of its server.
+    #[must_use]
+    pub fn of(action: &Action, registry: &McpRegistry) -> Self {
         Self {
             action_type: action.action_type().as_str().to_owned(),
             target: action.target(),
             requested_operation: action.requested_operation(),
+            content_digest: action.content().map(Digest::of),
+            input: ActionInput::of(action, registry),
         }
     }
-}
 
-impl Subject {
     /// A pull request about to be created. Contract 10, section 4.5.
     #[must_use]
     pub fn pull_request(target: &str) -> Self {
@@ -133,6 +217,8 @@ impl Subject {
             action_type: "pull_request".to_owned(),
             target: target.to_owned(),
             requested_operation: "create".to_owned(),
+            content_digest: None,
+            input: None,
         }
     }
 }
@@ -175,6 +261,11 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
         correlation_id: context.correlation_id.unwrap_or_else(new_correlation_id),
         pack_version: context.pack_version,
         policy_digest: context.policy_digest,
+        content_digest: subject.content_digest,
+        input: subject.input,
+        rollout: None,
+        decision_before_approval: None,
+        approval: None,
     }
 }
 

@@ -149,3 +149,48 @@ pub static APPROVALS: Kind = Kind {
     ],
     order: Order { by: "requested_at", direction: Direction::Descending },
 };
+
+/// API tokens of machines.
+pub static API_TOKENS: Kind = Kind {
+    name: "API token",
+    id: "token_id",
+    collection: "tokens",
+    table: "api_tokens",
+    columns: &[filter("name"), filter("state"), text("created_at"), text("expires_at")],
+    order: Order { by: "created_at", direction: Direction::Descending },
+};
+
+/// Repositories. Contract 20, sections 1 and 5.
+pub static REPOSITORIES: Kind = Kind {
+    name: "repository",
+    id: "repository_id",
+    collection: "repositories",
+    table: "inventory_repositories",
+    columns: &[
+        filter("repository"),
+        filter("provider"),
+        filter("owner"),
+        filter("policy_pack"),
+        filter("risk_tier"),
+        filter("status"),
+        text("updated_at"),
+    ],
+    order: Order { by: "repository", direction: Direction::Ascending },
+};
+
+/// Policy rollouts. Contract 20, sections 1 and 6.
+pub static POLICY_ROLLOUTS: Kind = Kind {
+    name: "policy rollout",
+    id: "rollout_id",
+    collection: "policy_rollouts",
+    table: "inventory_policy_rollouts",
+    columns: &[
+        filter("repository"),
+        filter("policy_pack"),
+        filter("state"),
+        filter("mode"),
+        filter("owner"),
+        text("updated_at"),
+    ],
+    order: Order { by: "rollout_id", direction: Direction::Ascending },
+};

@@ -6,14 +6,18 @@
 mod action;
 mod approval;
 mod canonical;
+mod change_plan;
 mod decision;
 mod facts;
 mod finding;
 mod id;
+mod inventory;
 mod kind;
 mod mcp_trust;
 mod mode;
 mod names;
+mod record_schema;
+mod rollout;
 mod routing;
 mod session;
 mod time;
@@ -25,14 +29,24 @@ pub use approval::{
     request_approval, rule_on, state,
 };
 pub use canonical::{Digest, canonical, canonical_spaced};
-pub use decision::{Context, Decided, DecisionRecord, InvalidRecord, Subject, combine, normalize_decision, stamp};
+pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};
+pub use decision::{
+    ActionInput, Context, Decided, DecisionRecord, Governance, InvalidRecord, Subject, combine, normalize_decision,
+    stamp,
+};
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};
-pub use kind::{APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, SESSIONS};
+pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
+pub use kind::{
+    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, POLICY_ROLLOUTS,
+    REPOSITORIES, SESSIONS,
+};
 pub use mcp_trust::judge_mcp_call;
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
+pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
+pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
 pub use session::{InvalidSession, SessionState, apply_decision, is_counted, merge_session, present_session};
 pub use time::Timestamp;

@@ -79,7 +79,7 @@ impl BreakGlass {
 }
 
 /// What a mode makes of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
     /// The mode.
     pub mode: PolicyMode,

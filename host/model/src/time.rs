@@ -28,11 +28,24 @@ impl Timestamp {
         self.0.as_microsecond()
     }
 
+    /// The UTC date, as in `2031.02.03`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.0.strftime("%Y.%m.%d").to_string()
+    }
+
     /// The moment `hours` later; at most the end of the calendar.
     #[must_use]
     pub fn plus_hours(self, hours: u64) -> Self {
         let micros = i64::try_from(hours).unwrap_or(i64::MAX).saturating_mul(3_600_000_000);
         Self(jiff::Timestamp::from_microsecond(self.as_micros().saturating_add(micros)).unwrap_or(jiff::Timestamp::MAX))
+    }
+
+    /// The moment `hours` earlier; at least the beginning of the calendar.
+    #[must_use]
+    pub fn minus_hours(self, hours: u64) -> Self {
+        let micros = i64::try_from(hours).unwrap_or(i64::MAX).saturating_mul(3_600_000_000);
+        Self(jiff::Timestamp::from_microsecond(self.as_micros().saturating_sub(micros)).unwrap_or(jiff::Timestamp::MIN))
     }
 }
 

@@ -63,6 +63,15 @@ impl Mode {
     }
 }
 
+/// Creates the SQLite database at `path` or brings it up to date, as opening it does; answers whether anything had to
+/// be done.
+///
+/// # Errors
+/// As [`RecordStore::open`].
+pub fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bool, StoreError> {
+    sqlite::migrate(path, kinds)
+}
+
 /// What a transaction can do. It sees its own writes and those of the transactions before it.
 pub trait Transaction {
     /// One record.

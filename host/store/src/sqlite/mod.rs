@@ -54,6 +54,14 @@ pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(Sqli
     Ok((SqliteReader::new(database), writer))
 }
 
+/// Creates the database or brings it up to date; answers whether anything had to be done.
+pub(crate) fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bool, StoreError> {
+    let database = Database { path: path.to_owned() };
+    database.create_file()?;
+    let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
+    schema::prepare(&database, &mut connection, kinds)
+}
+
 /// Where the database is, and how connections to it are made.
 #[derive(Clone, Debug)]
 pub(super) struct Database {

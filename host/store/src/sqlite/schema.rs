@@ -68,16 +68,16 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
     objects
 }
 
-/// Puts the database into the form the kinds need.
+/// Puts the database into the form the kinds need; answers whether anything had to be done.
 pub(super) fn prepare(
     database: &Database,
     connection: &mut Connection,
     kinds: &[&'static Kind],
-) -> Result<(), StoreError> {
-    let mut prepare = || -> rusqlite::Result<Result<(), String>> {
+) -> Result<bool, StoreError> {
+    let mut prepare = || -> rusqlite::Result<Result<bool, String>> {
         use_log(connection)?;
         if let Ok(true) = is_ready(connection, kinds)? {
-            return Ok(Ok(()));
+            return Ok(Ok(false));
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for kind in kinds {
@@ -86,7 +86,7 @@ pub(super) fn prepare(
             }
         }
         transaction.commit()?;
-        Ok(Ok(()))
+        Ok(Ok(true))
     };
     prepare().map_err(|error| database.error(&error))?.map_err(|reason| StoreError::unreadable(&database.path, &reason))
 }
