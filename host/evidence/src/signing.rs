@@ -10,6 +10,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::SigningKey;
+
 /// Block size of SHA-256, in bytes.
 const BLOCK: usize = 64;
 
@@ -35,13 +37,13 @@ impl Secret {
     /// HMAC-SHA-256 of `message`.
     ///
     /// The key becomes one block, hashed first if it is longer (RFC 2104): that is the constructor which cannot fail.
-    fn mac(&self, message: &str) -> Vec<u8> {
+    pub(crate) fn mac(&self, message: &[u8]) -> Vec<u8> {
         let hashed = Sha256::digest(&self.0);
         let key = if self.0.len() > BLOCK { hashed.as_slice() } else { self.0.as_bytes() };
         let mut block = [0_u8; BLOCK];
         block.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
         let mut mac = Hmac::<Sha256>::new(&block.into());
-        mac.update(message.as_bytes());
+        mac.update(message);
         mac.finalize().into_bytes().to_vec()
     }
 }
@@ -65,6 +67,13 @@ pub enum Signing {
     Checksum,
     /// `HS256`: a key that signer and verifier share.
     Hmac(Secret),
+    /// `Ed25519`: only the signer can sign, everybody can verify.
+    Ed25519 {
+        /// The signer's key.
+        key: SigningKey,
+        /// Under which id verifiers know it.
+        key_id: String,
+    },
 }
 
 impl Signing {
@@ -76,7 +85,15 @@ impl Signing {
         let message = canonical_spaced(&Value::Object(unsigned));
         let members = match self {
             Self::Checksum => vec![("algorithm", "SHA256".to_owned()), ("value", Digest::of(message).hex().to_owned())],
-            Self::Hmac(key) => vec![("algorithm", "HS256".to_owned()), ("value", STANDARD.encode(key.mac(&message)))],
+            Self::Hmac(key) => {
+                vec![("algorithm", "HS256".to_owned()), ("value", STANDARD.encode(key.mac(message.as_bytes())))]
+            }
+            Self::Ed25519 { key, key_id } => vec![
+                ("algorithm", "Ed25519".to_owned()),
+                ("key_id", key_id.clone()),
+                ("public_key_sha256", key.public().fingerprint().to_owned()),
+                ("value", STANDARD.encode(key.sign(message.as_bytes()))),
+            ],
         };
         members.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
     }
@@ -114,6 +131,17 @@ mod tests {
             signing.sign(manifest);
             assert_eq!(manifest["signature"], json!({"algorithm": algorithm, "value": value}));
         }
+        let key = crate::keys::tests::vector_key();
+        let key_id = key.public().key_id().to_owned();
+        Signing::Ed25519 { key, key_id }.sign(manifest);
+        assert_eq!(
+            manifest["signature"],
+            json!({
+                "algorithm": "Ed25519", "key_id": "f0ff50dacf109dea",
+                "public_key_sha256": "f0ff50dacf109dea7f716d7c03eb7a821aa3a283fd3fa02f4c14dbba7d3c3322",
+                "value": "juJzLDpQ/VuMdkSR3woDCHUQ1+yPrq+gGfs8uR4kXXQb9iRuLOvIU8TjbawKun4wyx44OlYyHRcYGWE1pJZ2DQ==",
+            })
+        );
     }
 
     /// RFC 4231, test case 6 in spirit: a key longer than a block is the key of its digest.
@@ -123,7 +151,7 @@ mod tests {
             let key = "k".repeat(length);
             let mut expected = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
             expected.update(b"message");
-            assert_eq!(Secret::new(key).unwrap().mac("message"), expected.finalize().into_bytes().to_vec());
+            assert_eq!(Secret::new(key).unwrap().mac(b"message"), expected.finalize().into_bytes().to_vec());
         }
     }
 
