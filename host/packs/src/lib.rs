@@ -8,6 +8,7 @@
 //! unusable, and a pack that cannot be read does not uncover the shipped pack of the same name.
 
 mod diff;
+mod draft;
 mod error;
 mod file;
 mod inherit;
@@ -16,19 +17,24 @@ mod memory;
 mod merge;
 mod pack;
 mod parse;
+mod publish;
 mod read;
 mod schema;
 mod shelf;
 mod stamp;
 mod views;
+mod yaml;
 
 pub use diff::{Diff, diff};
+pub use draft::{Draft, publish_risk};
 pub use error::PackError;
 pub use file::read_policy;
 pub use library::{PackLibrary, PackRoot};
 pub use merge::merge;
 pub use pack::{Pack, PackComponent, PackOrigin, ResolvedPack};
 pub use parse::{MAX_POLICY_BYTES, parse_policy};
+pub use publish::{PublishError, Published, SIGNATURE_FILE, publish};
 pub use schema::validate;
 pub use shelf::MAX_COMPONENT_BYTES;
 pub use views::{catalog, compliance_mappings, listing, summary};
+pub use yaml::to_yaml;

@@ -1,0 +1,225 @@
+//! A policy as an author submits it: from the payload to the document, its faults, and how risky it is to publish.
+//! Contract 20, sections 4.1 and 4.2. Pure.
+
+use cavra_model::{Digest, Object, Severity, Timestamp};
+use serde_json::{Value, json};
+
+use crate::diff::Diff;
+use crate::validate;
+
+/// The sections a policy is made of.
+const SECTIONS: [&str; 7] = ["filesystem", "commands", "git", "mcp", "approvals", "evidence", "compliance"];
+/// Members of the metadata.
+const METADATA: [&str; 6] = ["id", "title", "description", "version", "inherits", "mode"];
+/// Members of a request that are not the draft's.
+const ENVELOPE: [&str; 11] = [
+    "draft",
+    "approval_id",
+    "signer",
+    "actor",
+    "actor_claims",
+    "actor_token",
+    "requested_by",
+    "approver_group",
+    "repository",
+    "ttl_hours",
+    "backtest",
+];
+/// Sections in which an addition or change is of high risk.
+const GOVERNING: [&str; 5] = ["approvals", "git", "mcp", "evidence", "compliance"];
+
+/// A submitted policy. It may have faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The policy document.
+    pub policy: Value,
+    /// What is wrong with it, as `<dotted path>: <message>`, by path; none means that it may be published.
+    pub errors: Vec<String>,
+    id: String,
+}
+
+impl Draft {
+    /// Reads a payload; members may stand at the top or in `metadata`, which counts first.
+    ///
+    /// # Errors
+    /// A sentence saying which text is missing.
+    pub fn read(payload: &Object, now: Timestamp) -> Result<Self, String> {
+        let inner = payload.get("metadata").and_then(Value::as_object);
+        let given = |name: &str| {
+            let places = inner.into_iter().chain(std::iter::once(payload));
+            places.filter_map(|object| object.get(name)).find(|value| is_given(value)).cloned()
+        };
+        let needed =
+            |name: &str| given(name).as_ref().and_then(stringified).ok_or_else(|| format!("a draft needs {name}"));
+        let id = needed("id")?;
+        let version = given("version").as_ref().and_then(stringified).unwrap_or_else(|| now.date());
+        let mut metadata =
+            json!({ "id": id, "title": needed("title")?, "description": needed("description")?, "version": version });
+        for name in ["inherits", "mode"] {
+            if let (Some(value), Value::Object(metadata)) =
+                (given(name).filter(|value| *value != json!([])), &mut metadata)
+            {
+                metadata.insert(name.to_owned(), value);
+            }
+        }
+        let mut policy = Object::from_iter([("metadata".to_owned(), metadata)]);
+        let mut faults = Vec::new();
+        for section in SECTIONS {
+            match payload.get(section) {
+                None | Some(Value::Null) => {}
+                Some(Value::Object(members)) => {
+                    policy.insert(section.to_owned(), Value::Object(members.clone()));
+                }
+                Some(_) => faults.push(format!("{section}: must be a mapping")),
+            }
+        }
+        faults.extend(unknown(payload, "", &[&SECTIONS, &METADATA, &ENVELOPE, &["metadata"]]));
+        faults.extend(inner.into_iter().flat_map(|inner| unknown(inner, "metadata.", &[&METADATA])));
+        if payload.get("metadata").is_some_and(|value| !value.is_object() && !value.is_null()) {
+            faults.push("metadata: must be a mapping".to_owned());
+        }
+        let policy = Value::Object(policy);
+        let mut errors = validate(&policy);
+        errors.extend(faults);
+        errors.sort();
+        Ok(Self { policy, errors, id })
+    }
+
+    /// The id it says it has. It may be unsafe until [`Draft::errors`] is empty.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Digest of the policy's canonical JSON: of its content, not of the bytes of a file.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&self.policy)
+    }
+}
+
+/// How much can go wrong by publishing a policy; `None` is a new one.
+#[must_use]
+pub fn publish_risk(change: Option<&Diff>) -> Severity {
+    let Some(change) = change else { return Severity::High };
+    let governs = |path: &String| GOVERNING.iter().any(|section| path.split('.').next() == Some(*section));
+    if !change.removed.is_empty() {
+        Severity::Critical
+    } else if change.added.iter().chain(&change.changed).any(governs) {
+        Severity::High
+    } else if change.is_empty() {
+        Severity::Low
+    } else {
+        Severity::Medium
+    }
+}
+
+/// Members that nobody asked about: what is dropped silently might have been a rule.
+fn unknown<'o>(object: &'o Object, prefix: &'o str, known: &'o [&'o [&'o str]]) -> impl Iterator<Item = String> + 'o {
+    let unknown = object.keys().filter(|key| !known.iter().any(|names| names.contains(&key.as_str())));
+    unknown.map(move |key| format!("{prefix}{}: is not part of a policy", crate::error::shown(key)))
+}
+
+/// Null and blank texts are "not given".
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        _ => true,
+    }
+}
+
+/// The text of a scalar; lists and mappings are no texts.
+fn stringified(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(payload: Value) -> Result<Draft, String> {
+        Draft::read(payload.as_object().unwrap(), "2031-02-03T04:05:06Z".parse().unwrap())
+    }
+
+    fn fine() -> Value {
+        json!({"id": "cavra-x", "title": "X", "description": "x", "filesystem": {"block_read": ["a"]}})
+    }
+
+    #[test]
+    fn members_at_the_top_and_in_metadata() {
+        let draft = read(fine()).unwrap();
+        let metadata = json!({"id": "cavra-x", "title": "X", "description": "x", "version": "2031.02.03"});
+        assert_eq!(draft.policy, json!({"metadata": metadata, "filesystem": {"block_read": ["a"]}}));
+        assert_eq!((draft.errors.len(), draft.id()), (0, "cavra-x"));
+        let nested = json!({
+            "id": "other", "metadata": {"id": "cavra-x", "title": 5, "description": true, "version": 1.5, "mode": "enforce",
+            "inherits": []}, "git": null, "approval_id": "apr_1", "actor_token": "hush",
+        });
+        let draft = read(nested).unwrap();
+        let metadata =
+            json!({"id": "cavra-x", "title": "5", "description": "true", "version": "1.5", "mode": "enforce"});
+        assert_eq!(draft.policy, json!({"metadata": metadata}));
+        assert_eq!(draft.errors, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for member in ["id", "title", "description"] {
+            for value in [Value::Null, json!("  "), json!([]), json!({})] {
+                let mut draft = fine();
+                draft[member] = value;
+                assert_eq!(read(draft).unwrap_err(), format!("a draft needs {member}"));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_vanishes_from_a_policy() {
+        let mut draft = fine();
+        draft["commands"] = json!(["rm"]);
+        draft["file_system"] = json!({"block_read": ["b"]});
+        draft["metadata"] = json!({"owner": "me"});
+        let draft = read(draft).unwrap();
+        assert_eq!(
+            draft.errors,
+            [
+                "commands: must be a mapping",
+                "file_system: is not part of a policy",
+                "metadata.owner: is not part of a policy"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_digest_is_of_the_content() {
+        let text = r#"{"filesystem":{"block_read":["a"]},"metadata":{"description":"x","id":"cavra-x","title":"X","version":"2031.02.03"}}"#;
+        assert_eq!(read(fine()).unwrap().digest(), Digest::of(text));
+    }
+
+    #[test]
+    fn risk_follows_the_table() {
+        let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+        let diff = |added: &[&str], removed: &[&str], changed: &[&str]| Diff {
+            added: list(added),
+            removed: list(removed),
+            changed: list(changed),
+        };
+        assert_eq!(publish_risk(None), Severity::High);
+        for (change, risk) in [
+            (diff(&["git.x"], &["commands.allow"], &[]), Severity::Critical),
+            (diff(&["approvals.x"], &[], &[]), Severity::High),
+            (diff(&[], &[], &["compliance.maps_to"]), Severity::High),
+            (diff(&[], &[], &["gitlab.x", "commands.allow"]), Severity::Medium),
+            (diff(&["filesystem.block_read"], &[], &[]), Severity::Medium),
+            (diff(&[], &[], &[]), Severity::Low),
+        ] {
+            assert_eq!(publish_risk(Some(&change)), risk, "{change:?}");
+        }
+    }
+}
