@@ -11,6 +11,8 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod approvals;
+mod approved_actions;
 mod architecture;
 mod cases;
 mod cli_agent;

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use axum::routing::MethodRouter;
 use cavra_core::App;
+use cavra_identity::Scope;
 use cavra_model::Kind;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
@@ -26,6 +27,10 @@ pub struct Endpoint {
     pub answer: RefOr<Schema>,
     /// Statuses of refusals.
     pub refusals: &'static [u16],
+    /// What an API token needs to call it; without one it is open to everybody.
+    pub scope: Option<Scope>,
+    /// Name under which `/console/config` lists it.
+    pub console: Option<&'static str>,
     /// The handler.
     pub handler: MethodRouter<App>,
 }
@@ -53,6 +58,8 @@ impl Endpoint {
             body: None,
             answer: named("Object"),
             refusals: &[],
+            scope: None,
+            console: None,
             handler,
         }
     }
@@ -81,6 +88,21 @@ impl Endpoint {
     /// Sets the statuses of refusals.
     pub fn refuses(self, refusals: &'static [u16]) -> Self {
         Self { refusals, ..self }
+    }
+
+    /// Sets the scope.
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+
+    /// Makes it known to the console under a name.
+    pub fn console(self, name: &'static str) -> Self {
+        Self { console: Some(name), ..self }
+    }
+
+    /// The path as documents write it; the router marks a parameter that takes the rest of the path with a star.
+    pub fn template(&self) -> String {
+        self.path.replace("{*", "{")
     }
 
     /// Adds the filters of `kind`.

@@ -25,24 +25,43 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
-        let bytes = received.map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let limit = format!("the request body is larger than {BODY_LIMIT} bytes");
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
-            } else {
-                Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")
-            }
-        })?;
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(object)) => Ok(Self(object)),
-            Ok(_) => Err(Problem::unprocessable(&["body"], "the body must be a JSON object", "object_type")),
-            Err(error) => {
-                let message = format!("the body is not JSON (line {}, column {})", error.line(), error.column());
-                Err(Problem::unprocessable(&["body"], &message, "json_invalid"))
-            }
+        Ok(Self(parse(&receive(request, state).await?)?))
+    }
+}
+
+/// The request body as a JSON object; nothing if the body is empty.
+pub struct MaybeBody(pub Option<Object>);
+
+impl<S: Send + Sync> FromRequest<S> for MaybeBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = receive(request, state).await?;
+        Ok(Self(if bytes.is_empty() { None } else { Some(parse(&bytes)?) }))
+    }
+}
+
+async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
+        .await
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
+    received.map_err(|rejection| {
+        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let limit = format!("the request body is larger than {BODY_LIMIT} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")
+        }
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Object, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::unprocessable(&["body"], "the body must be a JSON object", "object_type")),
+        Err(error) => {
+            let message = format!("the body is not JSON (line {}, column {})", error.line(), error.column());
+            Err(Problem::unprocessable(&["body"], &message, "json_invalid"))
         }
     }
 }

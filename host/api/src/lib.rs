@@ -1,6 +1,7 @@
 //! The HTTP interface of cavra: every endpoint is a row of one table, from which the router and the OpenAPI document
 //! are built. Nothing is decided here; handlers call `cavra-core` and map its errors.
 
+mod credentials;
 mod endpoint;
 mod extract;
 mod guard;

@@ -32,7 +32,7 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     for row in rows {
         let method = if row.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
-        paths = paths.path(row.path, PathItemBuilder::new().operation(method, operation(row)).build());
+        paths = paths.path(row.template(), PathItemBuilder::new().operation(method, operation(row)).build());
     }
     OpenApiBuilder::new().info(info).paths(paths).components(Some(schema::components())).build()
 }
@@ -43,7 +43,7 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
             "200",
             ResponseBuilder::new().description("Done.").content("application/json", content(row.answer.clone())),
         );
-    for name in path_parameters(row.path) {
+    for name in path_parameters(&row.template()) {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
@@ -71,6 +71,8 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
 fn refusal(status: u16) -> &'static str {
     match status {
         400 => "A value is wrong.",
+        401 => "Nobody credible asks.",
+        403 => "Whoever asks may not do this.",
         404 => "There is no such thing.",
         409 => "It exists but is in no state for this.",
         413 => "The body is too large.",

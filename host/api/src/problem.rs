@@ -23,6 +23,11 @@ impl Problem {
         Self { status, detail: Value::String(detail.into()) }
     }
 
+    /// 422 for a body that is needed and missing.
+    pub fn no_body() -> Self {
+        Self::unprocessable(&["body"], "a JSON object is needed", "missing")
+    }
+
     /// 422 with the place that could not be parsed. Contract 10, section 1.
     pub fn unprocessable(location: &[&str], message: &str, kind: &str) -> Self {
         let detail = json!([{ "loc": location, "msg": message, "type": kind }]);
@@ -38,6 +43,9 @@ impl IntoResponse for Problem {
         });
         let mut response = (self.status, Json(body)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
@@ -68,7 +76,9 @@ fn status(error: &CoreError) -> StatusCode {
     match error {
         CoreError::BadRequest(_) | CoreError::Store(StoreError::Refused(_)) => StatusCode::BAD_REQUEST,
         CoreError::NotFound(_) | CoreError::Pack(PackError::NotFound { .. }) => StatusCode::NOT_FOUND,
-        CoreError::BrokenPack { .. } | CoreError::Pack(_) => StatusCode::CONFLICT,
+        CoreError::BrokenPack { .. } | CoreError::Pack(_) | CoreError::Conflict(_) => StatusCode::CONFLICT,
+        CoreError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+        CoreError::Forbidden(_) => StatusCode::FORBIDDEN,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

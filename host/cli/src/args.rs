@@ -1,11 +1,18 @@
-//! The command line. Contract 10, sections 12 and 13.
+//! The command line. Contract 10, sections 12 and 13; contract 20, section 3.9.
+
+mod approval;
+mod signing;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use cavra_identity::Scope;
 use cavra_model::ActionType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
 #[derive(Parser)]
@@ -25,9 +32,17 @@ pub enum Command {
     /// Read, check and compare policy packs.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Ask for, decide and list approvals.
+    Approval(ApprovalArgs),
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Make and revoke API tokens of machines.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Show the settings in force.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Serve the HTTP interface.
     Serve(ServeArgs),
     /// Judge one event of an agent: JSON on standard input, the agent's own answer format on standard output.
@@ -87,6 +102,9 @@ pub struct EvaluateArgs {
     pub action: ActionArgs,
     #[command(flatten)]
     pub identity: IdentityArgs,
+    /// Approval that covers the action; one of the same session is found without.
+    #[arg(long, value_name = "ID")]
+    pub approval: Option<String>,
     /// enforce, audit_only, strict or break_glass.
     #[arg(long, default_value = "enforce")]
     pub policy_mode: String,
@@ -189,6 +207,23 @@ pub enum PolicyCommand {
         left: String,
         /// After.
         right: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Sign a policy; the signature is written beside it.
+    Sign(PolicySignArgs),
+    /// Verify the signature of a policy.
+    Verify(PolicyVerifyArgs),
+    /// Decide stored decisions again by another pack and report what would come out otherwise.
+    Backtest {
+        /// Pack, or path of a policy file or pack directory.
+        candidate: String,
+        /// Days of decisions, counted from now.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
+        days: u64,
+        /// Only decisions that were made under this pack.
+        #[arg(long, value_name = "ID")]
+        policy_pack: Option<String>,
         #[command(flatten)]
         json: Json,
     },
@@ -318,6 +353,66 @@ pub enum InitCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting with its value; secrets are masked.
+    Show(Json),
+}
+
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; it is printed once.
+    Create {
+        /// Name of the machine.
+        #[arg(long)]
+        name: String,
+        /// What it may call; may be repeated.
+        #[arg(long, required = true)]
+        scope: Vec<TokenScope>,
+        /// Days until it runs out.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        ttl_days: u32,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List tokens, newest first.
+    List(Json),
+    /// End a token.
+    Revoke {
+        /// Id of the token, as listed.
+        id: String,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// What an API token may call.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum TokenScope {
+    /// Ask for decisions and report sessions.
+    Decide,
+    /// Read everything.
+    Read,
+    /// Ask for approvals.
+    Approvals,
+    /// Write repositories and rollouts.
+    Inventory,
+    /// Draft and publish policies.
+    Policy,
+}
+
+impl From<TokenScope> for Scope {
+    fn from(scope: TokenScope) -> Self {
+        match scope {
+            TokenScope::Decide => Self::Decide,
+            TokenScope::Read => Self::Read,
+            TokenScope::Approvals => Self::Approvals,
+            TokenScope::Inventory => Self::Inventory,
+            TokenScope::Policy => Self::Policy,
+        }
+    }
 }
 
 fn action_type(name: &str) -> Result<ActionType, String> {

@@ -4,10 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cavra_core::{DecisionPoint, DecisionRequest, Engine, Settings, Verdict};
-use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName};
+use cavra_core::{
+    APPROVAL_KINDS, Approvals, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory, Settings,
+    Verdict,
+};
+use cavra_identity::Gatekeeper;
+use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
 use cavra_normalize::ActionRequest;
 use cavra_packs::{PackLibrary, ResolvedPack};
+use cavra_store::{Location, RecordStore};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ActionArgs, PackArg};
@@ -63,6 +68,40 @@ impl Local {
         Ok(self.runtime.block_on(self.decisions.decide(request, pack, McpRegistry::NotConsulted))?)
     }
 
+    /// Decides an agent's action under the rollouts and approvals of this place. Stores that are not there are not
+    /// made; an approval that lets the action happen is used up.
+    pub fn decide_governed(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+        let approval_id = request.approval_id.clone();
+        let record = self.decide(request, pack)?.record;
+        let inventory = existing(&self.settings.inventory)
+            .map(|location| RecordStore::open(location, &INVENTORY_KINDS).map(Inventory::new))
+            .transpose()?;
+        let approvals = existing(&self.approval_store())
+            .map(|location| {
+                let store = RecordStore::open(location, &APPROVAL_KINDS)?;
+                // Nobody decides approvals here, so neither rules nor identity are needed.
+                anyhow::Ok(Approvals::new(store, Routing::default(), Gatekeeper::open()))
+            })
+            .transpose()?;
+        let governor = Governor { inventory: inventory.as_ref(), approvals: approvals.as_ref() };
+        self.runtime.block_on(async {
+            let governed = governor.govern(record, approval_id.as_deref()).await;
+            if let Some(approvals) = &approvals {
+                approvals.store().close().await;
+            }
+            Ok(governed?)
+        })
+    }
+
+    /// The store of approvals: the one the environment names, else the one `cavra approval` uses.
+    fn approval_store(&self) -> Location {
+        if self.settings.approvals_named {
+            self.settings.approvals.clone()
+        } else {
+            Location::Json(".cavra/approvals.json".into())
+        }
+    }
+
     /// Decides an action nobody in particular asks for.
     pub fn decide_action(&self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
         Ok(self.decide(DecisionRequest::new(action), pack)?.record)
@@ -77,6 +116,12 @@ impl Local {
     pub fn load(&self, pack: &ResolvedPack) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.decisions.load(pack))?)
     }
+}
+
+/// A location where there is a store.
+fn existing(location: &Location) -> Option<Location> {
+    let (Location::Json(path) | Location::Sqlite(path)) = location;
+    path.exists().then(|| location.clone())
 }
 
 /// An action as the command line gives it. Contract 10, section 12: for an MCP call the target is the server.

@@ -157,7 +157,8 @@ fn renew_id(decision: &mut DecisionRecord) {
     decision.evidence_refs = vec![format!("evidence://{}/{}", decision.session_id, decision.decision_id)];
 }
 
-fn to_object(decision: &DecisionRecord) -> Result<Object, CoreError> {
+/// The record as the JSON object that is stored.
+pub(crate) fn to_object(decision: &DecisionRecord) -> Result<Object, CoreError> {
     match serde_json::to_value(decision) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(CoreError::BadRequest("the decision cannot be written as JSON".to_owned())),

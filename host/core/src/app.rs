@@ -2,17 +2,28 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cavra_model::{DECISIONS, Kind, MCP_SERVERS, McpRegistry, PackName, SESSIONS};
+use cavra_identity::Gatekeeper;
+use cavra_model::{ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, PackName, Routing, SESSIONS};
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
-use cavra_store::RecordStore;
+use cavra_store::{Page, Query, RecordStore};
 
-use crate::{Activity, CoreError, DecisionPoint, DecisionRequest, Registry, Settings, Verdict};
-use cavra_model::ActionType;
+use crate::approvals::{APPROVAL_KINDS, read_routing};
+use crate::inventory::INVENTORY_KINDS;
+use crate::tokens::TOKEN_KINDS;
+use crate::{
+    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Governor, Inventory, Registry, Settings,
+    Verdict,
+};
 
-static ACTIVITY_KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+/// The kinds of an activity store.
+pub static ACTIVITY_KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
 static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
+
+/// How often approvals that ran out are expired when nobody looks at them.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How the plugin runtime is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +43,16 @@ pub struct App {
     pub activity: Activity,
     /// Knows MCP servers.
     pub registry: Registry,
+    /// Waits for humans.
+    pub approvals: Approvals,
+    /// Knows repositories and rollouts.
+    pub inventory: Inventory,
+    /// Knows machines.
+    pub tokens: ApiTokens,
+    /// Knows people.
+    pub gatekeeper: Gatekeeper,
+    /// What all of it was made from.
+    pub settings: Arc<Settings>,
 }
 
 impl DecisionPoint {
@@ -57,16 +78,64 @@ fn current_exe() -> Option<PathBuf> {
 }
 
 impl App {
-    /// Opens the stores and starts the plugin runtime.
+    /// Opens the stores, reads the files that govern access and starts the plugin runtime.
     ///
     /// # Errors
-    /// [`CoreError::Store`] for a store that cannot be read, which is left as it is; [`CoreError::Runtime`].
+    /// [`CoreError::Configuration`] for such a file that cannot be used; [`CoreError::Store`] for a store that cannot
+    /// be read, which is left as it is; [`CoreError::Runtime`].
     pub fn open(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
+        let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())
+            .map_err(|error| CoreError::Configuration(error.to_string()))?;
+        let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
+        let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             activity: Activity::new(RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
+            approvals: Approvals::new(approvals, routing, gatekeeper.clone()),
+            inventory: Inventory::new(RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?),
+            tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
+            gatekeeper,
+            settings: Arc::new(settings.clone()),
         })
+    }
+
+    /// One record of any kind that is listed.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
+        if APPROVAL_KINDS.contains(&kind) {
+            self.approvals.get(id).await
+        } else if INVENTORY_KINDS.contains(&kind) {
+            self.inventory.get(kind, id).await
+        } else {
+            self.activity.get(kind, id).await
+        }
+    }
+
+    /// One page of records of any kind that is listed.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
+        if APPROVAL_KINDS.contains(&kind) {
+            self.approvals.list(query).await
+        } else if INVENTORY_KINDS.contains(&kind) {
+            self.inventory.list(kind, query).await
+        } else {
+            self.activity.list(kind, query).await
+        }
+    }
+
+    /// Expires approvals by the clock until the future is dropped.
+    pub async fn keep_time(&self) {
+        loop {
+            tokio::time::sleep(EXPIRY_INTERVAL).await;
+            if let Err(error) = self.approvals.expire_due().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "approvals that ran out are not written");
+            }
+        }
     }
 
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
@@ -89,8 +158,11 @@ impl App {
             }
             _ => McpRegistry::Unregistered,
         };
+        let approval_id = request.approval_id.clone();
         let mut verdict = self.decisions.decide(request, pack, registry).await?;
-        verdict.record = self.activity.record(verdict.record).await?;
+        let governor = Governor { inventory: Some(&self.inventory), approvals: Some(&self.approvals) };
+        let governed = governor.govern(verdict.record, approval_id.as_deref()).await?;
+        verdict.record = self.activity.record(governed).await?;
         Ok(verdict)
     }
 
@@ -104,7 +176,15 @@ impl App {
 
     /// Drains and flushes the stores.
     pub async fn close(&self) {
-        self.activity.store().close().await;
-        self.registry.store().close().await;
+        let stores = [
+            self.activity.store(),
+            self.registry.store(),
+            self.approvals.store(),
+            self.inventory.store(),
+            self.tokens.store(),
+        ];
+        for store in stores {
+            store.close().await;
+        }
     }
 }

@@ -66,16 +66,25 @@ impl DecisionPoint {
         let started = Instant::now();
         let action = cavra_normalize::normalize(request.action)?;
         let facts = facts(&request.context, registry);
-        let mut findings = self.ask_packs(pack, &action, &facts).await?;
-        if let Action::McpToolCall(call) = &action {
-            findings.extend(judge_mcp_call(&facts.mcp_registry, call));
-        }
-        let finding = combine(findings);
+        let finding = self.judge(&action, &facts, pack).await?;
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
-        let decided = Decided { subject: Subject::from(&action), finding, now: facts.now };
+        let decided = Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now };
         let record = stamp(decided, under(pack, request.context));
         Ok(Verdict { record, action })
+    }
+
+    /// The strictest finding of everybody who is asked about `action`: the pack, its parents and the trust registry.
+    /// The same action, facts and pack always give the same finding.
+    ///
+    /// # Errors
+    /// [`CoreError::BrokenPack`] for a pack that cannot be loaded.
+    pub async fn judge(&self, action: &Action, facts: &Facts, pack: &ResolvedPack) -> Result<Finding, CoreError> {
+        let mut findings = self.ask_packs(pack, action, facts).await?;
+        if let Action::McpToolCall(call) = action {
+            findings.extend(judge_mcp_call(&facts.mcp_registry, call));
+        }
+        Ok(combine(findings))
     }
 
     /// The decision about a pull request that an agent is about to create: allowed, with an attestation. Contract

@@ -1,6 +1,7 @@
 //! One error type for all use cases. `Display` is what a client may read; the cause stays in [`std::error::Error::source`].
 
-use cavra_model::InvalidSession;
+use cavra_identity::IdentityError;
+use cavra_model::{InvalidSession, SchemaViolation};
 use cavra_normalize::Refusal;
 use cavra_packs::PackError;
 use cavra_plugins::PluginError;
@@ -17,6 +18,21 @@ pub enum CoreError {
     /// The named thing does not exist; the text is `<kind> not found`.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// Nobody, or nobody credible, asks for something that needs a person; the text says why.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// Whoever asks may not do that.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The thing is in a state that does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The keys of the identity provider cannot be had.
+    #[error("the identity provider cannot be reached")]
+    IdentityUnavailable,
+    /// A configuration file that would be enforced cannot be used.
+    #[error("{0}")]
+    Configuration(String),
     /// The policy pack exists but cannot decide.
     #[error("policy pack `{pack}` cannot be used: {problem}")]
     BrokenPack {
@@ -31,6 +47,9 @@ pub enum CoreError {
     /// The policy pack or its parents are missing or malformed.
     #[error(transparent)]
     Pack(PackError),
+    /// The policy directory cannot be written.
+    #[error(transparent)]
+    PolicyDirectory(cavra_packs::PublishError),
     /// The store did not do it.
     #[error("{}", .0.public())]
     Store(#[source] StoreError),
@@ -42,6 +61,22 @@ pub enum CoreError {
 impl From<Refusal> for CoreError {
     fn from(refusal: Refusal) -> Self {
         Self::BadRequest(refusal.to_string())
+    }
+}
+
+impl From<IdentityError> for CoreError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::TokenNotConfigured => Self::BadRequest(error.to_string()),
+            IdentityError::Unauthenticated(_) => Self::Unauthenticated(error.to_string()),
+            IdentityError::KeysUnavailable => Self::IdentityUnavailable,
+        }
+    }
+}
+
+impl From<SchemaViolation> for CoreError {
+    fn from(error: SchemaViolation) -> Self {
+        Self::BadRequest(error.to_string())
     }
 }
 

@@ -3,22 +3,46 @@
 
 mod activity;
 mod app;
+mod approvals;
+mod authoring;
+mod backtest;
+mod caller;
+mod console;
 mod decide;
 mod error;
+mod fields;
+mod govern;
+mod inventory;
 mod page;
+mod redecide;
 mod registry;
 mod request;
+mod rollouts;
 mod scenario;
 mod settings;
+mod tokens;
 mod views;
 
 pub use activity::Activity;
-pub use app::{App, Engine};
+pub use app::{ACTIVITY_KINDS, App, Engine};
+pub use approvals::{
+    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS,
+    approval_messages, approval_requests, may_decide, read_routing,
+};
+pub use authoring::scope as backtest_scope;
+pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
+pub use caller::Caller;
+pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
+pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
+pub use govern::Governor;
+pub use inventory::{INVENTORY_KINDS, Inventory};
 pub use page::{MAX_LIMIT, PageRequest};
+pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
-pub use request::{DecisionRequest, FIELD_LIMIT, ID_LIMIT, check_id};
+pub use request::DecisionRequest;
 pub use scenario::{Step, before_the_agent_acts};
-pub use settings::{Origin, SETTINGS, Setting, Settings};
+pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, shown_settings};
+pub use tokens::{ApiTokens, Machine, TOKEN_KINDS};
 pub use views::risk_event;

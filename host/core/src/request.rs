@@ -2,14 +2,10 @@
 
 use cavra_model::{ActionType, Context, Object, PackName, PolicyMode};
 use cavra_normalize::ActionRequest;
-use serde_json::Value;
 
 use crate::CoreError;
+use crate::fields::{FIELD_LIMIT, ID_LIMIT, check_text, text};
 
-/// Longest text of any single field, in bytes.
-pub const FIELD_LIMIT: usize = 64 * 1024;
-/// Longest id, in characters.
-pub const ID_LIMIT: usize = 256;
 /// Longest correlation id, in characters.
 const CORRELATION_LIMIT: usize = 128;
 
@@ -24,13 +20,15 @@ pub struct DecisionRequest {
     pub context: Context,
     /// The mode whose overlay is wanted in the answer.
     pub mode: Option<PolicyMode>,
+    /// The approval that is said to cover the action.
+    pub approval_id: Option<String>,
 }
 
 impl DecisionRequest {
     /// A request for `action` with nobody in particular asking.
     #[must_use]
     pub fn new(action: ActionRequest) -> Self {
-        Self { action, pack: None, context: Context::default(), mode: None }
+        Self { action, pack: None, context: Context::default(), mode: None, approval_id: None }
     }
 
     /// Reads a JSON object. Members it does not know are ignored: a caller cannot set the outcome.
@@ -69,24 +67,13 @@ impl DecisionRequest {
                 mode.parse().map_err(|error: cavra_model::UnknownMode| CoreError::BadRequest(error.to_string()))
             })
             .transpose()?;
-        Ok(Self { action, pack, context, mode })
+        let approval_id = id(body, "approval_id")?;
+        Ok(Self { action, pack, context, mode, approval_id })
     }
 }
 
 fn known_action_types() -> String {
     ActionType::ALL.map(ActionType::as_str).join(", ")
-}
-
-/// A text member; absent, null and empty are all "not given".
-fn text(body: &Object, field: &str, limit: usize) -> Result<Option<String>, CoreError> {
-    match body.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.len() > limit => {
-            Err(CoreError::BadRequest(format!("{field} is longer than {limit} bytes")))
-        }
-        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(CoreError::BadRequest(format!("{field} must be a text"))),
-    }
 }
 
 fn id(body: &Object, field: &str) -> Result<Option<String>, CoreError> {
@@ -101,28 +88,10 @@ fn limited_id(body: &Object, field: &str, limit: usize) -> Result<Option<String>
     Ok(value)
 }
 
-/// Refuses an id that is too long or holds control characters.
-///
-/// # Errors
-/// [`CoreError::BadRequest`] naming `field`.
-pub fn check_id(field: &str, value: &str) -> Result<(), CoreError> {
-    check_text(field, value, ID_LIMIT)
-}
-
-fn check_text(field: &str, value: &str, limit: usize) -> Result<(), CoreError> {
-    if value.chars().count() > limit {
-        Err(CoreError::BadRequest(format!("{field} is longer than {limit} characters")))
-    } else if value.chars().any(char::is_control) {
-        Err(CoreError::BadRequest(format!("{field} holds control characters")))
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn parse(body: &Value) -> Result<DecisionRequest, CoreError> {
         DecisionRequest::from_object(body.as_object().unwrap())

@@ -16,12 +16,15 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let pack = local.pack(&args.pack)?;
     let mut request = DecisionRequest::new(action_request(args.action_type, &args.target, &args.action));
     request.context = context(&args.identity)?;
-    let record = local.decide(request, &pack)?.record;
+    request.approval_id.clone_from(&args.approval);
+    let record = local.decide_governed(request, &pack)?;
     let glass = BreakGlass { actor: args.break_glass_actor.clone(), reason: args.break_glass_reason.clone() };
-    let overlay = mode.overlay(record.decision, &glass);
+    // A rollout applies where nobody asks for another mode.
+    let governed = record.rollout.as_ref().filter(|_| mode == PolicyMode::Enforce);
+    let overlay = governed.map_or_else(|| mode.overlay(record.decision, &glass), |rollout| rollout.overlay.clone());
     if args.json.json {
         output::print_json(&with_mode(&record, &overlay, &glass)?)?;
-    } else if mode == PolicyMode::Enforce {
+    } else if overlay.mode == PolicyMode::Enforce {
         output::print_line(&format!("{}: {}", record.decision, record.reason.as_deref().unwrap_or_default()))?;
     } else {
         output::print_line(&format!("{}: {}", overlay.effective_decision, overlay.mode_reason))?;

@@ -1,19 +1,24 @@
 //! One module per command. Every command answers its exit code; an error is printed by the caller and exits with 1.
 
 mod agent;
+mod approval;
+mod backtest;
+mod config;
 mod documents;
 mod evaluate;
 mod init;
 mod policy;
 mod policy_checks;
+mod policy_signing;
 pub mod scenario;
 mod serve;
+mod token;
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::args::{Command, DemoCommand, InitCommand, Json};
+use crate::args::{Command, ConfigCommand, DemoCommand, InitCommand, Json};
 use crate::{mcp, output};
 
 /// Runs a command.
@@ -22,7 +27,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Version(json) => version(json),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Policy(command) => policy::run(command),
+        Command::Approval(args) => approval::run(args),
         Command::Agent(command) => agent::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Serve(args) => serve::run(&args),
         Command::McpServer(args) => mcp::run(&args),
         Command::Init(InitCommand::ClaudeCode { no_hook, json }) => init::claude_code(!no_hook, json),

@@ -1,4 +1,4 @@
-//! `cavra policy …`, reading. Contract 10, section 12.
+//! `cavra policy …`. Contract 10, section 12.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use cavra_model::{ActionType, PackName};
 use cavra_packs::{Pack, ResolvedPack};
 use serde_json::{Value, json};
 
-use super::{policy_checks, scenario};
+use super::{backtest, policy_checks, policy_signing, scenario};
 use crate::args::{ActionArgs, Json, PackArg, PolicyCommand};
 use crate::local::{Local, action_request};
 use crate::output::{print_json, print_line};
@@ -28,6 +28,11 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         }
         PolicyCommand::Compile { pack, overlay, json: _ } => compile(&pack, &overlay),
         PolicyCommand::Diff { left, right, json: _ } => diff(&left, &right),
+        PolicyCommand::Sign(args) => policy_signing::sign(&args),
+        PolicyCommand::Verify(args) => policy_signing::verify(&args),
+        PolicyCommand::Backtest { candidate, days, policy_pack, json } => {
+            backtest::run(&candidate, days, policy_pack, json)
+        }
         PolicyCommand::Simulate(args) => scenario::simulate(&args),
         PolicyCommand::Init { destination, json } => init(&destination, json),
     }

@@ -23,7 +23,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let telemetry = Telemetry::install();
-    let listener = cavra_api::bind(SocketAddr::new(args.host, args.port), args.allow_unauthenticated).await?;
+    let open_to_others = args.allow_unauthenticated || settings.require_token;
+    let listener = cavra_api::bind(SocketAddr::new(args.host, args.port), open_to_others).await?;
     let address = listener.local_addr()?;
     let app = App::open(settings, Engine::Server)?;
     warm_up(&app).await;
@@ -37,7 +38,10 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     // For people and for programs that start a server on a free port.
     print_line(&format!("listening on http://{address}"))?;
     let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
-    cavra_api::serve(listener, router, cavra_api::shutdown_signal()).await;
+    tokio::select! {
+        () = cavra_api::serve(listener, router, cavra_api::shutdown_signal()) => {}
+        () = app.keep_time() => {}
+    }
     app.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -89,7 +89,8 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
         Asked::Unparsed(actions) => (actions, Outcome::RequireApproval),
     };
     let record = strictest(actions, &context(&event, &project)?, pack)?;
-    let outcome = if at_least.strictness() > record.decision.strictness() { at_least } else { record.decision };
+    let enforced = record.effective();
+    let outcome = if at_least.strictness() > enforced.strictness() { at_least } else { enforced };
     let reason = format!(
         "{} ({}, {})",
         record.reason.as_deref().unwrap_or("decided by policy"),

@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use cavra_core::{Activity, DecisionRequest};
-use cavra_model::{Context, DECISIONS, DecisionRecord, Kind, SESSIONS};
+use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
+use cavra_model::{Context, DecisionRecord};
 use cavra_normalize::ActionRequest;
 use cavra_store::RecordStore;
 
 use crate::args::PackArg;
 use crate::local::Local;
-
-static KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
 
 /// Decides every action, records each, and answers the strictest decision.
 pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg) -> anyhow::Result<DecisionRecord> {
@@ -19,9 +17,9 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
     let mut decided = Vec::with_capacity(actions.len());
     for action in actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
-        decided.push(local.decide(request, &pack)?.record);
+        decided.push(local.decide_governed(request, &pack)?);
     }
-    let activity = Activity::new(RecordStore::open(local.settings.activity.clone(), &KINDS)?);
+    let activity = Activity::new(RecordStore::open(local.settings.activity.clone(), &ACTIVITY_KINDS)?);
     let recorded = local.wait(async {
         let mut recorded = Vec::with_capacity(decided.len());
         for record in decided {
@@ -32,7 +30,7 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
     })?;
     recorded
         .into_iter()
-        .max_by_key(|record| (record.decision.strictness(), record.severity))
+        .max_by_key(|record| (record.effective().strictness(), record.severity))
         .ok_or_else(|| anyhow::anyhow!("the event holds no action"))
 }
 

@@ -2,15 +2,25 @@
 
 use axum::Json;
 use axum::extract::State;
-use cavra_core::{App, DecisionRequest, PageRequest, risk_event};
+use cavra_core::{App, CoreError, DecisionRequest, PageRequest, risk_event};
 use cavra_model::{BreakGlass, DECISIONS, Kind, Object};
 use serde_json::{Value, json};
 
 use crate::extract::{Body, Id, Paging};
 use crate::problem::Problem;
 
+pub mod approvals;
+pub mod authoring;
+pub mod console;
+pub mod inventory;
+
 /// What handlers answer.
 pub type Answer = Result<Json<Value>, Problem>;
+
+/// What the core answered, as JSON.
+fn answer(result: Result<Object, CoreError>) -> Answer {
+    Ok(Json(Value::Object(result?)))
+}
 
 /// `GET /health`.
 pub async fn health() -> Json<Value> {
@@ -30,23 +40,25 @@ pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
     let mut answer = object(&record);
     if let Some(mode) = mode {
         answer.extend(object(&mode.overlay(record.decision, &BreakGlass::default())));
+    } else if let Some(governance) = &record.rollout {
+        answer.extend(object(&governance.overlay));
     }
     Ok(Json(Value::Object(answer)))
 }
 
 /// `POST /sessions`. Contract 10, section 7.
 pub async fn post_session(State(app): State<App>, Body(body): Body) -> Answer {
-    Ok(Json(Value::Object(app.activity.post_session(body).await?)))
+    answer(app.activity.post_session(body).await)
 }
 
-/// One record of an activity kind.
+/// One record.
 pub async fn get_record(app: App, kind: &'static Kind, id: String) -> Answer {
-    Ok(Json(Value::Object(app.activity.get(kind, &id).await?)))
+    answer(app.get(kind, &id).await)
 }
 
-/// One page of an activity kind.
+/// One page of records.
 pub async fn list_records(app: App, kind: &'static Kind, page: PageRequest) -> Answer {
-    let found = app.activity.list(kind, page.query(kind)).await?;
+    let found = app.list(kind, page.query(kind)).await?;
     Ok(Json(json!({
         "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset(),
     })))

@@ -1,0 +1,166 @@
+//! `cavra approval …`. Contract 20, section 3.9.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Where approvals are kept.
+#[derive(Args, Clone)]
+pub struct ApprovalStoreArgs {
+    /// JSON file of approvals.
+    #[arg(long, value_name = "PATH", default_value = ".cavra/approvals.json", global = true)]
+    pub store: PathBuf,
+    /// SQLite file of approvals; wins over --store.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub sqlite: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ApprovalArgs {
+    #[command(flatten)]
+    pub store: ApprovalStoreArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ApprovalCommand,
+}
+
+#[derive(Subcommand)]
+pub enum ApprovalCommand {
+    /// Ask for the approval of a decision, as printed by `evaluate --json`.
+    Create {
+        /// File with the decision.
+        decision_file: PathBuf,
+        /// Group that has to approve; default is the group of the first routing rule that matches, then the
+        /// decision's own.
+        #[arg(long, value_name = "GROUP")]
+        approver_group: Option<String>,
+        #[command(flatten)]
+        routing: RoutingArg,
+        /// Who asks.
+        #[arg(long, default_value = "ai-agent", value_name = "NAME")]
+        requested_by: String,
+        /// Hours until the request lapses, 1 to 720.
+        #[arg(long, default_value_t = 24, allow_negative_numbers = true, value_name = "HOURS")]
+        ttl_hours: i64,
+    },
+    /// List approvals, newest first.
+    List {
+        /// Only this state.
+        #[arg(long)]
+        state: Option<String>,
+        /// Only this group.
+        #[arg(long, value_name = "GROUP")]
+        approver_group: Option<String>,
+        /// Page size, clamped to 1..500.
+        #[arg(long, default_value_t = 50, allow_negative_numbers = true)]
+        limit: i64,
+        /// Start of the page.
+        #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+        offset: i64,
+    },
+    /// Approve.
+    Approve(RulingArgs),
+    /// Deny.
+    Deny(RulingArgs),
+    /// Give up waiting.
+    Expire {
+        /// Approval.
+        id: String,
+        /// Who gives up.
+        #[arg(long, default_value = "system", value_name = "NAME")]
+        actor: String,
+        /// Why.
+        #[arg(long, default_value = "approval expired", value_name = "TEXT")]
+        reason: String,
+    },
+    /// Break the glass for a decision.
+    BreakGlass {
+        /// File with the decision.
+        decision_file: PathBuf,
+        /// Who takes responsibility.
+        #[arg(long, value_name = "NAME")]
+        actor: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Group in whose name.
+        #[arg(long, default_value = cavra_core::BREAK_GLASS_GROUP, value_name = "GROUP")]
+        approver_group: String,
+        /// Ticket or message elsewhere.
+        #[arg(long, value_name = "TEXT")]
+        external_ref: Option<String>,
+        /// Hours until it ends, 1 to 24.
+        #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_name = "HOURS")]
+        ttl_hours: i64,
+    },
+    /// Show which group the routing rules name; stores nothing.
+    Route {
+        /// File with the decision.
+        decision_file: PathBuf,
+        #[command(flatten)]
+        routing: RoutingArg,
+    },
+    /// Write the messages that providers would get.
+    ExportNotifications {
+        /// Approval.
+        id: String,
+        /// Directory.
+        #[arg(long, default_value = ".cavra/approvals/notifications", value_name = "DIR")]
+        output: PathBuf,
+        /// slack, teams, jira, servicenow, webhook or all.
+        #[arg(long, default_value = "all")]
+        provider: String,
+    },
+    /// Write the requests that providers would get, with placeholders for addresses and secrets.
+    ProviderRequests {
+        /// Approval.
+        id: String,
+        /// Directory.
+        #[arg(long, default_value = ".cavra/approvals/provider-requests", value_name = "DIR")]
+        output: PathBuf,
+        /// slack, teams, jira, servicenow, webhook or all.
+        #[arg(long, default_value = "all")]
+        provider: String,
+    },
+    /// Bring a SQLite store up to date; --sqlite names it, default .cavra/approvals.db.
+    Migrate {
+        /// Ignored: the migrations are built in.
+        #[arg(long, default_value = "built-in", value_name = "DIR")]
+        migrations_dir: String,
+    },
+}
+
+/// Which routing rules apply.
+#[derive(Args)]
+pub struct RoutingArg {
+    /// Routing rules, JSON or YAML; default are the built-in rules.
+    #[arg(long, value_name = "FILE", env = "CAVRA_APPROVAL_ROUTING_FILE")]
+    pub routing_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct RulingArgs {
+    /// Approval.
+    pub id: String,
+    /// Who decides; may be left out with an identity.
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Ticket or message elsewhere.
+    #[arg(long, value_name = "TEXT")]
+    pub external_ref: Option<String>,
+    /// File with the decider's claims, JSON.
+    #[arg(long, value_name = "FILE")]
+    pub actor_claims: Option<PathBuf>,
+    /// File with the decider's OpenID Connect token.
+    #[arg(long, value_name = "FILE")]
+    pub actor_token: Option<PathBuf>,
+    /// OpenID Connect configuration, JSON or YAML.
+    #[arg(long, value_name = "FILE", env = "CAVRA_APPROVAL_OIDC_CONFIG")]
+    pub oidc_config: Option<PathBuf>,
+    /// Who may decide which approvals, JSON or YAML.
+    #[arg(long, value_name = "FILE", env = "CAVRA_APPROVAL_RBAC_FILE")]
+    pub rbac_file: Option<PathBuf>,
+}

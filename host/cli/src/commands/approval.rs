@@ -1,0 +1,200 @@
+//! `cavra approval …`: the same use cases as the HTTP interface, over a store of its own. Contract 20, section 3.9.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail, ensure};
+use cavra_core::{APPROVAL_KINDS, Approvals, Caller, PageRequest, approval_messages, approval_requests, read_routing};
+use cavra_identity::{Envelope, Gatekeeper};
+use cavra_model::{APPROVALS, Object, Routing, Ruling};
+use cavra_store::{Location, RecordStore};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+use crate::output::print_json;
+
+/// Where `migrate` finds the database unless told.
+const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
+
+pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
+    let store = &args.store;
+    match args.command {
+        ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, ttl_hours } => {
+            let desk = Desk::open(store, rules(&routing)?, Gatekeeper::open())?;
+            let body = json!({ "decision": decision(&decision_file)?, "approver_group": approver_group,
+                "requested_by": requested_by, "ttl_hours": ttl_hours });
+            desk.print(|approvals| async move { approvals.create(&object(body), &Caller::default()).await })
+        }
+        ApprovalCommand::List { state, approver_group, limit, offset } => {
+            list(store, state, approver_group, limit, offset)
+        }
+        ApprovalCommand::Approve(ruling) => rule(store, Ruling::Approve, &ruling),
+        ApprovalCommand::Deny(ruling) => rule(store, Ruling::Deny, &ruling),
+        ApprovalCommand::Expire { id, actor, reason } => {
+            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+            let body = object(json!({ "actor": actor, "reason": reason }));
+            desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &Caller::default()).await })
+        }
+        ApprovalCommand::BreakGlass { decision_file, actor, reason, approver_group, external_ref, ttl_hours } => {
+            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+            let body = object(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
+                "approver_group": approver_group, "external_ref": external_ref, "ttl_hours": ttl_hours }));
+            desk.print(|approvals| async move { approvals.break_glass(&body, &Caller::default()).await })
+        }
+        ApprovalCommand::Route { decision_file, routing } => route(&decision(&decision_file)?, &rules(&routing)?),
+        ApprovalCommand::ExportNotifications { id, output, provider } => {
+            let documents = approval_messages(&Desk::read(store, &id)?, &provider)?;
+            write(&output, &documents, "payload")
+        }
+        ApprovalCommand::ProviderRequests { id, output, provider } => {
+            let documents = approval_requests(&Desk::read(store, &id)?, &provider)?;
+            write(&output, &documents, "request")
+        }
+        ApprovalCommand::Migrate { migrations_dir } => migrate(store, &migrations_dir),
+    }
+}
+
+/// An open approval store and what is needed to wait for it.
+struct Desk {
+    approvals: Approvals,
+    runtime: Runtime,
+}
+
+impl Desk {
+    fn open(store: &ApprovalStoreArgs, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
+        let location = match &store.sqlite {
+            Some(file) => Location::Sqlite(file.clone()),
+            None => Location::Json(store.store.clone()),
+        };
+        let store = RecordStore::open(location, &APPROVAL_KINDS)?;
+        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        Ok(Self { approvals: Approvals::new(store, routing, gatekeeper), runtime })
+    }
+
+    /// One approval.
+    fn read(store: &ApprovalStoreArgs, id: &str) -> anyhow::Result<Object> {
+        let desk = Self::open(store, Routing::default(), Gatekeeper::open())?;
+        Ok(desk.runtime.block_on(desk.approvals.get(id))?)
+    }
+
+    /// Prints what a use case answers.
+    fn print<F>(self, use_case: impl FnOnce(Approvals) -> F) -> anyhow::Result<ExitCode>
+    where
+        F: Future<Output = Result<Object, cavra_core::CoreError>>,
+    {
+        let approvals = self.approvals;
+        let record = self.runtime.block_on(async {
+            let outcome = use_case(approvals.clone()).await;
+            approvals.store().close().await;
+            outcome
+        })?;
+        print_json(&record)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list(
+    store: &ApprovalStoreArgs,
+    state: Option<String>,
+    approver_group: Option<String>,
+    limit: i64,
+    offset: i64,
+) -> anyhow::Result<ExitCode> {
+    let parameters = [("state", state), ("approver_group", approver_group)];
+    let page = PageRequest {
+        parameters: parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+        limit: Some(limit),
+        offset: Some(offset),
+    };
+    let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+    let found = desk.runtime.block_on(desk.approvals.list(page.query(&APPROVALS)))?;
+    print_json(&json!({ "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset() }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rule(store: &ApprovalStoreArgs, ruling: Ruling, args: &RulingArgs) -> anyhow::Result<ExitCode> {
+    ensure!(
+        args.actor_claims.is_none() || args.actor_token.is_none(),
+        "give --actor-claims or --actor-token, not both"
+    );
+    ensure!(args.actor_token.is_none() || args.oidc_config.is_some(), "--actor-token needs --oidc-config");
+    let gatekeeper = Gatekeeper::load(args.oidc_config.as_deref(), args.rbac_file.as_deref())?;
+    let mut body = object(json!({
+        "actor": args.actor, "reason": args.reason, "external_ref": args.external_ref,
+    }));
+    if let Some(file) = &args.actor_claims {
+        ensure!(read_json(file)?.is_object(), "{}: claims must be a JSON object", file.display());
+        body.insert("actor_claims".to_owned(), read_json(file)?);
+    }
+    if let Some(file) = &args.actor_token {
+        let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        body.insert("actor_token".to_owned(), json!(token.trim()));
+    }
+    let desk = Desk::open(store, Routing::default(), gatekeeper.clone())?;
+    let identity = desk.runtime.block_on(gatekeeper.require(&Envelope::from_body(&body, None)))?;
+    if let (Some(identity), Some(actor)) = (&identity, &args.actor) {
+        ensure!(identity.actor.is_called(actor), "--actor names somebody else than the identity does");
+    }
+    let caller = Caller { identity, machine: None };
+    let id = args.id.clone();
+    desk.print(|approvals| async move { approvals.rule(&id, ruling, &body, &caller).await })
+}
+
+fn route(decision: &Value, routing: &Routing) -> anyhow::Result<ExitCode> {
+    let Value::Object(decision) = decision else { bail!("the decision must be a JSON object") };
+    print_json(&json!({
+        "decision_id": decision.get("decision_id"),
+        "approver_group": routing.route(decision).map(|rule| &rule.approver_group),
+        "routing_rules": routing.to_value(),
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes one file per provider and lists them.
+fn write(directory: &Path, documents: &[(&'static str, Value)], what: &str) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut paths = Vec::new();
+    for (provider, document) in documents {
+        let path = directory.join(format!("{provider}-approval-{what}.json"));
+        let text = format!("{}\n", serde_json::to_string_pretty(document)?);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        paths.push(path.display().to_string());
+    }
+    print_json(&json!({ "files": paths }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn migrate(store: &ApprovalStoreArgs, migrations_dir: &str) -> anyhow::Result<ExitCode> {
+    let database = store.sqlite.clone().unwrap_or_else(|| DEFAULT_DATABASE.into());
+    let changed = cavra_store::migrate(&database, &APPROVAL_KINDS)?;
+    let (applied, skipped) = if changed { (vec![APPROVALS.table], vec![]) } else { (vec![], vec![APPROVALS.table]) };
+    print_json(&json!({
+        "database": database.display().to_string(), "migrations_dir": migrations_dir,
+        "applied": applied, "skipped": skipped,
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rules(arg: &RoutingArg) -> anyhow::Result<Routing> {
+    Ok(arg.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?)
+}
+
+/// The decision in a file. Its own approver group ranks below the routing rules.
+fn decision(file: &Path) -> anyhow::Result<Value> {
+    let decision = read_json(file)?;
+    ensure!(decision.is_object(), "{}: the decision must be a JSON object", file.display());
+    Ok(decision)
+}
+
+fn read_json(file: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}

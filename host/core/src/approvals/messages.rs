@@ -1,0 +1,155 @@
+//! What messaging and ticket systems are told about an approval: one row per provider. Contract 20, sections 3.7 and
+//! 3.9.
+
+use cavra_model::{Object, Timestamp, approval_summary};
+use serde_json::{Value, json};
+
+use crate::CoreError;
+
+/// A provider: its name, a stand-in for its address, the stand-in for its credential, and its message.
+struct Provider {
+    name: &'static str,
+    url: &'static str,
+    authorization: Option<&'static str>,
+    message: fn(&Object) -> Value,
+}
+
+/// All providers, by name.
+const PROVIDERS: [Provider; 5] = [
+    Provider {
+        name: "jira",
+        url: "https://jira.example.invalid/rest/api/2/issue",
+        authorization: Some("Bearer ${JIRA_TOKEN}"),
+        message: jira,
+    },
+    Provider {
+        name: "servicenow",
+        url: "https://servicenow.example.invalid/api/now/table/change_request",
+        authorization: Some("Bearer ${SERVICENOW_TOKEN}"),
+        message: servicenow,
+    },
+    Provider {
+        name: "slack",
+        url: "https://slack.example.invalid/services/placeholder",
+        authorization: None,
+        message: slack,
+    },
+    Provider {
+        name: "teams",
+        url: "https://teams.example.invalid/webhook/placeholder",
+        authorization: None,
+        message: teams,
+    },
+    Provider { name: "webhook", url: "https://webhook.example.invalid/cavra", authorization: None, message: webhook },
+];
+
+/// The messages about an approval, for one provider or for `all`.
+///
+/// # Errors
+/// [`CoreError::BadRequest`] for an unknown provider.
+pub fn approval_messages(record: &Object, provider: &str) -> Result<Vec<(&'static str, Value)>, CoreError> {
+    let chosen = choose(provider)?;
+    Ok(chosen.into_iter().map(|provider| (provider.name, (provider.message)(record))).collect())
+}
+
+/// The requests that would carry the messages, with stand-ins for addresses and credentials.
+///
+/// # Errors
+/// [`CoreError::BadRequest`] for an unknown provider.
+pub fn approval_requests(record: &Object, provider: &str) -> Result<Vec<(&'static str, Value)>, CoreError> {
+    let request = |provider: &Provider| {
+        let mut headers = json!({ "content-type": "application/json" });
+        if let (Some(value), Value::Object(headers)) = (provider.authorization, &mut headers) {
+            headers.insert("authorization".to_owned(), json!(value));
+        }
+        let body = (provider.message)(record);
+        (provider.name, json!({ "method": "POST", "url": provider.url, "headers": headers, "body": body }))
+    };
+    Ok(choose(provider)?.into_iter().map(request).collect())
+}
+
+fn choose(name: &str) -> Result<Vec<&'static Provider>, CoreError> {
+    static ALL: &[Provider] = &PROVIDERS;
+    let chosen: Vec<_> = ALL.iter().filter(|provider| name == "all" || provider.name == name).collect();
+    if chosen.is_empty() {
+        let names = ALL.iter().map(|provider| provider.name).collect::<Vec<_>>().join(", ");
+        return Err(CoreError::BadRequest(format!("unknown provider; known are {names}, all")));
+    }
+    Ok(chosen)
+}
+
+fn text<'a>(record: &'a Object, member: &str) -> &'a str {
+    record.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn title(record: &Object) -> String {
+    format!("CAVRA approval {}: {}", text(record, "state"), text(record, "decision_id"))
+}
+
+fn summary_text(record: &Object) -> String {
+    serde_json::to_string_pretty(&approval_summary(record)).unwrap_or_default()
+}
+
+fn slack(record: &Object) -> Value {
+    let of = |member| text(record, member);
+    let field = |label: &str, value: &str| {
+        let value = if value.is_empty() { "-" } else { value };
+        json!({ "type": "mrkdwn", "text": format!("*{label}*\n{value}") })
+    };
+    json!({
+        "text": title(record),
+        "blocks": [
+            { "type": "header", "text": { "type": "plain_text", "text": title(record) } },
+            { "type": "section", "fields": [
+                field("Approver group", of("approver_group")),
+                field("State", of("state")),
+                field("Requested by", of("requested_by")),
+                field("External reference", of("external_ref")),
+            ] },
+        ],
+    })
+}
+
+fn teams(record: &Object) -> Value {
+    let reason = record.get("decision_reason").or_else(|| record.get("decision")?.get("reason"));
+    let reason = reason.and_then(Value::as_str).unwrap_or_default();
+    let color = if text(record, "state") == "pending" { "E3A008" } else { "3F8F5B" };
+    json!({
+        "@type": "MessageCard",
+        "@context": "https://schema.org/extensions",
+        "summary": title(record),
+        "themeColor": color,
+        "sections": [{ "activityTitle": title(record), "facts": [
+            { "name": "Approver group", "value": text(record, "approver_group") },
+            { "name": "State", "value": text(record, "state") },
+            { "name": "Reason", "value": reason },
+        ] }],
+    })
+}
+
+fn jira(record: &Object) -> Value {
+    json!({ "fields": {
+        "summary": title(record),
+        "description": summary_text(record),
+        "labels": ["cavra", "ai-agent-approval", text(record, "state")],
+    } })
+}
+
+fn servicenow(record: &Object) -> Value {
+    json!({
+        "short_description": title(record),
+        "description": summary_text(record),
+        "assignment_group": text(record, "approver_group"),
+        "correlation_id": record.get("correlation_id"),
+    })
+}
+
+fn webhook(record: &Object) -> Value {
+    json!({
+        "schema_version": "cavra.approval.notification.v1",
+        "product": "CAVRA",
+        "event_type": format!("cavra.approval.{}", text(record, "state")),
+        "timestamp": Timestamp::now(),
+        "payload": record,
+    })
+}

@@ -1,0 +1,301 @@
+//! Approvals: asked for, decided by the right people, used once. Contract 20, section 3.
+//!
+//! Every change is one transaction that reads the record again, so of two deciders exactly one wins. What has run out
+//! is expired before anything is read, by the clock and by nobody's call.
+
+mod gate;
+mod intake;
+mod messages;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
+use cavra_model::{
+    APPROVALS, ApprovalConflict, ApprovalRequest, DecidedBy, Kind, Object, Routing, Ruling, Timestamp, attach_approval,
+    break_glass_approval, expire_if_lapsed, request_approval, rule_on,
+};
+use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Walk};
+use serde_json::Value;
+
+use crate::CoreError;
+use crate::caller::Caller;
+
+pub use gate::{ActionClaim, Claim, may_decide};
+pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
+use intake::{Statement, decision_of};
+pub use messages::{approval_messages, approval_requests};
+
+/// The kinds of an approval store.
+pub static APPROVAL_KINDS: [&Kind; 1] = [&APPROVALS];
+
+/// Expired records written in one transaction.
+const SWEEP: usize = 500;
+
+/// The approval store with its rules.
+#[derive(Clone)]
+pub struct Approvals {
+    store: RecordStore,
+    routing: Arc<Routing>,
+    gatekeeper: Gatekeeper,
+}
+
+/// Reads a routing file. Contract 20, section 3.2.
+///
+/// # Errors
+/// [`CoreError::Configuration`] naming the file.
+pub fn read_routing(file: &Path) -> Result<Routing, CoreError> {
+    let wrong = |problem: String| CoreError::Configuration(format!("routing file {}: {problem}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let document: Value = if yaml {
+        serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))?
+    } else {
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?
+    };
+    let (routing, ignored) = Routing::parse(&document).map_err(|error| wrong(error.to_string()))?;
+    for warning in ignored {
+        tracing::warn!(file = %file.display(), "{warning}");
+    }
+    Ok(routing)
+}
+
+impl Approvals {
+    /// Over an open store that knows [`APPROVALS`].
+    #[must_use]
+    pub fn new(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> Self {
+        Self { store, routing: Arc::new(routing), gatekeeper }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// The routing rules.
+    #[must_use]
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// Asks for an approval. Contract 20, section 3.3. `prefer` says whose word about the group counts.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    pub async fn create(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
+        let statement = Statement::read(body)?;
+        let decision = decision_of(body)?;
+        let explicit = statement.approver_group.clone();
+        self.request(decision, explicit, statement.requester(caller, "ai-agent"), statement.ttl(24, MAX_TTL_HOURS))
+            .await
+    }
+
+    /// Asks for the approval of `decision` by `explicit`, else by the group its routing rule names, else by its own.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if there is no group, [`CoreError::Store`].
+    pub async fn request(
+        &self,
+        decision: Object,
+        explicit: Option<String>,
+        requested_by: String,
+        ttl_hours: u64,
+    ) -> Result<Object, CoreError> {
+        let rule = self.routing.route(&decision);
+        let own =
+            decision.get("approver_group").and_then(Value::as_str).map(str::trim).filter(|group| !group.is_empty());
+        let approver_group = explicit
+            .or_else(|| rule.map(|rule| rule.approver_group.clone()))
+            .or_else(|| own.map(ToOwned::to_owned))
+            .ok_or_else(|| CoreError::BadRequest("no approver group applies to this decision".to_owned()))?;
+        // Who names a group themselves does not get round the number of people the rule asks for.
+        let quorum = rule.map_or(1, |rule| rule.quorum);
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum };
+        let record = request_approval(request, Timestamp::now());
+        self.insert(record).await
+    }
+
+    /// Breaks the glass. Contract 20, section 3.8.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Store`].
+    pub async fn break_glass(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
+        let statement = Statement::read(body)?;
+        let reason =
+            statement.reason.clone().ok_or_else(|| CoreError::BadRequest("a reason is required".to_owned()))?;
+        let by = statement.decided_by(caller, reason)?;
+        let approver_group = statement.approver_group.clone().unwrap_or_else(|| BREAK_GLASS_GROUP.to_owned());
+        let decision = decision_of(body)?;
+        if let Some(identity) = &caller.identity {
+            let repository = intake::repository(&decision);
+            let subject = DecisionSubject { repository, approver_group: &approver_group, break_glass: true };
+            if !self.gatekeeper.can_decide(&identity.actor, &subject, Decide::Approved) {
+                return Err(CoreError::Forbidden("breaking the glass is for the change advisory board".to_owned()));
+            }
+        }
+        let ttl_hours = statement.ttl(4, MAX_BREAK_GLASS_HOURS);
+        let requested_by = by.actor.clone();
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1 };
+        self.insert(break_glass_approval(request, &by, Timestamp::now())).await
+    }
+
+    /// Approves, denies or expires. Contract 20, section 3.5.
+    ///
+    /// # Errors
+    /// In this order: [`CoreError::NotFound`], [`CoreError::Conflict`] if it is not pending,
+    /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Store`]. Nothing is changed then.
+    pub async fn rule(&self, id: &str, ruling: Ruling, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
+        let record = self.get(id).await?;
+        let now = Timestamp::now();
+        pending(&record)?;
+        let statement = Statement::read(body)?;
+        let by = statement.ruling_by(caller, ruling)?;
+        if let Some(identity) = &caller.identity {
+            self.check_decider(identity, &record, ruling)?;
+        }
+        let id = id.to_owned();
+        let change = move |tx: &mut dyn Transaction| {
+            let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(None) };
+            let ruled = rule_on(&mut record, ruling, &by, now);
+            if ruled.is_ok() || expire_if_lapsed(&mut record, now) {
+                tx.put(&APPROVALS, record.clone())?;
+            }
+            Ok(Some(ruled.map(|()| record)))
+        };
+        match self.store.transact(change).await? {
+            Some(Ok(record)) => Ok(record),
+            Some(Err(conflict)) => Err(conflict.into()),
+            None => Err(CoreError::NotFound(APPROVALS.name)),
+        }
+    }
+
+    fn check_decider(&self, identity: &Identity, record: &Object, ruling: Ruling) -> Result<(), CoreError> {
+        if !may_decide(&self.gatekeeper, &identity.actor, record, ruling) {
+            return Err(CoreError::Forbidden("this approval is for members of another group".to_owned()));
+        }
+        let own = ruling == Ruling::Approve && intake::askers(record).any(|name| identity.actor.is_called(name));
+        if own && self.gatekeeper.forbids_self_approval(identity.via) {
+            return Err(CoreError::Forbidden("nobody approves their own request".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// One approval, as it stands at this moment.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn get(&self, id: &str) -> Result<Object, CoreError> {
+        let mut record = self.store.get(&APPROVALS, id).await?.ok_or(CoreError::NotFound(APPROVALS.name))?;
+        if expire_if_lapsed(&mut record, Timestamp::now()) {
+            self.expire(vec![id.to_owned()]).await?;
+        }
+        Ok(record)
+    }
+
+    /// One page of approvals, as they stand at this moment.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn list(&self, query: Query) -> Result<Page, CoreError> {
+        self.expire_due().await?;
+        Ok(self.store.list(&APPROVALS, query).await?)
+    }
+
+    /// Expires every pending approval that has run out.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn expire_due(&self) -> Result<(), CoreError> {
+        loop {
+            let due = self.due().await?;
+            let full = due.len() >= SWEEP;
+            if due.is_empty() || self.expire(due).await? == 0 || !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Ids of pending approvals that have run out, at most [`SWEEP`].
+    async fn due(&self) -> Result<Vec<String>, CoreError> {
+        let walk = Walk {
+            filter: Some(("state", "pending".to_owned())),
+            at_most: Some(("expires_at", Timestamp::now().to_string())),
+            ..Walk::default()
+        };
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&found);
+        let visit = move |record: Object| {
+            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.extend(record.get(APPROVALS.id).and_then(Value::as_str).map(ToOwned::to_owned));
+            sink.len() < SWEEP
+        };
+        self.store.walk(&APPROVALS, walk, visit).await?;
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut *found))
+    }
+
+    /// Expires those of `ids` that have run out; answers how many did.
+    async fn expire(&self, ids: Vec<String>) -> Result<usize, CoreError> {
+        let change = move |tx: &mut dyn Transaction| {
+            let mut expired = 0;
+            for id in ids {
+                if let Some(mut record) = tx.get(&APPROVALS, &id)?
+                    && expire_if_lapsed(&mut record, Timestamp::now())
+                {
+                    tx.put(&APPROVALS, record)?;
+                    expired += 1;
+                }
+            }
+            Ok(expired)
+        };
+        Ok(self.store.transact(change).await?)
+    }
+
+    /// The decision `body` with the approval attached; stores nothing. Contract 20, section 3.6.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::BadRequest`], [`CoreError::Conflict`].
+    pub async fn attach(&self, id: &str, body: Object) -> Result<Object, CoreError> {
+        let record = self.get(id).await?;
+        intake::check_refs(&body)?;
+        Ok(attach_approval(body, &record)?)
+    }
+
+    async fn insert(&self, record: Object) -> Result<Object, CoreError> {
+        let stored = record.clone();
+        self.store.transact(move |tx| tx.insert(&APPROVALS, stored)).await.map_err(|error| match error {
+            // 48 random bits: this is a broken store or a broken random source, not bad luck.
+            StoreError::Exists => CoreError::Conflict("the approval id is taken; try again".to_owned()),
+            other => other.into(),
+        })?;
+        Ok(record)
+    }
+}
+
+/// Refuses an approval that is settled.
+fn pending(record: &Object) -> Result<(), CoreError> {
+    match record.get("state").and_then(Value::as_str) {
+        Some("pending") => Ok(()),
+        Some(state) => Err(CoreError::Conflict(format!("the approval is {state}; only a pending one can be decided"))),
+        None => Err(CoreError::Conflict("the approval is in an unknown state".to_owned())),
+    }
+}
+
+impl From<ApprovalConflict> for CoreError {
+    fn from(conflict: ApprovalConflict) -> Self {
+        Self::Conflict(conflict.to_string())
+    }
+}
+
+impl Statement {
+    /// Whose ruling it is. Expiring needs nobody to say anything.
+    fn ruling_by(&self, caller: &Caller, ruling: Ruling) -> Result<DecidedBy, CoreError> {
+        let default = |text: &str| (ruling == Ruling::Expire).then(|| text.to_owned());
+        let statement = Self { actor: self.actor.clone().or_else(|| default("system")), ..self.clone() };
+        let reason = statement.reason.clone().or_else(|| default("approval expired"));
+        statement.decided_by(caller, reason.unwrap_or_default()).and_then(|by| {
+            if by.reason.is_empty() { Err(CoreError::BadRequest("a reason is required".to_owned())) } else { Ok(by) }
+        })
+    }
+}

@@ -1,0 +1,312 @@
+//! Policy authoring: check a draft, plan its publication, have it approved, publish it. Contract 20, section 4.
+//!
+//! What is published is what was approved: the approval is bound to the digest of the draft's content, and the draft is
+//! checked again, from the request that publishes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cavra_evidence::{PolicyTrust, Signing, sign_policy, verify_policy};
+use cavra_model::{Object, PackName, Ruling, Severity, Timestamp, approval_summary};
+use cavra_packs::{Diff, Draft, PackError, PublishError, Published, ResolvedPack, publish_risk};
+use serde_json::{Value, json};
+
+use crate::backtest::{Backtest, BacktestScope, MAX_BACKTEST};
+use crate::caller::Caller;
+use crate::fields::{label, whole_number};
+use crate::{App, Approvals, CoreError, DecisionPoint, MAX_TTL_HOURS, may_decide};
+
+/// What an approval has to be for.
+const OPERATION: &str = "policy_publish";
+/// Who publishes if nobody says so.
+const PUBLISHER: &str = "policy-authoring-api";
+/// Days of decisions that a plan decides again.
+const BACKTEST_DAYS: u64 = 30;
+const MAX_BACKTEST_DAYS: u64 = 366;
+/// Where packs are published if `CAVRA_POLICY_DIR` is not set.
+const LOCAL_ROOT: &str = "policies";
+
+/// What publishing a draft would do.
+struct Plan {
+    draft: Draft,
+    /// None creates the pack.
+    change: Option<Diff>,
+    risk: Severity,
+    backtest: Option<Backtest>,
+    notes: Vec<String>,
+}
+
+/// The draft of a request: its member `draft`, else the request itself.
+fn draft_of(body: &Object) -> Result<Draft, CoreError> {
+    let payload = match body.get("draft") {
+        None | Some(Value::Null) => body,
+        Some(Value::Object(draft)) => draft,
+        Some(_) => return Err(CoreError::BadRequest("draft must be an object".to_owned())),
+    };
+    read_draft(payload)
+}
+
+fn read_draft(payload: &Object) -> Result<Draft, CoreError> {
+    Draft::read(payload, Timestamp::now()).map_err(CoreError::BadRequest)
+}
+
+/// Refuses a draft with faults.
+fn publishable(draft: &Draft) -> Result<PackName, CoreError> {
+    if !draft.errors.is_empty() {
+        return Err(CoreError::BadRequest(format!("the draft is not valid: {}", draft.errors.join("; "))));
+    }
+    PackName::new(draft.id()).map_err(|error| CoreError::BadRequest(error.to_string()))
+}
+
+impl App {
+    /// What a draft amounts to and what is wrong with it. Writes nothing.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] for a draft without id, title or description.
+    pub async fn draft_policy(&self, body: &Object) -> Result<Value, CoreError> {
+        let draft = read_draft(body)?;
+        let mut notes = notes_on(&draft);
+        notes.extend(self.decisions.preview(&draft).await.err());
+        Ok(json!({
+            "schema_version": "cavra.policy_pack.draft.v1",
+            "product": "CAVRA",
+            "valid": draft.errors.is_empty(),
+            "errors": draft.errors,
+            "policy_pack": draft.policy,
+            "summary": cavra_packs::summary(&draft.policy),
+            "operator_notes": notes,
+        }))
+    }
+
+    /// What publishing a draft would change, in the pack and in past decisions. Writes nothing.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`]; [`CoreError::Pack`] if the installed pack cannot be read; [`CoreError::Store`].
+    pub async fn plan_publication(&self, body: &Object) -> Result<Value, CoreError> {
+        Ok(self.plan(body).await?.to_value())
+    }
+
+    /// Asks for the approval of a draft's publication.
+    ///
+    /// # Errors
+    /// As [`App::plan_publication`], and [`CoreError::BadRequest`] for a draft with faults; then nothing is stored.
+    pub async fn request_publication(&self, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
+        let console = "policy-authoring-console";
+        let requested_by = caller.name().or(label(body, "requested_by")?).unwrap_or_else(|| console.to_owned());
+        let group = label(body, "approver_group")?.unwrap_or_else(|| "Platform Security".to_owned());
+        let repository = label(body, "repository")?.unwrap_or_else(|| "policy-catalog".to_owned());
+        let ttl_hours = whole_number(body, "ttl_hours")?.unwrap_or(24).clamp(1, MAX_TTL_HOURS);
+        let plan = self.plan(body).await?;
+        publishable(&plan.draft)?;
+        let (id, digest) = (plan.draft.id(), plan.draft.digest());
+        let short = digest.hex().get(..12).unwrap_or_default().to_owned();
+        let decision = json!({
+            "decision_id": format!("policy_publish:{id}:{short}"),
+            "session_id": "policy-authoring",
+            "agent_id": console,
+            "actor": requested_by,
+            "repository": repository,
+            "action_type": OPERATION,
+            "target": target_path(id),
+            "decision": "require_approval",
+            "severity": plan.risk,
+            "policy_pack": id,
+            "policy_id": id,
+            "rule_id": "policy.publish.requires_approval",
+            "reason": format!("publishing {id} ({}) is of {} risk", plan.operation(), plan.risk),
+            "approver_group": group,
+            "policy_digest": digest,
+            "operation": plan.operation(),
+            "backtest": plan.backtest,
+            "evidence_refs": [format!("policy-draft://{id}/{short}")],
+        });
+        let Value::Object(decision) = decision else { return Err(CoreError::BadRequest("no decision".to_owned())) };
+        let approval = self.approvals.request(decision, Some(group), requested_by, ttl_hours).await?;
+        Ok(json!({
+            "schema_version": "cavra.policy_pack.publish_request.v1",
+            "product": "CAVRA",
+            "plan": plan.to_value(),
+            "approval": approval,
+        }))
+    }
+
+    /// Publishes an approved draft: writes the pack and its signature, both or neither.
+    ///
+    /// # Errors
+    /// In this order: [`CoreError::BadRequest`] without an approval, [`CoreError::NotFound`] for an unknown one,
+    /// [`CoreError::Forbidden`], [`CoreError::BadRequest`] for a draft with faults, [`CoreError::Conflict`] for an
+    /// approval that does not authorize exactly this draft now; then what the file system said.
+    pub async fn publish_policy(&self, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
+        let approval_id = label(body, "approval_id")?;
+        let approval_id = approval_id.ok_or_else(|| CoreError::BadRequest("approval_id is required".to_owned()))?;
+        let approval = self.approvals.get(&approval_id).await?;
+        if let Some(identity) = &caller.identity
+            && !may_decide(&self.gatekeeper, &identity.actor, &approval, Ruling::Approve)
+        {
+            return Err(CoreError::Forbidden("publishing this is for members of the approving group".to_owned()));
+        }
+        let draft = draft_of(body)?;
+        let name = publishable(&draft)?;
+        let published_by = caller.name().or(label(body, "actor")?).unwrap_or_else(|| PUBLISHER.to_owned());
+        let known_signer = caller.identity.as_ref().map(|identity| identity.actor.actor.clone());
+        let signer = label(body, "signer")?.or(known_signer).unwrap_or_else(|| PUBLISHER.to_owned());
+        let digest = draft.digest();
+        Approvals::admit(&approval, OPERATION, &[("policy_id", draft.id()), ("policy_digest", digest.as_str())])?;
+        self.decisions.preview(&draft).await.map_err(CoreError::BadRequest)?;
+        let root = self.settings.policy_dir.clone().unwrap_or_else(|| PathBuf::from(LOCAL_ROOT));
+        let signing = self.settings.signing_key.clone().map_or(Signing::Checksum, Signing::Hmac);
+        let policy = draft.policy.clone();
+        let work = move || write(&root, &name, &policy, &signing, &signer);
+        let (published, message) =
+            tokio::task::spawn_blocking(work).await.map_err(|_| CoreError::Conflict("interrupted".to_owned()))??;
+        tracing::info!(pack = draft.id(), approval = approval_id, published_by, "policy pack published");
+        Ok(json!({
+            "schema_version": "cavra.policy_pack.publish_result.v1",
+            "product": "CAVRA",
+            "status": "published",
+            "published_at": Timestamp::now(),
+            "published_by": published_by,
+            "policy_id": draft.id(),
+            "policy_digest": digest,
+            "policy_path": published.policy.display().to_string(),
+            "signature_path": published.signature.display().to_string(),
+            "signature_verified": true,
+            "signature_message": message,
+            "approval": approval_summary(&approval),
+            "summary": cavra_packs::summary(&draft.policy),
+            "operator_notes": ["The pack decides from the next request on; nothing has to be restarted."],
+        }))
+    }
+
+    async fn plan(&self, body: &Object) -> Result<Plan, CoreError> {
+        let draft = draft_of(body)?;
+        let days = match body.get("backtest") {
+            Some(Value::Bool(false)) => None,
+            Some(Value::Object(wanted)) => Some(whole_number(wanted, "days")?.unwrap_or(BACKTEST_DAYS)),
+            None | Some(Value::Null | Value::Bool(true)) => Some(BACKTEST_DAYS),
+            Some(_) => return Err(CoreError::BadRequest("backtest must be true, false or an object".to_owned())),
+        };
+        let installed = self.installed(draft.id()).await?;
+        let change = installed.map(|installed| cavra_packs::diff(&installed, &draft.policy));
+        let mut notes = notes_on(&draft);
+        let backtest = match (self.decisions.preview(&draft).await, days) {
+            (Ok(pack), Some(days)) if draft.errors.is_empty() => {
+                let scope = scope(days, change.is_some().then(|| draft.id().to_owned()));
+                Some(self.decisions.backtest(&self.activity, &pack, scope, |_| {}).await?)
+            }
+            (Ok(_), _) => None,
+            (Err(problem), _) => {
+                notes.push(problem);
+                None
+            }
+        };
+        Ok(Plan { risk: publish_risk(change.as_ref()), draft, change, backtest, notes })
+    }
+
+    /// The installed pack of that id as written, if there is one. An id that no pack can have is not looked up.
+    async fn installed(&self, id: &str) -> Result<Option<Value>, CoreError> {
+        let Ok(name) = PackName::new(id) else { return Ok(None) };
+        let library = self.decisions.library().clone();
+        let found = tokio::task::spawn_blocking(move || library.get(&name)).await;
+        match found.map_err(|_| CoreError::Conflict("interrupted".to_owned()))? {
+            Ok(pack) => Ok(Some(pack.document)),
+            Err(PackError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl DecisionPoint {
+    /// The draft as a pack that can decide, or why it cannot.
+    async fn preview(&self, draft: &Draft) -> Result<Arc<ResolvedPack>, String> {
+        let (library, policy, id) = (self.library().clone(), draft.policy.clone(), draft.id().to_owned());
+        let resolved = tokio::task::spawn_blocking(move || library.resolve_document(&id, policy)).await;
+        let pack = resolved.map_err(|_| "interrupted".to_owned())?.map_err(|error| error.to_string())?;
+        self.load(&pack).await.map_err(|error| error.to_string())?;
+        Ok(pack)
+    }
+}
+
+/// The decisions of the last `days`, of one pack or of all.
+pub fn scope(days: u64, policy_pack: Option<String>) -> BacktestScope {
+    let hours = days.clamp(1, MAX_BACKTEST_DAYS) * 24;
+    BacktestScope { since: Timestamp::now().minus_hours(hours), policy_pack, most: MAX_BACKTEST }
+}
+
+impl Plan {
+    fn operation(&self) -> &'static str {
+        if self.change.is_some() { "update" } else { "create" }
+    }
+
+    fn to_value(&self) -> Value {
+        json!({
+            "schema_version": "cavra.policy_pack.publish_plan.v1",
+            "product": "CAVRA",
+            "generated_at": Timestamp::now(),
+            "operation": self.operation(),
+            "valid": self.draft.errors.is_empty(),
+            "errors": self.draft.errors,
+            "approval_required": true,
+            "risk": self.risk,
+            "policy_id": self.draft.id(),
+            "policy_digest": self.draft.digest(),
+            "target_path": target_path(self.draft.id()),
+            "summary": cavra_packs::summary(&self.draft.policy),
+            "diff": self.change.clone().unwrap_or_default(),
+            "backtest": self.backtest,
+            "operator_notes": self.notes,
+        })
+    }
+}
+
+/// Where the pack will be, whatever the policy directory is.
+fn target_path(id: &str) -> String {
+    format!("policies/{id}/policy.yaml")
+}
+
+fn notes_on(draft: &Draft) -> Vec<String> {
+    let empty = |section: &str| draft.policy.get(section).and_then(Value::as_object).is_none_or(Object::is_empty);
+    let inherits = draft.policy.pointer("/metadata/inherits").is_some();
+    let notes = [
+        (!draft.errors.is_empty(), "Mend the errors before publishing."),
+        (!inherits && empty("filesystem"), "The pack says nothing of files: all reads and writes are allowed."),
+        (!inherits && empty("commands"), "The pack says nothing of commands: every command needs approval."),
+        (!inherits && empty("mcp"), "The pack says nothing of MCP servers: all of them are blocked."),
+    ];
+    notes.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note.to_owned()).collect()
+}
+
+/// Writes pack and signature and reads both back.
+fn write(
+    root: &Path,
+    name: &PackName,
+    policy: &Value,
+    signing: &Signing,
+    signer: &str,
+) -> Result<(Published, &'static str), CoreError> {
+    let yaml = cavra_packs::to_yaml(policy).map_err(|problem| CoreError::BadRequest(format!("the draft {problem}")))?;
+    let signature = sign_policy(yaml.as_bytes(), signing, signer, Timestamp::now());
+    let text = cavra_evidence::pretty(&Value::Object(signature));
+    let published = cavra_packs::publish(root, name, yaml.as_bytes(), text.as_bytes())?;
+    let message = read_back(&published, signing).ok_or_else(|| {
+        CoreError::Conflict("the published pack was changed while it was published; publish it again".to_owned())
+    })?;
+    Ok((published, message))
+}
+
+/// What verifying the written files says; none if they do not verify.
+fn read_back(published: &Published, signing: &Signing) -> Option<&'static str> {
+    let bytes = std::fs::read(&published.policy).ok()?;
+    let document = serde_json::from_slice(&std::fs::read(&published.signature).ok()?).ok()?;
+    let key = if let Signing::Hmac(key) = signing { Some(key.clone()) } else { None };
+    verify_policy(&bytes, &document, &PolicyTrust { key, public_key: None }).ok().map(|verdict| verdict.message())
+}
+
+impl From<PublishError> for CoreError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Strange(_) => Self::Conflict(error.to_string()),
+            PublishError::Io(_) => Self::PolicyDirectory(error),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What becomes of a decision once it is made: the rollout that governs it, and the approval that lets it happen.
+//! Contract 20, sections 3 and 6.
+//!
+//! A rollout adds what is to be enforced beside the decision. An approval turns what would need a human into an
+//! allow, once; it never lifts a block.
+
+use cavra_model::{BreakGlass, DecisionRecord, Governance, Object, Outcome, action_digest, approval_summary};
+use serde_json::Value;
+
+use crate::approvals::{ActionClaim, Approvals, Claim};
+use crate::{CoreError, Inventory};
+
+/// What governs decisions here; either part may be missing where there is no such store.
+#[derive(Clone, Copy, Default)]
+pub struct Governor<'a> {
+    /// Rollouts.
+    pub inventory: Option<&'a Inventory>,
+    /// Approvals.
+    pub approvals: Option<&'a Approvals>,
+}
+
+impl Governor<'_> {
+    /// Applies the governing rollout and, if a human is needed, uses up an approval for exactly this action: the one
+    /// named, else one of the same session.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`]. An approval may be used up then without having let anything happen.
+    pub async fn govern(
+        &self,
+        mut record: DecisionRecord,
+        approval_id: Option<&str>,
+    ) -> Result<DecisionRecord, CoreError> {
+        if let Some(inventory) = self.inventory {
+            let governing = inventory.governing(&record.repository, &record.policy_pack, &record.session_id).await?;
+            record.rollout = governing.map(|(rollout_id, mode)| Governance {
+                rollout_id,
+                overlay: mode.overlay(record.decision, &BreakGlass::default()),
+            });
+        }
+        if let Some(approvals) = self.approvals
+            && record.effective() == Outcome::RequireApproval
+        {
+            redeem(approvals, &mut record, approval_id).await?;
+        }
+        Ok(record)
+    }
+}
+
+/// Lets the action happen if an approval covers it.
+async fn redeem(
+    approvals: &Approvals,
+    record: &mut DecisionRecord,
+    approval_id: Option<&str>,
+) -> Result<(), CoreError> {
+    let shown = crate::activity::to_object(record)?;
+    let Some(digest) = action_digest(&shown) else { return Ok(()) };
+    let claim = ActionClaim {
+        approval_id,
+        session_id: &record.session_id,
+        digest: digest.as_str(),
+        decision_id: &record.decision_id,
+    };
+    match approvals.claim(claim).await? {
+        Claim::None => {}
+        Claim::Refused(why) => {
+            let reason = record.reason.take().unwrap_or_default();
+            record.reason = Some(format!("{reason}; the named approval does not cover it: {why}"));
+        }
+        Claim::Granted(approval) => let_happen(record, &approval),
+    }
+    Ok(())
+}
+
+fn let_happen(record: &mut DecisionRecord, approval: &Object) {
+    let text = |member: &str| approval.get(member).and_then(Value::as_str).unwrap_or_default();
+    let broken = approval.get("break_glass").and_then(Value::as_bool).unwrap_or(false);
+    let outcome = if broken { Outcome::AllowWithAttestation } else { Outcome::Allow };
+    record.decision_before_approval = Some(record.decision);
+    record.decision = outcome;
+    if let Some(governance) = &mut record.rollout {
+        governance.overlay.effective_decision = outcome;
+        governance.overlay.evidence_required = true;
+    }
+    let reason = record.reason.take().unwrap_or_default();
+    record.reason = Some(format!("approved by {} ({}): {reason}", text("decided_by"), text("approval_id")));
+    let refs = approval.get("evidence_refs").and_then(Value::as_array).into_iter().flatten();
+    for reference in refs.filter_map(Value::as_str) {
+        if !record.evidence_refs.iter().any(|known| known == reference) {
+            record.evidence_refs.push(reference.to_owned());
+        }
+    }
+    record.approval = Some(approval_summary(approval));
+}

@@ -1,0 +1,149 @@
+//! Repositories and policy rollouts. Contract 20, sections 5 and 6.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use cavra_model::{Kind, Object, POLICY_ROLLOUTS, PolicyMode, REPOSITORIES, Timestamp};
+use cavra_store::{Page, Query, RecordStore, Transaction, Walk};
+use serde_json::Value;
+
+use crate::CoreError;
+
+/// The kinds of an inventory store.
+pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
+
+/// How long the active rollouts are taken as known. Changes made through this process count at once; those of other
+/// processes on the same store after this time.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+
+/// The inventory store.
+#[derive(Clone)]
+pub struct Inventory {
+    store: RecordStore,
+    active: Arc<RwLock<Option<Arc<Active>>>>,
+}
+
+/// The active rollouts at one moment, by repository and pack.
+struct Active {
+    since: Instant,
+    rollouts: HashMap<(String, String), Vec<Object>>,
+}
+
+impl Inventory {
+    /// Over an open store that knows [`INVENTORY_KINDS`].
+    #[must_use]
+    pub fn new(store: RecordStore) -> Self {
+        Self { store, active: Arc::default() }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// One record: the one with that id, else for repositories the one with that name.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
+        if let Some(record) = self.store.get(kind, id).await? {
+            return Ok(record);
+        }
+        if *kind == REPOSITORIES {
+            let query = Query { filters: vec![("repository", id.to_owned())], limit: 1, ..Query::default() };
+            if let Some(named) = self.store.list(kind, query).await?.items.pop() {
+                return Ok(named);
+            }
+        }
+        Err(CoreError::NotFound(kind.name))
+    }
+
+    /// All records that match.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
+        Ok(self.store.list(kind, query).await?)
+    }
+
+    /// Replaces or creates a record: `make` turns what is stored into what is to be stored and an answer.
+    pub(crate) async fn upsert<T: Send + 'static>(
+        &self,
+        kind: &'static Kind,
+        id: String,
+        make: impl FnOnce(Option<&Object>) -> Result<(Object, T), CoreError> + Send + 'static,
+    ) -> Result<T, CoreError> {
+        let change = move |tx: &mut dyn Transaction| {
+            let stored = tx.get(kind, &id)?;
+            Ok(match make(stored.as_ref()) {
+                Ok((record, answer)) => {
+                    tx.put(kind, record)?;
+                    Ok(answer)
+                }
+                Err(error) => Err(error),
+            })
+        };
+        let answer = self.store.transact(change).await?;
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = None;
+        answer
+    }
+
+    /// The rollout that governs decisions of a session in a repository under a pack, and its mode.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn governing(
+        &self,
+        repository: &str,
+        pack: &str,
+        session: &str,
+    ) -> Result<Option<(String, PolicyMode)>, CoreError> {
+        let active = self.active().await?;
+        if active.rollouts.is_empty() {
+            return Ok(None);
+        }
+        let subject = (repository.to_owned(), pack.to_owned());
+        let rollouts = active.rollouts.get(&subject).map(Vec::as_slice).unwrap_or_default();
+        Ok(cavra_model::governing_rollout(rollouts, session))
+    }
+
+    async fn active(&self) -> Result<Arc<Active>, CoreError> {
+        let known = self.active.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.since.elapsed() < KNOWN_FOR) {
+            return Ok(known);
+        }
+        let since = Instant::now();
+        let collected = Arc::new(std::sync::Mutex::new(HashMap::<_, Vec<Object>>::new()));
+        let sink = Arc::clone(&collected);
+        let walk = Walk { filter: Some(("state", "active".to_owned())), ..Walk::default() };
+        let visit = move |record: Object| {
+            let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let subject = (text("repository"), text("policy_pack"));
+            sink.lock().unwrap_or_else(PoisonError::into_inner).entry(subject).or_default().push(record);
+            true
+        };
+        self.store.walk(&POLICY_ROLLOUTS, walk, visit).await?;
+        let rollouts = std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner));
+        let active = Arc::new(Active { since, rollouts });
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&active));
+        Ok(active)
+    }
+
+    /// Creates or replaces a repository.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    pub async fn post(&self, kind: &'static Kind, body: Object) -> Result<Object, CoreError> {
+        let now = Timestamp::now();
+        let schema = if *kind == REPOSITORIES { &cavra_model::REPOSITORY_SCHEMA } else { &cavra_model::ROLLOUT_SCHEMA };
+        let draft = schema.normalize(&body, None, now)?;
+        let id = draft.get(kind.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.upsert(kind, id, move |stored| {
+            let record = schema.normalize(&body, stored, now)?;
+            Ok((record.clone(), record))
+        })
+        .await
+    }
+}
