@@ -27,6 +27,7 @@ mod lists;
 mod mcp_client;
 mod mcp_registry;
 mod mcp_server;
+mod oidc_provider;
 mod openapi;
 mod packs;
 mod records;
