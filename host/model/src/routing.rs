@@ -180,10 +180,7 @@ mod tests {
             (json!({"rule_id": "filesystem.write.require_approval", "target": "iam/role.tf"}), Some("IAM")),
             (json!({"rule_id": "filesystem.write.x", "target": ".github/workflows/ci.yml"}), Some("Platform Security")),
             (json!({"rule_id": "commands.default", "severity": "medium"}), Some("Repository Owners")),
-            (
-                json!({"rule_id": "commands.default.require_approval", "severity": "medium"}),
-                Some("Repository Owners"),
-            ),
+            (json!({"rule_id": "commands.default.require_approval", "severity": "medium"}), Some("Repository Owners")),
             (json!({"rule_id": "commands.default", "severity": "low"}), None),
             (json!({"rule_id": "commands.block", "target": "terraform destroy"}), Some("Cloud Security")),
             (json!({"rule_id": "mcp.unknown"}), Some("AI Governance")),
