@@ -14,6 +14,7 @@
 mod approvals;
 mod approved_actions;
 mod architecture;
+mod authoring;
 mod authorization;
 mod cases;
 mod cli_agent;
