@@ -141,7 +141,7 @@ fn candidates_that_cannot_decide_are_refused() {
     for (candidate, word) in [
         ("cavra-nobody", "cavra-nobody"),
         ("nowhere.yaml", "nowhere.yaml"),
-        ("broken.yaml", "YAML"),
+        ("broken.yaml", "broken.yaml"),
         ("orphan.yaml", "cavra-nobody"),
     ] {
         let output = past.run(&[candidate, "--json"]).fails();
