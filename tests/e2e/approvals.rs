@@ -261,7 +261,8 @@ fn write_old(home: &Home, backend: Backend, items: &[Value]) {
         }
         Backend::Sqlite => {
             home.write("data/approvals.db", "");
-            let database = Connection::open(home.join("data/approvals.db")).unwrap();
+            let mut database = Connection::open(home.join("data/approvals.db")).unwrap();
+            let database = database.transaction().unwrap();
             let table = "CREATE TABLE approvals (approval_id TEXT PRIMARY KEY, decision_id TEXT NOT NULL, session_id TEXT NOT NULL,
                 state TEXT NOT NULL, approver_group TEXT NOT NULL, requested_by TEXT NOT NULL, requested_at TEXT NOT NULL,
                 expires_at TEXT NOT NULL, decided_by TEXT, decided_at TEXT, external_ref TEXT,
@@ -282,6 +283,7 @@ fn write_old(home: &Home, backend: Backend, items: &[Value]) {
             for item in items {
                 database.execute(&insert, [item.to_string()]).unwrap();
             }
+            database.commit().unwrap();
         }
     }
 }

@@ -36,6 +36,7 @@ mod mcp_registry;
 mod mcp_server;
 mod openapi;
 mod packs;
+mod publish_crash;
 mod records;
 mod requests;
 mod rollouts;
