@@ -11,6 +11,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod approval_gate;
 mod approvals;
 mod approved_actions;
 mod architecture;
