@@ -11,17 +11,25 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod approval_gate;
 mod approvals;
 mod approved_actions;
 mod architecture;
+mod authoring;
+mod authorization;
 mod cases;
 mod cli_agent;
+mod cli_approval;
+mod cli_backtest;
 mod cli_evaluate;
 mod cli_policy;
+mod cli_policy_signing;
 mod commands;
 mod components;
+mod console;
 mod durability;
 mod hook;
+mod inventory;
 mod listening;
 mod lists;
 mod mcp_client;
@@ -30,8 +38,11 @@ mod mcp_server;
 mod oidc_provider;
 mod openapi;
 mod packs;
+mod publish_crash;
 mod records;
 mod requests;
+mod rollouts;
 mod sessions;
 mod stores;
 mod support;
+mod tokens;

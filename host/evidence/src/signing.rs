@@ -62,6 +62,7 @@ impl fmt::Display for Secret {
 
 /// How a manifest is signed.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a process holds one or two of them")]
 pub enum Signing {
     /// `SHA256`: a digest, which shows damage but not who made the bundle.
     Checksum,

@@ -151,17 +151,10 @@ pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
 #[must_use]
 pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Timestamp) -> Object {
     let mut record = request_approval(request, now);
-    let reason = json!(by.reason);
-    record.insert(
-        "history".to_owned(),
-        json!([
-            event("requested", &by.actor, now, &reason),
-            decision_event("approved", by, now),
-            decision_event("break_glass", by, now),
-        ]),
-    );
+    push_history(&mut record, decision_event("approved", by, now));
+    push_history(&mut record, decision_event("break_glass", by, now));
     record.insert("break_glass".to_owned(), json!(true));
-    record.insert("break_glass_reason".to_owned(), reason);
+    record.insert("break_glass_reason".to_owned(), json!(by.reason));
     settle(&mut record, ApprovalState::BreakGlass, by, now);
     record
 }
@@ -281,9 +274,8 @@ pub fn approval_summary(record: &Object) -> Value {
 /// # Errors
 /// [`ApprovalConflict::OtherDecision`] if the decision has an id and the approval is for another one.
 pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, ApprovalConflict> {
-    if let Some(id) = text(&decision, "decision_id")
-        && text(record, "decision_id") != Some(id)
-    {
+    let id = decision.get("decision_id").filter(|id| !id.is_null() && **id != json!(""));
+    if id.is_some_and(|id| record.get("decision_id") != Some(id)) {
         return Err(ApprovalConflict::OtherDecision);
     }
     let mut refs: Vec<String> = texts(decision.get("evidence_refs")).collect();

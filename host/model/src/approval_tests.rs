@@ -100,6 +100,7 @@ fn breaking_the_glass_tells_its_story() {
     let record = break_glass_approval(request(1), &by("ann"), at(0));
     let events: Vec<_> = record["history"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
     assert_eq!(events, ["requested", "approved", "break_glass"]);
+    assert_eq!((&record["history"][0]["reason"], &record["break_glass_reason"]), (&json!("why"), &json!("fine")));
     assert_eq!((record["state"].as_str(), record["break_glass"].as_bool()), (Some("break_glass"), Some(true)));
     assert!(authorizes(&record, at(1)));
 }
@@ -112,8 +113,10 @@ fn a_decision_takes_the_approval_along() {
     assert_eq!(attached["approval"]["break_glass"], json!(false));
     assert_eq!(attached["approval"]["decided_by"], Value::Null);
     assert_eq!(attached["evidence_refs"].as_array().unwrap().len(), 2);
-    let other = members(json!({"decision_id": "dec_2"}));
-    assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
+    for id in [json!("dec_2"), json!(1), json!(["dec_1"])] {
+        let other = members(json!({"decision_id": id}));
+        assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
+    }
 }
 
 #[test]

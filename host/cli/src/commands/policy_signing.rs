@@ -24,7 +24,8 @@ pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
     };
     let policy = policy_file(&args.path);
     let bytes = read(&policy)?;
-    cavra_packs::read_policy(&policy).context("only a policy is signed")?;
+    let document = cavra_packs::read_policy(&policy).context("only a policy is signed")?;
+    ensure!(document.is_object(), "{} is no policy; only a policy is signed", policy.display());
     let document = Value::Object(sign_policy(&bytes, &signing, &args.signer, Timestamp::now()));
     let file = signature_file(&policy);
     write_whole(&file, &pretty(&document))?;

@@ -127,6 +127,7 @@ impl Approvals {
         let by = statement.decided_by(caller, reason)?;
         let approver_group = statement.approver_group.clone().unwrap_or_else(|| BREAK_GLASS_GROUP.to_owned());
         let decision = decision_of(body)?;
+        caller.is_no_machine()?;
         if let Some(identity) = &caller.identity {
             let repository = intake::repository(&decision);
             let subject = DecisionSubject { repository, approver_group: &approver_group, break_glass: true };
@@ -151,6 +152,7 @@ impl Approvals {
         pending(&record)?;
         let statement = Statement::read(body)?;
         let by = statement.ruling_by(caller, ruling)?;
+        caller.is_no_machine()?;
         if let Some(identity) = &caller.identity {
             self.check_decider(identity, &record, ruling)?;
         }
