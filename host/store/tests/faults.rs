@@ -38,8 +38,9 @@ fn decision(id: &str) -> Object {
 }
 
 fn insert(store: &RecordStore, id: &str) -> Result<(), StoreError> {
-    let record = decision(id);
+    let (record, leaf) = (decision(id), id.to_owned());
     store.transact_blocking(move |tx| {
+        tx.append(leaf)?;
         let count = tx.get(&SESSIONS, "s")?.map_or(0, |session| session["decision_count"].as_u64().unwrap());
         tx.insert(&DECISIONS, record)?;
         let session = json!({"session_id": "s", "decision_count": count + 1});
@@ -54,6 +55,19 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn total(store: &RecordStore) -> u64 {
     let page = block_on(store.list(&DECISIONS, Query { limit: 1, ..Query::default() })).unwrap();
     page.total
+}
+
+/// Every record has its leaf in the log and every leaf its record.
+#[track_caller]
+fn assert_logged(store: &RecordStore, case: &str) {
+    let mut leaves = block_on(store.leaves(0..u64::MAX)).unwrap();
+    assert_eq!(block_on(store.log_size()).unwrap(), leaves.len() as u64, "{case}");
+    leaves.sort();
+    let all = Query { limit: u64::MAX, ..Query::default() };
+    let records = block_on(store.list(&DECISIONS, all)).unwrap().items;
+    let mut ids: Vec<_> = records.iter().map(|record| record["decision_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(leaves, ids, "{case}");
 }
 
 /// The content of every file below a directory, to see that nothing was touched.
@@ -370,6 +384,7 @@ fn processes_never_lose_each_others_writes() {
         assert_eq!(total(&store), 200, "{file}");
         let session = block_on(store.get(&SESSIONS, "s")).unwrap().unwrap();
         assert_eq!(session["decision_count"], 200, "{file}: reading and writing was one step");
+        assert_logged(&store, file);
     }
 }
 
@@ -408,6 +423,7 @@ fn a_killed_process_loses_nothing_it_acknowledged() {
             }
             let session = block_on(store.get(&SESSIONS, "s")).unwrap().unwrap();
             assert_eq!(session["decision_count"], total(&store), "{file}, round {round}: no half transaction");
+            assert_logged(&store, file);
             block_on(store.check()).unwrap();
         }
     }
@@ -426,6 +442,7 @@ fn a_full_disk_is_refused_and_nothing_is_lost() {
         let store = RecordStore::open(location(&place), &KINDS).unwrap();
         assert_eq!(total(&store), count, "{file}");
         insert(&store, "more").unwrap();
+        assert_logged(&store, file);
         assert!(!directory.path().join("activity.json.tmp").exists());
     }
 }
