@@ -38,7 +38,7 @@ pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
 pub use evidence_log::{
     Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
-    RecordFault, audit, audit_records, full_path,
+    RecordFault, audit, audit_records, full_path, log_store,
 };
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;

@@ -6,6 +6,7 @@
 mod gate;
 mod intake;
 mod messages;
+mod publications;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,7 @@ pub use gate::{ActionClaim, Claim, may_decide};
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
 pub use messages::{approval_messages, approval_requests};
+pub use publications::Publication;
 
 /// The kinds of an approval store.
 pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];

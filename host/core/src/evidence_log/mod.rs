@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
 use cavra_model::{APPROVALS, DECISIONS, Kind, Object, Timestamp};
-use cavra_store::RecordStore;
+use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::CoreError;
+use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, Settings};
 
 pub use audit::{Audit, RecordAudit, RecordFault, audit, audit_records};
 pub use error::LogError;
@@ -33,6 +33,16 @@ const WINDOW: u64 = 512;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
 pub static LOGS: [(&str, &Kind); 2] = [("activity", &DECISIONS), ("approvals", &APPROVALS)];
+
+/// The store of a log, and the kinds of records in it.
+#[must_use]
+pub fn log_store(settings: &Settings, name: &str) -> (Location, &'static [&'static Kind]) {
+    if name == "approvals" {
+        (settings.approvals.clone(), &APPROVAL_KINDS)
+    } else {
+        (settings.activity.clone(), &ACTIVITY_KINDS)
+    }
+}
 
 /// The logs of the stores, and the key they are signed with.
 #[derive(Clone)]
@@ -71,10 +81,24 @@ impl EvidenceLog {
         Self { keyring, logs: stores.into_iter().map(log).collect() }
     }
 
-    /// The key and what is remembered beside it.
-    #[must_use]
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The logs of this installation, in stores of their own.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub fn open(settings: &Settings) -> Result<Self, CoreError> {
+        let open = |(name, _): &(&'static str, &Kind)| {
+            let (location, kinds) = log_store(settings, name);
+            Ok((*name, RecordStore::open(location, kinds)?))
+        };
+        let stores = LOGS.iter().map(open).collect::<Result<_, CoreError>>()?;
+        Ok(Self::new(Keyring::new(settings.evidence_log_key.clone()), stores))
+    }
+
+    /// Closes the stores.
+    pub async fn close(&self) {
+        for log in &*self.logs {
+            log.store.close().await;
+        }
     }
 
     fn log(&self, name: &str) -> Result<&Log, CoreError> {
