@@ -8,7 +8,7 @@ use cavra_model::{
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::Value;
 
-use crate::{CoreError, check_id};
+use crate::{CoreError, Leaf, LogEvent, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
 /// bits a single collision is already rare.
@@ -33,14 +33,19 @@ impl Activity {
         &self.store
     }
 
-    /// Stores a decision and folds it into its session; durable when it returns.
+    /// Stores a decision with its leaf of the evidence log and folds it into its session; durable when it returns.
     ///
     /// # Errors
-    /// [`CoreError::Store`]; then neither is stored.
+    /// [`CoreError::Store`]; then nothing is stored.
     pub async fn record(&self, mut decision: DecisionRecord) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
             let object = to_object(&decision)?;
-            match self.store.transact(move |tx| store_decision(tx, object)).await {
+            let leaf = Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text();
+            let store = move |tx: &mut dyn Transaction| {
+                tx.append(leaf)?;
+                store_decision(tx, object)
+            };
+            match self.store.transact(store).await {
                 Err(StoreError::Exists) => renew_id(&mut decision),
                 other => return Ok(other.map(|()| decision)?),
             }

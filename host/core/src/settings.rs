@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::CoreError;
 
+/// Where the key of the evidence log is unless told.
+const DEFAULT_LOG_KEY: &str = ".cavra/keys/evidence-log-ed25519.pem";
+
 /// One environment variable.
 #[derive(Debug)]
 pub struct Setting {
@@ -41,6 +44,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
     setting("CAVRA_CACHE_DIR", "the user's cache directory", "Where compiled policy packs are kept; `off` keeps none."),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
+    setting("CAVRA_EVIDENCE_LOG_KEY", DEFAULT_LOG_KEY, "Key that signs the evidence log; made on first start."),
     setting("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
     setting(
         "CAVRA_INVENTORY_DB",
@@ -84,6 +88,8 @@ pub struct Settings {
     pub policy_file: Option<PathBuf>,
     /// Cache of compiled packs; `None` keeps none.
     pub cache_dir: Option<PathBuf>,
+    /// Key of the evidence log.
+    pub evidence_log_key: PathBuf,
     /// Time an agent hook may take before it refuses.
     pub hook_deadline: Duration,
     /// Approvals.
@@ -152,6 +158,7 @@ impl Settings {
             policy_dir: path("CAVRA_POLICY_DIR"),
             policy_file: path("CAVRA_POLICY"),
             cache_dir,
+            evidence_log_key: path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_else(|| DEFAULT_LOG_KEY.into()),
             hook_deadline,
         })
     }

@@ -184,6 +184,18 @@ pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
     true
 }
 
+/// Marks a broken glass that has run out as ended; answers whether it did. It stays a `break_glass` approval.
+pub fn end_break_glass(record: &mut Object, now: Timestamp) -> bool {
+    let broken = state(record) == Some(ApprovalState::BreakGlass);
+    if !broken || record.contains_key("break_glass_ended_at") || !has_lapsed(record, now) {
+        return false;
+    }
+    let moment = text(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
+    record.insert("break_glass_ended_at".to_owned(), json!(moment));
+    push_history(record, event("break_glass_ended", "system", moment, &json!("the time for it has run out")));
+    true
+}
+
 /// Applies a ruling to a pending approval. An approval that needs several people stays pending until enough have
 /// approved; one denial is enough to deny.
 ///

@@ -167,3 +167,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_broken_glass_ends_once() {
+    let mut record = break_glass_approval(request(1), &by("ann"), at(0));
+    assert!(!end_break_glass(&mut record, at(23)));
+    assert!(end_break_glass(&mut record, at(30)));
+    assert_eq!((&record["state"], &record["break_glass_ended_at"]), (&json!("break_glass"), &json!(at(24))));
+    assert_eq!(record["history"].as_array().unwrap().last().unwrap()["event"], "break_glass_ended");
+    assert!(!end_break_glass(&mut record, at(31)), "once");
+    let mut pending = request_approval(request(1), at(0));
+    assert!(!end_break_glass(&mut pending, at(30)));
+}
