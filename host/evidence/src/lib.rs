@@ -6,6 +6,7 @@
 
 mod attestation;
 mod bundle;
+mod checks;
 mod compliance;
 mod directory;
 mod documents;
@@ -19,6 +20,7 @@ mod tally;
 
 pub use attestation::{pr_attestation, session_comment};
 pub use bundle::{Bundle, MANIFEST};
+pub use checks::{Check, CheckStatus, Findings, Report};
 pub use compliance::compliance_mapping;
 pub use directory::BundleError;
 pub use documents::{PRODUCT, TAGLINE, evidence_document, siem_event, summary};
