@@ -1,6 +1,7 @@
 //! The command line. Contract 10, sections 12 and 13; contract 20, section 3.9.
 
 mod approval;
+mod evidence;
 mod signing;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use evidence::{BundleArgs, EvidenceCommand, KeypairArgs};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
@@ -37,6 +39,9 @@ pub enum Command {
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Make, verify and export evidence.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -9,6 +9,7 @@ use cavra_model::random_hex;
 use thiserror::Error;
 
 use crate::bundle::MANIFEST;
+use crate::files::sync_directory;
 
 /// A bundle was not written.
 #[derive(Debug, Error)]
@@ -114,9 +115,4 @@ fn discard(directory: &Path, names: &[&str]) {
         let _ = fs::remove_file(directory.join(name));
     }
     let _ = fs::remove_dir(directory);
-}
-
-/// Makes the names in a directory durable, on systems where a directory can be opened.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

@@ -2,7 +2,8 @@
 //! Contract 30, sections 3 to 5.
 //!
 //! Rendering is pure and deterministic: the same session, decisions and time give the same bytes, so that a document
-//! can be checked by rendering it again. Only [`Bundle::write`] touches the file system.
+//! can be checked by rendering it again. Only `directory`, `files` and
+//! `folder` touch the file system.
 
 mod attestation;
 mod bundle;
@@ -10,6 +11,8 @@ mod checks;
 mod compliance;
 mod directory;
 mod documents;
+mod files;
+mod folder;
 mod json;
 mod keys;
 mod markdown;
@@ -24,6 +27,8 @@ pub use checks::{Check, CheckStatus, Findings, Report};
 pub use compliance::compliance_mapping;
 pub use directory::BundleError;
 pub use documents::{PRODUCT, TAGLINE, evidence_document, siem_event, summary};
+pub use files::{ReadError, WriteError, create_private_file, read_file, write_file, write_private_file};
+pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES, Measured};
 pub use json::pretty;
 pub use keys::{InvalidKey, PublicKey, SigningKey};
 pub use policy_signature::{PolicySignatureError, PolicyTrust, PolicyVerdict, sign_policy, verify_policy};

@@ -6,6 +6,7 @@ mod backtest;
 mod config;
 mod documents;
 mod evaluate;
+mod evidence;
 mod init;
 mod policy;
 mod policy_checks;
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => policy::run(command),
         Command::Approval(args) => approval::run(args),
         Command::Agent(command) => agent::run(command),
+        Command::Evidence(command) => evidence::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Serve(args) => serve::run(&args),
