@@ -20,9 +20,11 @@ mod policy_signature;
 mod retention;
 mod signing;
 mod tally;
+mod trust;
+mod verify;
 
 pub use attestation::{pr_attestation, session_comment};
-pub use bundle::{Bundle, MANIFEST};
+pub use bundle::{BUNDLE_FILES, Bundle, MANIFEST};
 pub use checks::{Check, CheckStatus, Findings, Report};
 pub use compliance::compliance_mapping;
 pub use directory::BundleError;
@@ -32,5 +34,7 @@ pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES
 pub use json::pretty;
 pub use keys::{InvalidKey, PublicKey, SigningKey};
 pub use policy_signature::{PolicySignatureError, PolicyTrust, PolicyVerdict, sign_policy, verify_policy};
-pub use retention::{InvalidRetention, Retention, retention_document};
+pub use retention::{InvalidRetention, Retention, retention_document, retention_markdown};
 pub use signing::{EmptySecret, Secret, Signing};
+pub use trust::{TrustError, TrustRoot, TrustRoots, TrustStatus, trust_root_bundle};
+pub use verify::{Expectations, ManifestTrust, verify_bundle};

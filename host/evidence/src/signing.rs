@@ -90,9 +90,7 @@ impl Signing {
     /// The envelope for `document`, over its spaced canonical form without its own `signature` member.
     #[must_use]
     pub fn envelope(&self, document: &Object) -> Object {
-        let mut unsigned = document.clone();
-        unsigned.remove("signature");
-        let message = canonical_spaced(&Value::Object(unsigned));
+        let message = signed_text(document);
         let members = match self {
             Self::Checksum => vec![("value", Digest::of(message).hex().to_owned())],
             Self::Hmac(key) => {
@@ -113,6 +111,13 @@ impl Signing {
         let envelope = self.envelope(document);
         document.insert("signature".to_owned(), Value::Object(envelope));
     }
+}
+
+/// What a signature of `document` is over: its spaced canonical form without its own `signature` member.
+pub(crate) fn signed_text(document: &Object) -> String {
+    let mut unsigned = document.clone();
+    unsigned.remove("signature");
+    canonical_spaced(&Value::Object(unsigned))
 }
 
 #[cfg(test)]
