@@ -226,13 +226,23 @@ impl TrustRoots {
         sorted(roots).map(Self::Many)
     }
 
-    /// The root with this id and this key.
-    pub(crate) fn select(&self, key_id: &str, fingerprint: &str) -> Option<&TrustRoot> {
-        let roots = match self {
+    fn all(&self) -> &[TrustRoot] {
+        match self {
             Self::One(root) => std::slice::from_ref(&**root),
             Self::Many(roots) => roots,
-        };
-        roots.iter().find(|root| root.key_id == key_id && root.public_key.fingerprint() == fingerprint)
+        }
+    }
+
+    /// The keys that verify what is signed `now`: for documents that do not say when they were signed.
+    #[must_use]
+    pub fn active_keys(&self, now: Timestamp) -> Vec<PublicKey> {
+        let verifies = |root: &&TrustRoot| root.status == TrustStatus::Active && root.standing(None, now).is_ok();
+        self.all().iter().filter(verifies).map(|root| root.public_key.clone()).collect()
+    }
+
+    /// The root with this id and this key.
+    pub(crate) fn select(&self, key_id: &str, fingerprint: &str) -> Option<&TrustRoot> {
+        self.all().iter().find(|root| root.key_id == key_id && root.public_key.fingerprint() == fingerprint)
     }
 }
 
