@@ -54,7 +54,7 @@ fn cell(cell: &Cell) -> String {
         value => format!("<code>{}</code>", escape(value)),
     };
     match cell {
-        Cell::Words(words) => escape(words),
+        Cell::Words(text) | Cell::Prose(text) => escape(text),
         Cell::Value(value) => code(value),
         Cell::Values(values) => values.iter().map(|value| code(value)).collect::<Vec<_>>().join(", "),
         Cell::Verdict(verdict) => {

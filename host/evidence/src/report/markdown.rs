@@ -28,7 +28,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 
 fn cell(cell: &Cell) -> String {
     match cell {
-        Cell::Words(words) => plain(words),
+        Cell::Words(text) | Cell::Prose(text) => plain(text),
         Cell::Value(value) => code(value),
         Cell::Values(values) => values.iter().map(|value| code(value)).collect::<Vec<_>>().join(", "),
         Cell::Verdict(verdict) if verdict.contains(' ') => format!("**{}**", plain(verdict)),

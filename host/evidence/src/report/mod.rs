@@ -35,8 +35,10 @@ struct Section {
 enum Cell {
     /// Our own words.
     Words(String),
-    /// What somebody else chose.
+    /// What somebody else chose: a name, a path, a command.
     Value(String),
+    /// What somebody else wrote: a sentence.
+    Prose(String),
     /// Several values.
     Values(Vec<String>),
     /// A verdict, which is shown so that it stands out.
@@ -109,7 +111,7 @@ fn overview(evidence: &Object, manifest: &Object, decisions: &[Object]) -> Secti
 fn integrity(verified: &Report) -> Section {
     let verdict = if verified.is_valid() { "intact" } else { "not intact" };
     let mut lines = vec![Cell::Verdict(verdict.to_owned())];
-    lines.extend(verified.errors().iter().chain(verified.warnings()).map(|found| value(found)));
+    lines.extend(verified.errors().iter().chain(verified.warnings()).map(|found| Cell::Prose(found.clone())));
     let rows = verified.checks().iter().map(|(name, status)| vec![words(*name), words(status.as_str())]).collect();
     Section { heading: "Integrity", lines, columns: &["Check", "Result"], rows }
 }
@@ -124,7 +126,7 @@ fn table(decisions: &[Object]) -> Section {
             Cell::Verdict(text(decision, "decision").to_owned()),
             of("severity"),
             of("rule_id"),
-            of("reason"),
+            Cell::Prose(text(decision, "reason").to_owned()),
         ]
     };
     Section {
