@@ -21,6 +21,7 @@ mod cli_policy;
 mod commands;
 mod components;
 mod durability;
+mod evidence_cli;
 mod hook;
 mod listening;
 mod lists;
