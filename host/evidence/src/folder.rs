@@ -9,6 +9,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::strict::read_json;
+
 /// The largest file of a bundle that is read.
 pub const MAX_BUNDLE_FILE_BYTES: u64 = 256 << 20;
 
@@ -118,7 +120,7 @@ impl BundleFolder {
     /// # Errors
     /// [`BundleFileError`] with the path, for people.
     pub fn json(&self, name: &str) -> Result<Value, BundleFileError> {
-        let read = || serde_json::from_slice(&self.read(name)?).map_err(FileFault::Json);
+        let read = || read_json(&self.read(name)?).map_err(FileFault::Json);
         read().map_err(|fault| BundleFileError { path: self.path.join(name), fault })
     }
 

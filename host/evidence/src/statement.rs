@@ -11,6 +11,7 @@ use crate::bundle::{BUNDLE_FILES, EVIDENCE, MANIFEST};
 use crate::checks::{Check, Report};
 use crate::dsse::{open_envelope, sign_envelope};
 use crate::folder::{BundleFileError, BundleFolder, FileFault};
+use crate::strict::read_json;
 use crate::tally::{Tally, text};
 use crate::{PublicKey, SigningKey};
 
@@ -76,9 +77,9 @@ pub fn attest_bundle(folder: &BundleFolder, key: &SigningKey, key_id: &str) -> R
 #[must_use]
 pub fn verify_statement(directory: &Path, envelope: &Value, keys: &[&PublicKey]) -> Report {
     let opened = open_envelope(envelope, PAYLOAD_TYPE, keys);
-    let statement = opened.map_err(|error| error.to_string()).and_then(|(payload, _)| {
-        serde_json::from_slice::<Value>(&payload).map_err(|_| "the statement is not JSON".to_owned())
-    });
+    let statement = opened
+        .map_err(|error| error.to_string())
+        .and_then(|(payload, _)| read_json(&payload).map_err(|_| "the statement is not JSON".to_owned()));
     Report::of(&Subject { folder: BundleFolder::open(directory).ok(), statement }, &CHECKS)
 }
 

@@ -1,4 +1,4 @@
-//! Exports for SIEM systems: golden files, and the published schema of OCSF.
+//! Exports for SIEM systems: golden files, and the published schemas of OCSF and ECS.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test helpers may fail loudly")]
 
 mod support;
@@ -117,4 +117,61 @@ fn ocsf_events_are_valid_by_the_published_schema() {
         [7, 8, 9, 10].map(action),
         [("Allowed", "Alert"), ("Observed", "Logged"), ("Allowed", "Approved"), ("Denied", "Blocked")]
     );
+}
+
+/// Names of everything in a value that is not an object, joined by dots.
+fn leaves(value: &Value, name: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                let dot = if name.is_empty() { "" } else { "." };
+                leaves(value, &format!("{name}{dot}{member}"), found);
+            }
+        }
+        _ => found.push(name.to_owned()),
+    }
+}
+
+/// Fields that Elastic defines as beta, in `schemas/gen_ai.yml` of the schema's repository.
+const BETA: [&str; 6] = [
+    "gen_ai.agent.id",
+    "gen_ai.agent.name",
+    "gen_ai.operation.name",
+    "gen_ai.tool.call.id",
+    "gen_ai.tool.name",
+    "gen_ai.tool.type",
+];
+
+/// `tests/ecs-9.4.0` holds the fields of the npm package `@elastic/ecs` 9.4.0 with the values it allows.
+#[test]
+fn ecs_events_have_only_published_fields() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ecs-9.4.0/fields.json");
+    let published: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let allowed = |field: &str| published["allowed"][field].as_array().unwrap();
+    let is_allowed = |field: &str, value: &Value| allowed(field).iter().any(|row| row["name"] == *value);
+    let written = files(&all_kinds(), &["ecs"]);
+    let mut beta = BTreeMap::new();
+    for line in written["ecs-events.ndjson"].lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let mut names = Vec::new();
+        leaves(&event, "", &mut names);
+        for name in names {
+            let is_beta = BETA.contains(&name.as_str());
+            *beta.entry(is_beta).or_insert(0) += 1;
+            let known = published["fields"].get(&name).is_some() || is_beta || name.starts_with("labels.");
+            assert!(known, "{name} is no field: {event}");
+        }
+        assert_eq!(event["ecs"]["version"], "9.4.0");
+        for field in ["kind", "outcome"] {
+            assert!(is_allowed(&format!("event.{field}"), &event["event"][field]), "{event}");
+        }
+        let categories = event["event"]["category"].as_array().unwrap();
+        let rows: Vec<_> = allowed("event.category").iter().filter(|row| categories.contains(&row["name"])).collect();
+        assert_eq!(rows.len(), categories.len(), "{event}");
+        for kind in event["event"]["type"].as_array().unwrap() {
+            let expected = rows.iter().any(|row| row["types"].as_array().unwrap().contains(kind));
+            assert!(is_allowed("event.type", kind) && expected, "{kind}: {event}");
+        }
+    }
+    assert_eq!(beta.len(), 2, "both kinds of fields were seen");
 }

@@ -182,6 +182,14 @@ fn every_change_of_the_manifest_is_named() {
             }
             tried += 1;
         }
+        // Two members of one name, of which one reader takes the first and another the last.
+        for member in ["signer", "files", "signature"] {
+            fs::write(bundle.file(MANIFEST), manifest.to_string().replacen('{', &format!("{{\"{member}\":[],"), 1))
+                .unwrap();
+            let report = verify_bundle(&bundle.path(), &expected);
+            assert!(report.errors()[0].contains("is there twice"), "{way}: {member}: {report:?}");
+            tried += 1;
+        }
         // Whitespace and order are not what is signed.
         fs::write(bundle.file(MANIFEST), serde_json::to_string_pretty(&manifest).unwrap()).unwrap();
         assert!(verify_bundle(&bundle.path(), &expected).is_valid(), "{way}");

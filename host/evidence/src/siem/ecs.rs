@@ -1,19 +1,20 @@
-//! Elastic Common Schema, with the `gen_ai` fields that are beta since 9.1.
+//! Elastic Common Schema, with its `gen_ai` fields, which are beta.
 
 use cavra_model::Digest;
 use serde_json::{Map, Value, json};
 
 use super::event::{Effect, SecurityEvent};
 
-const VERSION: &str = "9.1.0";
+const VERSION: &str = "9.4.0";
 
 pub fn encode(event: &SecurityEvent<'_>) -> Value {
-    let (category, verb) = match event.action_type {
-        "execute_command" => ("process", "start"),
-        "read_file" => ("file", "access"),
-        "write_file" => ("file", "change"),
-        "mcp_tool_call" => ("api", "access"),
-        _ => ("api", "change"),
+    // Whatever an agent does, it does by calling a tool; what the call is about comes first.
+    let (categories, verb): (&[&str], _) = match event.action_type {
+        "execute_command" => (&["process", "api"], "start"),
+        "read_file" => (&["file", "api"], "access"),
+        "write_file" => (&["file", "api"], "change"),
+        "mcp_tool_call" => (&["api"], "access"),
+        _ => (&["api"], "change"),
     };
     let allowed = if event.effect.permits() { "allowed" } else { "denied" };
     let mut out = json!({
@@ -22,7 +23,7 @@ pub fn encode(event: &SecurityEvent<'_>) -> Value {
         "message": event.headline(),
         "event": {
             "kind": if event.effect.permits() { "event" } else { "alert" },
-            "category": [category],
+            "category": categories,
             "type": [verb, allowed],
             "action": format!("{}-{}", event.action_type, event.verdict),
             // As the producer sees it: a refused action did not succeed, and of an allowed one nothing is known yet.

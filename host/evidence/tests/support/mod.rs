@@ -1,4 +1,5 @@
 //! A fixed set of decisions, and golden files.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use cavra_evidence::{
-    Distribution, TRUST_ROOTS, TrustRoot, TrustRoots, pretty, read_file, trust_root_bundle, write_file,
+    Distribution, TRUST_ROOTS, TrustRoot, TrustRoots, pretty, read_file, read_json, trust_root_bundle, write_file,
 };
 use cavra_model::Timestamp;
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<TrustRoot>> {
 
 fn read_value(file: &Path) -> anyhow::Result<Value> {
     let bytes = read_file(file, MAX_KEY_BYTES)?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", file.display()))
+    read_json(&bytes).with_context(|| format!("{} is not JSON", file.display()))
 }
 
 fn write(file: &Path, document: &Value, format: Json) -> anyhow::Result<ExitCode> {

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_evidence::{
-    Expectations, ManifestTrust, PublicKey, Report, Secret, pretty, read_file, verify_attestation, verify_bundle,
-    verify_statement, visible,
+    Expectations, ManifestTrust, PublicKey, Report, Secret, pretty, read_file, read_json, verify_attestation,
+    verify_bundle, verify_statement, visible,
 };
 use cavra_model::Timestamp;
-use serde_json::Value;
 
 use super::{MAX_KEY_BYTES, keys, trust, write_files};
 use crate::args::{Json, TrustArgs, VerifyArgs, VerifyStatementArgs};
@@ -44,7 +43,7 @@ pub fn attestation(bundle: &Path, output: &Path, format: Json) -> anyhow::Result
 pub fn statement(args: &VerifyStatementArgs) -> anyhow::Result<ExitCode> {
     let bytes = read_file(&args.statement, MAX_KEY_BYTES)?;
     let name = args.statement.display();
-    let envelope: Value = serde_json::from_slice(&bytes).with_context(|| format!("{name} is not JSON"))?;
+    let envelope = read_json(&bytes).with_context(|| format!("{name} is not JSON"))?;
     let report = verify_statement(&args.bundle, &envelope, &statement_keys(args)?.iter().collect::<Vec<_>>());
     answer(&report, "statement", args.json)
 }
