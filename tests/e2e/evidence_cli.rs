@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Output, assert_timestamp, keys, sha256, strings, text};
+use crate::support::{Home, Output, assert_timestamp, keys, repository, sha256, strings, text};
 
 const FILES: [&str; 7] = [
     "evidence.json",
@@ -433,21 +433,12 @@ fn an_attestation_is_checked_against_the_evidence() {
     assert_eq!(strings(&refused["errors"]), ["missing pr-attestation.md", "missing evidence.json"]);
 }
 
-/// Somebody else's implementation: nothing in it comes from cavra.
-const VERIFIER: &str = r#"
-import base64, hashlib, json, pathlib, sys
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-envelope = json.load(open(sys.argv[1]))
-kind, body = envelope["payloadType"].encode(), base64.standard_b64decode(envelope["payload"])
-signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
-key = load_pem_public_key(open(sys.argv[2], "rb").read())
-key.verify(base64.standard_b64decode(envelope["signatures"][0]["sig"]), signed)
-statement = json.loads(body)
-files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in pathlib.Path(sys.argv[3]).iterdir()}
-assert {subject["name"]: subject["digest"]["sha256"] for subject in statement["subject"]} == files
-print(json.dumps(statement))
-"#;
+/// The program that the documentation gives to people who do not have cavra.
+fn documented_verifier() -> String {
+    let page = std::fs::read_to_string(repository().join("docs/evidence.md")).unwrap();
+    let program = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    program.to_owned()
+}
 
 #[test]
 fn a_third_party_verifies_a_statement() {
@@ -466,7 +457,7 @@ fn a_third_party_verifies_a_statement() {
     if available.is_ok_and(|output| output.status.success()) {
         let verify = || {
             let paths = [home.join(envelope), home.join(PUBLIC), home.join(LATEST)];
-            Command::new("python3").args(["-c", VERIFIER]).args(paths).output().unwrap()
+            Command::new("python3").args(["-c", &documented_verifier()]).args(paths).output().unwrap()
         };
         let output = verify();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -13,6 +13,9 @@ use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::local::{Local, action_request};
 use crate::output::{print_json, print_line, print_text};
 
+/// The largest audit file.
+const MAX_AUDIT_BYTES: u64 = 64 << 20;
+
 /// The audit file `session-<id>.json`.
 #[derive(Serialize, Deserialize)]
 struct Audit {
@@ -104,8 +107,9 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
 
 fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
     let path = audit_path(directory, session_id)?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let audit: Object = serde_json::from_str(&text).with_context(|| format!("{} is no audit file", path.display()))?;
+    let bytes = cavra_evidence::read_file(&path, MAX_AUDIT_BYTES)?;
+    let audit: Object =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no audit file", path.display()))?;
     match format {
         "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
         "json" => print_json(&audit)?,

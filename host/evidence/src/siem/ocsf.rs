@@ -51,6 +51,7 @@ pub fn encode(event: &SecurityEvent<'_>) -> Value {
         "status_detail": event.reason,
         "actor": {
             "app_name": present(event.agent),
+            "app_uid": present(event.agent),
             "user": { "name": present(event.actor), "type_id": 0, "type": "Unknown" },
             "session": { "uid": event.session },
         },
