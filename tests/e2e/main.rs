@@ -22,6 +22,7 @@ mod commands;
 mod components;
 mod durability;
 mod evidence_cli;
+mod evidence_documents;
 mod hook;
 mod listening;
 mod lists;

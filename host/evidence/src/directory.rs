@@ -26,7 +26,7 @@ pub enum BundleError {
     #[error("{} is no directory that a bundle could replace", .0.display())]
     NotADirectory(PathBuf),
     /// The file system refused.
-    #[error("cannot write the evidence bundle {}: {source}", path.display())]
+    #[error("cannot write the evidence bundle {}", path.display())]
     Io {
         /// The directory asked for.
         path: PathBuf,

@@ -17,7 +17,7 @@ pub enum WriteError {
     #[error("{} is no file name", .0.display())]
     NoName(PathBuf),
     /// The file system refused.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum ReadError {
         limit: u64,
     },
     /// The file system refused.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -4,61 +4,16 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cavra_evidence::{
-    BUNDLE_FILES, Bundle, Expectations, MANIFEST, ManifestTrust, Report, Retention, Secret, Signing, SigningKey,
-    TrustRoot, TrustRoots, TrustStatus, attest_bundle, trust_root_bundle, verify_attestation, verify_bundle,
-    verify_statement,
+    BUNDLE_FILES, Expectations, MANIFEST, ManifestTrust, Report, Secret, Signing, SigningKey, TrustRoot, TrustRoots,
+    TrustStatus, trust_root_bundle, verify_bundle,
 };
 use cavra_model::Digest;
 use serde_json::{Value, json};
 
-use support::{SESSION, created_at, seven};
-
-/// A bundle on disk.
-struct Written {
-    home: tempfile::TempDir,
-}
-
-impl Written {
-    fn new(signing: &Signing) -> Self {
-        let written = Self { home: tempfile::tempdir().unwrap() };
-        let decisions = seven();
-        let retention = Retention::default();
-        let bundle = Bundle {
-            session_id: SESSION,
-            signer: "équipe",
-            created_at: created_at(),
-            decisions: &decisions,
-            retention,
-        };
-        bundle.write(&written.path(), signing).unwrap();
-        written
-    }
-
-    fn path(&self) -> PathBuf {
-        self.home.path().join("bundle")
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.path().join(name)
-    }
-
-    fn manifest(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.file(MANIFEST)).unwrap()).unwrap()
-    }
-
-    fn set_manifest(&self, manifest: &Value) {
-        fs::write(self.file(MANIFEST), manifest.to_string()).unwrap();
-    }
-
-    /// Signs a manifest as its maker would have.
-    fn sign(&self, mut manifest: Value, signing: &Signing) {
-        signing.sign(manifest.as_object_mut().unwrap());
-        self.set_manifest(&manifest);
-    }
-}
+use support::{Written, created_at};
 
 fn root(key: &SigningKey, key_id: &str) -> TrustRoot {
     TrustRoot {
@@ -444,77 +399,4 @@ fn without_a_manifest_nothing_else_is_said() {
         assert_eq!(found.errors().len(), 1, "{found:?}");
         assert!(found.errors()[0].starts_with(wanted), "{found:?}");
     }
-}
-
-/// Every line of an attestation is one that somebody might like to change.
-#[test]
-fn an_attestation_says_what_the_evidence_says() {
-    let bundle = Written::new(&Signing::Checksum);
-    let original = fs::read_to_string(bundle.file("pr-attestation.md")).unwrap();
-    let errors = |text: &str| {
-        fs::write(bundle.file("pr-attestation.md"), text).unwrap();
-        verify_attestation(&bundle.path()).report.errors().to_vec()
-    };
-    assert_eq!(errors(&original), Vec::<String>::new());
-    const MISMATCH: &str = "attestation does not match evidence";
-    let lines: Vec<&str> = original.lines().collect();
-    for (number, line) in lines.iter().enumerate() {
-        let mut fewer = lines.clone();
-        fewer.remove(number);
-        let mut other = lines.clone();
-        let changed = format!("{line} ");
-        other[number] = &changed;
-        for text in [fewer, other] {
-            assert!(errors(&format!("{}\n", text.join("\n"))).contains(&MISMATCH.to_owned()), "{line}");
-        }
-    }
-    for (text, wanted) in [
-        (original.replace("**block**", "**allow**"), vec![MISMATCH]),
-        (original.replace("Blocked actions: 4", "Blocked actions: 0"), vec![MISMATCH]),
-        (original.replace("**approved**", "**denied**"), vec![MISMATCH]),
-        (format!("{original}\nAll good.\n"), vec![MISMATCH]),
-        (original.replace(SESSION, "run_other"), vec!["session ID mismatch", MISMATCH]),
-        (original.replace("# CAVRA PR", "# PR"), vec!["missing attestation title", MISMATCH]),
-        (original.replace("`.env`", "`.envrc`"), vec!["missing decision target: .env", MISMATCH]),
-    ] {
-        assert_eq!(errors(&text), wanted);
-    }
-    fs::remove_file(bundle.file("pr-attestation.md")).unwrap();
-    let report = verify_attestation(&bundle.path());
-    assert_eq!(report.report.errors(), ["missing pr-attestation.md"]);
-    let document = report.to_value();
-    assert_eq!(document["valid"], false);
-    assert_eq!(document["decision_count"], 7);
-    assert!(report.to_markdown().contains("missing pr-attestation.md"));
-}
-
-#[test]
-fn a_statement_holds_for_its_bundle_and_its_signer() {
-    let key = SigningKey::generate().unwrap();
-    let bundle = Written::new(&Signing::Checksum);
-    let folder = cavra_evidence::BundleFolder::open(&bundle.path()).unwrap();
-    let envelope = attest_bundle(&folder, &key, "k").unwrap();
-    let errors = |envelope: &Value, key: &SigningKey| {
-        verify_statement(&bundle.path(), envelope, &[key.public()]).errors().to_vec()
-    };
-    assert_eq!(errors(&envelope, &key), Vec::<String>::new());
-    assert_eq!(errors(&envelope, &SigningKey::generate().unwrap()), ["envelope signature mismatch"]);
-    for name in BUNDLE_FILES {
-        let original = fs::read(bundle.file(name)).unwrap();
-        fs::write(bundle.file(name), [&original[..], b" "].concat()).unwrap();
-        assert_eq!(errors(&envelope, &key), [format!("checksum mismatch: {name}")]);
-        fs::remove_file(bundle.file(name)).unwrap();
-        assert_eq!(errors(&envelope, &key), [format!("missing file: {name}")]);
-        // A statement from before the file was there does not cover it.
-        if !matches!(name, "evidence.json" | MANIFEST) {
-            let less = attest_bundle(&folder, &key, "k").unwrap();
-            fs::write(bundle.file(name), &original).unwrap();
-            assert_eq!(errors(&less, &key), [format!("file is not covered: {name}")]);
-        }
-        fs::write(bundle.file(name), &original).unwrap();
-    }
-    // Signed by the right key, but about something else.
-    let other = cavra_evidence::sign_envelope(cavra_evidence::PAYLOAD_TYPE, b"{}", &key, "k");
-    assert!(errors(&other, &key).contains(&"predicate type mismatch".to_owned()));
-    assert!(errors(&json!(7), &key) == ["not a DSSE envelope"]);
 }
