@@ -73,6 +73,9 @@ fn documents_made_from_a_bundle() {
     evidence(&home, &["storage-plan", LATEST, "--retention-days", "0"]).fails();
     evidence(&home, &["storage-plan", LATEST, "--azure-account", "a.evil.example/"]).fails();
     evidence(&home, &["storage-plan", "nowhere"]).fails();
+    home.write(&format!("{LATEST}/siem-event.json"), "{}");
+    let refused = evidence(&home, &["storage-plan", LATEST]).fails();
+    assert!(refused.stderr.contains("checksum mismatch: siem-event.json"), "{refused:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The report as one HTML page.
 
-use super::{Cell, Document};
+use super::{Cell, EvidenceReport};
 use crate::markdown::visible;
 
 /// Light and dark as the reader's system has it; tables scroll instead of breaking the page; prints well.
@@ -16,7 +16,7 @@ code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}\
 @media(prefers-color-scheme:dark){.stop{color:#ff8a80}.wait{color:#ffcc66}.go{color:#7fd69b}}\
 @media print{body{max-width:none}}";
 
-pub fn render(document: &Document) -> String {
+pub fn render(document: &EvidenceReport) -> String {
     let title = escape(&document.title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -1,9 +1,9 @@
 //! The report as Markdown.
 
-use super::{Cell, Document};
+use super::{Cell, EvidenceReport};
 use crate::markdown::{code, plain, word};
 
-pub fn render(document: &Document) -> String {
+pub fn render(document: &EvidenceReport) -> String {
     let mut out = format!("# {}\n", document.title);
     for section in &document.sections {
         out.push_str(&format!("\n## {}\n", section.heading));

@@ -17,8 +17,8 @@ use crate::retention::RETENTION;
 use crate::tally::{Tally, text};
 use crate::verify::{Expectations, verify_bundle};
 
-/// A document of headings, lines and tables.
-pub struct Document {
+/// The report as headings, lines and tables.
+pub struct EvidenceReport {
     title: String,
     sections: Vec<Section>,
 }
@@ -45,7 +45,7 @@ enum Cell {
     Verdict(String),
 }
 
-impl Document {
+impl EvidenceReport {
     /// The report about the bundle in a directory, with the outcome of its verification without keys.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use cavra_model::{Object, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use event::SecurityEvent;
+use event::SecurityEvent;
 
 use crate::pretty;
 use crate::tally::text;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use cavra_evidence::{
-    BundleFolder, Document, Expectations, FileFault, Retention, SiemExport, StorageTargets, attest_bundle, pretty,
-    retention_document, retention_markdown, storage_plan_markdown, verify_bundle, write_file,
+    BundleFolder, EvidenceReport, Expectations, FileFault, Retention, SiemExport, StorageTargets, attest_bundle,
+    pretty, retention_document, retention_markdown, storage_plan_markdown, verify_bundle, write_file,
 };
 use cavra_model::Timestamp;
 use serde_json::Value;
@@ -48,6 +48,7 @@ pub fn retention_policy(args: &RetentionPolicyArgs) -> anyhow::Result<ExitCode> 
 }
 
 pub fn storage_plan(args: &StoragePlanArgs) -> anyhow::Result<ExitCode> {
+    check_intact(&args.bundle)?;
     let targets = StorageTargets {
         retention_days: Retention::new(args.retention_days, "", false)?.days(),
         s3_bucket: &args.s3_bucket,
@@ -61,10 +62,16 @@ pub fn storage_plan(args: &StoragePlanArgs) -> anyhow::Result<ExitCode> {
     write_and_list(&args.output, &files, args.json)
 }
 
+/// A damaged bundle is neither attested nor stored for years.
+fn check_intact(bundle: &Path) -> anyhow::Result<()> {
+    let verified = verify_bundle(bundle, &Expectations::keyless());
+    ensure!(verified.is_valid(), "the bundle is not intact: {}", verified.errors().join("; "));
+    Ok(())
+}
+
 pub fn attest(args: &AttestArgs) -> anyhow::Result<ExitCode> {
     let (key, key_id) = keys::private_key_file(&args.private_key, args.key_id.as_deref())?;
-    let verified = verify_bundle(&args.bundle, &Expectations::keyless());
-    ensure!(verified.is_valid(), "only an intact bundle is attested: {}", verified.errors().join("; "));
+    check_intact(&args.bundle)?;
     let envelope = attest_bundle(&BundleFolder::open(&args.bundle)?, &key, &key_id)?;
     write_file(&args.output, pretty(&envelope))?;
     if args.json.json {
@@ -76,7 +83,7 @@ pub fn attest(args: &AttestArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
-    let document = Document::of_bundle(&args.bundle)?;
+    let document = EvidenceReport::of_bundle(&args.bundle)?;
     let text = match args.format {
         ReportFormat::Markdown => document.to_markdown(),
         ReportFormat::Html => document.to_html(),
