@@ -28,6 +28,8 @@ mod commands;
 mod components;
 mod console;
 mod durability;
+mod evidence_cli;
+mod evidence_documents;
 mod evidence_log;
 mod evidence_log_python;
 mod evidence_log_tampering;

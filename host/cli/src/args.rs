@@ -14,8 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
-pub use evidence::{EvidenceCommand, VerifyProofArgs};
 pub use log::{LogCommand, LogVerifyArgs};
+pub use evidence::{
+    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, KeypairArgs, ReportArgs, ReportFormat,
+    RetentionPolicyArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs, VerifyArgs,
+    VerifyProofArgs, VerifyStatementArgs,
+};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
@@ -38,12 +42,12 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Ask for, decide and list approvals.
     Approval(ApprovalArgs),
-    /// Prove what happened.
-    #[command(subcommand)]
-    Evidence(EvidenceCommand),
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Make, verify and export evidence; read and check the evidence log.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -6,7 +6,7 @@ mod backtest;
 mod config;
 mod documents;
 mod evaluate;
-mod evidence_log;
+mod evidence;
 mod init;
 mod policy;
 mod policy_checks;
@@ -29,8 +29,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Approval(args) => approval::run(args),
-        Command::Evidence(command) => evidence_log::run(command),
         Command::Agent(command) => agent::run(command),
+        Command::Evidence(command) => evidence::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Serve(args) => serve::run(&args),

@@ -12,20 +12,13 @@ use cavra_store::{Location, LogFile};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use crate::args::{EvidenceCommand, Json, LogCommand, LogVerifyArgs, VerifyProofArgs};
+use crate::args::{Json, LogCommand, LogVerifyArgs, VerifyProofArgs};
 use crate::output::{print_json, print_line, print_text};
 
 /// Largest checkpoint, proof or record file.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
-pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        EvidenceCommand::Log(command) => log(command),
-        EvidenceCommand::VerifyProof(args) => verify_proof(&args),
-    }
-}
-
-fn log(command: LogCommand) -> anyhow::Result<ExitCode> {
+pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     match command {
         LogCommand::Show(format) => show(format),
         LogCommand::Checkpoint(which) => {
@@ -183,7 +176,7 @@ fn heads(
     Ok(heads)
 }
 
-fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
+pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
     let proof: TlogProof = read(&args.file)?.parse().with_context(|| args.file.display().to_string())?;
     let record = args.record.as_deref().map(record).transpose()?;
     let keys = keys(&args.vkey)?;
