@@ -68,7 +68,7 @@ fn another_action_does_not_pass() {
     let blocked = json!({"action_type": "read_file", "target": ".env", "session_id": "s1", "repository": "pay"});
     let refused = server.decide(&blocked);
     assert_eq!(refused["decision"], "block");
-    let mut named = blocked.clone();
+    let mut named = blocked;
     named["approval_id"] = json!(approved(
         &server,
         &json!({"decision_id": refused["decision_id"], "session_id": "s1",
@@ -100,7 +100,7 @@ fn a_decision_cannot_show_one_action_and_bind_another() {
     let server = serve(&Home::new(), Backend::Json, &[]);
     let asked = server.decide(&action("s1"));
     let digest = server.post("/approvals", &json!({"decision": asked})).ok()["action_digest"].clone();
-    let mut forged = asked.clone();
+    let mut forged = asked;
     forged["target"] = json!("README.md");
     forged["action_digest"] = digest;
     approved(&server, &forged);
