@@ -18,6 +18,7 @@ mod architecture;
 mod authoring;
 mod authorization;
 mod authorization_rules;
+mod bodies;
 mod cases;
 mod cli_agent;
 mod cli_approval;
