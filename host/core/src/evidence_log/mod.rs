@@ -130,6 +130,16 @@ impl EvidenceLog {
         Ok(json!({ "items": items, "total": items.len() }))
     }
 
+    /// Makes the key on first start; checks that it can be used, and that every log continues what was signed.
+    ///
+    /// # Errors
+    /// As [`EvidenceLog::sign_all`].
+    pub async fn start(&self) -> Result<(), LogError> {
+        let keyring = self.keyring.clone();
+        blocking(move || keyring.hold().map(drop)).await?;
+        self.sign_all().await
+    }
+
     /// Signs every log as far as it has come.
     ///
     /// # Errors
