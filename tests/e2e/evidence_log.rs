@@ -155,7 +155,6 @@ fn what_runs_out_leaves_a_leaf() {
     assert!(server.terminate().success());
     let mut store = home.json("data/approvals.json");
     for record in store["items"].as_array_mut().unwrap() {
-        record["expires_at"] = json!("2031-01-01T00:00:00.000000+00:00");
         record["expires_at"] = json!("2021-01-01T00:00:00.000000+00:00");
     }
     home.write("data/approvals.json", store.to_string());
@@ -177,7 +176,7 @@ fn a_publication_leaves_leaves_before_and_after() {
         let home = Home::new();
         let policies = home.at("policies");
         let server = serve_approvals(&home, backend, &[("CAVRA_POLICY_DIR", &policies)]);
-        let draft = json!({"metadata": {"id": "team-pack", "title": "Team", "description": "Ours", "version": "1.0.0"},
+        let draft = json!({"metadata": {"id": "cavra-team", "title": "Team", "description": "Ours", "version": "1.0.0"},
             "filesystem": {"block_read": ["**/.env"]}});
         let asked = server.post("/policy-packs/publish-request", &json!({"draft": draft})).ok();
         let id = text(&asked["approval"], "approval_id").to_owned();
@@ -185,8 +184,8 @@ fn a_publication_leaves_leaves_before_and_after() {
         let body = json!({"draft": draft, "approval_id": id});
         server.post("/policy-packs/publish", &body).ok();
         // A folder that is a link is not replaced: that is refused, and the refusal leaves a leaf too.
-        fs::remove_dir_all(home.join("policies/team-pack")).unwrap();
-        std::os::unix::fs::symlink("/", home.join("policies/team-pack")).unwrap();
+        fs::remove_dir_all(home.join("policies/cavra-team")).unwrap();
+        std::os::unix::fs::symlink("/", home.join("policies/cavra-team")).unwrap();
         server.post("/policy-packs/publish", &body).refused(&[400, 409]);
         let told: Vec<String> = events(&server).into_iter().map(|(event, _)| event).collect();
         let failed = ["policy_publish_started", "policy_publish_failed"];

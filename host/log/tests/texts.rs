@@ -160,7 +160,7 @@ fn every_byte_of_a_proof_counts() {
     assert_eq!(text.parse::<TlogProof>().unwrap(), proof);
     assert_eq!(proof.verify(&[verifier(1)]).unwrap(), (b"4".as_slice(), checkpoint));
     assert!(proof.verify(&[verifier(2)]).is_err());
-    let without = TlogProof { leaf: None, ..proof.clone() };
+    let without = TlogProof { leaf: None, ..proof };
     assert_eq!(without.to_string().parse::<TlogProof>().unwrap(), without);
     assert_eq!(without.verify(&[verifier(1)]).unwrap_err(), InvalidTlogProof::NoLeaf);
     let mut tried = 0;

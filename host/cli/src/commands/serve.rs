@@ -28,7 +28,7 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let app = App::open(settings, Engine::Server)?;
     // A log that does not continue what was signed is found here, before anything is added to it.
-    app.log.sign_all().await.map_err(CoreError::from)?;
+    app.log.start().await.map_err(CoreError::from)?;
     warm_up(&app).await;
     tracing::info!(
         %address,

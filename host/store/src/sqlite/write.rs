@@ -86,10 +86,8 @@ impl SqliteWriter {
             return Ok(());
         }
         let mut insert = self.connection.prepare_cached(&format!("INSERT OR ROLLBACK INTO {LOG} VALUES (?1, ?2)"))?;
-        let mut next = read::log_size(&self.connection)?;
-        for leaf in leaves {
-            insert.execute((next, leaf))?;
-            next += 1;
+        for (index, leaf) in (read::log_size(&self.connection)?..).zip(leaves) {
+            insert.execute((index, leaf))?;
         }
         Ok(())
     }
