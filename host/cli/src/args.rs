@@ -17,9 +17,9 @@ pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg,
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, KeypairArgs, ReportArgs, ReportFormat,
     RetentionPolicyArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs, VerifyArgs,
-    VerifyProofArgs, VerifyStatementArgs,
+    VerifyStatementArgs,
 };
-pub use log::{LogCommand, LogVerifyArgs};
+pub use log::{LogCommand, LogVerifyArgs, VerifyProofArgs};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
@@ -45,7 +45,7 @@ pub enum Command {
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
-    /// Make, verify and export evidence; read and check the evidence log.
+    /// Prove what happened: make, verify and export evidence.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// Make and revoke API tokens of machines.

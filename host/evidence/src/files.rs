@@ -29,9 +29,12 @@ pub enum WriteError {
 /// A file was not read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// It is no regular file, or larger than a file of its kind can be.
-    #[error("{} is no regular file of at most {limit} bytes", path.display())]
-    Unfit {
+    /// A directory, device, pipe or socket.
+    #[error("{} is no regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// Larger than a file of its kind can be.
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge {
         /// The file.
         path: PathBuf,
         /// The most it may have.
@@ -131,15 +134,17 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 /// [`ReadError`].
 pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
-    let unfit = || ReadError::Unfit { path: path.to_owned(), limit };
     // Looked at before it is opened: opening a pipe would wait for somebody to write into it.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(unfit());
+        return Err(ReadError::NotAFile(path.to_owned()));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit { Err(unfit()) } else { Ok(bytes) }
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -154,8 +159,8 @@ mod tests {
         write_file(&file, "two").unwrap();
         assert_eq!(read_file(&file, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
-        assert!(matches!(read_file(&file, 2), Err(ReadError::Unfit { .. })));
-        assert!(matches!(read_file(home.path(), 9), Err(ReadError::Unfit { .. })));
+        assert!(matches!(read_file(&file, 2), Err(ReadError::TooLarge { .. })));
+        assert!(matches!(read_file(home.path(), 9), Err(ReadError::NotAFile(_))));
         assert!(matches!(write_file(Path::new(".."), ""), Err(WriteError::NoName(_))));
         // A directory in the way is an error and stays.
         assert!(matches!(write_file(&home.path().join("not"), "x"), Err(WriteError::Io { .. })));

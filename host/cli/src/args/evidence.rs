@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::log::LogCommand;
+use super::log::{LogCommand, VerifyProofArgs};
 use super::{Json, PackArg};
 
 #[derive(Subcommand)]
@@ -53,20 +53,6 @@ pub enum EvidenceCommand {
     Log(LogCommand),
     /// Check a proof offline: that a leaf is in a log which one of the keys has signed.
     VerifyProof(VerifyProofArgs),
-}
-
-#[derive(Args)]
-pub struct VerifyProofArgs {
-    /// The `.tlog-proof` file.
-    pub file: PathBuf,
-    /// Key of the log, of the form NAME+HASH+KEY, as `cavra evidence log show` prints it; may be repeated.
-    #[arg(long, value_name = "KEY", required = true)]
-    pub vkey: Vec<String>,
-    /// JSON file with the record that the leaf has to be about.
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-    #[command(flatten)]
-    pub json: Json,
 }
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! `cavra evidence log …`.
+//! `cavra evidence log …` and `cavra evidence verify-proof`.
 
 use std::path::PathBuf;
 
@@ -81,6 +81,20 @@ pub struct LogVerifyArgs {
     /// Compare every record with the newest leaf about it.
     #[arg(long)]
     pub records: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct VerifyProofArgs {
+    /// The `.tlog-proof` file.
+    pub file: PathBuf,
+    /// Key of the log, of the form NAME+HASH+KEY, as `cavra evidence log show` prints it; may be repeated.
+    #[arg(long, value_name = "KEY", required = true)]
+    pub vkey: Vec<String>,
+    /// JSON file with the record that the leaf has to be about.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     #[command(flatten)]
     pub json: Json,
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
+use cavra_core::Settings;
 use cavra_evidence::{
     PublicKey, Secret, Signing, SigningKey, WriteError, create_private_file, read_file, write_file, write_private_file,
 };
@@ -12,9 +13,6 @@ use serde_json::json;
 use super::MAX_KEY_BYTES;
 use crate::args::KeypairArgs;
 use crate::output::{print_json, print_line};
-
-/// Environment variable with the key that signer and verifier share, so that it need not stand on a command line.
-const SHARED_KEY: &str = "CAVRA_EVIDENCE_SIGNING_KEY";
 
 pub fn generate(args: &KeypairArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.private_key != args.public_key, "the two keys need two files");
@@ -72,10 +70,9 @@ pub fn public_key_file(file: &Path) -> anyhow::Result<PublicKey> {
     PublicKey::from_pem(&read_pem(file)?).with_context(|| file.display().to_string())
 }
 
-/// The shared key of the environment.
+/// The shared key of the environment, so that it need not stand on a command line.
 pub fn shared_key() -> anyhow::Result<Option<Secret>> {
-    let key = std::env::var(SHARED_KEY).ok().filter(|key| !key.is_empty());
-    Ok(key.map(Secret::new).transpose()?)
+    Ok(Settings::from_env()?.evidence_signing_key)
 }
 
 fn read_pem(file: &Path) -> anyhow::Result<String> {

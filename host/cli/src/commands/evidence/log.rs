@@ -1,11 +1,11 @@
 //! `cavra evidence log …` and `cavra evidence verify-proof`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::{EvidenceLog, Keyring, Leaf, LogState, Settings, audit, audit_records, full_path, log_store};
+use cavra_evidence::{read_file, write_file};
 use cavra_log::{Checkpoint, TlogProof, VerifierKey};
 use cavra_model::Object;
 use cavra_store::{Location, LogFile};
@@ -28,7 +28,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
         LogCommand::Proof { id, log: which, output } => {
             let proof = with_log(async |log| log.proof(which.log.as_str(), &id).await)?.to_string();
             match output {
-                Some(file) => fs::write(&file, proof).with_context(|| format!("cannot write {}", file.display()))?,
+                Some(file) => write_file(&file, proof)?,
                 None => print_text(&proof)?,
             }
             Ok(ExitCode::SUCCESS)
@@ -216,7 +216,6 @@ fn record(file: &Path) -> anyhow::Result<Object> {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
-    let size = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    ensure!(size <= FILE_LIMIT, "{} is larger than {FILE_LIMIT} bytes", file.display());
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    let bytes = read_file(file, FILE_LIMIT)?;
+    String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))
 }
