@@ -1,6 +1,7 @@
 //! The SQLite backend: the single-node engine. Write-ahead log, `synchronous=FULL`, one writing connection, a few
 //! reading ones, and a thread that checkpoints beside the writer so that commits do not wait for it.
 
+mod asked;
 mod checkpoint;
 mod cube;
 mod read;
