@@ -28,6 +28,7 @@ mod commands;
 mod components;
 mod console;
 mod durability;
+mod evidence;
 mod evidence_cli;
 mod evidence_documents;
 mod evidence_log;

@@ -8,7 +8,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
 
-use crate::endpoint::{Endpoint, Parameter, named};
+use crate::endpoint::{Endpoint, Parameter, ParameterKind, named};
 use crate::routes::endpoints;
 use crate::schema;
 
@@ -86,7 +86,11 @@ fn content(schema: RefOr<Schema>) -> utoipa::openapi::Content {
 }
 
 fn query_parameter(parameter: &Parameter) -> ParameterBuilder {
-    let schema = if parameter.integer { integer_schema() } else { text_schema() };
+    let schema = match parameter.kind {
+        ParameterKind::Text => text_schema(),
+        ParameterKind::Integer => integer_schema(),
+        ParameterKind::Boolean => ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).into(),
+    };
     ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)

@@ -412,6 +412,8 @@ pub enum TokenScope {
     Inventory,
     /// Draft and publish policies.
     Policy,
+    /// Write evidence and what is done with it.
+    Evidence,
 }
 
 impl From<TokenScope> for Scope {
@@ -422,6 +424,7 @@ impl From<TokenScope> for Scope {
             TokenScope::Approvals => Self::Approvals,
             TokenScope::Inventory => Self::Inventory,
             TokenScope::Policy => Self::Policy,
+            TokenScope::Evidence => Self::Evidence,
         }
     }
 }

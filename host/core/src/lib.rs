@@ -9,8 +9,10 @@ mod backtest;
 mod caller;
 mod console;
 mod decide;
+mod deliveries;
 mod error;
 mod evidence_log;
+mod evidence;
 mod fields;
 mod govern;
 mod inventory;
@@ -40,6 +42,7 @@ pub use evidence_log::{
     Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
     RecordFault, audit, audit_records, full_path, log_store,
 };
+pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;
 pub use inventory::{INVENTORY_KINDS, Inventory};

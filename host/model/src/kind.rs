@@ -29,7 +29,7 @@ impl Kind {
 }
 
 /// One member that is also a column.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of member and column.
     pub name: &'static str,

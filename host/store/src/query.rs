@@ -97,6 +97,7 @@ impl Cell {
         match column.kind {
             ColumnType::Integer => Self::Integer(match value {
                 Some(Value::Bool(flag)) => i64::from(*flag),
+                Some(value) if value.is_u64() => value.as_i64().unwrap_or(i64::MAX),
                 Some(value) => value.as_i64().unwrap_or(0),
                 None => 0,
             }),
@@ -110,7 +111,13 @@ impl Cell {
             ColumnType::Instant => Self::Text(value.and_then(Value::as_str).map(instant).unwrap_or_default()),
             ColumnType::Flag => Self::Integer(value.and_then(Value::as_bool).map_or(-1, i64::from)),
             ColumnType::List => Self::List(
-                value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect(),
+                value
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(Into::into)
+                    .collect(),
             ),
         }
     }

@@ -59,8 +59,7 @@ async fn filled(location: Location) -> RecordStore {
 }
 
 async fn ids(store: &RecordStore, criteria: Vec<Criterion>) -> Vec<String> {
-    let page =
-        store.list(&EVIDENCE_METADATA, Query { criteria, limit: 50, ..Query::default() }).await.unwrap();
+    let page = store.list(&EVIDENCE_METADATA, Query { criteria, limit: 50, ..Query::default() }).await.unwrap();
     assert_eq!(page.total, page.items.len() as u64);
     page.items.iter().map(|item| item["session_id"].as_str().unwrap().to_owned()).collect()
 }
@@ -97,10 +96,7 @@ async fn every_operator() {
         (vec![ask("approval_state", overruled(&[], "approved"))], &["C", "abc"]),
         (vec![ask("approval_state", overruled(&[("apr_1", true)], "approved"))], &["C", "a%_1", "abc"]),
         (vec![ask("approval_state", overruled(&[("apr_1", false), ("apr_2", true)], "approved"))], &["b", "C"]),
-        (
-            vec![ask("metadata_kind", Test::Equals(text("x"))), ask("blocked_count", Test::AtLeast(3))],
-            &["C"],
-        ),
+        (vec![ask("metadata_kind", Test::Equals(text("x"))), ask("blocked_count", Test::AtLeast(3))], &["C"]),
     ];
     let directory = tempfile::tempdir().unwrap();
     for location in locations(directory.path()) {
@@ -150,7 +146,8 @@ async fn the_database_is_that_of_the_contract() {
     let [_, location] = locations(directory.path());
     filled(location).await.close().await;
     let database = Connection::open(directory.path().join("store.db")).unwrap();
-    let mut columns = database.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo('evidence_metadata')").unwrap();
+    let mut columns =
+        database.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo('evidence_metadata')").unwrap();
     let columns: Vec<(String, String, bool, bool)> = columns
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .unwrap()

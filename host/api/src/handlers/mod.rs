@@ -12,6 +12,7 @@ use crate::problem::Problem;
 pub mod approvals;
 pub mod authoring;
 pub mod console;
+pub mod evidence;
 pub mod inventory;
 pub mod log;
 

@@ -328,11 +328,7 @@ fn most_selective(
 }
 
 /// Counts by walking an index, for what no table counts.
-fn count_rows(
-    connection: &Connection,
-    search: &Search<'_>,
-    index: Option<&'static Column>,
-) -> Result<u64, ReadError> {
+fn count_rows(connection: &Connection, search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
     let table = quote(search.kind.table);
     let sql = format!("SELECT count(*) FROM {table}{}{}", by_index(search.kind, index), search.wheres());
     let cells = params_from_iter(search.parameters());
