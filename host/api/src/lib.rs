@@ -8,9 +8,11 @@ mod guard;
 mod handlers;
 mod openapi;
 mod problem;
+mod ranges;
 mod routes;
 mod schema;
 mod server;
+mod stream;
 mod telemetry;
 
 pub use guard::HostGuard;

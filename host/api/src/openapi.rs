@@ -76,6 +76,7 @@ fn refusal(status: u16) -> &'static str {
         404 => "There is no such thing.",
         409 => "It exists but is in no state for this.",
         413 => "The body is too large.",
+        416 => "The range lies beyond the file.",
         422 => "The request cannot be parsed.",
         _ => "The server cannot do this now; nothing was changed.",
     }

@@ -6,7 +6,7 @@ use cavra_model::{
     new_decision_id, present_session,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{CoreError, Leaf, LogEvent, check_id};
 
@@ -51,6 +51,28 @@ impl Activity {
             }
         }
         Err(StoreError::Exists.into())
+    }
+
+    /// Stores the decisions of a session that is over already, all or none; durable when it returns.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn record_run(&self, session: &str, decisions: &[DecisionRecord]) -> Result<(), CoreError> {
+        let records = decisions.iter().map(to_object).collect::<Result<Vec<_>, _>>()?;
+        let finished = Object::from_iter([
+            (SESSIONS.id.to_owned(), json!(session)),
+            ("state".to_owned(), json!("completed")),
+            ("evidence_refs".to_owned(), json!([format!("sandbox://runs/{session}")])),
+        ]);
+        let change = move |tx: &mut dyn Transaction| {
+            records.into_iter().try_for_each(|record| store_decision(tx, record))?;
+            let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
+            let stored = tx.get(&SESSIONS, id)?;
+            let session = merge_session(stored, &finished, Vec::new, Timestamp::now())
+                .map_err(|error| StoreError::Refused(error.to_string()))?;
+            tx.put(&SESSIONS, session)
+        };
+        Ok(self.store.transact(change).await?)
     }
 
     /// Merges what a client says about a session over the stored record; answers the session as it is then.

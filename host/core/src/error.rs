@@ -58,6 +58,9 @@ pub enum CoreError {
     /// The policy directory cannot be written.
     #[error(transparent)]
     PolicyDirectory(cavra_packs::PublishError),
+    /// It cannot be had at the moment; the log says why.
+    #[error("{0}")]
+    Unavailable(&'static str),
     /// The store did not do it.
     #[error("{}", .0.public())]
     Store(#[source] StoreError),

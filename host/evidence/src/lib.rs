@@ -35,7 +35,7 @@ pub use attestation::{pr_attestation, session_comment};
 pub use attestation_check::{AttestationReport, verify_attestation};
 pub use bundle::{BUNDLE_FILES, Bundle, MANIFEST};
 pub use checks::{Check, CheckStatus, Findings, Report};
-pub use compliance::compliance_mapping;
+pub use compliance::{compliance_mapping, pack_controls};
 pub use directory::BundleError;
 pub use distribution::{Distribution, TRUST_ROOTS};
 pub use documents::{PRODUCT, TAGLINE, evidence_document, siem_event, summary};

@@ -46,7 +46,7 @@ pub use kind::{
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{
     Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_EXPORTS, EVIDENCE, EXPORT_FILES,
-    Integrity, METADATA_KINDS, MetadataKind, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
+    Integrity, METADATA_KINDS, MetadataKind, Offered, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
     ROLLOUT_FILES, ROLLOUTS,
 };
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};

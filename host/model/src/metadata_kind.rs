@@ -53,8 +53,19 @@ pub struct Artifact {
     pub media_type: &'static str,
     /// One sentence.
     pub description: &'static str,
-    /// It is served only if the record's `files` name it.
-    pub if_named: bool,
+    /// When it belongs to a record.
+    pub offered: Offered,
+}
+
+/// When a file that may be served belongs to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// Always.
+    Always,
+    /// If the record's `files` name it.
+    Named,
+    /// If the record's `files` or `checksums.txt` name it.
+    NamedOrCovered,
 }
 
 /// Name of the file with the digests of its neighbours.
@@ -66,7 +77,7 @@ const TEXT: &str = "text/plain";
 const SHELL: &str = "text/x-shellscript";
 
 const fn file(name: &'static str, kind: &'static str, media_type: &'static str, description: &'static str) -> Artifact {
-    Artifact { name, kind, media_type, description, if_named: false }
+    Artifact { name, kind, media_type, description, offered: Offered::Always }
 }
 
 const fn named(
@@ -75,7 +86,16 @@ const fn named(
     media_type: &'static str,
     description: &'static str,
 ) -> Artifact {
-    Artifact { if_named: true, ..file(name, kind, media_type, description) }
+    Artifact { offered: Offered::Named, ..file(name, kind, media_type, description) }
+}
+
+const fn covered(
+    name: &'static str,
+    kind: &'static str,
+    media_type: &'static str,
+    description: &'static str,
+) -> Artifact {
+    Artifact { offered: Offered::NamedOrCovered, ..file(name, kind, media_type, description) }
 }
 
 /// The files of an evidence bundle. Contract 30, section 3.1.
@@ -112,7 +132,7 @@ pub static ROLLOUT_FILES: ArtifactSet = ArtifactSet {
 /// The files of an export for endpoint management. Contract 30, section 2.1.
 pub static EXPORT_FILES: ArtifactSet = ArtifactSet {
     files: &[
-        named(
+        covered(
             "endpoint-management-export-manifest.json",
             "endpoint-export-manifest",
             JSON,

@@ -1,14 +1,18 @@
 //! Rows of evidence. Contract 30.
 
 use axum::routing::{get, post};
+use cavra_core::ArtifactRoute;
 use cavra_model::{
     CHANNEL_PROMOTIONS, EVIDENCE, MetadataKind, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
 };
 
 use crate::EVIDENCE_BODY_LIMIT;
 use crate::endpoint::{Endpoint, named};
-use crate::handlers::evidence;
+use crate::handlers::{artifacts, evidence};
 use crate::openapi::page_of;
+
+/// Files of evidence of every kind.
+static FILES: ArtifactRoute = ArtifactRoute { kind: &EVIDENCE, prefix: "/evidence" };
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
@@ -35,6 +39,24 @@ pub(super) fn rows() -> Vec<Endpoint> {
         one("/evidence/{session_id}", "get_evidence", &EVIDENCE)
             .about("evidence", "One record of evidence metadata.")
             .console("evidence_item"),
+        Endpoint::get("/evidence/{session_id}/artifacts", "list_evidence_artifacts", artifacts::listing(&FILES))
+            .about("evidence", "The files behind a record, and whether they are intact.")
+            .console("evidence_artifacts")
+            .refuses(&[400, 404, 503]),
+        Endpoint::get(
+            "/evidence/{session_id}/artifacts/{artifact_name}",
+            "get_evidence_artifact",
+            artifacts::one(&FILES),
+        )
+        .about("evidence", "One file; ranges are served.")
+        .console("evidence_artifact")
+        .answers_with("application/octet-stream")
+        .refuses(&[400, 404, 416, 503]),
+        Endpoint::get("/evidence/{session_id}/artifact-bundle", "get_evidence_bundle", artifacts::bundle(&FILES))
+            .about("evidence", "All files as one ZIP.")
+            .console("evidence_artifact_bundle")
+            .answers_with("application/zip")
+            .refuses(&[400, 404, 416, 503]),
         list("/promotion-executions", "list_promotion_executions", &PROMOTION_EXECUTIONS)
             .about("promotions", "Promotions of rollouts that were carried out, newest first.")
             .console("promotion_executions"),
