@@ -108,8 +108,7 @@ fn a_run_is_decided_and_kept() {
             let lines = ["# CAVRA PR Attestation", &id, "Blocked actions: 4", "Approval-required actions: 1"];
             assert!(lines.iter().all(|line| attestation.text().contains(line)), "{}", attestation.text());
             let compliance = get("/compliance");
-            let lines =
-                ["# CAVRA Compliance Mapping", &id, "Secret exposure prevention", "Human oversight", "Controls of"];
+            let lines = ["# CAVRA Compliance Mapping", &id, "Secret exposure prevention", "Human oversight"];
             assert!(lines.iter().all(|line| compliance.text().contains(line)), "{}", compliance.text());
             assert!(compliance.text().contains("filesystem"), "derived from the events: {}", compliance.text());
         };
@@ -132,6 +131,21 @@ fn a_mode_changes_what_is_effective_not_what_is_decided() {
         assert_eq!((&run["blocked_count"], &run["approval_required_count"]), (&json!(4), &json!(1)));
         assert_eq!(text(&run["events"][2], "effective_decision"), third);
     }
+}
+
+/// The compliance document cites the controls of the pack that decided.
+#[test]
+fn controls_come_from_the_pack() {
+    let server = serve(&Home::new(), Backend::Json, &[]);
+    let run = run(&server, &json!({"policy_pack": "cavra-cloud-iam"}));
+    assert_eq!(text(&run, "policy_pack"), "cavra-cloud-iam");
+    let compliance = server.get(&format!("/api/sandbox/runs/{}/compliance", text(&run, "run_id")));
+    let control = "NIST SP 800-53 AC-6 least privilege";
+    assert!(
+        compliance.text().contains(&format!("## Controls of `cavra-cloud-iam`\n\n- {control}\n")),
+        "{}",
+        compliance.text()
+    );
 }
 
 #[test]
