@@ -380,3 +380,101 @@ fn the_console_knows() {
         }
     }
 }
+
+#[test]
+fn bundles_are_indexed_and_found_by_the_command_line() {
+    let home = Home::new();
+    home.cavra(&["evidence", "bundle", "--output", "bundle", "--signer", "ann"]).run().ok();
+    let record = home.cavra(&["evidence", "index", "bundle", "--sqlite", "data/metadata.db"]).run().ok().json();
+    for (member, wanted) in [
+        ("schema_version", json!("cavra.evidence.metadata.v1")),
+        ("product", json!("CAVRA")),
+        ("session_id", json!("demo-session")),
+        ("signer", json!("ann")),
+        ("decision_count", json!(7)),
+        ("blocked_count", json!(4)),
+        ("approval_required_count", json!(1)),
+        ("approval_outcomes", json!([])),
+        ("approved_count", json!(0)),
+        ("denied_count", json!(0)),
+        ("break_glass_count", json!(0)),
+    ] {
+        assert_eq!(record[member], wanted, "{member}");
+    }
+    assert_eq!(record["manifest_signature"]["algorithm"], "SHA256");
+    assert_eq!(record["retention"]["retention_days"], 2555);
+    assert!(text(&record, "bundle_dir").ends_with("/bundle"));
+    // Once more: replaced, not added.
+    home.cavra(&["evidence", "index", "bundle", "--sqlite", "data/metadata.db"]).run().ok();
+    home.cavra(&["evidence", "index", "bundle"]).run().ok();
+    assert_eq!(home.json(".cavra/evidence/metadata.json")["items"].as_array().unwrap().len(), 1);
+
+    // The server shares the store.
+    let server = serve(&home, Backend::Sqlite, &[]);
+    assert_eq!(server.get("/evidence/demo-session").ok(), record);
+    fill(&server);
+    let search = |arguments: &[&str]| {
+        let found =
+            home.cavra(&[&["evidence", "search", "--sqlite", "data/metadata.db"], arguments].concat()).run().ok();
+        let page = found.json();
+        assert_eq!(keys(&page), ["items", "limit", "offset", "total"]);
+        page["items"].as_array().unwrap().iter().map(|item| text(item, "session_id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(search(&["--min-blocked", "3"]), ["demo-session"]);
+    assert_eq!(search(&["--session-id", "%"]), ["a%_1"]);
+    assert_eq!(search(&["--has-approvals"]).len(), 2);
+    assert_eq!(search(&["--no-has-approvals", "--signer", "Ann"]), ["a%_1"]);
+    assert_eq!(
+        search(&["--metadata-kind", "managed-endpoint-rollout", "--rollout-status", "staged", "--environment", "prod"]),
+        ["a%_1"]
+    );
+    assert_eq!(search(&["--deployment-target", "mac", "--target-ring", "broad"]), ["rpe_1"]);
+    assert_eq!(search(&["--approval-state", "approved", "--promotion-execution-status", "executed"]), ["rpe_1"]);
+    assert_eq!(search(&["--rollback-execution-status", "executed"]), ["rre_1"]);
+    assert_eq!(search(&["--limit", "2", "--offset", "1"]), ids(&server, "/evidence?limit=2&offset=1"));
+    home.cavra(&["evidence", "search", "--min-blocked", "x"]).run().exits(2);
+    home.cavra(&["evidence", "index", "nowhere"]).run().fails();
+    home.write("broken/evidence.json", "{");
+    home.write("broken/manifest.json", "{}");
+    home.cavra(&["evidence", "index", "broken"]).run().fails();
+}
+
+#[test]
+fn databases_are_migrated() {
+    let home = Home::new();
+    let migrate = |arguments: &[&str]| home.cavra(&[&["evidence", "migrate"], arguments].concat()).run();
+    let first = migrate(&[]).ok().json();
+    assert_eq!(first["database"], ".cavra/evidence/metadata.db");
+    assert_eq!((&first["applied"], &first["skipped"]), (&json!(["0001_evidence_metadata.sql"]), &json!([])));
+    let second = migrate(&[]).ok().json();
+    assert_eq!((&second["applied"], &second["skipped"]), (&json!([]), &json!(["0001_evidence_metadata.sql"])));
+
+    home.write("mine/002.sql", "INSERT INTO t VALUES (2); INSERT INTO t VALUES (3);");
+    home.write("mine/001.sql", "CREATE TABLE t (n INTEGER);");
+    home.write("mine/notes.txt", "no SQL");
+    let arguments = ["--sqlite", "m.db", "--migrations-dir", "mine"];
+    let done = migrate(&arguments).ok().json();
+    assert_eq!((&done["applied"], &done["migrations_dir"]), (&json!(["001.sql", "002.sql"]), &json!("mine")));
+    // One that fails leaves nothing of itself, and those before it.
+    home.write("mine/003.sql", "INSERT INTO t VALUES (4); INSERT INTO nothing VALUES (5);");
+    assert!(migrate(&arguments).fails().stderr.contains("003.sql"));
+    let wrapped = "BEGIN; INSERT INTO t VALUES (8); COMMIT; INSERT INTO nothing VALUES (5);";
+    home.write("mine/003.sql", wrapped);
+    migrate(&arguments).fails();
+    let database = rusqlite::Connection::open(home.join("m.db")).unwrap();
+    let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM t"), 2);
+    assert_eq!(count("SELECT count(*) FROM schema_migrations WHERE applied_at LIKE '%+00:00'"), 2);
+    home.write(
+        "mine/003.sql",
+        "-- as others write them\nBEGIN;\nINSERT INTO t VALUES (6);\nCOMMIT;\nPRAGMA user_version;\n",
+    );
+    assert_eq!(migrate(&arguments).ok().json()["applied"], json!(["003.sql"]));
+    assert_eq!(count("SELECT count(*) FROM t"), 3);
+    home.write("empty/notes.txt", "");
+    migrate(&["--migrations-dir", "empty"]).fails();
+    migrate(&["--migrations-dir", "nowhere"]).fails();
+    // A local directory is taken if nothing is said.
+    home.write("migrations/sqlite/1.sql", "CREATE TABLE local (n);");
+    assert_eq!(migrate(&["--sqlite", "l.db"]).ok().json()["applied"], json!(["1.sql"]));
+}

@@ -16,9 +16,9 @@ use clap_complete::Shell;
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 pub use log::{LogCommand, LogVerifyArgs};
 pub use evidence::{
-    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, KeypairArgs, ReportArgs, ReportFormat,
-    RetentionPolicyArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs, VerifyArgs,
-    VerifyProofArgs, VerifyStatementArgs,
+    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
+    RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
+    VerifyArgs, VerifyProofArgs, VerifyStatementArgs,
 };
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 

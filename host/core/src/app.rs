@@ -108,7 +108,7 @@ impl App {
             log,
             activity: Activity::new(activity),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
-            evidence: Evidence::new(metadata, approvals.clone()),
+            evidence: Evidence::new(metadata, Some(approvals.clone())),
             approvals,
             inventory: Inventory::new(RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?),
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),

@@ -22,7 +22,7 @@ const ENVELOPE: [&str; 2] = ["actor_claims", "actor_token"];
 #[derive(Clone)]
 pub struct Evidence {
     store: RecordStore,
-    approvals: Approvals,
+    approvals: Option<Approvals>,
 }
 
 /// What became of a record that is written once.
@@ -35,9 +35,9 @@ pub struct Written {
 }
 
 impl Evidence {
-    /// Over an open store that knows [`EVIDENCE_KINDS`].
+    /// Over an open store that knows [`EVIDENCE_KINDS`]. Without approvals, their states are shown as they were written.
     #[must_use]
-    pub fn new(store: RecordStore, approvals: Approvals) -> Self {
+    pub fn new(store: RecordStore, approvals: Option<Approvals>) -> Self {
         Self { store, approvals }
     }
 
@@ -166,12 +166,19 @@ impl Evidence {
             Operator::Is => Test::Is(truth(value).ok_or_else(|| wrong("true or false"))?),
             Operator::CurrentApproval => {
                 let ids = self.store.values(&EVIDENCE_METADATA, APPROVAL).await?;
-                let states = self.approvals.states(ids).await?;
+                let states = self.states(ids).await?;
                 let known = states.into_iter().map(|(id, state)| (id, state == value)).collect();
                 Test::Overruled { by: APPROVAL, known, otherwise: text() }
             }
         };
         Ok(Criterion { member: filter.member, test })
+    }
+
+    async fn states(&self, ids: Vec<String>) -> Result<BTreeMap<String, String>, CoreError> {
+        match &self.approvals {
+            Some(approvals) => approvals.states(ids).await,
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     async fn present_one(&self, record: Object) -> Result<Object, CoreError> {
@@ -188,7 +195,7 @@ impl Evidence {
         if ids.is_empty() {
             return Ok(());
         }
-        let states: BTreeMap<String, String> = self.approvals.states(ids).await?;
+        let states = self.states(ids).await?;
         for record in records {
             if let Some(state) = approval_id(record).and_then(|id| states.get(id)) {
                 record.insert("approval_state".to_owned(), json!(state));

@@ -19,6 +19,7 @@ mod folder;
 mod json;
 mod keys;
 mod markdown;
+mod metadata;
 mod policy_signature;
 mod report;
 mod retention;
@@ -45,6 +46,7 @@ pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES
 pub use json::pretty;
 pub use keys::{InvalidKey, PublicKey, SigningKey};
 pub use markdown::visible;
+pub use metadata::bundle_metadata;
 pub use policy_signature::{PolicySignatureError, PolicyTrust, PolicyVerdict, sign_policy, verify_policy};
 pub use report::EvidenceReport;
 pub use retention::{InvalidRetention, Retention, retention_document, retention_markdown};

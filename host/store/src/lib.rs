@@ -32,6 +32,7 @@ pub use criteria::{Criterion, Test};
 pub use error::StoreError;
 pub use log::{LogFile, MAX_LEAF};
 pub use query::{Page, Query, Walk};
+pub use sqlite::{Applied, apply_scripts};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
 const QUEUE: usize = 4096;

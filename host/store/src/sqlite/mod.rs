@@ -6,6 +6,7 @@ mod checkpoint;
 mod cube;
 mod read;
 mod schema;
+mod scripts;
 mod write;
 
 use std::fs::{self, OpenOptions};
@@ -21,6 +22,7 @@ use crate::StoreError;
 use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
 
 pub(crate) use read::SqliteReader;
+pub use scripts::{Applied, apply_scripts};
 pub(crate) use write::SqliteWriter;
 
 /// How long a connection waits for another process's transaction.
