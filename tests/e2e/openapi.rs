@@ -10,7 +10,7 @@ fn server() -> std::sync::Arc<Server> {
     SERVER.get(|| Home::new().serve(&[]))
 }
 
-const ENDPOINTS: [(&str, &str); 14] = [
+const ENDPOINTS: [(&str, &str); 26] = [
     ("get", "/health"),
     ("get", "/version"),
     ("get", "/policy-packs"),
@@ -24,6 +24,18 @@ const ENDPOINTS: [(&str, &str); 14] = [
     ("get", "/sessions/{session_id}"),
     ("get", "/risk/events"),
     ("get", "/compliance/mappings"),
+    ("get", "/evidence"),
+    ("post", "/evidence"),
+    ("get", "/evidence/{session_id}"),
+    ("get", "/evidence/{session_id}/artifacts"),
+    ("get", "/promotion-executions"),
+    ("get", "/promotion-executions/{execution_id}"),
+    ("get", "/rollback-executions/{rollback_id}"),
+    ("get", "/release-channel-promotions"),
+    ("get", "/release-connector-deliveries"),
+    ("get", "/api/sandbox/scenarios"),
+    ("post", "/api/sandbox/run"),
+    ("get", "/api/sandbox/runs/{run_id}"),
     ("get", "/health"),
 ];
 
@@ -71,6 +83,9 @@ fn every_endpoint_is_documented() {
         "offset",
     ] {
         assert!(filters("/decisions").contains(&name) && filters("/risk/events").contains(&name), "{name}");
+    }
+    for name in ["session_id", "min_blocked", "has_approvals", "deployment_target", "approval_state", "limit"] {
+        assert!(filters("/evidence").contains(&name), "{name}");
     }
     for name in ["agent_id", "repository", "policy_pack", "state", "limit", "offset"] {
         assert!(filters("/sessions").contains(&name), "{name}");
