@@ -95,6 +95,9 @@ fn a_run_is_decided_and_kept() {
         );
         assert_eq!(session["evidence_refs"][0], format!("sandbox://runs/{id}"));
         assert_eq!(server.total(&format!("/decisions?session_id={id}")), 7);
+        // Every decision has its leaf in the evidence log.
+        let decision = text(&run["events"][6], "decision_id");
+        assert_eq!(server.get(&format!("/log/activity/proof/{decision}")).status, 200);
         // What the server wrote, no client rewrites.
         server.post("/evidence", &json!({"session_id": id})).refused(&[409]);
 

@@ -14,12 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
-pub use log::{LogCommand, LogVerifyArgs};
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
     VerifyArgs, VerifyProofArgs, VerifyStatementArgs,
 };
+pub use log::{LogCommand, LogVerifyArgs};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.

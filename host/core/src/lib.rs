@@ -12,8 +12,8 @@ mod console;
 mod decide;
 mod deliveries;
 mod error;
-mod evidence_log;
 mod evidence;
+mod evidence_log;
 mod fields;
 mod govern;
 mod inventory;
@@ -41,11 +41,11 @@ pub use caller::Caller;
 pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
+pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
 pub use evidence_log::{
     Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
     RecordFault, audit, audit_records, full_path, log_store,
 };
-pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;
 pub use inventory::{INVENTORY_KINDS, Inventory};
