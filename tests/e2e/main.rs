@@ -47,9 +47,11 @@ mod mcp_server;
 mod oidc_provider;
 mod openapi;
 mod packs;
+mod promotion;
 mod publish_crash;
 mod publishing;
 mod records;
+mod release_cli;
 mod requests;
 mod rollouts;
 mod sandbox;
@@ -57,3 +59,6 @@ mod sessions;
 mod stores;
 mod support;
 mod tokens;
+
+#[path = "../../host/release/tests/support/mod.rs"]
+mod release_package;

@@ -68,8 +68,13 @@ pub async fn shape(response: Response) -> Response {
 
 impl From<CoreError> for Problem {
     fn from(error: CoreError) -> Self {
-        if let CoreError::Query { parameter, expected } = error {
-            return Self::parameter(parameter, expected);
+        match error {
+            CoreError::Query { parameter, expected } => return Self::parameter(parameter, expected),
+            CoreError::Refused { errors, warnings } => {
+                let detail = json!({ "errors": errors, "warnings": warnings });
+                return Self { status: StatusCode::BAD_REQUEST, detail };
+            }
+            _ => {}
         }
         let status = status(&error);
         if status.is_server_error() {

@@ -1,6 +1,7 @@
 //! The endpoint table and the router made from it.
 
 mod evidence;
+mod promotions;
 mod sandbox;
 
 use axum::Router;
@@ -36,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         .chain(scoped(Scope::Approvals, approval_rows()))
         .chain(scoped(Scope::Inventory, inventory_rows()))
         .chain(scoped(Scope::Evidence, evidence::rows()))
+        .chain(scoped(Scope::Evidence, promotions::rows()))
         .chain(scoped(Scope::Decide, sandbox::rows()))
         .chain(scoped(Scope::Read, console_rows()))
         .chain(scoped(Scope::Read, log_rows()))

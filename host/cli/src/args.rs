@@ -3,6 +3,7 @@
 mod approval;
 mod evidence;
 mod log;
+mod release;
 mod signing;
 
 use std::net::IpAddr;
@@ -20,6 +21,11 @@ pub use evidence::{
     VerifyArgs, VerifyStatementArgs,
 };
 pub use log::{LogCommand, LogVerifyArgs, VerifyProofArgs};
+pub use release::{
+    AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
+    MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
+    VerifyRolloutArgs,
+};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
@@ -45,6 +51,9 @@ pub enum Command {
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Verify release packages; capture, promote and roll back rollouts.
+    #[command(subcommand)]
+    Release(ReleaseCommand),
     /// Prove what happened: make, verify and export evidence.
     #[command(subcommand)]
     Evidence(EvidenceCommand),

@@ -67,6 +67,14 @@ pub enum CoreError {
     /// The evidence log cannot be used; the cause names files, so it is for operators.
     #[error("the evidence log cannot be used")]
     EvidenceLog(#[from] crate::LogError),
+    /// A document does not verify, or its approval does not fit it; everything that is wrong.
+    #[error("{}", .errors.join("; "))]
+    Refused {
+        /// What is wrong.
+        errors: Vec<String>,
+        /// What somebody should know.
+        warnings: Vec<String>,
+    },
     /// The plugin runtime could not be started.
     #[error("the plugin runtime cannot be started")]
     Runtime(#[source] PluginError),

@@ -7,7 +7,7 @@ use cavra_evidence::Secret;
 use cavra_store::Location;
 use serde::Serialize;
 
-use crate::CoreError;
+use crate::{CoreError, ReleaseKeys};
 
 /// Where the key of the evidence log is unless told.
 const DEFAULT_LOG_KEY: &str = ".cavra/keys/evidence-log-ed25519.pem";
@@ -61,6 +61,11 @@ pub static SETTINGS: &[Setting] = &[
         "unset: a checksum instead",
         "Key that signers and verifiers of evidence bundles share.",
     ),
+    secret(
+        "CAVRA_GO_RELEASE_SIGNING_KEY",
+        "unset",
+        "Ed25519 private key, PEM text, of releases; signs promotion requests where there is no key for them.",
+    ),
     setting("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
     setting(
         "CAVRA_INVENTORY_DB",
@@ -76,7 +81,17 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_PUBLIC_API_BASE_URL", "empty", "Address under which browsers reach the interface."),
     setting("CAVRA_REGISTRY_DB", "unset", "SQLite file of the MCP and agent registry; wins over CAVRA_REGISTRY_STORE."),
     setting("CAVRA_REGISTRY_STORE", ".cavra/api/registry.json", "JSON file of the MCP and agent registry."),
+    secret(
+        "CAVRA_RELEASE_CHANNEL_SIGNING_KEY",
+        "CAVRA_GO_RELEASE_SIGNING_KEY",
+        "Ed25519 private key, PEM text, that signs requests to publish on a channel.",
+    ),
     setting("CAVRA_REQUIRE_TOKEN", "false", "`true` serves only callers with an API token or an OpenID Connect token."),
+    secret(
+        "CAVRA_ROLLOUT_PROMOTION_SIGNING_KEY",
+        "CAVRA_GO_RELEASE_SIGNING_KEY",
+        "Ed25519 private key, PEM text, that signs requests to promote a rollout.",
+    ),
     setting("CAVRA_TOKEN_DB", "unset", "SQLite file of API tokens; wins over CAVRA_TOKEN_STORE."),
     setting("CAVRA_TOKEN_STORE", ".cavra/api/tokens.json", "JSON file of API tokens; it holds hashes only."),
 ];
@@ -130,6 +145,8 @@ pub struct Settings {
     pub rbac_file: Option<PathBuf>,
     /// Key of pack signatures.
     pub signing_key: Option<Secret>,
+    /// Keys of release documents.
+    pub release_keys: ReleaseKeys,
     /// Browser origins that may call; `*` is any.
     pub cors_origins: Vec<String>,
     /// Address under which browsers reach the interface; may be empty.
@@ -181,6 +198,7 @@ impl Settings {
             rbac_file: path("CAVRA_APPROVAL_RBAC_FILE"),
             evidence_signing_key: get("CAVRA_EVIDENCE_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
             signing_key: get("CAVRA_POLICY_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
+            release_keys: ReleaseKeys::read(get),
             cors_origins: get("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
             public_api_base_url: get("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: flag("CAVRA_REQUIRE_TOKEN", get("CAVRA_REQUIRE_TOKEN").as_deref())?,

@@ -45,7 +45,7 @@ pub use files::{ReadError, WriteError, create_private_file, read_file, write_fil
 pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES, Measured};
 pub use json::pretty;
 pub use keys::{InvalidKey, PublicKey, SigningKey};
-pub use markdown::visible;
+pub use markdown::{code, visible};
 pub use metadata::bundle_metadata;
 pub use policy_signature::{PolicySignatureError, PolicyTrust, PolicyVerdict, sign_policy, verify_policy};
 pub use report::EvidenceReport;

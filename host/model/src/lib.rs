@@ -5,6 +5,7 @@
 
 mod action;
 mod approval;
+mod authorization;
 mod canonical;
 mod change_plan;
 mod decision;
@@ -29,6 +30,7 @@ pub use approval::{
     attach_approval, authorizes, break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_used,
     mark_used, request_approval, rule_on, state,
 };
+pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};
 pub use decision::{

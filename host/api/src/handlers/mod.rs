@@ -16,6 +16,7 @@ pub mod console;
 pub mod evidence;
 pub mod inventory;
 pub mod log;
+pub mod promotions;
 pub mod sandbox;
 
 /// What handlers answer.

@@ -11,6 +11,7 @@ mod init;
 mod policy;
 mod policy_checks;
 mod policy_signing;
+mod release;
 pub mod scenario;
 mod serve;
 mod token;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => policy::run(command),
         Command::Approval(args) => approval::run(args),
         Command::Agent(command) => agent::run(command),
+        Command::Release(command) => release::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),

@@ -4,7 +4,10 @@
 //! they are, and use it up.
 
 use cavra_identity::{Actor, Decide, DecisionSubject, Gatekeeper};
-use cavra_model::{APPROVALS, Object, Ruling, Timestamp, authorizes, is_used, mark_used};
+use cavra_model::{
+    APPROVALS, Authorization, Binding, Object, Ruling, Timestamp, authorization_problems, authorizes, is_used,
+    mark_used,
+};
 use cavra_store::{Query, Transaction};
 use serde_json::Value;
 
@@ -44,23 +47,18 @@ pub fn may_decide(gatekeeper: &Gatekeeper, actor: &Actor, record: &Object, rulin
 }
 
 impl Approvals {
-    /// Checks that `record`, now, authorizes `operation` on a subject with these members.
+    /// Checks that `record`, now, authorizes `operation` on a subject that the decision's members name. A broken glass
+    /// does too.
     ///
     /// # Errors
     /// [`CoreError::Conflict`] saying what does not fit.
     pub fn admit(record: &Object, operation: &str, subject: &[(&str, &str)]) -> Result<(), CoreError> {
-        if !authorizes(record, Timestamp::now()) {
-            return Err(CoreError::Conflict("the approval is not approved, or it has run out".to_owned()));
-        }
-        let decision = record.get("decision").and_then(Value::as_object);
-        let has = |member: &str, wanted: &str| {
-            decision.and_then(|decision| decision.get(member)).and_then(Value::as_str) == Some(wanted)
-        };
-        if !has("action_type", operation) {
-            return Err(CoreError::Conflict(format!("the approval is not for {operation}")));
-        }
-        match subject.iter().find(|(member, wanted)| !has(member, wanted)) {
-            Some((member, _)) => Err(CoreError::Conflict(format!("the approval is for another {member}"))),
+        let pointers: Vec<_> =
+            subject.iter().map(|(member, expected)| (format!("/decision/{member}"), *expected)).collect();
+        let bindings = pointers.iter().map(|(pointer, expected)| Binding::to(pointer, expected)).collect();
+        let wanted = Authorization { operation, break_glass: true, bindings };
+        match authorization_problems(record, &wanted, Timestamp::now()).into_iter().next() {
+            Some(problem) => Err(CoreError::Conflict(problem)),
             None => Ok(()),
         }
     }

@@ -315,6 +315,14 @@ impl Approvals {
         Ok(attach_approval(body, &record)?)
     }
 
+    /// Puts a new approval that is kept in another store here too.
+    ///
+    /// # Errors
+    /// [`CoreError::Conflict`] if there is one with its id, [`CoreError::Store`].
+    pub async fn copy(&self, record: Object) -> Result<Object, CoreError> {
+        self.insert(record).await
+    }
+
     async fn insert(&self, record: Object) -> Result<Object, CoreError> {
         let stored = record.clone();
         let insert = move |tx: &mut dyn Transaction| {

@@ -1,0 +1,32 @@
+//! Handlers of promotions and rollbacks. Contract 30, sections 7 to 10.
+
+use axum::Json;
+use axum::extract::State;
+use cavra_core::App;
+
+use super::Answer;
+use crate::credentials::{Credentials, Need};
+use crate::extract::{Body, Id};
+
+/// `POST /evidence/{session_id}/promotion-request`.
+pub async fn request(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
+    let caller = credentials.caller(&app, &body, Need::Required).await?;
+    Ok(Json(app.request_promotion(&id, &body, &caller).await?))
+}
+
+/// `POST /evidence/{session_id}/promotion-execution`.
+pub async fn execute(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
+    let caller = credentials.caller(&app, &body, Need::Required).await?;
+    Ok(Json(app.execute_promotion(&id, &body, &caller).await?))
+}
+
+/// `POST /promotion-executions/{execution_id}/rollback-execution`.
+pub async fn roll_back(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
+    let caller = credentials.caller(&app, &body, Need::Required).await?;
+    Ok(Json(app.roll_back(&id, &body, &caller).await?))
+}
+
+/// `GET /promotion-executions/{execution_id}/audit-export`.
+pub async fn audit_export(State(app): State<App>, Id(id): Id) -> Answer {
+    Ok(Json(app.promotion_audit(&id).await?))
+}

@@ -1,0 +1,47 @@
+//! Deliveries of release events, as they were recorded.
+
+use std::process::ExitCode;
+
+use cavra_core::PageRequest;
+use cavra_model::RELEASE_DELIVERIES;
+use cavra_store::Location;
+use serde_json::json;
+
+use super::metadata::{open, runtime};
+use crate::args::{HistoryArgs, HistoryStoreArgs, Json};
+use crate::output::print_json;
+
+fn location(store: &HistoryStoreArgs) -> Location {
+    match &store.metadata_json {
+        Some(file) => Location::Json(file.clone()),
+        None => Location::Sqlite(store.sqlite.clone()),
+    }
+}
+
+pub fn list(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
+    let filters = [
+        ("provider", &args.provider),
+        ("event_type", &args.event_type),
+        ("event_id", &args.event_id),
+        ("success", &args.success),
+    ];
+    let given = filters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    let page = PageRequest { parameters: given.collect(), limit: Some(args.limit), offset: Some(args.offset) };
+    let evidence = open(location(&args.store))?;
+    let found = runtime()?.block_on(evidence.list(&RELEASE_DELIVERIES, &page))?;
+    print_json(&json!({
+        "schema_version": RELEASE_DELIVERIES.list_schema,
+        "product": "CAVRA",
+        "items": found.items,
+        "total": found.total,
+        "limit": page.limit(),
+        "offset": page.offset(),
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn dashboard(store: &HistoryStoreArgs, _: Json) -> anyhow::Result<ExitCode> {
+    let evidence = open(location(store))?;
+    print_json(&runtime()?.block_on(evidence.delivery_dashboard())?)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,152 @@
+//! `cavra release …`: packages, rollouts, promotion and rollback, with files in place of HTTP bodies. Contract 30,
+//! section 14.
+
+mod approvals;
+mod channel;
+mod execution;
+mod history;
+mod metadata;
+mod package;
+mod rollout;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use cavra_artifacts::{Reach, Tree};
+use cavra_evidence::{PublicKey, SigningKey, TrustRoots, TrustStatus, read_file, write_file};
+use cavra_model::{Object, Timestamp};
+use cavra_release::{Document, Package, PackageOptions, verify_package};
+use serde_json::{Value, json};
+
+use crate::args::{Json, PackageFlags, ReleaseCommand};
+use crate::output::{print_json, print_line};
+
+/// The largest document that is read.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+/// The largest key or trust root.
+const MAX_KEY_BYTES: u64 = 1 << 20;
+
+pub fn run(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ReleaseCommand::VerifyGoPackage { package, strict, json } => package::verify(&package, &strict, json),
+        ReleaseCommand::VerifyAirgapBundle(args) => package::airgap(&args),
+        ReleaseCommand::ValidateUpgrade { previous, candidate, allow_same_version, strict, json } => {
+            package::upgrade(&previous, &candidate, allow_same_version, &strict, json)
+        }
+        ReleaseCommand::SmokeInstallers(args) => package::smoke(&args),
+        ReleaseCommand::ChannelManifest { package, channel, strict, json } => {
+            package::channel_manifest(&package, channel.as_deref(), &strict, json)
+        }
+        ReleaseCommand::UpdaterPolicy { package, strict, json } => package::updater_policy(&package, &strict, json),
+        ReleaseCommand::CaptureRollout(args) => rollout::capture(&args),
+        ReleaseCommand::VerifyRollout(args) => rollout::verify(&args),
+        ReleaseCommand::RequestRolloutPromotion(args) => rollout::request(&args),
+        ReleaseCommand::ExecuteRolloutPromotion(args) => execution::promote(&args),
+        ReleaseCommand::ExecuteRolloutRollback(args) => execution::roll_back(&args),
+        ReleaseCommand::ExportPromotionAudit(args) => execution::export(&args),
+        ReleaseCommand::RequestChannelPromotion(args) => channel::request(&args),
+        ReleaseCommand::ConnectorDeliveryHistory(args) => history::list(&args),
+        ReleaseCommand::ConnectorDeliveryDashboard { store, json } => history::dashboard(&store, json),
+    }
+}
+
+/// Prints a result that has `valid`, `errors` and `warnings`; it exits with 1 unless it is valid.
+fn report(format: Json, result: &Value, what: &str) -> anyhow::Result<ExitCode> {
+    let valid = result.get("valid").and_then(Value::as_bool).unwrap_or(false);
+    if format.json {
+        print_json(result)?;
+    } else {
+        let lines = |member: &str| result.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
+        print_line(&if valid { what.to_owned() } else { format!("not {what}") })?;
+        for error in lines("errors").iter().filter_map(Value::as_str) {
+            print_line(&format!("  - {error}"))?;
+        }
+        for warning in lines("warnings").iter().filter_map(Value::as_str) {
+            print_line(&format!("  warning: {warning}"))?;
+        }
+        for file in lines("files").iter().filter_map(Value::as_str) {
+            print_line(&format!("  {file}"))?;
+        }
+    }
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A result that says only what is wrong.
+fn refused(errors: &[String], warnings: &[String]) -> Value {
+    json!({ "valid": false, "errors": errors, "warnings": warnings })
+}
+
+/// How strictly a package is verified, and with which documents.
+fn options(flags: &PackageFlags, documents: &'static [&'static Document]) -> anyhow::Result<PackageOptions> {
+    Ok(PackageOptions {
+        require_signatures: !flags.allow_unsigned,
+        require_provenance: !flags.allow_missing_provenance,
+        documents,
+        signers: flags.trust_root.as_deref().map(trusted_keys).transpose()?,
+    })
+}
+
+/// Opens a directory.
+fn open(directory: &Path) -> anyhow::Result<Tree> {
+    Reach::Anywhere.open(directory).with_context(|| directory.display().to_string())
+}
+
+/// Opens and verifies a package.
+fn look_at_package(
+    directory: &Path,
+    flags: &PackageFlags,
+    documents: &'static [&'static Document],
+) -> anyhow::Result<Package> {
+    Ok(verify_package(open(directory)?, &options(flags, documents)?))
+}
+
+/// The keys of the trust roots in a file that are active and valid now. A signature without a trustworthy time cannot be
+/// judged by the past.
+fn trusted_keys(file: &Path) -> anyhow::Result<Vec<PublicKey>> {
+    let document: Value = serde_json::from_slice(&read_file(file, MAX_KEY_BYTES)?)
+        .with_context(|| format!("{} is not JSON", file.display()))?;
+    let roots = match TrustRoots::read(&document).with_context(|| file.display().to_string())? {
+        TrustRoots::One(root) => vec![*root],
+        TrustRoots::Many(roots) => roots,
+    };
+    let now = Timestamp::now();
+    let keys: Vec<_> = roots
+        .into_iter()
+        .filter(|root| root.status == TrustStatus::Active)
+        .filter(|root| {
+            root.valid_from.is_none_or(|from| from <= now) && root.valid_until.is_none_or(|until| now <= until)
+        })
+        .map(|root| root.public_key)
+        .collect();
+    ensure!(!keys.is_empty(), "{}: trust root is not active", file.display());
+    Ok(keys)
+}
+
+/// The private key in a PEM file.
+fn signing_key(file: &Path) -> anyhow::Result<SigningKey> {
+    let pem = String::from_utf8(read_file(file, MAX_KEY_BYTES)?)
+        .map_err(|_| anyhow::anyhow!("{} is no text", file.display()))?;
+    SigningKey::from_pem(&pem).with_context(|| file.display().to_string())
+}
+
+/// The JSON object in a file.
+fn read_object(file: &Path) -> anyhow::Result<Object> {
+    let document: Value = serde_json::from_slice(&read_file(file, MAX_DOCUMENT_BYTES)?)
+        .with_context(|| format!("{} is not JSON", file.display()))?;
+    match document {
+        Value::Object(object) => Ok(object),
+        _ => anyhow::bail!("{} is no JSON object", file.display()),
+    }
+}
+
+/// Writes files into a directory; answers their paths.
+fn write_files<N: AsRef<Path>>(directory: &Path, files: &[(N, String)]) -> anyhow::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for (name, text) in files {
+        let path = directory.join(name);
+        write_file(&path, text)?;
+        paths.push(path.display().to_string());
+    }
+    Ok(paths)
+}

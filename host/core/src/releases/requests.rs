@@ -1,0 +1,43 @@
+//! Signed requests that wait for an approval.
+
+use cavra_evidence::SigningKey;
+use cavra_model::{Object, Timestamp};
+use cavra_release::{PROMOTION_SIGNATURE, VerifiedRollout, promotion_decision, promotion_request, sign};
+
+use crate::{Approvals, CoreError};
+
+/// A promotion that may be asked for: its rollout verified and is in a state to be promoted.
+#[derive(Debug)]
+pub struct Promotion<'a> {
+    /// The rollout.
+    pub rollout: &'a VerifiedRollout,
+    /// Where it goes.
+    pub target_ring: &'a str,
+    /// Who asks.
+    pub requested_by: String,
+    /// Who has to approve.
+    pub approver_group: String,
+    /// Hours until the request for approval lapses.
+    pub ttl_hours: u64,
+    /// Who signs.
+    pub signer: &'a str,
+    /// Checks that were left out.
+    pub relaxed: &'a [&'a str],
+}
+
+/// Asks for the approval of a promotion; answers the signed request, with the pending approval in it.
+///
+/// # Errors
+/// [`CoreError::Store`].
+pub async fn ask_promotion(
+    approvals: &Approvals,
+    key: &SigningKey,
+    promotion: Promotion<'_>,
+) -> Result<Object, CoreError> {
+    let Promotion { rollout, target_ring, requested_by, approver_group, ttl_hours, signer, relaxed } = promotion;
+    let decision = promotion_decision(rollout, target_ring, &requested_by, relaxed);
+    let approval = approvals.request(decision, Some(approver_group), requested_by, ttl_hours).await?;
+    let mut request = promotion_request(rollout, target_ring, &approval, Timestamp::now());
+    sign(&mut request, PROMOTION_SIGNATURE, key, signer);
+    Ok(request)
+}
