@@ -14,7 +14,7 @@ fn serve(home: &Home, backend: Backend) -> Server {
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    sha256(bytes.as_ref().to_vec()).replace("sha256:", "")
+    sha256(bytes.as_ref()).replace("sha256:", "")
 }
 
 fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
@@ -310,7 +310,7 @@ fn a_rollout_shows_its_integrity_and_readiness() {
         let listing = listing("bad");
         let integrity = &listing["rollout_artifact_integrity"];
         assert_eq!(integrity["status"], status, "{integrity}");
-        assert!(strings(&integrity[member]).iter().any(|found| *found == finding), "{member}: {integrity}");
+        assert!(strings(&integrity[member]).contains(&finding), "{member}: {integrity}");
         assert_eq!(listing["promotion_readiness"]["status"], "blocked");
     }
     // What a rollout has is served as it is.
@@ -392,7 +392,7 @@ fn large_files_are_streamed_and_ranges_served() {
     let home = Home::new();
     let server = serve(&home, Backend::Json);
     let size = 9 * 1024 * 1024 + 17;
-    let bytes: Vec<u8> = (0..size).map(|at: u32| at.to_le_bytes()[usize::from(at % 5 == 0)]).collect();
+    let bytes: Vec<u8> = (0..size).map(|at: u32| at.to_le_bytes()[usize::from(at.is_multiple_of(5))]).collect();
     home.write("root/s/evidence.json", &bytes);
     server.post("/evidence", &json!({"session_id": "s"})).ok();
     let path = "/evidence/s/artifacts/evidence.json";

@@ -671,7 +671,7 @@ fn people_are_asked_for_where_they_can_be_known() {
     site.approve(text(&asked["approval"], "approval_id"));
     let body = json!({"request": asked["request"], "executed_by": "eve"});
     site.execute(&body).refused(&[401]);
-    let mut known = body.clone();
+    let mut known = body;
     known["actor_claims"].clone_from(&claims);
     let execution = site.execute(&known).ok()["execution"].clone();
     assert_eq!(execution["executed_by"], "ann@example.invalid");

@@ -155,7 +155,7 @@ impl Files {
             .ok_or_else(|| CoreError::BadRequest("unsupported evidence artifact".to_owned()))?;
         let mut content = self.content(artifact)?.ok_or(ABSENT)?;
         if let Some(required) = self.required(artifact)?
-            && content.sha256().map_err(unreadable)? != required
+            && content.sha256().map_err(|error| unreadable(&error))? != required
         {
             return Err(unverified(name));
         }
@@ -308,8 +308,8 @@ fn unverified(name: &str) -> CoreError {
     CoreError::BadRequest(format!("checksum verification failed: {name}"))
 }
 
-fn unreadable(error: std::io::Error) -> CoreError {
-    tracing::error!(error = &error as &dyn std::error::Error, "an artifact cannot be read");
+fn unreadable(error: &std::io::Error) -> CoreError {
+    tracing::error!(error = error as &dyn std::error::Error, "an artifact cannot be read");
     CoreError::Unavailable("the file cannot be read")
 }
 
@@ -317,7 +317,7 @@ fn no_archive(error: ArchiveError) -> CoreError {
     match error {
         ArchiveError::Mismatch(name) => unverified(&name),
         ArchiveError::TooLarge => CoreError::BadRequest(error.to_string()),
-        ArchiveError::Io(error) => unreadable(error),
+        ArchiveError::Io(error) => unreadable(&error),
     }
 }
 
