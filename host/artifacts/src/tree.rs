@@ -284,7 +284,7 @@ mod tests {
         std::os::unix::fs::symlink("plain", root.join("dir/link")).unwrap();
         std::os::unix::fs::symlink("/dev/zero", root.join("dir/zero")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, root.join("dir/pipe"), rustix::fs::Mode::RWXU).unwrap();
-        let tree = Reach::Under(root.clone()).open(Path::new("dir")).unwrap();
+        let tree = Reach::Under(root).open(Path::new("dir")).unwrap();
         let read = |name: &str| tree.read(&Inside::new(name).unwrap(), 4);
         assert_eq!(read("plain").unwrap(), b"text");
         assert_eq!(read("link").unwrap(), b"text");
