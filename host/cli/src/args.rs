@@ -1,6 +1,8 @@
 //! The command line. Contract 10, sections 12 and 13; contract 20, section 3.9.
 
 mod approval;
+mod evidence;
+mod replay;
 mod signing;
 
 use std::net::IpAddr;
@@ -12,6 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use evidence::EvidenceCommand;
+pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
@@ -34,6 +38,9 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Ask for, decide and list approvals.
     Approval(ApprovalArgs),
+    /// Make, check and repeat evidence.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),

@@ -5,9 +5,11 @@ use cavra_model::{
     DECISIONS, DecisionRecord, Kind, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
     new_decision_id, present_session,
 };
+use cavra_packs::ResolvedPack;
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::Value;
 
+use crate::archive::{Archive, digests, keep};
 use crate::{CoreError, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
@@ -18,13 +20,15 @@ const ID_ATTEMPTS: usize = 4;
 #[derive(Clone)]
 pub struct Activity {
     store: RecordStore,
+    archive: Archive,
 }
 
 impl Activity {
-    /// Over an open store that knows [`DECISIONS`] and [`SESSIONS`].
+    /// Over an open store of [`crate::ACTIVITY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        Self { store }
+        let archive = Archive::new(store.mode());
+        Self { store, archive }
     }
 
     /// The store below.
@@ -33,16 +37,31 @@ impl Activity {
         &self.store
     }
 
-    /// Stores a decision and folds it into its session; durable when it returns.
+    /// Stores a decision by `pack` and folds it into its session; what decided is archived with the first decision it
+    /// made. Durable when it returns.
     ///
     /// # Errors
-    /// [`CoreError::Store`]; then neither is stored.
-    pub async fn record(&self, mut decision: DecisionRecord) -> Result<DecisionRecord, CoreError> {
+    /// [`CoreError::Store`]; then nothing is stored.
+    pub async fn record(
+        &self,
+        mut decision: DecisionRecord,
+        pack: &ResolvedPack,
+    ) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
             let object = to_object(&decision)?;
-            match self.store.transact(move |tx| store_decision(tx, object)).await {
+            let parts = self.archive.unkept(pack);
+            let digests = digests(&parts);
+            let change = move |tx: &mut dyn Transaction| {
+                keep(tx, parts)?;
+                store_decision(tx, object)
+            };
+            match self.store.transact(change).await {
                 Err(StoreError::Exists) => renew_id(&mut decision),
-                other => return Ok(other.map(|()| decision)?),
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.archive.note(digests);
+                    return Ok(decision);
+                }
             }
         }
         Err(StoreError::Exists.into())

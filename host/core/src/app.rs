@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
-use cavra_model::{ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, PackName, Routing, SESSIONS};
+use cavra_model::{ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, PackName, POLICY_ARCHIVE, Routing, SESSIONS};
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The kinds of an activity store.
-pub static ACTIVITY_KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+pub static ACTIVITY_KINDS: [&Kind; 3] = [&DECISIONS, &SESSIONS, &POLICY_ARCHIVE];
 static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
 
 /// How often approvals that ran out are expired when nobody looks at them.
@@ -162,7 +162,7 @@ impl App {
         let mut verdict = self.decisions.decide(request, pack, registry).await?;
         let governor = Governor { inventory: Some(&self.inventory), approvals: Some(&self.approvals) };
         let governed = governor.govern(verdict.record, approval_id.as_deref()).await?;
-        verdict.record = self.activity.record(governed).await?;
+        verdict.record = self.activity.record(governed, pack).await?;
         Ok(verdict)
     }
 

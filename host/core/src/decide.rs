@@ -11,7 +11,7 @@ use cavra_model::{
     judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
-use cavra_plugins::{Origin, PackSource, PluginErrorKind, PluginHost, PolicyPack};
+use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
 
 use crate::{CoreError, DecisionRequest};
 
@@ -80,7 +80,27 @@ impl DecisionPoint {
     /// # Errors
     /// [`CoreError::BrokenPack`] for a pack that cannot be loaded.
     pub async fn judge(&self, action: &Action, facts: &Facts, pack: &ResolvedPack) -> Result<Finding, CoreError> {
-        let mut findings = self.ask_packs(pack, action, facts).await?;
+        self.judge_by(sources(pack), action, facts).await.map_err(|error| broken(pack, error))
+    }
+
+    /// As [`DecisionPoint::judge`], by components at hand.
+    ///
+    /// # Errors
+    /// [`PluginError`] for the first one that cannot be loaded.
+    pub(crate) async fn judge_by<'a>(
+        &self,
+        sources: impl Iterator<Item = PackSource<'a>>,
+        action: &Action,
+        facts: &Facts,
+    ) -> Result<Finding, PluginError> {
+        let mut findings = Vec::new();
+        for source in sources {
+            match self.plugins.policy_pack(source).await {
+                Ok(component) => findings.extend(ask(&component, action, facts).await),
+                Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
+                Err(error) => return Err(error),
+            }
+        }
         if let Action::McpToolCall(call) = action {
             findings.extend(judge_mcp_call(&facts.mcp_registry, call));
         }
@@ -105,23 +125,11 @@ impl DecisionPoint {
         }
         Ok(())
     }
-
-    async fn ask_packs(&self, pack: &ResolvedPack, action: &Action, facts: &Facts) -> Result<Vec<Finding>, CoreError> {
-        let mut findings = Vec::new();
-        for source in sources(pack) {
-            match self.plugins.policy_pack(source).await {
-                Ok(component) => findings.extend(ask(&component, action, facts).await),
-                Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
-                Err(error) => return Err(broken(pack, error)),
-            }
-        }
-        Ok(findings)
-    }
 }
 
 /// Everything that has to be asked for one pack: the rule interpreter over the merged document, and the components
 /// that the pack and its parents bring along.
-fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
+pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
     let interpreter = pack.has_rules.then(|| PackSource {
         plugin: POLICY_RULES.name,
         version: POLICY_RULES.version,
@@ -151,12 +159,12 @@ async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Find
 }
 
 /// A pack that fails while it is asked blocks. Contract 10, section 15.2.
-fn engine_error(error: &cavra_plugins::PluginError) -> Finding {
+fn engine_error(error: &PluginError) -> Finding {
     tracing::error!(error = error as &dyn std::error::Error, "policy pack failed; the action is blocked");
     Finding::engine_error(error.to_string())
 }
 
-fn broken(pack: &ResolvedPack, error: cavra_plugins::PluginError) -> CoreError {
+fn broken(pack: &ResolvedPack, error: PluginError) -> CoreError {
     tracing::error!(error = &error as &dyn std::error::Error, pack = pack.name, "policy pack cannot be loaded");
     CoreError::BrokenPack { pack: pack.name.clone(), problem: error.to_string(), source: Some(Box::new(error)) }
 }
@@ -167,6 +175,7 @@ fn under(pack: &ResolvedPack, context: Context) -> Context {
         policy_pack: pack.name.clone(),
         pack_version: pack.version.clone(),
         policy_digest: Some(pack.digest.to_string()),
+        component_digests: Some(sources(pack).map(|source| source.wasm_digest.to_owned()).collect()),
         ..context
     }
 }

@@ -3,6 +3,7 @@
 
 mod activity;
 mod app;
+mod archive;
 mod approvals;
 mod authoring;
 mod backtest;
@@ -16,7 +17,9 @@ mod inventory;
 mod page;
 mod redecide;
 mod registry;
+mod replay;
 mod request;
+mod rerun;
 mod rollouts;
 mod scenario;
 mod settings;
@@ -41,6 +44,7 @@ pub use inventory::{INVENTORY_KINDS, Inventory};
 pub use page::{MAX_LIMIT, PageRequest};
 pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
+pub use replay::{DifferentMember, Difference, Replay, ReplayScope};
 pub use request::DecisionRequest;
 pub use scenario::{Step, before_the_agent_acts};
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, shown_settings};

@@ -39,8 +39,8 @@ pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
-    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, POLICY_ROLLOUTS,
-    REPOSITORIES, SESSIONS,
+    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, POLICY_ARCHIVE,
+    POLICY_ROLLOUTS, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};

@@ -10,6 +10,7 @@ mod init;
 mod policy;
 mod policy_checks;
 mod policy_signing;
+mod replay;
 pub mod scenario;
 mod serve;
 mod token;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::args::{Command, ConfigCommand, DemoCommand, InitCommand, Json};
+use crate::args::{Command, ConfigCommand, DemoCommand, EvidenceCommand, InitCommand, Json};
 use crate::{mcp, output};
 
 /// Runs a command.
@@ -28,6 +29,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Approval(args) => approval::run(args),
+        Command::Evidence(EvidenceCommand::Replay(args)) => replay::run(args),
         Command::Agent(command) => agent::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),

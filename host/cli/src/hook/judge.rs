@@ -23,7 +23,7 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
     let recorded = local.wait(async {
         let mut recorded = Vec::with_capacity(decided.len());
         for record in decided {
-            recorded.push(activity.record(record).await?);
+            recorded.push(activity.record(record, &pack).await?);
         }
         activity.store().close().await;
         anyhow::Ok(recorded)

@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::CoreError;
 use crate::caller::Caller;
 
+pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
