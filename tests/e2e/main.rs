@@ -30,6 +30,7 @@ mod mcp_server;
 mod openapi;
 mod packs;
 mod records;
+mod replay;
 mod requests;
 mod sessions;
 mod stores;
