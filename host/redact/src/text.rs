@@ -30,6 +30,12 @@ impl<'a> Text<'a> {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    /// Bytes of the character that begins there; 1 where none does.
+    pub(crate) fn char_length(self, position: usize) -> usize {
+        let character = self.text.get(position..).and_then(|rest| rest.chars().next());
+        character.map_or(1, char::len_utf8)
+    }
+
     pub(crate) fn has(self, position: usize, wanted: &str) -> bool {
         self.bytes.get(position..).is_some_and(|rest| rest.starts_with(wanted.as_bytes()))
     }
@@ -43,6 +49,12 @@ impl<'a> Text<'a> {
     /// The first position from `start` on whose byte does not belong.
     pub(crate) fn run(self, start: usize, belongs: impl Fn(u8) -> bool) -> usize {
         let rest = self.bytes.get(start..).unwrap_or_default();
+        start + rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len())
+    }
+
+    /// As [`Text::run`], but no farther than `most` bytes.
+    pub(crate) fn run_within(self, start: usize, most: usize, belongs: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(start..start.saturating_add(most).min(self.len())).unwrap_or_default();
         start + rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len())
     }
 

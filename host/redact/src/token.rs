@@ -2,7 +2,7 @@
 
 use crate::Secret;
 use crate::text::Text;
-use crate::token_rows::{BLOCKS, COMPOUND, Part, TOKENS};
+use crate::token_rows::{BLOCKS, COMPOUND, MANY, Part, TOKENS};
 use crate::value::is_varied;
 
 /// The characters of a token's body.
@@ -78,7 +78,10 @@ fn token(text: Text<'_>, start: usize) -> Option<Secret> {
     let rows = TOKENS.iter().filter(|row| row.prefix.as_bytes().first() == Some(&first));
     rows.filter(|row| text.has(start, row.prefix)).find_map(|row| {
         let body = start + row.prefix.len();
-        let end = text.run(body, |byte| row.alphabet.has(byte));
+        let end = match row.most {
+            MANY => text.run(body, |byte| row.alphabet.has(byte)),
+            most => text.run_within(body, most + 1, |byte| row.alphabet.has(byte)),
+        };
         let fits = (row.least..=row.most).contains(&(end - body)) && is_varied(text.part(body, end));
         fits.then_some(Secret { start, end, kind: row.kind })
     })
@@ -94,8 +97,7 @@ fn compound(text: Text<'_>, start: usize) -> Option<Secret> {
                 Part::Literal(_) => return None,
                 Part::Run(alphabet, least, most) => {
                     let from = end;
-                    let limit = from.saturating_add(most);
-                    end = text.run(from, |byte| alphabet.has(byte)).min(limit);
+                    end = text.run_within(from, most, |byte| alphabet.has(byte));
                     if end - from < least {
                         return None;
                     }
@@ -112,10 +114,13 @@ fn json_web_token(text: Text<'_>, start: usize) -> Option<Secret> {
     if !text.has(start, "eyJ") {
         return None;
     }
-    let segment = |from| text.run(from, |byte| Alphabet::Url.has(byte));
-    let head = segment(start);
-    let body = segment(head + 1);
-    let is_token = text.at(head) == b'.' && text.at(body) == b'.' && head - start >= 10 && body - head > 4;
+    let segment = |from, most| text.run_within(from, most, |byte| Alphabet::Url.has(byte));
+    let head = segment(start, 1024);
+    if text.at(head) != b'.' || head - start < 10 {
+        return None;
+    }
+    let body = segment(head + 1, usize::MAX);
+    let is_token = text.at(body) == b'.' && body - head > 4;
     let end = text.run(start, |byte| Alphabet::Url.has(byte) || byte == b'.');
     is_token.then_some(Secret { start, end, kind: "jwt" })
 }
@@ -124,7 +129,7 @@ fn json_web_token(text: Text<'_>, start: usize) -> Option<Secret> {
 fn block(text: Text<'_>, start: usize) -> Option<Secret> {
     let row = BLOCKS.iter().find(|row| text.has(start, row.begin))?;
     let body = start + row.begin.len();
-    let line = text.run(body, |byte| !matches!(byte, b'\n' | b'\\')).min(body + 64);
+    let line = text.run_within(body, 64, |byte| !matches!(byte, b'\n' | b'\\'));
     if !text.part(body, line).contains(row.says) {
         return None;
     }

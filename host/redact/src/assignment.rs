@@ -1,0 +1,159 @@
+//! Secrets that are known by their name: `NAME=value`, `name: value`, `"name": "value"`, `--name value`.
+
+use crate::Secret;
+use crate::names::{Named, named};
+use crate::text::{Text, is_blank, is_name};
+use crate::value::{LONG, is_code, is_path, is_reference, looks_random, value};
+
+/// Longest name that is looked at.
+const NAME: usize = 128;
+
+/// How a name and its value stand together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    /// `name=value`
+    Tight,
+    /// `name: value`, `name = value`
+    Loose,
+    /// `--name value`
+    Option,
+    /// `name value`
+    Bare,
+}
+
+pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
+    let mut position = 0;
+    while position < text.len() {
+        let secret = match text.at(position) {
+            b'=' | b':' => assignment(text, position),
+            byte if is_blank(byte) => after_blank(text, position),
+            _ => None,
+        };
+        match secret {
+            Some(secret) => {
+                position = secret.end.max(position + 1);
+                found.push(secret);
+            }
+            None => position += 1,
+        }
+    }
+}
+
+/// The value after a sign of assignment.
+fn assignment(text: Text<'_>, sign: usize) -> Option<Secret> {
+    let doubled = text.at(sign + 1) == text.at(sign) || text.before(sign) == text.at(sign);
+    if doubled || matches!(text.before(sign), b'!' | b'<' | b'>' | b'~') {
+        return None;
+    }
+    let name_end = name_end(text, sign);
+    let name = name_before(text, name_end)?;
+    let mut start = sign + 1;
+    if text.at(start) == b'>' || (text.at(sign) == b':' && text.at(start) == b'=') {
+        start += 1;
+    }
+    let from = text.run(start, is_blank);
+    let bond = if name_end == sign && from == sign + 1 && text.at(sign) == b'=' { Bond::Tight } else { Bond::Loose };
+    judge(text, name, from, bond)
+}
+
+/// Where the name before a sign ends: before blanks, a closing quote or a closing bracket.
+fn name_end(text: Text<'_>, sign: usize) -> usize {
+    let mut end = text.run_back(sign, is_blank).max(sign.saturating_sub(8));
+    if text.before(end) == b']' {
+        end -= 1;
+    }
+    if matches!(text.before(end), b'"' | b'\'') {
+        end -= 1;
+        if text.before(end) == b'\\' {
+            end -= 1;
+        }
+    }
+    end
+}
+
+fn name_before(text: Text<'_>, end: usize) -> Option<&str> {
+    let start = text.run_back(end, is_name).max(end.saturating_sub(NAME));
+    (end > start).then(|| text.part(start, end))
+}
+
+/// The value after a blank: of the option before it, or of a name that is a word of its own.
+fn after_blank(text: Text<'_>, blank: usize) -> Option<Secret> {
+    let name = name_before(text, blank)?;
+    let from = text.run(blank, |byte| is_blank(byte) || byte == b'\\' || byte == b'\n');
+    let bond = if name.starts_with('-') { Bond::Option } else { Bond::Bare };
+    if bond == Bond::Option && text.at(from) == b'-' && !text.has(from, "-----BEGIN") {
+        return None;
+    }
+    judge(text, name, from, bond)
+}
+
+fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret> {
+    // Words that are drawn by lot are fewer than names; everywhere else the name is what costs least.
+    if bond == Bond::Bare && !value(text, start).is_some_and(|found| looks_random(text.part(found.start, found.end))) {
+        return None;
+    }
+    let certainty = named(name);
+    if certainty == Named::Nothing {
+        return None;
+    }
+    let found = value(text, start)?;
+    let shown = text.part(found.start, found.end);
+    if shown.len() > LONG {
+        return Some(Secret { start: found.start, end: found.end, kind: kind(name) });
+    }
+    if is_reference(shown) {
+        return None;
+    }
+    let is_secret = match (certainty, bond) {
+        (Named::Secret, Bond::Bare) | (Named::Perhaps, _) => looks_random(shown),
+        (Named::Secret, _) if is_path(shown) || shown.contains("://") => false,
+        (Named::Secret, Bond::Option) => !is_setting(shown),
+        (Named::Secret, Bond::Tight) => found.quoted || !(is_code(shown) || shown == name || is_small_number(shown)),
+        (Named::Secret, Bond::Loose) if found.quoted => true,
+        (Named::Secret, Bond::Loose) => !is_code(shown) && (is_mixed(shown) || ends_line(text, found.end)) && shown.len() >= 4,
+        (Named::Nothing, _) => false,
+    };
+    is_secret.then_some(Secret { start: found.start, end: found.end, kind: kind(name) })
+}
+
+/// `id=x,src=y`, as `docker build --secret` takes it.
+fn is_setting(value: &str) -> bool {
+    value.split_once('=').is_some_and(|(name, rest)| {
+        !rest.is_empty() && name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_lowercase())
+    })
+}
+
+/// More than letters, or letters of both cases in the middle: no word of a sentence.
+fn is_mixed(value: &str) -> bool {
+    let digit = value.bytes().any(|byte| byte.is_ascii_digit());
+    let inner = value.trim_end_matches(['.', ',', '!', '?', ':']);
+    let sign = inner.bytes().any(|byte| byte.is_ascii_punctuation() && !b"-_'/.".contains(&byte));
+    let capital = inner.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) && inner.bytes().any(|byte| byte.is_ascii_lowercase());
+    digit || sign || capital
+}
+
+/// Counts and flags, such as `--pass=2`.
+fn is_small_number(value: &str) -> bool {
+    value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a value is the last of its line and the line is one of several, as in a configuration file.
+fn ends_line(text: Text<'_>, end: usize) -> bool {
+    let next = text.run(end, is_blank);
+    text.at(next) == b'\n' || text.has(next, "\\n")
+}
+
+/// The kind of a secret that only its name gives away.
+fn kind(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    let is = |part: &str| name.contains(part);
+    if is("passw") || is("pwd") || is("passphrase") || is("passcode") {
+        "password"
+    } else if is("token") || is("jwt") || is("bearer") {
+        "token"
+    } else if is("key") {
+        "key"
+    } else {
+        "secret"
+    }
+}
