@@ -30,6 +30,7 @@ mod mcp_server;
 mod openapi;
 mod packs;
 mod records;
+mod redaction;
 mod replay;
 mod requests;
 mod sessions;

@@ -10,7 +10,7 @@ use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::Value;
 
 use crate::archive::{Archive, digests, keep};
-use crate::{CoreError, check_id};
+use crate::{CoreError, Redactor, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
 /// bits a single collision is already rare.
@@ -21,6 +21,7 @@ const ID_ATTEMPTS: usize = 4;
 pub struct Activity {
     store: RecordStore,
     archive: Archive,
+    redactor: Redactor,
 }
 
 impl Activity {
@@ -28,7 +29,13 @@ impl Activity {
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
         let archive = Archive::new(store.mode());
-        Self { store, archive }
+        Self { store, archive, redactor: Redactor::default() }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The store below.
@@ -71,8 +78,9 @@ impl Activity {
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if the body is no session record, [`CoreError::Store`].
-    pub async fn post_session(&self, body: Object) -> Result<Object, CoreError> {
+    pub async fn post_session(&self, mut body: Object) -> Result<Object, CoreError> {
         check_texts(&body)?;
+        self.redactor.object(&mut body);
         // Checked before the writer is bothered, so that a wrong body costs no commit.
         let now = Timestamp::now();
         merge_session(None, &body, Vec::new, now)?;

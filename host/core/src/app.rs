@@ -69,7 +69,7 @@ impl DecisionPoint {
             ..HostConfig::default()
         };
         let plugins = PluginHost::new(config).map_err(CoreError::Runtime)?;
-        Ok(Self::new(library, plugins))
+        Ok(Self::new(library, plugins).with_redactor(settings.redactor))
     }
 }
 
@@ -88,11 +88,14 @@ impl App {
             .map_err(|error| CoreError::Configuration(error.to_string()))?;
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
         let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
+        let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
-            activity: Activity::new(RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?),
+            activity: Activity::new(activity.clone()).with_redactor(settings.redactor),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
-            approvals: Approvals::new(approvals, routing, gatekeeper.clone()),
+            approvals: Approvals::new(approvals, routing, gatekeeper.clone())
+                .with_redactor(settings.redactor)
+                .with_decisions(activity),
             inventory: Inventory::new(RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?),
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
             gatekeeper,

@@ -13,13 +13,14 @@ use cavra_model::{
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
 
-use crate::{CoreError, DecisionRequest};
+use crate::{CoreError, DecisionRequest, Redactor};
 
 /// Decides actions. Stores nothing.
 #[derive(Clone)]
 pub struct DecisionPoint {
     library: PackLibrary,
     plugins: PluginHost,
+    redactor: Redactor,
 }
 
 /// A decision and what it was made with.
@@ -35,7 +36,13 @@ impl DecisionPoint {
     /// Decides with the packs of `library` in the sandboxes of `plugins`.
     #[must_use]
     pub fn new(library: PackLibrary, plugins: PluginHost) -> Self {
-        Self { library, plugins }
+        Self { library, plugins, redactor: Redactor::default() }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The packs.
@@ -70,7 +77,7 @@ impl DecisionPoint {
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
         let decided = Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now };
-        let record = stamp(decided, under(pack, request.context));
+        let record = self.stamped(decided, under(pack, request.context))?;
         Ok(Verdict { record, action })
     }
 
@@ -109,10 +116,25 @@ impl DecisionPoint {
 
     /// The decision about a pull request that an agent is about to create: allowed, with an attestation. Contract
     /// 10, section 4.5.
-    #[must_use]
-    pub fn attest_pull_request(target: &str, pack: &ResolvedPack, context: Context) -> DecisionRecord {
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if the decision is no JSON.
+    pub fn attest_pull_request(
+        &self,
+        target: &str,
+        pack: &ResolvedPack,
+        context: Context,
+    ) -> Result<DecisionRecord, CoreError> {
         let finding = Finding::pull_request_attestation();
-        stamp(Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() }, under(pack, context))
+        let decided = Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() };
+        self.stamped(decided, under(pack, context))
+    }
+
+    /// The record of a decision, without secrets: the one place where records come from.
+    fn stamped(&self, decided: Decided, context: Context) -> Result<DecisionRecord, CoreError> {
+        let mut record = stamp(decided, context);
+        self.redactor.decision(&mut record)?;
+        Ok(record)
     }
 
     /// Loads every component of `pack` without asking it anything.

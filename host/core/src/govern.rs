@@ -52,8 +52,12 @@ async fn redeem(
     record: &mut DecisionRecord,
     approval_id: Option<&str>,
 ) -> Result<(), CoreError> {
-    let shown = crate::activity::to_object(record)?;
-    let Some(digest) = action_digest(&shown) else { return Ok(()) };
+    // A decision that was redacted brings the digest of the exact action along; it was made just now, by us.
+    let digest = match &record.action_digest {
+        Some(exact) => Some(exact.clone()),
+        None => action_digest(&crate::activity::to_object(record)?),
+    };
+    let Some(digest) = digest else { return Ok(()) };
     let claim = ActionClaim {
         approval_id,
         session_id: &record.session_id,

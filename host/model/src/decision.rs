@@ -115,6 +115,13 @@ pub struct DecisionRecord {
     /// Digest of the text to be written or of the tool's arguments, where they were known; they are never stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub content_digest: Option<Digest>,
+    /// Members that a secret was cut out of; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub redacted: Option<Vec<String>>,
+    /// Digest of the exact action, see [`crate::action_digest`], where members are redacted and it does not follow from
+    /// them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub action_digest: Option<Digest>,
     /// What the other members do not say of the action, so that the decision can be made again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub input: Option<ActionInput>,
@@ -270,6 +277,8 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
         policy_digest: context.policy_digest,
         component_digests: context.component_digests,
         content_digest: subject.content_digest,
+        redacted: None,
+        action_digest: None,
         input: subject.input,
         rollout: None,
         decision_before_approval: None,

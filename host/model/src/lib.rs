@@ -26,7 +26,7 @@ pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOp
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
     attach_approval, authorizes, break_glass_approval, expire_if_lapsed, has_lapsed, is_used, mark_used,
-    request_approval, rule_on, state,
+    request_approval, rule_on, shown_action, state,
 };
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};

@@ -3,6 +3,7 @@
 //! Every change is one transaction that reads the record again, so of two deciders exactly one wins. What has run out
 //! is expired before anything is read, by the clock and by nobody's call.
 
+mod binding;
 mod gate;
 mod intake;
 mod messages;
@@ -18,8 +19,8 @@ use cavra_model::{
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Walk};
 use serde_json::Value;
 
-use crate::CoreError;
 use crate::caller::Caller;
+use crate::{CoreError, Redactor};
 
 pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
@@ -39,6 +40,8 @@ pub struct Approvals {
     store: RecordStore,
     routing: Arc<Routing>,
     gatekeeper: Gatekeeper,
+    redactor: Redactor,
+    decisions: Option<RecordStore>,
 }
 
 /// Reads a routing file. Contract 20, section 3.2.
@@ -65,7 +68,20 @@ impl Approvals {
     /// Over an open store that knows [`APPROVALS`].
     #[must_use]
     pub fn new(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> Self {
-        Self { store, routing: Arc::new(routing), gatekeeper }
+        Self { store, routing: Arc::new(routing), gatekeeper, redactor: Redactor::default(), decisions: None }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// With the store of the decisions that approvals may be asked for. Without it, no approval can be bound to a
+    /// decision that a secret was cut out of.
+    #[must_use]
+    pub fn with_decisions(self, decisions: RecordStore) -> Self {
+        Self { decisions: Some(decisions), ..self }
     }
 
     /// The store below.
@@ -85,7 +101,7 @@ impl Approvals {
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Store`].
     pub async fn create(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let decision = decision_of(body)?;
         let explicit = statement.approver_group.clone();
         self.request(decision, explicit, statement.requester(caller, "ai-agent"), statement.ttl(24, MAX_TTL_HOURS))
@@ -112,7 +128,8 @@ impl Approvals {
             .ok_or_else(|| CoreError::BadRequest("no approver group applies to this decision".to_owned()))?;
         // Who names a group themselves does not get round the number of people the rule asks for.
         let quorum = rule.map_or(1, |rule| rule.quorum);
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum };
+        let (decision, action_digest) = self.bound(decision).await?;
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest };
         let record = request_approval(request, Timestamp::now());
         self.insert(record).await
     }
@@ -122,7 +139,7 @@ impl Approvals {
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Store`].
     pub async fn break_glass(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let reason =
             statement.reason.clone().ok_or_else(|| CoreError::BadRequest("a reason is required".to_owned()))?;
         let by = statement.decided_by(caller, reason)?;
@@ -137,7 +154,8 @@ impl Approvals {
         }
         let ttl_hours = statement.ttl(4, MAX_BREAK_GLASS_HOURS);
         let requested_by = by.actor.clone();
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1 };
+        let (decision, action_digest) = self.bound(decision).await?;
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1, action_digest };
         self.insert(break_glass_approval(request, &by, Timestamp::now())).await
     }
 
@@ -150,7 +168,7 @@ impl Approvals {
         let record = self.get(id).await?;
         let now = Timestamp::now();
         pending(&record)?;
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let by = statement.ruling_by(caller, ruling)?;
         if let Some(identity) = &caller.identity {
             self.check_decider(identity, &record, ruling)?;
