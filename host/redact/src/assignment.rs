@@ -52,6 +52,12 @@ fn assignment(text: Text<'_>, sign: usize) -> Option<Secret> {
         start += 1;
     }
     let from = text.run(start, is_blank);
+    let before = text.before(name_end - name.len());
+    // `"password="` is a text about a password, `arn:…:secret:name` is an address, and what is in back quotes is a command.
+    let closes = matches!(text.at(from), b'"' | b'\'') && text.at(from) == before && from == sign + 1;
+    if closes || text.at(from) == b'`' || (text.at(sign) == b':' && before == b':') {
+        return None;
+    }
     let bond = if name_end == sign && from == sign + 1 && text.at(sign) == b'=' { Bond::Tight } else { Bond::Loose };
     judge(text, name, from, bond)
 }
@@ -106,14 +112,22 @@ fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret>
     }
     let is_secret = match (certainty, bond) {
         (Named::Secret, Bond::Bare) | (Named::Perhaps, _) => looks_random(shown),
-        (Named::Secret, _) if is_path(shown) || shown.contains("://") => false,
-        (Named::Secret, Bond::Option) => !is_setting(shown),
+        (Named::Secret, _) if is_path(shown) || shown.contains("://") || names_itself(name, shown) => false,
+        (Named::Secret, Bond::Option) => !(is_setting(shown) || is_small_number(shown)),
         (Named::Secret, Bond::Tight) => found.quoted || !(is_code(shown) || shown == name || is_small_number(shown)),
         (Named::Secret, Bond::Loose) if found.quoted => true,
         (Named::Secret, Bond::Loose) => !is_code(shown) && (is_mixed(shown) || ends_line(text, found.end)) && shown.len() >= 4,
         (Named::Nothing, _) => false,
     };
     is_secret.then_some(Secret { start: found.start, end: found.end, kind: kind(name) })
+}
+
+/// The value of `existingSecret` and of `gcloud … --secret` is the name of a secret; that of a kind, such as
+/// `Token => "token"`, is its own.
+fn names_itself(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let slug = value.contains('-') && value.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'/'));
+    (name.ends_with("secret") && slug) || name.trim_start_matches('-') == value
 }
 
 /// `id=x,src=y`, as `docker build --secret` takes it.
@@ -147,7 +161,7 @@ fn ends_line(text: Text<'_>, end: usize) -> bool {
 fn kind(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
     let is = |part: &str| name.contains(part);
-    if is("passw") || is("pwd") || is("passphrase") || is("passcode") {
+    if is("pass") || is("pwd") || is("_pw") {
         "password"
     } else if is("token") || is("jwt") || is("bearer") {
         "token"

@@ -12,7 +12,8 @@ pub(crate) enum Named {
 }
 
 /// Words that make a name one of a secret.
-const SECRETS: [&str; 14] = [
+const SECRETS: [&str; 16] = [
+    "pass", "pw",
     "password", "passwd", "passphrase", "passwort", "pwd", "passcode", "secret", "token", "apikey", "apitoken", "credential",
     "accesskey", "secretkey", "authkey",
 ];
@@ -38,12 +39,13 @@ const PAIRS: [(&str, &str); 16] = [
     ("recovery", "code"),
 ];
 /// Words of names whose value is a secret if it looks random.
-const PERHAPS: [&str; 22] = [
+const PERHAPS: [&str; 21] = [
     "key", "auth", "sas", "sig", "signature", "cred", "creds", "credentials", "session", "sid", "cookie", "jwt", "bearer", "hmac",
-    "otp", "seed", "pass", "pat", "secrets", "tokens", "webhook", "authorization",
+    "otp", "seed", "pat", "secrets", "tokens", "webhook", "authorization",
 ];
 /// Last words of names that speak about a secret without holding it.
-const ABOUT: [&str; 54] = [
+const ABOUT: [&str; 60] = [
+    "sha256", "sha1", "md5", "digest", "fingerprint", "checksum",
     "id", "ids", "file", "files", "path", "name", "names", "url", "uri", "type", "length", "len", "count", "ttl", "expiry", "expires",
     "expiration", "policy", "hint", "field", "header", "env", "var", "dir", "size", "version", "regex", "pattern", "prefix", "arn",
     "endpoint", "manager", "store", "provider", "limit", "limits", "budget", "usage", "rotation", "age", "status", "stdin", "fd",

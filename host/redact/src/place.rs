@@ -2,7 +2,7 @@
 
 use crate::Secret;
 use crate::text::{Text, is_blank};
-use crate::value::{LONG, is_reference, looks_random};
+use crate::value::{LONG, is_code, is_reference, looks_random};
 
 /// Headers whose value is a secret as a whole, lower-case. `authorization` and its like keep their scheme.
 const HEADERS: [(&str, &str, bool); 5] = [
@@ -55,7 +55,10 @@ fn user_info(text: Text<'_>, start: usize) -> Option<Secret> {
     let end = text.run(start, |byte| byte > b' ' && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b','));
     let authority = text.part(start, end);
     // Of several, the last `@` is the one before the host: people forget to encode those of passwords.
-    let at = start + authority.rfind('@')?;
+    let at = match authority.rfind('@') {
+        Some(at) => start + at,
+        None => unencoded(text, start, end)?,
+    };
     let secret = match text.part(start, at).find(':') {
         Some(colon) => Secret { start: start + colon + 1, end: at, kind: "url-password" },
         None => Secret { start, end: at, kind: "url-token" },
@@ -63,6 +66,17 @@ fn user_info(text: Text<'_>, start: usize) -> Option<Secret> {
     let shown = text.part(secret.start, secret.end);
     let fits = secret.end > secret.start && !is_reference(shown);
     (fits && (secret.kind == "url-password" || looks_random(shown))).then_some(secret)
+}
+
+/// The `@` behind a password that should have been encoded, as in `postgres://app:a#b/c@db`. A host and a port are none.
+fn unencoded(text: Text<'_>, start: usize, end: usize) -> Option<usize> {
+    let (user, rest) = text.part(start, end).split_once(':')?;
+    let port = rest.bytes().all(|byte| byte.is_ascii_digit());
+    if user.is_empty() || port || is_reference(rest) {
+        return None;
+    }
+    let stop = text.run_within(end, 256, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b','));
+    text.part(end, stop).rfind('@').map(|at| end + at)
 }
 
 fn hook(text: Text<'_>, start: usize) -> Option<Secret> {
@@ -82,16 +96,23 @@ fn header(text: Text<'_>, start: usize) -> Option<Secret> {
     if !matches!(text.at(colon), b':' | b'=') {
         return None;
     }
+    let mut scheme = None;
     let mut from = text.run(colon + 1, |byte| is_blank(byte) || matches!(byte, b'"' | b'\'' | b'\\'));
-    if *has_scheme && let Some(scheme) = SCHEMES.iter().find(|scheme| text.has_word(from, scheme)) {
-        from = text.run(from + scheme.len(), is_blank);
+    if *has_scheme {
+        scheme = SCHEMES.iter().find(|scheme| text.has_word(from, scheme) && is_blank(text.at(from + scheme.len())));
+        from = scheme.map_or(from, |scheme| text.run(from + scheme.len(), is_blank));
     }
     let quotes = |byte: u8| matches!(byte, b'"' | b'\'' | b'`' | b'\n' | b'\r');
     let in_quotes = matches!(text.before(start), b'"' | b'\'' | b'`') || matches!(text.before(from), b'"' | b'\'');
-    let several = !has_scheme || text.has_word(from.saturating_sub(17), "aws4-hmac-sha256") || text.has_word(from.saturating_sub(7), "digest");
+    let several = !has_scheme || matches!(scheme, Some(&"aws4-hmac-sha256" | &"digest"));
     let end = text.run(from, |byte| !quotes(byte) && (in_quotes || several || !is_blank(byte)) && byte != b'\\');
-    let shown = text.part(from, end).trim_end();
+    let shown = text.part(from, end).trim_end_matches([' ', '\t', ',', ';']);
     let end = from + shown.len();
+    // Without a scheme it may be prose, or the declaration of a member.
+    let bare = scheme.is_none() && *has_scheme;
+    if bare && (shown.len() < 8 || is_code(shown) || !shown.bytes().any(|byte| byte.is_ascii_digit())) {
+        return None;
+    }
     (end > from && (shown.len() > LONG || !is_reference(shown))).then_some(Secret { start: from, end, kind })
 }
 

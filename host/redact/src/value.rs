@@ -89,7 +89,7 @@ fn is_constant(value: &str) -> bool {
 
 /// Whether a value is an expression of a program rather than a text: `config.secret`, `os.environ["X"]`, `read()`.
 pub(crate) fn is_code(value: &str) -> bool {
-    let calls = value.contains('(') || (value.contains('[') && !value.starts_with('['));
+    let calls = value.contains(['(', '[']);
     let mut parts = value.split('.');
     let identifier = |part: &str| {
         let mut characters = part.bytes();
