@@ -8,6 +8,9 @@ use crate::value::{LONG, is_code, is_path, is_reference, looks_random, value};
 /// Longest name that is looked at.
 const NAME: usize = 128;
 
+/// How far before a value its name may stand.
+const BESIDE: usize = 160;
+
 /// How a name and its value stand together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bond {
@@ -26,6 +29,8 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
     while position < text.len() {
         let secret = match text.at(position) {
             b'=' | b':' => assignment(text, position),
+            b'>' => element(text, position),
+            b',' => name_before(text, position).and_then(|name| judge(text, name, position + 1, Bond::Bare)),
             byte if is_blank(byte) => after_blank(text, position),
             _ => None,
         };
@@ -41,30 +46,60 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
 
 /// The value after a sign of assignment.
 fn assignment(text: Text<'_>, sign: usize) -> Option<Secret> {
-    let doubled = text.at(sign + 1) == text.at(sign) || text.before(sign) == text.at(sign);
-    if doubled || matches!(text.before(sign), b'!' | b'<' | b'>' | b'~') {
+    let next = text.at(sign + 1);
+    // `==` and `!=` compare, `::` is a path, and of `:=` and `::=` the last sign counts.
+    if matches!(next, b'=' | b':') || matches!(text.before(sign), b'=' | b'!' | b'<' | b'>' | b'~') {
         return None;
     }
     let name_end = name_end(text, sign);
-    let name = name_before(text, name_end)?;
-    let mut start = sign + 1;
-    if text.at(start) == b'>' || (text.at(sign) == b':' && text.at(start) == b'=') {
-        start += 1;
-    }
-    let from = text.run(start, is_blank);
+    let mut name = name_before(text, name_end)?;
     let before = text.before(name_end - name.len());
-    // `"password="` is a text about a password, `arn:…:secret:name` is an address, and what is in back quotes is a command.
+    if TYPES.contains(&name) {
+        name = name_before(text, text.run_back(name_end - name.len(), |byte| is_blank(byte) || matches!(byte, b':' | b'&')))?;
+    }
+    if name.eq_ignore_ascii_case("value") {
+        name = named_beside(text, name_end)?;
+    }
+    let arrow = usize::from(text.at(sign) == b'=' && next == b'>');
+    let from = text.run(sign + 1 + arrow, is_blank);
+    let bond = if name_end == sign && from == sign + 1 && text.at(sign) == b'=' { Bond::Tight } else { Bond::Loose };
+    // `"password="` is a text about a password, `arn:…:secret:name` is an address, and `x=`…`` is a command.
     let closes = matches!(text.at(from), b'"' | b'\'') && text.at(from) == before && from == sign + 1;
-    if closes || text.at(from) == b'`' || (text.at(sign) == b':' && before == b':') {
+    if closes || (text.at(from) == b'`' && bond == Bond::Tight) || (text.at(sign) == b':' && before == b':') {
         return None;
     }
-    let bond = if name_end == sign && from == sign + 1 && text.at(sign) == b'=' { Bond::Tight } else { Bond::Loose };
-    judge(text, name, from, bond)
+    judge(text, name, block_start(text, from), bond)
 }
 
-/// Where the name before a sign ends: before blanks, a closing quote or a closing bracket.
+/// Types that stand between a name and its value.
+const TYPES: [&str; 4] = ["string", "String", "str", "text"];
+
+/// The name in `{"name": "x", "value": …}`, for the value that stands at `end`.
+fn named_beside(text: Text<'_>, end: usize) -> Option<&str> {
+    let start = end.saturating_sub(BESIDE);
+    let label = (start..end).rev().find(|at| ["name", "key"].iter().any(|label| text.has_word(*at, label)))?;
+    let label_end = text.run(label, |byte| byte.is_ascii_alphabetic());
+    let from = text.run(label_end, |byte| is_blank(byte) || matches!(byte, b'"' | b'\'' | b'\\' | b':' | b'='));
+    let name_end = text.run(from, is_name);
+    (from > label_end && name_end > from && name_end < end).then(|| text.part(from, name_end))
+}
+
+/// Where the text of a YAML block begins, if one does here.
+fn block_start(text: Text<'_>, from: usize) -> usize {
+    if !matches!(text.at(from), b'|' | b'>') {
+        return from;
+    }
+    let line = text.run(from + 1, |byte| matches!(byte, b'-' | b'+' | b' '));
+    if text.at(line) == b'\n' { text.run(line + 1, is_blank) } else { from }
+}
+
+/// Where the name before a sign ends: before the rest of an operator such as `+=`, blanks, a closing quote or bracket.
 fn name_end(text: Text<'_>, sign: usize) -> usize {
-    let mut end = text.run_back(sign, is_blank).max(sign.saturating_sub(8));
+    let mut end = sign;
+    if text.at(sign) == b'=' {
+        end = text.run_back(end, |byte| matches!(byte, b':' | b'?' | b'+' | b'.')).max(sign.saturating_sub(3));
+    }
+    end = text.run_back(end, is_blank).max(end.saturating_sub(8));
     if text.before(end) == b']' {
         end -= 1;
     }
@@ -75,6 +110,19 @@ fn name_end(text: Text<'_>, sign: usize) -> usize {
         }
     }
     end
+}
+
+/// The text of an XML element.
+fn element(text: Text<'_>, close: usize) -> Option<Secret> {
+    let name = name_before(text, close)?;
+    if text.before(close - name.len()) != b'<' || named(name) != Named::Secret {
+        return None;
+    }
+    let start = text.run(close + 1, |byte| byte.is_ascii_whitespace());
+    let end = text.run(start, |byte| byte != b'<' && !byte.is_ascii_whitespace());
+    let shown = text.part(start, end);
+    let fits = end > start && (shown.len() > LONG || !is_reference(shown));
+    fits.then_some(Secret { start, end, kind: kind(name) })
 }
 
 fn name_before(text: Text<'_>, end: usize) -> Option<&str> {
