@@ -17,7 +17,7 @@ fn rules(more: &str) -> String {
 }
 
 /// Decisions of every kind, one of them approved and one with an approval that does not cover it.
-fn decide_everything(home: &Home, backend: Backend) -> usize {
+fn decide_everything(home: &Home, backend: Backend) -> u64 {
     let (name, store) = backend.setting(home);
     let (directory, packs) = home.packs();
     let approvals = home.at("data/approvals.json");
@@ -38,10 +38,10 @@ fn decide_everything(home: &Home, backend: Backend) -> usize {
     let id = text(&server.post("/approvals", &json!({"decision": asked})).ok(), "approval_id").to_owned();
     server.post(&format!("/approvals/{id}/approve"), &json!({"actor": "ann", "reason": "fine"})).ok();
     assert_eq!(server.decide(&action)["decision"], "allow");
-    let mut again = action.clone();
+    let mut again = action;
     again["approval_id"] = json!(id);
     assert_eq!(server.decide(&again)["decision"], "require_approval");
-    let total = server.total("/decisions") as usize;
+    let total = server.total("/decisions");
     assert!(server.terminate().success());
     total
 }

@@ -30,7 +30,7 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
         let secret = match text.at(position) {
             b'=' | b':' => assignment(text, position),
             b'>' => element(text, position),
-            b',' => name_before(text, position).and_then(|name| judge(text, name, position + 1, Bond::Bare)),
+            b',' => after_comma(text, position),
             byte if is_blank(byte) => after_blank(text, position),
             _ => None,
         };
@@ -141,10 +141,19 @@ fn after_blank(text: Text<'_>, blank: usize) -> Option<Secret> {
     judge(text, name, from, bond)
 }
 
+/// The value beside a name in a table.
+fn after_comma(text: Text<'_>, comma: usize) -> Option<Secret> {
+    let name = name_before(text, comma).filter(|name| named(name) == Named::Secret)?;
+    judge(text, name, comma + 1, Bond::Bare)
+}
+
 fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret> {
     // Words that are drawn by lot are fewer than names; everywhere else the name is what costs least.
-    if bond == Bond::Bare && !value(text, start).is_some_and(|found| looks_random(text.part(found.start, found.end))) {
-        return None;
+    if bond == Bond::Bare {
+        let start = start + usize::from(matches!(text.at(start), b'"' | b'\''));
+        let end = text.run_within(start, 512, |byte| byte.is_ascii_alphanumeric() || b"+/=_-.~%!@#^*$".contains(&byte));
+        let is_secret = looks_random(text.part(start, end)) && named(name) == Named::Secret;
+        return is_secret.then_some(Secret { start, end, kind: kind(name) });
     }
     let certainty = named(name);
     if certainty == Named::Nothing {
@@ -159,13 +168,13 @@ fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret>
         return None;
     }
     let is_secret = match (certainty, bond) {
-        (Named::Secret, Bond::Bare) | (Named::Perhaps, _) => looks_random(shown),
+        (Named::Perhaps, _) => looks_random(shown),
         (Named::Secret, _) if is_path(shown) || shown.contains("://") || names_itself(name, shown) => false,
         (Named::Secret, Bond::Option) => !(is_setting(shown) || is_small_number(shown)),
         (Named::Secret, Bond::Tight) => found.quoted || !(is_code(shown) || shown == name || is_small_number(shown)),
         (Named::Secret, Bond::Loose) if found.quoted => true,
         (Named::Secret, Bond::Loose) => !is_code(shown) && (is_mixed(shown) || ends_line(text, found.end)) && shown.len() >= 4,
-        (Named::Nothing, _) => false,
+        (Named::Nothing, _) | (_, Bond::Bare) => false,
     };
     is_secret.then_some(Secret { start: found.start, end: found.end, kind: kind(name) })
 }

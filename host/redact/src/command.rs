@@ -1,6 +1,9 @@
 //! Secrets that programs take on their command line under options that say nothing by themselves, such as `mysql -p…`, and
 //! those that are piped into them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::Secret;
 use crate::text::{Text, is_blank};
 use crate::value::{Value, is_reference, value};
@@ -84,6 +87,17 @@ static ROWS: &[Row] = &[
     Row { part: Part::After('/'), ..row(&["sqlplus", "sqlldr", "expdp", "impdp"], &[], Form::Positional) },
 ];
 
+/// The rows by the name of their program; made in some microseconds when they are first needed.
+static BY_PROGRAM: LazyLock<HashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
+    let mut programs: HashMap<&str, Vec<&Row>> = HashMap::new();
+    for row in ROWS {
+        for program in row.programs {
+            programs.entry(program).or_default().push(row);
+        }
+    }
+    programs
+});
+
 /// What reads a secret from standard input.
 const READERS: [&str; 8] = [
     "--password-stdin", "sudo -S", "chpasswd", "--passphrase-fd 0", "passwd --stdin", "--with-token", "--pass-stdin", "-passin stdin",
@@ -112,7 +126,7 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
 /// A command of a command line, as far as it has been read.
 #[derive(Default)]
 struct Segment {
-    rows: Vec<&'static Row>,
+    rows: &'static [&'static Row],
     words: Vec<&'static str>,
 }
 
@@ -121,9 +135,8 @@ impl Segment {
         let end = text.run(start, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b';' | b'|' | b'&' | b'(' | b')'));
         let word = text.part(start, end);
         let name = word.rsplit('/').next().unwrap_or(word);
-        let mut rows = ROWS.iter().filter(|row| row.programs.contains(&name)).peekable();
-        if rows.peek().is_some() {
-            self.rows = rows.collect();
+        if let Some(rows) = BY_PROGRAM.get(name) {
+            self.rows = rows;
             return None;
         }
         for with in ["login", "upload", "push"] {
@@ -131,8 +144,8 @@ impl Segment {
                 self.words.push(with);
             }
         }
-        let rows = self.rows.iter().filter(|row| row.with.is_empty() || self.words.contains(&row.with));
-        rows.into_iter().find_map(|row| row.secret(text, start, end))
+        let mut rows = self.rows.iter().filter(|row| row.with.is_empty() || self.words.contains(&row.with));
+        rows.find_map(|row| row.secret(text, start, end))
     }
 }
 
@@ -177,11 +190,10 @@ impl Row {
 
 /// `echo secret | sudo -S …`, `… --password-stdin <<< secret`.
 fn piped(text: Text<'_>, found: &mut Vec<Secret>) {
-    let mut readers = READERS.iter().filter_map(|reader| text.find(0, reader)).peekable();
-    if readers.peek().is_none() {
+    if text.run(0, |byte| !matches!(byte, b'|' | b'<')) == text.len() {
         return;
     }
-    let last_reader = READERS.iter().filter_map(|reader| last(text, reader)).max().unwrap_or(0);
+    let Some(last_reader) = READERS.iter().filter_map(|reader| last(text, reader)).max() else { return };
     for source in ["echo ", "printf ", "<<<"] {
         let mut from = 0;
         while let Some(at) = text.find(from, source) {

@@ -123,6 +123,9 @@ pub(crate) fn is_varied(body: &str) -> bool {
 /// Whether a value looks as if drawn by lot: long, of several kinds of characters, and hardly two alike.
 pub(crate) fn looks_random(value: &str) -> bool {
     let bytes = value.as_bytes();
+    if bytes.len() < 16 {
+        return false;
+    }
     let count = |belongs: fn(&u8) -> bool| bytes.iter().filter(|byte| belongs(byte)).count();
     let digits = count(u8::is_ascii_digit);
     let hex = bytes.iter().all(u8::is_ascii_hexdigit);
@@ -132,7 +135,7 @@ pub(crate) fn looks_random(value: &str) -> bool {
     let plain = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.~%!@#^*$".contains(byte));
     let kinds = [count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase), digits];
     let kinds = kinds.iter().filter(|count| **count >= 2).count();
-    plain && bytes.len() >= 16 && kinds == 3 && entropy(bytes) >= 3.4
+    plain && kinds == 3 && entropy(bytes) >= 3.4
 }
 
 /// Shannon entropy of the bytes, in bits for each.
