@@ -73,7 +73,8 @@ fn secrets_of_actions_are_nowhere() {
             assert!(decided.to_string().contains("[REDACTED:"), "{decided}");
             answers.push(decided);
         }
-        let session = json!({"session_id": "s2", "repository": format!("https://u:{PASSWORD}@h/r"), "evidence_refs": [github]});
+        let session =
+            json!({"session_id": "s2", "repository": format!("https://u:{PASSWORD}@h/r"), "evidence_refs": [github]});
         answers.push(server.post("/sessions", &session).ok());
         // Asking for approval, and deciding, may bring secrets along too.
         let foreign = json!({"decision": {"decision_id": "dec_x", "action_type": "execute_command", "requested_operation": "run",
@@ -101,7 +102,10 @@ fn an_approval_of_a_redacted_action_is_for_that_action_once() {
         let (name, store) = backend.setting(&home);
         let server = serve(&home, backend, &[(name, &store)]);
         let asked = server.decide(&action(PASSWORD));
-        assert_eq!((&asked["decision"], &asked["target"]), (&json!("require_approval"), &json!("deploy --password [REDACTED:password] now")));
+        assert_eq!(
+            (&asked["decision"], &asked["target"]),
+            (&json!("require_approval"), &json!("deploy --password [REDACTED:password] now"))
+        );
         let approval = server.post("/approvals", &json!({"decision": asked})).ok();
         assert_eq!(approval["decision"]["target"], asked["target"]);
         approve(&server, &string(&approval["approval_id"]), "fine");

@@ -33,7 +33,8 @@ fn decide_everything(home: &Home, backend: Backend) -> u64 {
     }
     let call = json!({"action_type": "mcp_tool_call", "server": "filesystem", "tool": "read", "capability": "network"});
     server.decide(&call);
-    let action = json!({"action_type": "write_file", "target": "iam/a.tf", "session_id": "s1", "policy_pack": BASELINE});
+    let action =
+        json!({"action_type": "write_file", "target": "iam/a.tf", "session_id": "s1", "policy_pack": BASELINE});
     let asked = server.decide(&action);
     let id = text(&server.post("/approvals", &json!({"decision": asked})).ok(), "approval_id").to_owned();
     server.post(&format!("/approvals/{id}/approve"), &json!({"actor": "ann", "reason": "fine"})).ok();
@@ -139,13 +140,18 @@ fn a_changed_decision_is_reported() {
         ];
         for (member, value, reported) in changes {
             tamper(&home, backend, DECISIONS, |record| {
-                *record = originals.iter().find(|original| original["decision_id"] == record["decision_id"]).unwrap().clone();
+                *record =
+                    originals.iter().find(|original| original["decision_id"] == record["decision_id"]).unwrap().clone();
                 if record["target"] == ".env" {
                     record[member] = value.clone();
                 }
             });
             let report = replay(&home, backend, &["--days", "1"]).exits(1).json();
-            assert_eq!((&report["different"], &report["equal"]), (&json!(1), &json!(total - 1)), "{member}: {report:#}");
+            assert_eq!(
+                (&report["different"], &report["equal"]),
+                (&json!(1), &json!(total - 1)),
+                "{member}: {report:#}"
+            );
             let named = report["differences"][0]["members"].as_array().unwrap();
             assert!(named.iter().any(|different| different["member"] == reported), "{member}: {report:#}");
         }
@@ -205,7 +211,9 @@ fn a_component_that_is_gone_decides_again() {
     let (name, packs) = home.packs();
     let (setting, store) = Backend::Sqlite.setting(&home);
     let server = home.serve(&[(name, &packs), (setting, &store)]);
-    for (action_type, target) in [("write_file", "README.md"), ("execute_command", "terraform plan"), ("read_file", "a")] {
+    for (action_type, target) in
+        [("write_file", "README.md"), ("execute_command", "terraform plan"), ("read_file", "a")]
+    {
         let decided = server.decide_on(action_type, target, "cavra-frozen");
         assert_eq!(decided["component_digests"].as_array().unwrap().len(), 2);
     }
@@ -229,7 +237,11 @@ fn contents_that_are_not_kept() {
 
     let home = with_component(&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), change_freeze());
     let (name, packs) = home.packs();
-    home.cavra(&["hook", "claude-code", "--policy-pack", "cavra-frozen"]).env(name, packs).stdin(event(&home)).run().ok();
+    home.cavra(&["hook", "claude-code", "--policy-pack", "cavra-frozen"])
+        .env(name, packs)
+        .stdin(event(&home))
+        .run()
+        .ok();
     let report = home.cavra(&["evidence", "replay", "--session", "s", "--json"]).run().exits(1).json();
     assert_eq!((&report["equal"], &report["causes"]), (&json!(0), &json!({"content": 1})), "{report:#}");
 }
@@ -239,8 +251,17 @@ fn decisions_of_other_products_are_not_repeatable() {
     on_both(|backend| {
         let home = Home::new();
         let old = |id, action_type| {
-            OldDecision { id, session: "old", agent: "a", repository: "r", decision: "block", severity: "low", action_type, second: id }
-                .record()
+            OldDecision {
+                id,
+                session: "old",
+                agent: "a",
+                repository: "r",
+                decision: "block",
+                severity: "low",
+                action_type,
+                second: id,
+            }
+            .record()
         };
         backend.write_old(&home, &[old(1, "read_file"), old(2, "pull_request")], &[]);
         let report = replay(&home, backend, &["--session", "old"]).exits(1).json();

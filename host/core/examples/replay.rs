@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let location = Location::Sqlite(directory.path().join("activity.db"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let point = DecisionPoint::new(PackLibrary::new(PackRoot::ShippedOnly), PluginHost::new(HostConfig::default())?);
+        let point =
+            DecisionPoint::new(PackLibrary::new(PackRoot::ShippedOnly), PluginHost::new(HostConfig::default())?);
         let activity = Activity::new(RecordStore::open(location, &ACTIVITY_KINDS)?);
         fill(&point, &activity, count).await?;
         let began = Instant::now();
@@ -48,7 +49,8 @@ async fn fill(point: &DecisionPoint, activity: &Activity, count: usize) -> Resul
             let (point, activity, pack) = (point.clone(), activity.clone(), pack.clone());
             tokio::spawn(async move {
                 for number in (client..count).step_by(CLIENTS) {
-                    let (action_type, target) = ACTIONS.get(number % ACTIONS.len()).copied().unwrap_or((ActionType::ReadFile, "README.md"));
+                    let (action_type, target) =
+                        ACTIONS.get(number % ACTIONS.len()).copied().unwrap_or((ActionType::ReadFile, "README.md"));
                     let action = ActionRequest { target: Some(target.to_owned()), ..ActionRequest::of(action_type) };
                     let context = Context { session_id: format!("s{}", number % 1000), ..Context::default() };
                     let request = DecisionRequest { context, ..DecisionRequest::new(action) };

@@ -49,11 +49,7 @@ impl Activity {
     ///
     /// # Errors
     /// [`CoreError::Store`]; then nothing is stored.
-    pub async fn record(
-        &self,
-        mut decision: DecisionRecord,
-        pack: &ResolvedPack,
-    ) -> Result<DecisionRecord, CoreError> {
+    pub async fn record(&self, mut decision: DecisionRecord, pack: &ResolvedPack) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
             let object = to_object(&decision)?;
             let parts = self.archive.unkept(pack);

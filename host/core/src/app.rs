@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
-use cavra_model::{ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, PackName, POLICY_ARCHIVE, Routing, SESSIONS};
+use cavra_model::{
+    ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE, PackName, Routing, SESSIONS,
+};
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore};

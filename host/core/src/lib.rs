@@ -3,8 +3,8 @@
 
 mod activity;
 mod app;
-mod archive;
 mod approvals;
+mod archive;
 mod authoring;
 mod backtest;
 mod caller;
@@ -46,7 +46,7 @@ pub use page::{MAX_LIMIT, PageRequest};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
-pub use replay::{DifferentMember, Difference, Replay, ReplayScope};
+pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::DecisionRequest;
 pub use scenario::{Step, before_the_agent_acts};
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, shown_settings};

@@ -218,7 +218,9 @@ impl Again {
         loop {
             let finding = self.point.judge_by(policy.sources(), action, facts).await;
             let finding = finding
-                .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "an archived component does not load"))
+                .inspect_err(|error| {
+                    tracing::warn!(error = error as &dyn std::error::Error, "an archived component does not load")
+                })
                 .ok()?;
             if finding.rule_id != ENGINE_ERROR || failed_then || attempt >= ATTEMPTS {
                 return Some(finding);

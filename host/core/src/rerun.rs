@@ -19,11 +19,7 @@ pub(crate) trait Rerun: Clone + Send + Sync + 'static {
     type Tally: Default + Send + 'static;
 
     /// Makes one decision again and counts what came of it.
-    fn again(
-        &self,
-        record: &Object,
-        tally: &mut Self::Tally,
-    ) -> impl Future<Output = Result<(), CoreError>> + Send;
+    fn again(&self, record: &Object, tally: &mut Self::Tally) -> impl Future<Output = Result<(), CoreError>> + Send;
 }
 
 /// What came of a run.

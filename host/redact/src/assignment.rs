@@ -55,7 +55,10 @@ fn assignment(text: Text<'_>, sign: usize) -> Option<Secret> {
     let mut name = name_before(text, name_end)?;
     let before = text.before(name_end - name.len());
     if TYPES.contains(&name) {
-        name = name_before(text, text.run_back(name_end - name.len(), |byte| is_blank(byte) || matches!(byte, b':' | b'&')))?;
+        name = name_before(
+            text,
+            text.run_back(name_end - name.len(), |byte| is_blank(byte) || matches!(byte, b':' | b'&')),
+        )?;
     }
     if name.eq_ignore_ascii_case("value") {
         name = named_beside(text, name_end)?;
@@ -173,7 +176,9 @@ fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret>
         (Named::Secret, Bond::Option) => !(is_setting(shown) || is_small_number(shown)),
         (Named::Secret, Bond::Tight) => found.quoted || !(is_code(shown) || shown == name || is_small_number(shown)),
         (Named::Secret, Bond::Loose) if found.quoted => true,
-        (Named::Secret, Bond::Loose) => !is_code(shown) && (is_mixed(shown) || ends_line(text, found.end)) && shown.len() >= 4,
+        (Named::Secret, Bond::Loose) => {
+            !is_code(shown) && (is_mixed(shown) || ends_line(text, found.end)) && shown.len() >= 4
+        }
         (Named::Nothing, _) | (_, Bond::Bare) => false,
     };
     is_secret.then_some(Secret { start: found.start, end: found.end, kind: kind(name) })
@@ -183,7 +188,8 @@ fn judge(text: Text<'_>, name: &str, start: usize, bond: Bond) -> Option<Secret>
 /// `Token => "token"`, is its own.
 fn names_itself(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let slug = value.contains('-') && value.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'/'));
+    let slug =
+        value.contains('-') && value.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'/'));
     (name.ends_with("secret") && slug) || name.trim_start_matches('-') == value
 }
 
@@ -199,7 +205,8 @@ fn is_mixed(value: &str) -> bool {
     let digit = value.bytes().any(|byte| byte.is_ascii_digit());
     let inner = value.trim_end_matches(['.', ',', '!', '?', ':']);
     let sign = inner.bytes().any(|byte| byte.is_ascii_punctuation() && !b"-_'/.".contains(&byte));
-    let capital = inner.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()) && inner.bytes().any(|byte| byte.is_ascii_lowercase());
+    let capital = inner.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
+        && inner.bytes().any(|byte| byte.is_ascii_lowercase());
     digit || sign || capital
 }
 

@@ -44,7 +44,17 @@ const fn row(programs: &'static [&'static str], options: &'static [&'static str]
 
 static ROWS: &[Row] = &[
     row(
-        &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin"],
+        &[
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlcheck",
+            "mysqlsh",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+        ],
         &["-p"],
         Form::Attached,
     ),
@@ -52,7 +62,10 @@ static ROWS: &[Row] = &[
     Row {
         with: "login",
         ..row(
-            &["docker", "podman", "nerdctl", "buildah", "skopeo", "helm", "oras", "crane", "az", "oc", "cf", "ibmcloud", "twine"],
+            &[
+                "docker", "podman", "nerdctl", "buildah", "skopeo", "helm", "oras", "crane", "az", "oc", "cf",
+                "ibmcloud", "twine",
+            ],
             &["-p"],
             Form::Next,
         )
@@ -60,10 +73,7 @@ static ROWS: &[Row] = &[
     Row { with: "upload", ..row(&["twine"], &["-p"], Form::Next) },
     Row { with: "push", ..row(&["nuget", "dotnet"], &["-k"], Form::Next) },
     row(&["redis-cli"], &["-a", "--pass"], Form::Next),
-    Row {
-        part: Part::After(':'),
-        ..row(&["curl", "wget"], &["-u", "--user", "-U", "--proxy-user"], Form::Either)
-    },
+    Row { part: Part::After(':'), ..row(&["curl", "wget"], &["-u", "--user", "-U", "--proxy-user"], Form::Either) },
     Row { part: Part::After(':'), ..row(&["http", "https", "xh"], &["-a", "--auth"], Form::Either) },
     row(&["ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd"], &["-w"], Form::Either),
     row(&["zip", "unzip"], &["-P"], Form::Either),
@@ -100,7 +110,14 @@ static BY_PROGRAM: LazyLock<HashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
 
 /// What reads a secret from standard input.
 const READERS: [&str; 8] = [
-    "--password-stdin", "sudo -S", "chpasswd", "--passphrase-fd 0", "passwd --stdin", "--with-token", "--pass-stdin", "-passin stdin",
+    "--password-stdin",
+    "sudo -S",
+    "chpasswd",
+    "--passphrase-fd 0",
+    "passwd --stdin",
+    "--with-token",
+    "--pass-stdin",
+    "-passin stdin",
 ];
 
 /// Words of `echo` that are looked at.
@@ -114,7 +131,9 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
         if matches!(before, b';' | b'|' | b'&' | b'\n') {
             segment = Segment::default();
         }
-        let begins = position == 0 || is_blank(before) || matches!(before, b';' | b'|' | b'&' | b'\n' | b'(' | b'"' | b'\'' | b'`');
+        let begins = position == 0
+            || is_blank(before)
+            || matches!(before, b';' | b'|' | b'&' | b'\n' | b'(' | b'"' | b'\'' | b'`');
         if begins && !is_blank(text.at(position)) {
             found.extend(segment.word(text, position));
         }
@@ -132,7 +151,8 @@ struct Segment {
 
 impl Segment {
     fn word(&mut self, text: Text<'_>, start: usize) -> Option<Secret> {
-        let end = text.run(start, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b';' | b'|' | b'&' | b'(' | b')'));
+        let end = text
+            .run(start, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b';' | b'|' | b'&' | b'(' | b')'));
         let word = text.part(start, end);
         let name = word.rsplit('/').next().unwrap_or(word);
         if let Some(rows) = BY_PROGRAM.get(name) {
@@ -156,7 +176,8 @@ impl Row {
             let is_login = !word.starts_with('/') && word.contains('/') && word.contains('@');
             return is_login.then(|| self.part(text, Value { start, end, quoted: false })).flatten();
         }
-        let option = self.options.iter().filter(|option| word.starts_with(**option)).max_by_key(|option| option.len())?;
+        let option =
+            self.options.iter().filter(|option| word.starts_with(**option)).max_by_key(|option| option.len())?;
         let mut from = start + option.len();
         if from == end && !matches!(text.at(end), b'"' | b'\'') {
             if self.form == Form::Attached {

@@ -13,9 +13,22 @@ pub(crate) enum Named {
 
 /// Words that make a name one of a secret.
 const SECRETS: [&str; 16] = [
-    "pass", "pw",
-    "password", "passwd", "passphrase", "passwort", "pwd", "passcode", "secret", "token", "apikey", "apitoken", "credential",
-    "accesskey", "secretkey", "authkey",
+    "pass",
+    "pw",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "pwd",
+    "passcode",
+    "secret",
+    "token",
+    "apikey",
+    "apitoken",
+    "credential",
+    "accesskey",
+    "secretkey",
+    "authkey",
 ];
 /// What a name of one word may end with, as in `PGPASSWORD` or `authtoken`.
 const ENDINGS: [&str; 7] = ["password", "passwd", "passphrase", "token", "secret", "apikey", "secretkey"];
@@ -40,16 +53,90 @@ const PAIRS: [(&str, &str); 16] = [
 ];
 /// Words of names whose value is a secret if it looks random.
 const PERHAPS: [&str; 21] = [
-    "key", "auth", "sas", "sig", "signature", "cred", "creds", "credentials", "session", "sid", "cookie", "jwt", "bearer", "hmac",
-    "otp", "seed", "pat", "secrets", "tokens", "webhook", "authorization",
+    "key",
+    "auth",
+    "sas",
+    "sig",
+    "signature",
+    "cred",
+    "creds",
+    "credentials",
+    "session",
+    "sid",
+    "cookie",
+    "jwt",
+    "bearer",
+    "hmac",
+    "otp",
+    "seed",
+    "pat",
+    "secrets",
+    "tokens",
+    "webhook",
+    "authorization",
 ];
 /// Last words of names that speak about a secret without holding it.
 const ABOUT: [&str; 60] = [
-    "sha256", "sha1", "md5", "digest", "fingerprint", "checksum",
-    "id", "ids", "file", "files", "path", "name", "names", "url", "uri", "type", "length", "len", "count", "ttl", "expiry", "expires",
-    "expiration", "policy", "hint", "field", "header", "env", "var", "dir", "size", "version", "regex", "pattern", "prefix", "arn",
-    "endpoint", "manager", "store", "provider", "limit", "limits", "budget", "usage", "rotation", "age", "status", "stdin", "fd",
-    "format", "ref", "selector", "label", "scope", "scopes", "audience", "issuer", "mount", "required", "enabled",
+    "sha256",
+    "sha1",
+    "md5",
+    "digest",
+    "fingerprint",
+    "checksum",
+    "id",
+    "ids",
+    "file",
+    "files",
+    "path",
+    "name",
+    "names",
+    "url",
+    "uri",
+    "type",
+    "length",
+    "len",
+    "count",
+    "ttl",
+    "expiry",
+    "expires",
+    "expiration",
+    "policy",
+    "hint",
+    "field",
+    "header",
+    "env",
+    "var",
+    "dir",
+    "size",
+    "version",
+    "regex",
+    "pattern",
+    "prefix",
+    "arn",
+    "endpoint",
+    "manager",
+    "store",
+    "provider",
+    "limit",
+    "limits",
+    "budget",
+    "usage",
+    "rotation",
+    "age",
+    "status",
+    "stdin",
+    "fd",
+    "format",
+    "ref",
+    "selector",
+    "label",
+    "scope",
+    "scopes",
+    "audience",
+    "issuer",
+    "mount",
+    "required",
+    "enabled",
 ];
 
 /// What a name says of its value. Words are told apart by signs and by capitals: `dbPassword`, `DB_PASSWORD`.
@@ -97,15 +184,42 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart() {
-        for name in ["password", "DB_PASSWORD", "dbPassword", "PGPASSWORD", "--client-secret", "AWS_SECRET_ACCESS_KEY",
-            "x-api-key", "AccountKey", "SharedAccessKey", "_authToken", "spring.datasource.password", "GITHUB_TOKEN", "apikey"] {
+        for name in [
+            "password",
+            "DB_PASSWORD",
+            "dbPassword",
+            "PGPASSWORD",
+            "--client-secret",
+            "AWS_SECRET_ACCESS_KEY",
+            "x-api-key",
+            "AccountKey",
+            "SharedAccessKey",
+            "_authToken",
+            "spring.datasource.password",
+            "GITHUB_TOKEN",
+            "apikey",
+        ] {
             assert_eq!(named(name), Named::Secret, "{name}");
         }
         for name in ["key", "AUTH", "sig", "session", "sort-key", "webhook"] {
             assert_eq!(named(name), Named::Perhaps, "{name}");
         }
-        for name in ["", "-", "user", "token_id", "secret-name", "password_file", "--password-stdin", "keyboard", "tokenizer",
-            "max_token_limit", "passthrough", "monkey", "author", "secretary"] {
+        for name in [
+            "",
+            "-",
+            "user",
+            "token_id",
+            "secret-name",
+            "password_file",
+            "--password-stdin",
+            "keyboard",
+            "tokenizer",
+            "max_token_limit",
+            "passthrough",
+            "monkey",
+            "author",
+            "secretary",
+        ] {
             assert_eq!(named(name), Named::Nothing, "{name}");
         }
     }

@@ -35,8 +35,12 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
     while position < text.len() {
         let secret = match text.at(position) {
             b':' if text.has(position, "://") => user_info(text, position + 3),
-            b'h' | b'd' | b'w' | b'a' | b'o' if text.begins_token(position) => hook(text, position).or_else(|| header(text, position)),
-            b'A' | b'P' | b'p' | b'C' | b'c' | b's' | b'S' | b'X' | b'x' if text.begins_token(position) => header(text, position),
+            b'h' | b'd' | b'w' | b'a' | b'o' if text.begins_token(position) => {
+                hook(text, position).or_else(|| header(text, position))
+            }
+            b'A' | b'P' | b'p' | b'C' | b'c' | b's' | b'S' | b'X' | b'x' if text.begins_token(position) => {
+                header(text, position)
+            }
             b'B' | b'b' if text.begins_token(position) => bearer(text, position),
             _ => None,
         };
@@ -52,7 +56,9 @@ pub(crate) fn scan(text: Text<'_>, found: &mut Vec<Secret>) {
 
 /// `user:password@` or `token@` of an address.
 fn user_info(text: Text<'_>, start: usize) -> Option<Secret> {
-    let end = text.run(start, |byte| byte > b' ' && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b','));
+    let end = text.run(start, |byte| {
+        byte > b' ' && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b',')
+    });
     let authority = text.part(start, end);
     // Of several, the last `@` is the one before the host: people forget to encode those of passwords.
     let at = match authority.rfind('@') {
@@ -75,7 +81,8 @@ fn unencoded(text: Text<'_>, start: usize, end: usize) -> Option<usize> {
     if user.is_empty() || port || is_reference(rest) {
         return None;
     }
-    let stop = text.run_within(end, 256, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b','));
+    let stop =
+        text.run_within(end, 256, |byte| byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b','));
     text.part(end, stop).rfind('@').map(|at| end + at)
 }
 

@@ -7,13 +7,7 @@ use crate::token::{Block, Token};
 /// No limit.
 pub(crate) const MANY: usize = usize::MAX;
 
-const fn row(
-    kind: &'static str,
-    prefix: &'static str,
-    alphabet: Alphabet,
-    least: usize,
-    most: usize,
-) -> Token {
+const fn row(kind: &'static str, prefix: &'static str, alphabet: Alphabet, least: usize, most: usize) -> Token {
     Token { kind, prefix, alphabet, least, most }
 }
 
@@ -176,10 +170,23 @@ pub(crate) static COMPOUND: &[(&str, &[Part])] = &[
     ("terraform-token", &[Part::Run(Alnum, 14, 14), Part::Literal(".atlasv1."), Part::Run(Url, 60, 80)]),
     ("airtable-token", &[Part::Literal("pat"), Part::Run(Alnum, 14, 14), Part::Literal("."), Part::Run(Hex, 64, 64)]),
     ("mailchimp-key", &[Part::Run(Hex, 32, 32), Part::Literal("-us"), Part::Run(Hex, 1, 2)]),
-    ("azure-client-secret", &[Part::Run(Alnum, 3, 3), Part::Run(Hex, 1, 1), Part::Literal("Q~"), Part::Run(Dotted, 31, 34)]),
+    (
+        "azure-client-secret",
+        &[Part::Run(Alnum, 3, 3), Part::Run(Hex, 1, 1), Part::Literal("Q~"), Part::Run(Dotted, 31, 34)],
+    ),
     ("azure-devops-token", &[Part::Run(Alnum, 76, 76), Part::Literal("AZDO"), Part::Run(Alnum, 4, 4)]),
     ("hubspot-token", &[Part::Literal("pat-"), Part::Run(Alnum, 3, 3), Part::Literal("-"), Part::Run(Url, 36, 36)]),
-    ("braintree-token", &[Part::Literal("access_token$"), Part::Run(Alnum, 7, 10), Part::Literal("$"), Part::Run(Alnum, 16, 16), Part::Literal("$"), Part::Run(Hex, 32, 32)]),
+    (
+        "braintree-token",
+        &[
+            Part::Literal("access_token$"),
+            Part::Run(Alnum, 7, 10),
+            Part::Literal("$"),
+            Part::Run(Alnum, 16, 16),
+            Part::Literal("$"),
+            Part::Run(Hex, 32, 32),
+        ],
+    ),
 ];
 
 /// Private keys. Certificates and public keys are no secrets.

@@ -44,7 +44,11 @@ fn bare_end(text: Text<'_>, start: usize) -> usize {
     let mut end = start;
     loop {
         end = text.run(end, |byte| {
-            byte > b' ' && !matches!(byte, b'"' | b'\'' | b'`' | b';' | b'&' | b'|' | b'<' | b'>' | b')' | b'}' | b',' | b'\\' | 127)
+            byte > b' '
+                && !matches!(
+                    byte,
+                    b'"' | b'\'' | b'`' | b';' | b'&' | b'|' | b'<' | b'>' | b')' | b'}' | b',' | b'\\' | 127
+                )
         });
         match (text.at(end), text.at(end + 1)) {
             // A line break written out, or a line that goes on, ends a value; another escaped character belongs.
@@ -59,7 +63,8 @@ fn bare_end(text: Text<'_>, start: usize) -> usize {
 
 /// Whether `name=` or `name:` stands there.
 fn names_a_setting(text: Text<'_>, start: usize) -> bool {
-    let end = text.run(start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).min(start + 64);
+    let end =
+        text.run(start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).min(start + 64);
     end > start && matches!(text.at(end), b'=' | b':')
 }
 
@@ -68,10 +73,12 @@ fn names_a_setting(text: Text<'_>, start: usize) -> bool {
 pub(crate) fn is_reference(value: &str) -> bool {
     let bytes = value.as_bytes();
     let (first, second) = (bytes.first().copied().unwrap_or(0), bytes.get(1).copied().unwrap_or(0));
-    let variable = first == b'$' && (second.is_ascii_alphabetic() || matches!(second, b'{' | b'(' | b'_' | b'@' | b'*'));
+    let variable =
+        first == b'$' && (second.is_ascii_alphabetic() || matches!(second, b'{' | b'(' | b'_' | b'@' | b'*'));
     let shell = variable || first == b'`' || (first == b'%' && value.len() > 2 && value.ends_with('%'));
     let template = value.starts_with("{{") || value.starts_with("<") || value.starts_with(crate::MARKER);
-    let pattern = value.starts_with(".*") || value.starts_with("[^") || value.starts_with("\\") || value.starts_with("(?");
+    let pattern =
+        value.starts_with(".*") || value.starts_with("[^") || value.starts_with("\\") || value.starts_with("(?");
     let file = first == b'@' || value.starts_with("file:") || value.starts_with("env:") || value.starts_with("op://");
     let empty = !bytes.iter().any(u8::is_ascii_alphanumeric);
     let masked = value.len() > 2 && bytes.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'?'));
@@ -80,9 +87,34 @@ pub(crate) fn is_reference(value: &str) -> bool {
 
 fn is_constant(value: &str) -> bool {
     const CONSTANTS: [&str; 28] = [
-        "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "undefined", "auto", "default", "required",
-        "optional", "disabled", "enabled", "inherit", "prompt", "ask", "env", "stdin", "string", "str", "bool", "boolean",
-        "bytes", "int", "text",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "auto",
+        "default",
+        "required",
+        "optional",
+        "disabled",
+        "enabled",
+        "inherit",
+        "prompt",
+        "ask",
+        "env",
+        "stdin",
+        "string",
+        "str",
+        "bool",
+        "boolean",
+        "bytes",
+        "int",
+        "text",
     ];
     value.len() <= 9 && CONSTANTS.iter().any(|constant| constant.eq_ignore_ascii_case(value))
 }
@@ -102,7 +134,8 @@ pub(crate) fn is_code(value: &str) -> bool {
 /// Whether a value is the path of a file.
 pub(crate) fn is_path(value: &str) -> bool {
     const ENDINGS: [&str; 14] = [
-        ".pem", ".key", ".pub", ".crt", ".cer", ".json", ".yaml", ".yml", ".txt", ".env", ".p12", ".pfx", ".asc", ".gpg",
+        ".pem", ".key", ".pub", ".crt", ".cer", ".json", ".yaml", ".yml", ".txt", ".env", ".p12", ".pfx", ".asc",
+        ".gpg",
     ];
     let rooted = ["./", "../", "~/", "/"].iter().any(|root| value.starts_with(root));
     let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte));
@@ -182,8 +215,23 @@ mod tests {
 
     #[test]
     fn what_stands_for_something_else() {
-        for reference in ["$TOKEN", "${TOKEN}", "$(cat f)", "`cat f`", "%TOKEN%", "<token>", "{{ x }}", "***", "xxxx", "true",
-            "@file", "op://v/i", "[REDACTED:jwt]", ".*", "..."] {
+        for reference in [
+            "$TOKEN",
+            "${TOKEN}",
+            "$(cat f)",
+            "`cat f`",
+            "%TOKEN%",
+            "<token>",
+            "{{ x }}",
+            "***",
+            "xxxx",
+            "true",
+            "@file",
+            "op://v/i",
+            "[REDACTED:jwt]",
+            ".*",
+            "...",
+        ] {
             assert!(is_reference(reference), "{reference}");
         }
         for secret in ["hunter2", "s3cr3t", "$1a", "changeme", "p@ss"] {

@@ -19,7 +19,16 @@ const FILLINGS: usize = 10;
 
 /// Passwords as people choose them.
 const PASSWORDS: [&str; 10] = [
-    "hunter2", "Passw0rd!", "swordfish", "correct-horse-battery", "letmein99", "Winter2026!", "s3cr3t", "admin123", "changeme", "Tr0ub4dor-3",
+    "hunter2",
+    "Passw0rd!",
+    "swordfish",
+    "correct-horse-battery",
+    "letmein99",
+    "Winter2026!",
+    "s3cr3t",
+    "admin123",
+    "changeme",
+    "Tr0ub4dor-3",
 ];
 
 /// A generator of pseudo-random numbers; the corpus is the same in every run.
@@ -66,7 +75,11 @@ impl Lot {
         let filled = self.letters(&alphabet, count);
         // No token of a vendor ends with a sign, and nobody types one there.
         let last = self.letters(ALNUM, 1);
-        if filled.ends_with(|last: char| last.is_ascii_alphanumeric()) { filled } else { format!("{}{last}", &filled[..count - 1]) }
+        if filled.ends_with(|last: char| last.is_ascii_alphanumeric()) {
+            filled
+        } else {
+            format!("{}{last}", &filled[..count - 1])
+        }
     }
 
     /// The line with its places filled in. Braces around other things stay.
@@ -95,11 +108,14 @@ impl Lot {
 
 fn is_place(place: &str) -> bool {
     matches!(place, "pw" | "rpw" | "uuid")
-        || (place.len() > 1 && place.starts_with(['A', 'U', 'h', 'd', 'l', 'u', 'b']) && place[1..].bytes().all(|byte| byte.is_ascii_digit()))
+        || (place.len() > 1
+            && place.starts_with(['A', 'U', 'h', 'd', 'l', 'u', 'b'])
+            && place[1..].bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn has_place(line: &str) -> bool {
-    line.match_indices('{').any(|(open, _)| line[open..].find('}').is_some_and(|close| is_place(&line[open + 1..open + close])))
+    line.match_indices('{')
+        .any(|(open, _)| line[open..].find('}').is_some_and(|close| is_place(&line[open + 1..open + close])))
 }
 
 /// The text without its « », and where the secrets are.
@@ -186,7 +202,10 @@ fn false_positives() {
 fn false_positives_in_this_repository() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (mut wrong, mut all) = (0, 0);
-    let mut waiting = ["host", "policies", "sdk", "examples", "docs", "wit", "Cargo.lock", "README.md", "ARCHITECTURE.md"].map(|name| root.join(name)).to_vec();
+    let mut waiting =
+        ["host", "policies", "sdk", "examples", "docs", "wit", "Cargo.lock", "README.md", "ARCHITECTURE.md"]
+            .map(|name| root.join(name))
+            .to_vec();
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             let hidden = path.ends_with("redact") || path.ends_with("target") || path.ends_with(".cavra");

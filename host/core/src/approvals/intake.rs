@@ -189,7 +189,9 @@ mod tests {
 
     #[test]
     fn lives_are_clamped() {
-        let ttl = |value: Value| Statement::read(&object(json!({"ttl_hours": value})), Redactor::default()).unwrap().ttl(24, 720);
+        let ttl = |value: Value| {
+            Statement::read(&object(json!({"ttl_hours": value})), Redactor::default()).unwrap().ttl(24, 720)
+        };
         assert_eq!(
             [ttl(json!(null)), ttl(json!(0)), ttl(json!(-5)), ttl(json!(9999)), ttl(json!(7))],
             [24, 1, 1, 720, 7]
