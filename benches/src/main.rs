@@ -1,6 +1,7 @@
 //! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `decisions`, `lists` to run only those.
+//! more of `evaluate`, `process`, `decisions`, `lists`, `backtest` to run only those.
 
+mod backtest;
 mod evaluate;
 mod fill;
 mod lists;
@@ -27,6 +28,8 @@ enum Part {
     Decisions,
     /// Filtered lists over a million decisions.
     Lists,
+    /// `cavra policy backtest` over a hundred thousand decisions.
+    Backtest,
 }
 
 #[derive(Parser)]
@@ -51,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     if wanted(Part::Evaluate) {
         evaluate::run()?;
     }
-    let needs_binary = [Part::Process, Part::Decisions, Part::Lists].into_iter().any(wanted);
+    let needs_binary = [Part::Process, Part::Decisions, Part::Lists, Part::Backtest].into_iter().any(wanted);
     if !needs_binary {
         return Ok(());
     }
@@ -61,6 +64,9 @@ fn main() -> anyhow::Result<()> {
     };
     if wanted(Part::Process) {
         process::run(&cavra)?;
+    }
+    if wanted(Part::Backtest) {
+        backtest::run(&cavra)?;
     }
     if !wanted(Part::Decisions) && !wanted(Part::Lists) {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Backend, Home, Server, assert_timestamp, on_both};
@@ -251,25 +252,95 @@ fn old(id: u32, state: &str, year: u32) -> Value {
     })
 }
 
+/// Writes a store as the existing product leaves it.
+fn write_old(home: &Home, backend: Backend, items: &[Value]) {
+    match backend {
+        Backend::Json => {
+            let document = serde_json::to_string_pretty(&json!({ "items": items })).unwrap();
+            home.write("data/approvals.json", format!("{document}\n"));
+        }
+        Backend::Sqlite => {
+            home.write("data/approvals.db", "");
+            let mut database = Connection::open(home.join("data/approvals.db")).unwrap();
+            let database = database.transaction().unwrap();
+            let table = "CREATE TABLE approvals (approval_id TEXT PRIMARY KEY, decision_id TEXT NOT NULL, session_id TEXT NOT NULL,
+                state TEXT NOT NULL, approver_group TEXT NOT NULL, requested_by TEXT NOT NULL, requested_at TEXT NOT NULL,
+                expires_at TEXT NOT NULL, decided_by TEXT, decided_at TEXT, external_ref TEXT,
+                break_glass INTEGER NOT NULL DEFAULT 0, payload TEXT NOT NULL)";
+            database.execute(table, []).unwrap();
+            let columns = [
+                "approval_id",
+                "decision_id",
+                "session_id",
+                "state",
+                "approver_group",
+                "requested_by",
+                "requested_at",
+                "expires_at",
+            ];
+            let values = columns.map(|column| format!("json_extract(?1, '$.{column}')")).join(", ");
+            let insert = format!("INSERT INTO approvals ({}, payload) VALUES ({values}, ?1)", columns.join(", "));
+            for item in items {
+                database.execute(&insert, [item.to_string()]).unwrap();
+            }
+            database.commit().unwrap();
+        }
+    }
+}
+
 #[test]
-fn the_clock_expires_and_old_files_load() {
-    let home = Home::new();
-    let items = json!({"items": [old(1, "pending", 2021), old(2, "pending", 2999), old(3, "approved", 2021)]});
-    home.write("data/approvals.json", format!("{}\n", serde_json::to_string_pretty(&items).unwrap()));
-    let server = serve(&home, Backend::Json, &[]);
-    let lapsed = server.get("/approvals/apr_000000000001").ok();
-    assert_eq!((&lapsed["state"], &lapsed["extra"]["kept"]), (&json!("expired"), &json!(true)));
-    let last = lapsed["history"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&last["event"], &last["actor"]), (&json!("expired"), &json!("system")));
-    server.request("POST", "/approvals/apr_000000000001/approve", FINE.as_bytes()).refused(&[400, 409]);
-    assert_eq!(server.total("/approvals?state=pending"), 1);
-    assert_eq!(server.total("/approvals?state=expired"), 1);
-    assert_eq!(server.get("/approvals/apr_000000000003").ok()["state"], "approved");
-    // What the clock did is written.
-    assert_eq!(home.json("data/approvals.json")["items"].as_array().unwrap().len(), 3);
-    let written = home.json("data/approvals.json");
-    let states: Vec<_> = written["items"].as_array().unwrap().iter().map(|item| string(&item["state"])).collect();
-    assert!(states.contains(&"expired".to_owned()), "{states:?}");
+fn the_clock_expires_and_old_stores_load() {
+    on_both(|backend| {
+        let home = Home::new();
+        write_old(&home, backend, &[old(1, "pending", 2021), old(2, "pending", 2999), old(3, "approved", 2021)]);
+        let server = serve(&home, backend, &[]);
+        let lapsed = server.get("/approvals/apr_000000000001").ok();
+        assert_eq!((&lapsed["state"], &lapsed["extra"]["kept"]), (&json!("expired"), &json!(true)));
+        let last = lapsed["history"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&last["event"], &last["actor"]), (&json!("expired"), &json!("system")));
+        for verb in ["approve", "deny", "expire"] {
+            server
+                .request("POST", &format!("/approvals/apr_000000000001/{verb}"), FINE.as_bytes())
+                .refused(&[400, 409]);
+        }
+        assert_eq!(server.total("/approvals?state=pending"), 1);
+        assert_eq!(server.total("/approvals?state=expired"), 1);
+        assert_eq!(server.get("/approvals/apr_000000000003").ok()["state"], "approved");
+        server.request("POST", "/approvals/apr_000000000002/approve", FINE.as_bytes()).ok();
+        server
+            .post("/approvals/break-glass", &json!({"decision": decision("dec_2"), "actor": "ann", "reason": "fire"}))
+            .ok();
+        drop(server);
+        // What the clock did is written, and a new process finds all of it.
+        let server = serve(&home, backend, &[]);
+        for (state, total) in [("expired", 1), ("approved", 2), ("break_glass", 1), ("pending", 0)] {
+            assert_eq!(server.total(&format!("/approvals?state={state}")), total, "{state}");
+        }
+        if backend == Backend::Sqlite {
+            let database = Connection::open(home.join("data/approvals.db")).unwrap();
+            let sum = |column: &str| -> i64 {
+                database
+                    .query_row(&format!("SELECT count({column}), sum(break_glass) FROM approvals"), [], |row| {
+                        Ok(row.get::<_, i64>(0)? * 10 + row.get::<_, i64>(1)?)
+                    })
+                    .unwrap()
+            };
+            assert_eq!(sum("break_glass"), 41, "0 or 1 in all four rows, 1 in one");
+        }
+    });
+}
+
+/// Approvals that nobody looks at expire in lists of their own, too: by state, by group, page by page.
+#[test]
+fn many_lapsed_approvals_are_filtered_as_expired() {
+    on_both(|backend| {
+        let home = Home::new();
+        let items: Vec<_> = (0..1200).map(|id| old(id, "pending", if id % 3 == 0 { 2999 } else { 2021 })).collect();
+        write_old(&home, backend, &items);
+        let server = serve(&home, backend, &[]);
+        assert_eq!((server.total("/approvals?state=pending"), server.total("/approvals?state=expired")), (400, 800));
+        assert_eq!(server.all("/approvals?state=expired&approver_group=IAM").len(), 800);
+    });
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn another_action_does_not_pass() {
     let blocked = json!({"action_type": "read_file", "target": ".env", "session_id": "s1", "repository": "pay"});
     let refused = server.decide(&blocked);
     assert_eq!(refused["decision"], "block");
-    let mut named = blocked.clone();
+    let mut named = blocked;
     named["approval_id"] = json!(approved(
         &server,
         &json!({"decision_id": refused["decision_id"], "session_id": "s1",
@@ -100,7 +100,7 @@ fn a_decision_cannot_show_one_action_and_bind_another() {
     let server = serve(&Home::new(), Backend::Json, &[]);
     let asked = server.decide(&action("s1"));
     let digest = server.post("/approvals", &json!({"decision": asked})).ok()["action_digest"].clone();
-    let mut forged = asked.clone();
+    let mut forged = asked;
     forged["target"] = json!("README.md");
     forged["action_digest"] = digest;
     approved(&server, &forged);
@@ -155,17 +155,17 @@ fn hook(home: &Home, content: &str) -> String {
 #[test]
 fn evaluate_and_hook_use_the_store_of_the_command_line() {
     let home = Home::new();
-    let evaluate = |more: &[&str]| {
-        let arguments = [&["evaluate", "write_file", "iam/admin.tf", "--json", "--session-id", "s1"], more].concat();
-        home.cavra(&arguments).run().json()
+    let evaluate = |session: &str, more: &[&str]| {
+        let arguments = ["evaluate", "write_file", "iam/admin.tf", "--json", "--session-id", session];
+        home.cavra(&[&arguments, more].concat()).run().json()
     };
-    home.write("decision.json", evaluate(&[]).to_string());
+    home.write("decision.json", evaluate("s1", &[]).to_string());
     let asked = home.cavra(&["approval", "create", "decision.json"]).run().json();
     let id = string(&asked["approval_id"]);
     home.cavra(&["approval", "approve", &id, "--actor", "ann", "--reason", "fine"]).run().json();
-    assert_eq!(evaluate(&["--session-id", "s2"])["decision"], "require_approval");
-    assert_eq!(evaluate(&[])["decision"], "allow");
-    assert_eq!(evaluate(&["--approval", &id])["decision"], "require_approval");
+    assert_eq!(evaluate("s2", &[])["decision"], "require_approval");
+    assert_eq!(evaluate("s1", &[])["decision"], "allow");
+    assert_eq!(evaluate("s1", &["--approval", &id])["decision"], "require_approval");
 
     // The hook's approval is for what is written, not only for where.
     assert_eq!(hook(&home, "one"), "ask");

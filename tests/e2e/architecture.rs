@@ -14,10 +14,12 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(&directory).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            // In a worktree of git `.git` is a file.
+            if matches!(name.as_str(), "target" | ".git" | "node_modules" | ".cavra") {
+                continue;
+            }
             if path.is_dir() && !path.is_symlink() {
-                if !matches!(name.as_str(), "target" | ".git" | "node_modules" | ".cavra") {
-                    waiting.push(path);
-                }
+                waiting.push(path);
             } else {
                 found.push(path);
             }

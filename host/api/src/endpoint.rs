@@ -5,6 +5,7 @@ use axum::routing::MethodRouter;
 use cavra_core::App;
 use cavra_identity::Scope;
 use cavra_model::Kind;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// One row of the endpoint table.
@@ -25,6 +26,8 @@ pub struct Endpoint {
     pub body: Option<RefOr<Schema>>,
     /// Schema of the 200 answer.
     pub answer: RefOr<Schema>,
+    /// Its media type.
+    pub media: &'static str,
     /// Statuses of refusals.
     pub refusals: &'static [u16],
     /// What an API token needs to call it; without one it is open to everybody.
@@ -57,6 +60,7 @@ impl Endpoint {
             query: Vec::new(),
             body: None,
             answer: named("Object"),
+            media: "application/json",
             refusals: &[],
             scope: None,
             console: None,
@@ -83,6 +87,11 @@ impl Endpoint {
     /// Sets the answer's schema.
     pub fn answers(self, answer: RefOr<Schema>) -> Self {
         Self { answer, ..self }
+    }
+
+    /// Makes the answer a text or bytes of that media type.
+    pub fn answers_with(self, media: &'static str) -> Self {
+        Self { media, answer: RefOr::T(ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).into()), ..self }
     }
 
     /// Sets the statuses of refusals.

@@ -96,6 +96,19 @@ fn integer(parameters: &[(String, String)], name: &str) -> Result<Option<i64>, P
         .transpose()
 }
 
+/// The parameters of a path, in their order.
+pub struct Ids<const N: usize>(pub [String; N]);
+
+impl<S: Send + Sync, const N: usize> FromRequestParts<S> for Ids<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wrong = || Problem::new(StatusCode::BAD_REQUEST, "the path is not UTF-8");
+        let Path(ids) = Path::<Vec<String>>::from_request_parts(parts, state).await.map_err(|_| wrong())?;
+        ids.try_into().map(Self).map_err(|_| wrong())
+    }
+}
+
 /// The one parameter of a path.
 pub struct Id(pub String);
 

@@ -38,11 +38,11 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
 }
 
 fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
-    let mut operation =
-        OperationBuilder::new().operation_id(Some(row.operation)).tag(row.tag).summary(Some(row.summary)).response(
-            "200",
-            ResponseBuilder::new().description("Done.").content("application/json", content(row.answer.clone())),
-        );
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(row.operation))
+        .tag(row.tag)
+        .summary(Some(row.summary))
+        .response("200", ResponseBuilder::new().description("Done.").content(row.media, content(row.answer.clone())));
     for name in path_parameters(&row.template()) {
         let parameter = ParameterBuilder::new()
             .name(name)

@@ -18,7 +18,7 @@ use crate::BODY_LIMIT;
 use crate::credentials::admit;
 use crate::endpoint::{Endpoint, named};
 use crate::guard::{HostGuard, check_host};
-use crate::handlers::{self, approvals, authoring, console, inventory, records};
+use crate::handlers::{self, approvals, authoring, console, inventory, log, records};
 use crate::openapi::{self, array_of, page_of};
 use crate::problem::{self, Problem};
 use crate::telemetry::{Telemetry, measure};
@@ -33,6 +33,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         .chain(scoped(Scope::Approvals, approval_rows()))
         .chain(scoped(Scope::Inventory, inventory_rows()))
         .chain(scoped(Scope::Read, console_rows()))
+        .chain(scoped(Scope::Read, log_rows()))
         .collect()
 }
 
@@ -233,6 +234,28 @@ fn console_rows() -> Vec<Endpoint> {
             .about("console", "Who the caller is and what the console may offer.")
             .console("console_session")
             .refuses(&[400, 401, 503]),
+    ]
+}
+
+/// The evidence log, served as C2SP `tlog-tiles` describes.
+fn log_rows() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/log", "list_logs", get(log::list))
+            .about("log", "The evidence logs with their newest checkpoints and keys.")
+            .console("evidence_logs")
+            .refuses(&[503]),
+        Endpoint::get("/log/{log}/checkpoint", "log_checkpoint", get(log::checkpoint))
+            .about("log", "The newest signed checkpoint of a log, as C2SP `tlog-checkpoint`.")
+            .answers_with("text/plain")
+            .refuses(&[404, 503]),
+        Endpoint::get("/log/{log}/tile/{*tile}", "log_tile", get(log::tile))
+            .about("log", "A tile of hashes, or with `entries/` of leaves, as C2SP `tlog-tiles`; it never changes.")
+            .answers_with("application/octet-stream")
+            .refuses(&[404, 503]),
+        Endpoint::get("/log/{log}/proof/{record_id}", "log_proof", get(log::proof))
+            .about("log", "The proof that the newest leaf about a record is in the log, as C2SP `tlog-proof`.")
+            .answers_with("text/plain")
+            .refuses(&[404, 503]),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod approval;
 mod evidence;
+mod log;
 mod replay;
 mod signing;
 
@@ -14,7 +15,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
-pub use evidence::EvidenceCommand;
+pub use evidence::{
+    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, KeypairArgs, ReportArgs, ReportFormat,
+    RetentionPolicyArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs, VerifyArgs,
+    VerifyStatementArgs,
+};
+pub use log::{LogCommand, LogVerifyArgs, VerifyProofArgs};
 pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
@@ -38,12 +44,12 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Ask for, decide and list approvals.
     Approval(ApprovalArgs),
-    /// Make, check and repeat evidence.
-    #[command(subcommand)]
-    Evidence(EvidenceCommand),
     /// Run and audit an agent's commands.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Prove what happened: make, verify and export evidence.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),

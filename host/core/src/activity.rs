@@ -10,7 +10,7 @@ use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::Value;
 
 use crate::archive::{Archive, digests, keep};
-use crate::{CoreError, Redactor, check_id};
+use crate::{CoreError, Leaf, LogEvent, Redactor, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
 /// bits a single collision is already rare.
@@ -44,17 +44,19 @@ impl Activity {
         &self.store
     }
 
-    /// Stores a decision by `pack` and folds it into its session; what decided is archived with the first decision it
-    /// made. Durable when it returns.
+    /// Stores a decision by `pack` with its leaf of the evidence log and folds it into its session; what decided is
+    /// archived with the first decision it made. Durable when it returns.
     ///
     /// # Errors
     /// [`CoreError::Store`]; then nothing is stored.
     pub async fn record(&self, mut decision: DecisionRecord, pack: &ResolvedPack) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
             let object = to_object(&decision)?;
+            let leaf = Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text();
             let parts = self.archive.unkept(pack);
             let digests = digests(&parts);
             let change = move |tx: &mut dyn Transaction| {
+                tx.append(leaf)?;
                 keep(tx, parts)?;
                 store_decision(tx, object)
             };

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
 use cavra_model::{
-    ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE, PackName, Routing, SESSIONS,
+    APPROVALS, ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE, PackName, Routing,
+    SESSIONS,
 };
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
@@ -16,8 +17,8 @@ use crate::approvals::{APPROVAL_KINDS, read_routing};
 use crate::inventory::INVENTORY_KINDS;
 use crate::tokens::TOKEN_KINDS;
 use crate::{
-    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Governor, Inventory, Registry, Settings,
-    Verdict,
+    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, EvidenceLog, Governor, Inventory,
+    Keyring, Registry, Settings, Verdict,
 };
 
 /// The kinds of an activity store.
@@ -26,6 +27,9 @@ static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
 
 /// How often approvals that ran out are expired when nobody looks at them.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often the evidence log is signed, if it has grown.
+const SIGNING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How the plugin runtime is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub struct App {
     pub inventory: Inventory,
     /// Knows machines.
     pub tokens: ApiTokens,
+    /// Proves what happened.
+    pub log: EvidenceLog,
     /// Knows people.
     pub gatekeeper: Gatekeeper,
     /// What all of it was made from.
@@ -91,8 +97,10 @@ impl App {
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
         let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
+        let keyring = Keyring::new(settings.evidence_log_key.clone());
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
+            log: EvidenceLog::new(keyring, vec![("activity", activity.clone()), ("approvals", approvals.clone())]),
             activity: Activity::new(activity.clone()).with_redactor(settings.redactor),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
             approvals: Approvals::new(approvals, routing, gatekeeper.clone())
@@ -110,7 +118,7 @@ impl App {
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Store`].
     pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
-        if APPROVAL_KINDS.contains(&kind) {
+        if *kind == APPROVALS {
             self.approvals.get(id).await
         } else if INVENTORY_KINDS.contains(&kind) {
             self.inventory.get(kind, id).await
@@ -124,7 +132,7 @@ impl App {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
-        if APPROVAL_KINDS.contains(&kind) {
+        if *kind == APPROVALS {
             self.approvals.list(query).await
         } else if INVENTORY_KINDS.contains(&kind) {
             self.inventory.list(kind, query).await
@@ -133,14 +141,29 @@ impl App {
         }
     }
 
-    /// Expires approvals by the clock until the future is dropped.
+    /// Expires approvals and signs the evidence log by the clock until the future is dropped.
     pub async fn keep_time(&self) {
-        loop {
-            tokio::time::sleep(EXPIRY_INTERVAL).await;
-            if let Err(error) = self.approvals.expire_due().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "approvals that ran out are not written");
+        let expire = async {
+            loop {
+                tokio::time::sleep(EXPIRY_INTERVAL).await;
+                if let Err(error) = self.approvals.expire_due().await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "approvals that ran out are not written");
+                }
             }
-        }
+        };
+        let sign = async {
+            let mut said = String::new();
+            loop {
+                tokio::time::sleep(SIGNING_INTERVAL).await;
+                let outcome = self.log.sign_all().await;
+                let problem = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+                if let (Err(error), true) = (&outcome, problem != said) {
+                    tracing::error!(error = error as &dyn std::error::Error, "the evidence log is not signed");
+                }
+                said = problem;
+            }
+        };
+        tokio::join!(expire, sign);
     }
 
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
@@ -179,8 +202,11 @@ impl App {
         self.decisions.pack(name)
     }
 
-    /// Drains and flushes the stores.
+    /// Signs what has been logged, drains and flushes the stores.
     pub async fn close(&self) {
+        if let Err(error) = self.log.sign_all().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");
+        }
         let stores = [
             self.activity.store(),
             self.registry.store(),

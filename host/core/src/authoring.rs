@@ -11,6 +11,7 @@ use cavra_model::{Object, PackName, Ruling, Severity, Timestamp, approval_summar
 use cavra_packs::{Diff, Draft, PackError, PublishError, Published, ResolvedPack, publish_risk};
 use serde_json::{Value, json};
 
+use crate::approvals::Publication;
 use crate::backtest::{Backtest, BacktestScope, MAX_BACKTEST};
 use crate::caller::Caller;
 use crate::fields::{label, whole_number};
@@ -157,8 +158,17 @@ impl App {
         let signing = self.settings.signing_key.clone().map_or(Signing::Checksum, Signing::Hmac);
         let policy = draft.policy.clone();
         let work = move || write(&root, &name, &policy, &signing, &signer);
-        let (published, message) =
-            tokio::task::spawn_blocking(work).await.map_err(|_| CoreError::Conflict("interrupted".to_owned()))??;
+        let publication = self.approvals.begin_publication(Publication {
+            policy_id: draft.id(),
+            policy_digest: digest.as_str(),
+            approval_id: &approval_id,
+            published_by: &published_by,
+        });
+        let publication = publication.await?;
+        let outcome = tokio::task::spawn_blocking(work).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(CoreError::Conflict("interrupted".to_owned())));
+        self.approvals.end_publication(publication, outcome.as_ref().err()).await?;
+        let (published, message) = outcome?;
         tracing::info!(pack = draft.id(), approval = approval_id, published_by, "policy pack published");
         Ok(json!({
             "schema_version": "cavra.policy_pack.publish_result.v1",

@@ -2,6 +2,8 @@
 
 use cavra_identity::Identity;
 
+use crate::CoreError;
+
 /// The caller of a use case, as far as the interface could establish it.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
@@ -16,5 +18,16 @@ impl Caller {
     #[must_use]
     pub fn name(&self) -> Option<String> {
         self.identity.as_ref().map(|identity| identity.actor.actor.clone()).or_else(|| self.machine.clone())
+    }
+
+    /// Refuses a machine in whose call no person is known: people decide approvals.
+    ///
+    /// # Errors
+    /// [`CoreError::Forbidden`].
+    pub(crate) fn is_no_machine(&self) -> Result<(), CoreError> {
+        if self.identity.is_none() && self.machine.is_some() {
+            return Err(CoreError::Forbidden("an API token names a machine; people decide approvals".to_owned()));
+        }
+        Ok(())
     }
 }

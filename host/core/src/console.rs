@@ -10,7 +10,7 @@ use crate::{App, BREAK_GLASS_GROUP};
 
 /// `GET /console/config`; `endpoints` maps names to path templates.
 #[must_use]
-pub fn console_config(app: &App, endpoints: Object) -> Value {
+pub fn console_config(app: &App, endpoints: &Object) -> Value {
     let configured = |present: bool| if present { "configured" } else { "disabled" };
     let settings = &app.settings;
     json!({

@@ -53,6 +53,9 @@ pub enum CoreError {
     /// The store did not do it.
     #[error("{}", .0.public())]
     Store(#[source] StoreError),
+    /// The evidence log cannot be used; the cause names files, so it is for operators.
+    #[error("the evidence log cannot be used")]
+    EvidenceLog(#[from] crate::LogError),
     /// The plugin runtime could not be started.
     #[error("the plugin runtime cannot be started")]
     Runtime(#[source] PluginError),

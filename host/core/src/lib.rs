@@ -11,6 +11,7 @@ mod caller;
 mod console;
 mod decide;
 mod error;
+mod evidence_log;
 mod fields;
 mod govern;
 mod inventory;
@@ -39,6 +40,10 @@ pub use caller::Caller;
 pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
+pub use evidence_log::{
+    Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
+    RecordFault, audit, audit_records, full_path, log_store,
+};
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;
 pub use inventory::{INVENTORY_KINDS, Inventory};

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::{CoreError, Redactor};
 
+/// Where the key of the evidence log is unless told.
+const DEFAULT_LOG_KEY: &str = ".cavra/keys/evidence-log-ed25519.pem";
+
 /// One environment variable.
 #[derive(Debug)]
 pub struct Setting {
@@ -41,6 +44,12 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
     setting("CAVRA_CACHE_DIR", "the user's cache directory", "Where compiled policy packs are kept; `off` keeps none."),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
+    setting("CAVRA_EVIDENCE_LOG_KEY", DEFAULT_LOG_KEY, "Key that signs the evidence log; made on first start."),
+    secret(
+        "CAVRA_EVIDENCE_SIGNING_KEY",
+        "unset: a checksum instead",
+        "Key that signers and verifiers of evidence bundles share.",
+    ),
     setting("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
     setting(
         "CAVRA_INVENTORY_DB",
@@ -85,6 +94,10 @@ pub struct Settings {
     pub policy_file: Option<PathBuf>,
     /// Cache of compiled packs; `None` keeps none.
     pub cache_dir: Option<PathBuf>,
+    /// Key of the evidence log.
+    pub evidence_log_key: PathBuf,
+    /// Key that signers and verifiers of evidence bundles share.
+    pub evidence_signing_key: Option<Secret>,
     /// Time an agent hook may take before it refuses.
     pub hook_deadline: Duration,
     /// Approvals.
@@ -148,6 +161,7 @@ impl Settings {
             routing_file: path("CAVRA_APPROVAL_ROUTING_FILE"),
             oidc_config: path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: path("CAVRA_APPROVAL_RBAC_FILE"),
+            evidence_signing_key: get("CAVRA_EVIDENCE_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
             signing_key: get("CAVRA_POLICY_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
             cors_origins: get("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
             public_api_base_url: get("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
@@ -159,6 +173,7 @@ impl Settings {
             policy_dir: path("CAVRA_POLICY_DIR"),
             policy_file: path("CAVRA_POLICY"),
             cache_dir,
+            evidence_log_key: path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_else(|| DEFAULT_LOG_KEY.into()),
             hook_deadline,
         })
     }

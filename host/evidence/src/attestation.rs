@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::markdown::{code, plain, word};
 use crate::tally::{Tally, outcome, text};
 
-const TITLE: &str = "# CAVRA PR Attestation\n\n";
+/// How every attestation begins.
+pub(crate) const TITLE: &str = "# CAVRA PR Attestation\n\n";
 
 const GUIDANCE: &str = "\n## Reviewer Guidance\n\n\
     Confirm that no blocked action was carried out by other means, that every approval-required action has an \

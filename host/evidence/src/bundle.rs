@@ -6,6 +6,7 @@ use cavra_model::{Digest, Object, Timestamp};
 use serde_json::{Value, json};
 
 use crate::directory::{BundleError, replace_directory};
+use crate::retention::RETENTION;
 use crate::{
     PRODUCT, Retention, Signing, compliance_mapping, evidence_document, pr_attestation, pretty, retention_document,
     siem_event, summary,
@@ -13,6 +14,19 @@ use crate::{
 
 /// The file that lists and signs the others. Written last; a directory without it is no bundle.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The file with the decisions.
+pub(crate) const EVIDENCE: &str = "evidence.json";
+
+/// The file with the attestation.
+pub(crate) const ATTESTATION: &str = "pr-attestation.md";
+
+/// The file with the event for SIEM systems.
+pub(crate) const SIEM_EVENT: &str = "siem-event.json";
+
+/// All files of a bundle, in the order of the contract's table.
+pub const BUNDLE_FILES: [&str; 7] =
+    [EVIDENCE, ATTESTATION, "compliance-mapping.md", SIEM_EVENT, "sandbox-run-summary.json", RETENTION, MANIFEST];
 
 /// What a bundle is made of.
 #[derive(Clone, Debug)]
@@ -34,14 +48,15 @@ impl Bundle<'_> {
     #[must_use]
     pub fn files(&self, signing: &Signing) -> Vec<(&'static str, String)> {
         let Self { session_id, created_at, decisions, .. } = *self;
-        let mut files = vec![
-            ("evidence.json", pretty(&evidence_document(session_id, created_at, decisions))),
-            ("pr-attestation.md", pr_attestation(session_id, decisions)),
-            ("compliance-mapping.md", compliance_mapping(session_id, decisions)),
-            ("siem-event.json", pretty(&siem_event(session_id, created_at, decisions))),
-            ("sandbox-run-summary.json", pretty(&summary(session_id, created_at, decisions))),
-            ("retention-policy.json", pretty(&retention_document(session_id, created_at, &self.retention))),
+        let texts = [
+            pretty(&evidence_document(session_id, created_at, decisions)),
+            pr_attestation(session_id, decisions),
+            compliance_mapping(session_id, decisions),
+            pretty(&siem_event(session_id, created_at, decisions)),
+            pretty(&summary(session_id, created_at, decisions)),
+            pretty(&retention_document(session_id, created_at, &self.retention)),
         ];
+        let mut files: Vec<_> = BUNDLE_FILES.into_iter().zip(texts).collect();
         let manifest = self.manifest(&files, signing);
         files.push((MANIFEST, pretty(&manifest)));
         files

@@ -41,6 +41,33 @@ fn needs_human(decision: &Object) -> bool {
     outcome(decision) == Some(Outcome::RequireApproval) || decision.get("approval").is_some_and(Value::is_object)
 }
 
+/// What a session shows for one control objective.
+pub(crate) struct ControlEvidence {
+    /// The objective.
+    pub objective: &'static str,
+    /// The counts, in words.
+    pub counts: String,
+    /// The rules that decided.
+    pub rules: Vec<String>,
+}
+
+/// Every control objective with what `decisions` show for it.
+pub(crate) fn control_evidence(decisions: &[Object]) -> Vec<ControlEvidence> {
+    let of = |control: &Control| {
+        let counted: Vec<&Object> = decisions.iter().filter(|decision| (control.applies)(decision)).collect();
+        let count = |wanted| counted.iter().filter(|decision| outcome(decision) == Some(wanted)).count();
+        let rules: BTreeSet<&str> = counted.iter().map(|decision| text(decision, "rule_id")).collect();
+        let counts = if counted.is_empty() {
+            format!("0 {} in this session", control.what)
+        } else {
+            let (blocked, held) = (count(Outcome::Block), count(Outcome::RequireApproval));
+            format!("{} {}: {blocked} blocked, {held} needing approval", counted.len(), control.what)
+        };
+        ControlEvidence { objective: control.objective, counts, rules: rules.into_iter().map(str::to_owned).collect() }
+    };
+    CONTROLS.iter().map(of).collect()
+}
+
 /// The table of control objectives. The evidence column cites the counts and rule ids of this session.
 #[must_use]
 pub fn compliance_mapping(session_id: &str, decisions: &[Object]) -> String {
@@ -48,25 +75,10 @@ pub fn compliance_mapping(session_id: &str, decisions: &[Object]) -> String {
         "# CAVRA Compliance Mapping\n\nSession: {}\n\n| Control objective | CAVRA evidence |\n| --- | --- |\n",
         code(session_id)
     );
-    for control in &CONTROLS {
-        let counted: Vec<&Object> = decisions.iter().filter(|decision| (control.applies)(decision)).collect();
-        out.push_str(&format!("| {} | {} |\n", control.objective, evidence(control.what, &counted)));
+    for ControlEvidence { objective, counts, rules } in control_evidence(decisions) {
+        let rules: Vec<_> = rules.iter().map(|rule| code(rule)).collect();
+        let cited = if rules.is_empty() { String::new() } else { format!("; rules {}", rules.join(", ")) };
+        out.push_str(&format!("| {objective} | {counts}{cited} |\n"));
     }
     out
-}
-
-fn evidence(what: &str, decisions: &[&Object]) -> String {
-    if decisions.is_empty() {
-        return format!("0 {what} in this session");
-    }
-    let count = |wanted| decisions.iter().filter(|decision| outcome(decision) == Some(wanted)).count();
-    let rules: BTreeSet<&str> = decisions.iter().map(|decision| text(decision, "rule_id")).collect();
-    let rules: Vec<String> = rules.into_iter().map(code).collect();
-    format!(
-        "{} {what}: {} blocked, {} needing approval; rules {}",
-        decisions.len(),
-        count(Outcome::Block),
-        count(Outcome::RequireApproval),
-        rules.join(", ")
-    )
 }

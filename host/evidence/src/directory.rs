@@ -9,6 +9,7 @@ use cavra_model::random_hex;
 use thiserror::Error;
 
 use crate::bundle::MANIFEST;
+use crate::files::sync_directory;
 
 /// A bundle was not written.
 #[derive(Debug, Error)]
@@ -25,7 +26,7 @@ pub enum BundleError {
     #[error("{} is no directory that a bundle could replace", .0.display())]
     NotADirectory(PathBuf),
     /// The file system refused.
-    #[error("cannot write the evidence bundle {}: {source}", path.display())]
+    #[error("cannot write the evidence bundle {}", path.display())]
     Io {
         /// The directory asked for.
         path: PathBuf,
@@ -42,24 +43,37 @@ pub fn replace_directory(directory: &Path, files: &[(&'static str, String)]) -> 
     };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    let exists = check_replaceable(directory, &names)?;
+    check_replaceable(directory, &names)?;
 
     fs::create_dir_all(parent).map_err(failed)?;
-    let sibling = |suffix: &str| {
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.{suffix}", random_hex(6)));
-        parent.join(hidden)
-    };
-    let draft = sibling("new");
-    let written = fill(&draft, files)
-        .and_then(|()| swap(&draft, directory, exists.then(|| sibling("old")).as_deref(), &names))
-        .and_then(|()| sync_directory(parent));
-    if written.is_err() {
-        // The first error is the one to report, whether or not the clean-up works.
-        discard(&draft, &names);
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.new", random_hex(6)));
+    let draft = parent.join(hidden);
+    let written = fill(&draft, files).map_err(failed).and_then(|()| put_in_place(&draft, directory, &names));
+    // On success this is what was replaced. On failure the first error is the one to report, whether or not this works.
+    discard(&draft, &names);
+    written.and_then(|()| sync_directory(parent).map_err(failed))
+}
+
+/// How often somebody else may come first.
+const ATTEMPTS: usize = 8;
+
+/// Puts `draft` where `directory` is or is to be; afterwards `draft` is what stood there.
+fn put_in_place(draft: &Path, directory: &Path, names: &[&str]) -> Result<(), BundleError> {
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        let exists = check_replaceable(directory, names)?;
+        outcome = if exists { exchange(draft, directory) } else { move_to_free_place(draft, directory) };
+        let raced = |error: &io::Error| {
+            let kinds = [io::ErrorKind::AlreadyExists, io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::NotFound];
+            kinds.contains(&error.kind())
+        };
+        if !outcome.as_ref().is_err_and(raced) {
+            break;
+        }
     }
-    written.map_err(failed)
+    outcome.map_err(|source| BundleError::Io { path: directory.to_owned(), source })
 }
 
 /// Whether there is a directory to replace, after checking that it may be replaced.
@@ -96,16 +110,47 @@ fn fill(draft: &Path, files: &[(&'static str, String)]) -> io::Result<()> {
     sync_directory(draft)
 }
 
-/// Renames `draft` to `directory`; what stood there goes to `old` first and is put back if the draft cannot follow.
-fn swap(draft: &Path, directory: &Path, old: Option<&Path>, names: &[&str]) -> io::Result<()> {
-    let Some(old) = old else { return fs::rename(draft, directory) };
+/// Exchanges two directories in one step, or in three where the file system cannot do that.
+fn exchange(draft: &Path, directory: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    match rename_with(draft, directory, rustix::fs::RenameFlags::EXCHANGE) {
+        Err(error) if !is_unsupported(&error) => return Err(error),
+        Ok(()) => return Ok(()),
+        Err(_) => {}
+    }
+    let mut old = draft.as_os_str().to_owned();
+    old.push(".old");
+    let old = Path::new(&old);
     fs::rename(directory, old)?;
     if let Err(error) = fs::rename(draft, directory) {
         fs::rename(old, directory)?;
         return Err(error);
     }
-    discard(old, names);
-    Ok(())
+    fs::rename(old, draft)
+}
+
+/// Moves the draft to a place where nothing is; a directory that somebody else put there meanwhile stays.
+fn move_to_free_place(draft: &Path, directory: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    match rename_with(draft, directory, rustix::fs::RenameFlags::NOREPLACE) {
+        Err(error) if !is_unsupported(&error) => return Err(error),
+        Ok(()) => return Ok(()),
+        Err(_) => {}
+    }
+    fs::rename(draft, directory)
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_with(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags)?)
+}
+
+/// Whether the file system does not know the way of renaming.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn is_unsupported(error: &io::Error) -> bool {
+    [rustix::io::Errno::INVAL, rustix::io::Errno::NOSYS, rustix::io::Errno::NOTSUP]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Removes a bundle by the names of its files, never recursively: what somebody else put there in the meantime stays.
@@ -114,9 +159,4 @@ fn discard(directory: &Path, names: &[&str]) {
         let _ = fs::remove_file(directory.join(name));
     }
     let _ = fs::remove_dir(directory);
-}
-
-/// Makes the names in a directory durable, on systems where a directory can be opened.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

@@ -28,14 +28,14 @@ pub enum InvalidKey {
 /// A private key. It prints as its key id.
 #[derive(Clone)]
 pub struct SigningKey {
-    key: ed25519_dalek::SigningKey,
+    key: Box<ed25519_dalek::SigningKey>,
     public: PublicKey,
 }
 
 /// A public key with its fingerprint.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    key: ed25519_dalek::VerifyingKey,
+    key: Box<ed25519_dalek::VerifyingKey>,
     pem: String,
     fingerprint: String,
 }
@@ -62,7 +62,7 @@ impl SigningKey {
 
     fn new(key: ed25519_dalek::SigningKey) -> Result<Self, InvalidKey> {
         let public = PublicKey::new(key.verifying_key())?;
-        Ok(Self { key, public })
+        Ok(Self { key: Box::new(key), public })
     }
 
     /// The key as a PKCS#8 PEM, to be written where only its owner can read it.
@@ -107,7 +107,7 @@ impl PublicKey {
     fn new(key: ed25519_dalek::VerifyingKey) -> Result<Self, InvalidKey> {
         let pem = key.to_public_key_pem(LineEnding::LF).map_err(|_| InvalidKey::Public)?;
         let fingerprint = Sha256::digest(&pem).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { key, pem, fingerprint })
+        Ok(Self { key: Box::new(key), pem, fingerprint })
     }
 
     /// The PEM, 64 columns, with a newline at its end.

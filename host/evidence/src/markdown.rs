@@ -40,6 +40,13 @@ pub fn word(value: &str) -> String {
     if !value.is_empty() && value.chars().all(harmless) { value.to_owned() } else { "(invalid)".to_owned() }
 }
 
+/// A value on one line, with what would not be seen spelled out.
+pub fn visible(value: &str) -> String {
+    let mut out = String::new();
+    value.chars().for_each(|c| push_visible(&mut out, c));
+    out
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\n' | '\r' | '\t' => out.extend(c.escape_default()),

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::documents::PRODUCT;
+use crate::markdown::code;
+
+/// The file with the retention rule.
+pub(crate) const RETENTION: &str = "retention-policy.json";
 
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -39,6 +43,36 @@ impl Retention {
     }
 }
 
+impl Retention {
+    /// The rule in a retention document; what it does not say, or says wrongly, is as by default.
+    #[must_use]
+    pub fn of_document(document: &Value) -> Self {
+        let default = Self::default();
+        let days = document.get("retention_days").and_then(Value::as_i64).unwrap_or(i64::from(default.days));
+        let classification = document.get("classification").and_then(Value::as_str).unwrap_or(&default.classification);
+        let legal_hold = document.get("legal_hold").and_then(Value::as_bool).unwrap_or(default.legal_hold);
+        Self::new(days, classification, legal_hold).unwrap_or(default)
+    }
+
+    /// Days.
+    #[must_use]
+    pub const fn days(&self) -> u32 {
+        self.days
+    }
+
+    /// Class of the evidence.
+    #[must_use]
+    pub fn classification(&self) -> &str {
+        &self.classification
+    }
+
+    /// Whether it is kept until a hold is lifted.
+    #[must_use]
+    pub const fn legal_hold(&self) -> bool {
+        self.legal_hold
+    }
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Self { days: 2555, classification: "regulated-sdlc".to_owned(), legal_hold: false }
@@ -61,6 +95,27 @@ pub fn retention_document(session_id: &str, created_at: Timestamp, retention: &R
         "delete_protection": true,
         "disposition": if retention.legal_hold { "retain" } else { "eligible_for_review_after_retain_until" },
     })
+}
+
+/// The retention rule for people.
+#[must_use]
+pub fn retention_markdown(document: &Value) -> String {
+    let mut out = String::from("# CAVRA Evidence Retention\n\n| | |\n| --- | --- |\n");
+    for (label, member) in [
+        ("Session", "session_id"),
+        ("Classification", "classification"),
+        ("Created", "created_at"),
+        ("Retention days", "retention_days"),
+        ("Retain until", "retain_until"),
+        ("Legal hold", "legal_hold"),
+        ("Delete protection", "delete_protection"),
+        ("Disposition", "disposition"),
+    ] {
+        let value = document.get(member).unwrap_or(&Value::Null);
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out.push_str(&format!("| {label} | {} |\n", code(&shown)));
+    }
+    out
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ impl fmt::Display for Secret {
 
 /// How a manifest is signed.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a process holds one or two of them")]
 pub enum Signing {
     /// `SHA256`: a digest, which shows damage but not who made the bundle.
     Checksum,
@@ -77,25 +78,33 @@ pub enum Signing {
 }
 
 impl Signing {
+    /// The name of the algorithm, as envelopes have it.
+    #[must_use]
+    pub const fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Checksum => "SHA256",
+            Self::Hmac(_) => "HS256",
+            Self::Ed25519 { .. } => "Ed25519",
+        }
+    }
+
     /// The envelope for `document`, over its spaced canonical form without its own `signature` member.
     #[must_use]
     pub fn envelope(&self, document: &Object) -> Object {
-        let mut unsigned = document.clone();
-        unsigned.remove("signature");
-        let message = canonical_spaced(&Value::Object(unsigned));
+        let message = signed_text(document);
         let members = match self {
-            Self::Checksum => vec![("algorithm", "SHA256".to_owned()), ("value", Digest::of(message).hex().to_owned())],
+            Self::Checksum => vec![("value", Digest::of(message).hex().to_owned())],
             Self::Hmac(key) => {
-                vec![("algorithm", "HS256".to_owned()), ("value", STANDARD.encode(key.mac(message.as_bytes())))]
+                vec![("value", STANDARD.encode(key.mac(message.as_bytes())))]
             }
             Self::Ed25519 { key, key_id } => vec![
-                ("algorithm", "Ed25519".to_owned()),
                 ("key_id", key_id.clone()),
                 ("public_key_sha256", key.public().fingerprint().to_owned()),
                 ("value", STANDARD.encode(key.sign(message.as_bytes()))),
             ],
         };
-        members.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+        let algorithm = ("algorithm", self.algorithm().to_owned());
+        std::iter::once(algorithm).chain(members).map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
     }
 
     /// Puts the envelope into `document`, in place of an earlier one.
@@ -103,6 +112,13 @@ impl Signing {
         let envelope = self.envelope(document);
         document.insert("signature".to_owned(), Value::Object(envelope));
     }
+}
+
+/// What a signature of `document` is over: its spaced canonical form without its own `signature` member.
+pub(crate) fn signed_text(document: &Object) -> String {
+    let mut unsigned = document.clone();
+    unsigned.remove("signature");
+    canonical_spaced(&Value::Object(unsigned))
 }
 
 #[cfg(test)]

@@ -181,3 +181,41 @@ fn a_failed_write_leaves_the_earlier_bundle() {
     assert_eq!(read(&long, "manifest.json"), before);
     assert_eq!(names(root.path()).len(), 1);
 }
+
+/// Writers that meet do not disturb each other, and whoever reads meanwhile finds a whole bundle.
+#[test]
+fn writers_that_meet_leave_one_whole_bundle() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("latest");
+    let expected = cavra_evidence::Expectations::keyless();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let running = std::sync::atomic::Ordering::SeqCst;
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        bundle(&seven()).write(&directory, &Signing::Checksum).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            while !done.load(running) {
+                // Once it is there, it is always there.
+                let found = directory.exists();
+                assert!(found || seen == 0, "gone after {seen}");
+                seen += usize::from(found);
+            }
+            seen
+        });
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        done.store(true, running);
+        assert!(reader.join().unwrap() > 0);
+    });
+    assert!(cavra_evidence::verify_bundle(&directory, &expected).is_valid());
+    assert_eq!(names(root.path()), ["latest"]);
+}

@@ -1,20 +1,21 @@
 //! Where the provider's keys come from: a file, or the provider itself (OpenID Connect Discovery 1.0), cached.
 
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
 use url::Host;
 
 use crate::jwk::{Key, parse_keys};
 
 /// How long fetched keys are taken as current.
 const FRESH: Duration = Duration::from_secs(10 * 60);
-/// Shortest time between two attempts, so that nobody makes us hammer the provider with unknown key ids.
-const RETRY: Duration = Duration::from_secs(30);
+/// Shortest time from one attempt to the next, so that nobody makes us hammer the provider with unknown key ids.
+const RETRY: Duration = Duration::from_secs(5);
 /// How long keys are used when the provider cannot be reached any more.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time for one document.
@@ -28,7 +29,7 @@ pub enum KeySource {
     /// They are configured.
     Fixed(Arc<Vec<Key>>),
     /// The issuer publishes them.
-    Discovered(Discovery),
+    Discovered(Arc<Discovery>),
 }
 
 /// The keys cannot be had.
@@ -57,40 +58,67 @@ pub struct Discovery {
     issuer: String,
     document: Url,
     client: OnceLock<Option<Client>>,
-    /// One caller fetches, the others wait for what it finds.
-    cache: Mutex<Cache>,
+    fetched: RwLock<Option<Fetched>>,
+    /// When the last attempt ended. One caller fetches, the others wait for what it finds.
+    attempted: Arc<Mutex<Option<Instant>>>,
 }
 
-#[derive(Debug, Default)]
-struct Cache {
+/// Keys, and when they were fetched.
+#[derive(Clone, Debug)]
+struct Fetched {
     keys: Arc<Vec<Key>>,
-    fetched: Option<Instant>,
-    attempted: Option<Instant>,
+    at: Instant,
 }
 
 impl Discovery {
-    /// For an issuer that is an `https` address, or `http` on loopback.
-    pub fn new(issuer: &str) -> Option<Self> {
+    /// For an issuer that is an `https` address, or `http` on loopback, without query and fragment.
+    pub fn new(issuer: &str) -> Option<Arc<Self>> {
+        // On its own first: what is appended must not become its host or a part of its query.
+        address(issuer).filter(|url| url.query().is_none() && url.fragment().is_none())?;
         let document = address(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
-        Some(Self { issuer: issuer.to_owned(), document, client: OnceLock::new(), cache: Mutex::default() })
+        Some(Arc::new(Self {
+            issuer: issuer.to_owned(),
+            document,
+            client: OnceLock::new(),
+            fetched: RwLock::default(),
+            attempted: Arc::default(),
+        }))
     }
 
-    async fn keys(&self, kid: Option<&str>) -> Result<Arc<Vec<Key>>, Unavailable> {
-        let mut cache = self.cache.lock().await;
-        let within = |moment: Option<Instant>, span: Duration| moment.is_some_and(|moment| moment.elapsed() < span);
-        let known = cache.keys.iter().any(|key| key.may_verify(kid));
-        let wanted = !known || !within(cache.fetched, FRESH);
-        if wanted && !within(cache.attempted, RETRY) {
-            cache.attempted = Some(Instant::now());
-            match self.fetch().await {
-                Ok(keys) => {
-                    cache.keys = Arc::new(keys);
-                    cache.fetched = Some(Instant::now());
-                }
-                Err(problem) => tracing::warn!(issuer = self.issuer, problem, "keys cannot be fetched"),
-            }
+    async fn keys(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<Vec<Key>>, Unavailable> {
+        // Who can be served needs not wait for a provider that somebody else asks.
+        if let Some(keys) = self.current(kid) {
+            return Ok(keys);
         }
-        if within(cache.fetched, STALE) { Ok(Arc::clone(&cache.keys)) } else { Err(Unavailable) }
+        let attempted = Arc::clone(&self.attempted).lock_owned().await;
+        if attempted.is_none_or(|moment| moment.elapsed() >= RETRY) {
+            // In a task of its own: a caller who hangs up must not end what the others wait for.
+            let _ = tokio::spawn(Arc::clone(self).refresh(attempted)).await;
+        }
+        self.within(STALE).map(|fetched| fetched.keys).ok_or(Unavailable)
+    }
+
+    /// Keys that are current and among which one may have signed a token with `kid`.
+    fn current(&self, kid: Option<&str>) -> Option<Arc<Vec<Key>>> {
+        let keys = self.within(FRESH)?.keys;
+        keys.iter().any(|key| key.may_verify(kid)).then_some(keys)
+    }
+
+    fn within(&self, span: Duration) -> Option<Fetched> {
+        let fetched = self.fetched.read().unwrap_or_else(PoisonError::into_inner);
+        fetched.clone().filter(|fetched| fetched.at.elapsed() < span)
+    }
+
+    async fn refresh(self: Arc<Self>, mut attempted: OwnedMutexGuard<Option<Instant>>) {
+        match self.fetch().await {
+            Ok(keys) => {
+                let fetched = Fetched { keys: Arc::new(keys), at: Instant::now() };
+                *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
+            }
+            Err(problem) => tracing::warn!(issuer = self.issuer, problem, "keys cannot be fetched"),
+        }
+        // Counted from its end, or those who waited for an attempt that took long would each make another.
+        *attempted = Some(Instant::now());
     }
 
     async fn fetch(&self) -> Result<Vec<Key>, String> {
@@ -104,7 +132,8 @@ impl Discovery {
     }
 
     async fn document(&self, url: Url) -> Result<Value, String> {
-        let client = self.client.get_or_init(client).as_ref().ok_or("TLS is not available")?;
+        let client =
+            self.client.get_or_init(|| client(self.document.scheme())).as_ref().ok_or("TLS is not available")?;
         let mut response =
             client.get(url).send().await.map_err(|error| format!("no answer: {}", error.without_url()))?;
         if !response.status().is_success() {
@@ -121,11 +150,13 @@ impl Discovery {
     }
 }
 
-/// A client that follows no redirect: the keys have to be where the issuer says.
-fn client() -> Option<Client> {
+/// A client that follows no redirect: the keys have to be where the issuer says. What is not encrypted stays on
+/// loopback and goes through no proxy.
+fn client(scheme: &str) -> Option<Client> {
     // Fails only if another provider was installed before, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().redirect(Policy::none()).timeout(TIMEOUT).build().ok()
+    let builder = Client::builder().redirect(Policy::none()).timeout(TIMEOUT);
+    if scheme == "https" { builder } else { builder.no_proxy() }.build().ok()
 }
 
 /// An address that keys may come from.

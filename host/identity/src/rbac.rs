@@ -17,6 +17,9 @@ pub struct Rbac {
     rules: Vec<Rule>,
 }
 
+/// Everything a rule may say.
+const RULE_KEYS: [&str; 4] = ["repository", "approver_group", "groups", "actions"];
+
 /// One rule: members of `groups` may take `actions` on approvals of a repository and group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
@@ -52,7 +55,8 @@ impl Rbac {
             None | Some(Value::Null) => {}
             Some(Value::Object(mappings)) => {
                 for (source, target) in mappings {
-                    let target = target.as_str().ok_or("group_mappings must map texts to texts")?;
+                    let target = target.as_str().map(str::trim).filter(|target| !target.is_empty());
+                    let target = target.ok_or("group_mappings must map texts to texts")?;
                     policy.mappings.insert(source.clone(), target.to_owned());
                 }
             }
@@ -96,6 +100,10 @@ impl Rbac {
 impl Rule {
     fn parse(rule: &Value) -> Result<Self, &'static str> {
         let rule = rule.as_object().ok_or("must be an object")?;
+        for unknown in rule.keys().filter(|key| !RULE_KEYS.contains(&key.as_str())) {
+            // A condition that is not understood is one that does not narrow the rule.
+            tracing::warn!(key = unknown, "unknown key in a rule of repository_permissions");
+        }
         let text = |member: &str| match rule.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -178,6 +186,7 @@ mod tests {
             json!([]),
             json!({"group_mappings": []}),
             json!({"group_mappings": {"a": 1}}),
+            json!({"group_mappings": {"a": " "}}),
             json!({"repository_permissions": {}}),
             json!({"repository_permissions": [5]}),
             json!({"repository_permissions": [{}]}),

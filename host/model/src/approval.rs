@@ -153,17 +153,10 @@ pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
 #[must_use]
 pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Timestamp) -> Object {
     let mut record = request_approval(request, now);
-    let reason = json!(by.reason);
-    record.insert(
-        "history".to_owned(),
-        json!([
-            event("requested", &by.actor, now, &reason),
-            decision_event("approved", by, now),
-            decision_event("break_glass", by, now),
-        ]),
-    );
+    push_history(&mut record, decision_event("approved", by, now));
+    push_history(&mut record, decision_event("break_glass", by, now));
     record.insert("break_glass".to_owned(), json!(true));
-    record.insert("break_glass_reason".to_owned(), reason);
+    record.insert("break_glass_reason".to_owned(), json!(by.reason));
     settle(&mut record, ApprovalState::BreakGlass, by, now);
     record
 }
@@ -190,6 +183,18 @@ pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
     };
     push_history(record, decision_event("expired", &clock, moment));
     settle(record, ApprovalState::Expired, &clock, moment);
+    true
+}
+
+/// Marks a broken glass that has run out as ended; answers whether it did. It stays a `break_glass` approval.
+pub fn end_break_glass(record: &mut Object, now: Timestamp) -> bool {
+    let broken = state(record) == Some(ApprovalState::BreakGlass);
+    if !broken || record.contains_key("break_glass_ended_at") || !has_lapsed(record, now) {
+        return false;
+    }
+    let moment = text(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
+    record.insert("break_glass_ended_at".to_owned(), json!(moment));
+    push_history(record, event("break_glass_ended", "system", moment, &json!("the time for it has run out")));
     true
 }
 
@@ -283,9 +288,8 @@ pub fn approval_summary(record: &Object) -> Value {
 /// # Errors
 /// [`ApprovalConflict::OtherDecision`] if the decision has an id and the approval is for another one.
 pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, ApprovalConflict> {
-    if let Some(id) = text(&decision, "decision_id")
-        && text(record, "decision_id") != Some(id)
-    {
+    let id = decision.get("decision_id").filter(|id| !id.is_null() && **id != json!(""));
+    if id.is_some_and(|id| record.get("decision_id") != Some(id)) {
         return Err(ApprovalConflict::OtherDecision);
     }
     let mut refs: Vec<String> = texts(decision.get("evidence_refs")).collect();

@@ -102,6 +102,7 @@ fn breaking_the_glass_tells_its_story() {
     let record = break_glass_approval(request(1), &by("ann"), at(0));
     let events: Vec<_> = record["history"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
     assert_eq!(events, ["requested", "approved", "break_glass"]);
+    assert_eq!((&record["history"][0]["reason"], &record["break_glass_reason"]), (&json!("why"), &json!("fine")));
     assert_eq!((record["state"].as_str(), record["break_glass"].as_bool()), (Some("break_glass"), Some(true)));
     assert!(authorizes(&record, at(1)));
 }
@@ -114,8 +115,10 @@ fn a_decision_takes_the_approval_along() {
     assert_eq!(attached["approval"]["break_glass"], json!(false));
     assert_eq!(attached["approval"]["decided_by"], Value::Null);
     assert_eq!(attached["evidence_refs"].as_array().unwrap().len(), 2);
-    let other = members(json!({"decision_id": "dec_2"}));
-    assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
+    for id in [json!("dec_2"), json!(1), json!(["dec_1"])] {
+        let other = members(json!({"decision_id": id}));
+        assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
+    }
 }
 
 #[test]
@@ -165,4 +168,16 @@ proptest! {
             prop_assert_eq!(people.len() as u64, quorum);
         }
     }
+}
+
+#[test]
+fn a_broken_glass_ends_once() {
+    let mut record = break_glass_approval(request(1), &by("ann"), at(0));
+    assert!(!end_break_glass(&mut record, at(23)));
+    assert!(end_break_glass(&mut record, at(30)));
+    assert_eq!((&record["state"], &record["break_glass_ended_at"]), (&json!("break_glass"), &json!(at(24))));
+    assert_eq!(record["history"].as_array().unwrap().last().unwrap()["event"], "break_glass_ended");
+    assert!(!end_break_glass(&mut record, at(31)), "once");
+    let mut pending = request_approval(request(1), at(0));
+    assert!(!end_break_glass(&mut pending, at(30)));
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::Object;
+
 /// The compact spelling: separators `,` and `:`. Used for digests.
 #[must_use]
 pub fn canonical(value: &Value) -> String {
@@ -41,21 +43,23 @@ fn write_value(out: &mut String, value: &Value, item: &str, key: &str) {
             }
             out.push(']');
         }
-        Value::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by(|left, right| left.0.cmp(right.0));
-            out.push('{');
-            for (index, (name, member)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    out.push_str(item);
-                }
-                write_string(out, name);
-                out.push_str(key);
-                write_value(out, member, item, key);
-            }
-            out.push('}');
-        }
+        Value::Object(members) => write_object(out, members, item, key),
     }
+}
+
+fn write_object(out: &mut String, members: &Object, item: &str, key: &str) {
+    let mut sorted: Vec<_> = members.iter().collect();
+    sorted.sort_by(|left, right| left.0.cmp(right.0));
+    out.push('{');
+    for (index, (name, member)) in sorted.into_iter().enumerate() {
+        if index > 0 {
+            out.push_str(item);
+        }
+        write_string(out, name);
+        out.push_str(key);
+        write_value(out, member, item, key);
+    }
+    out.push('}');
 }
 
 fn write_number(out: &mut String, number: &serde_json::Number) {
@@ -112,6 +116,14 @@ impl Digest {
         let hash = Sha256::digest(bytes);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Self(format!("sha256:{hex}"))
+    }
+
+    /// Digest of a record's compact canonical form.
+    #[must_use]
+    pub fn of_record(record: &Object) -> Self {
+        let mut out = String::new();
+        write_object(&mut out, record, ",", ":");
+        Self::of(out)
     }
 
     /// Digest of a JSON value's compact canonical form.

@@ -160,6 +160,16 @@ pub static APPROVALS: Kind = Kind {
     order: Order { by: "requested_at", direction: Direction::Descending },
 };
 
+/// Publications of policy packs: begun before the files are written, finished after.
+pub static PUBLICATIONS: Kind = Kind {
+    name: "policy publication",
+    id: "publication_id",
+    collection: "policy_publications",
+    table: "policy_publications",
+    columns: &[filter("policy_id"), filter("approval_id"), text("state"), text("started_at")],
+    order: Order { by: "started_at", direction: Direction::Descending },
+};
+
 /// API tokens of machines.
 pub static API_TOKENS: Kind = Kind {
     name: "API token",

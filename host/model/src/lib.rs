@@ -25,8 +25,8 @@ mod time;
 pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
-    attach_approval, authorizes, break_glass_approval, expire_if_lapsed, has_lapsed, is_used, mark_used,
-    request_approval, rule_on, shown_action, state,
+    attach_approval, authorizes, break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_used,
+    mark_used, request_approval, rule_on, shown_action, state,
 };
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};
@@ -40,7 +40,7 @@ pub use id::{new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
     API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, POLICY_ARCHIVE,
-    POLICY_ROLLOUTS, REPOSITORIES, SESSIONS,
+    POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};

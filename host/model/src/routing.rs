@@ -114,14 +114,13 @@ impl Default for Routing {
             conditions,
         };
         let prefix = |text: &str| ("rule_id_prefix", "rule_id", Comparison::StartsWith, text.to_owned());
-        let equals = |text: &str| ("rule_id", "rule_id", Comparison::Equals, text.to_owned());
         let target = |text: &str| ("target_contains", "target", Comparison::Contains, text.to_owned());
         let severity = |text: &str| ("severity", "severity", Comparison::Equals, text.to_owned());
         let rules = vec![
             rule(vec![prefix("filesystem.write"), target("iam/")], "IAM"),
             rule(vec![prefix("filesystem.write"), target(".github/workflows")], "Platform Security"),
-            rule(vec![equals("commands.default"), severity("medium")], "Repository Owners"),
-            rule(vec![equals("commands.block"), target("terraform")], "Cloud Security"),
+            rule(vec![prefix("commands.default"), severity("medium")], "Repository Owners"),
+            rule(vec![prefix("commands.block"), target("terraform")], "Cloud Security"),
             rule(vec![prefix("mcp.")], "AI Governance"),
         ];
         Self { rules }
@@ -181,6 +180,7 @@ mod tests {
             (json!({"rule_id": "filesystem.write.require_approval", "target": "iam/role.tf"}), Some("IAM")),
             (json!({"rule_id": "filesystem.write.x", "target": ".github/workflows/ci.yml"}), Some("Platform Security")),
             (json!({"rule_id": "commands.default", "severity": "medium"}), Some("Repository Owners")),
+            (json!({"rule_id": "commands.default.require_approval", "severity": "medium"}), Some("Repository Owners")),
             (json!({"rule_id": "commands.default", "severity": "low"}), None),
             (json!({"rule_id": "commands.block", "target": "terraform destroy"}), Some("Cloud Security")),
             (json!({"rule_id": "mcp.unknown"}), Some("AI Governance")),

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn read(payload: Value) -> Result<Draft, String> {
-        Draft::read(payload.as_object().unwrap(), "2031-02-03T04:05:06Z".parse().unwrap())
+        Draft::read(&serde_json::from_value(payload).unwrap(), "2031-02-03T04:05:06Z".parse().unwrap())
     }
 
     fn fine() -> Value {

@@ -1,8 +1,11 @@
-//! Fills a SQLite store with decisions and reports what writing and listing cost: `fill [records] [sessions]`.
+//! Fills a SQLite store with decisions and reports what writing and listing cost: `fill [records] [sessions] [leaves]`;
+//! `leaves` 0 leaves the log out, to see what it costs.
 
 use std::time::{Duration, Instant};
 
-use cavra_model::{DECISIONS, Kind, Object, SESSIONS, Timestamp, apply_decision, is_counted, new_decision_id};
+use cavra_model::{
+    DECISIONS, Digest, Kind, Object, SESSIONS, Timestamp, apply_decision, canonical, is_counted, new_decision_id,
+};
 use cavra_store::{Location, Query, RecordStore, StoreError, Transaction};
 use serde_json::json;
 
@@ -12,7 +15,7 @@ const CLIENTS: usize = 64;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: usize| arguments.next().map_or(Ok(default), |text| text.parse());
-    let (records, sessions) = (number(100_000)?, number(1_000)?);
+    let (records, sessions, leaves) = (number(100_000)?, number(1_000)?, number(1)? > 0);
     let directory = tempfile::tempdir_in(".")?;
     let path = directory.path().join("activity.db");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
@@ -20,9 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let store = RecordStore::open(Location::Sqlite(path.clone()), &KINDS)?;
         let step = (records / 5).max(1);
         for done in (0..records).step_by(step) {
-            write(&store, done, step, sessions).await;
+            write(&store, done, step, (sessions, leaves)).await;
         }
-        write(&store, records, 20_000, sessions).await;
+        write(&store, records, 20_000, (sessions, leaves)).await;
         read(&store, sessions).await?;
         println!("resident: {} MB", resident());
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -39,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// `CLIENTS` clients, each waiting for its decision before it sends the next.
-async fn write(store: &RecordStore, done: usize, count: usize, sessions: usize) {
+async fn write(store: &RecordStore, done: usize, count: usize, (sessions, leaves): (usize, bool)) {
     let (started, busy) = (Instant::now(), cpu());
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
@@ -49,7 +52,12 @@ async fn write(store: &RecordStore, done: usize, count: usize, sessions: usize) 
                 for number in (client..count).step_by(CLIENTS) {
                     let decision = decision(done + number, sessions);
                     let started = Instant::now();
-                    if let Err(error) = store.transact(move |tx| record(tx, decision)).await {
+                    let leaf = leaves.then(|| leaf(&decision));
+                    let change = move |tx: &mut dyn Transaction| {
+                        leaf.map_or(Ok(()), |leaf| tx.append(leaf))?;
+                        record(tx, decision)
+                    };
+                    if let Err(error) = store.transact(change).await {
                         eprintln!("{error}");
                     }
                     times.push(started.elapsed());
@@ -70,6 +78,14 @@ async fn write(store: &RecordStore, done: usize, count: usize, sessions: usize) 
         busy.as_secs_f64() * 1e6 / count as f64,
         quantiles(times),
     );
+}
+
+/// As the evidence log writes it.
+fn leaf(decision: &Object) -> String {
+    canonical(&json!({
+        "event": "decision", "id": decision.get("decision_id"), "record_sha256": Digest::of_record(decision).hex(),
+        "time": Timestamp::now(),
+    }))
 }
 
 fn record(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {

@@ -8,11 +8,13 @@
 mod error;
 mod files;
 mod json;
+mod log;
 mod overlay;
 mod query;
 mod sqlite;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, mpsc};
@@ -26,6 +28,7 @@ use crate::query::Condition;
 use crate::writer::{Backend, Message, Task};
 
 pub use error::StoreError;
+pub use log::{LogFile, MAX_LEAF};
 pub use query::{Page, Query, Walk};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
@@ -99,6 +102,13 @@ pub trait Transaction {
     /// # Errors
     /// [`StoreError::Refused`] for other columns, or if the store cannot be read.
     fn tally(&mut self, kind: &'static Kind, by: (&str, &str), group: &str) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Appends a leaf to the store's log, in the same commit as everything else. Its index is the number of leaves
+    /// before it. Appending takes no reading and no hashing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it is longer than [`MAX_LEAF`].
+    fn append(&mut self, leaf: String) -> Result<(), StoreError>;
 }
 
 /// The reading side of a backend; calls block.
@@ -108,6 +118,8 @@ pub(crate) trait Reader: Send + Sync {
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError>;
     fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError>;
     fn check(&self) -> Result<(), StoreError>;
+    fn log_size(&self) -> Result<u64, StoreError>;
+    fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError>;
 }
 
 /// Takes one record after the other; answers whether it wants more.
@@ -240,6 +252,22 @@ impl RecordStore {
         check_kind(self.inner.kinds, kind)?;
         let path = query::Path::resolve(kind, &walk)?;
         self.read(move |reader| reader.walk(kind, &path, &mut visit)).await
+    }
+
+    /// Number of leaves of the store's log.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn log_size(&self) -> Result<u64, StoreError> {
+        self.read(|reader| reader.log_size()).await
+    }
+
+    /// The leaves `range` of the store's log; fewer if there are fewer.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if a leaf before the end is missing, or if the store cannot be read.
+    pub async fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
+        self.read(move |reader| reader.leaves(range)).await
     }
 
     /// Reads the whole store for damage; takes time in proportion to its size.

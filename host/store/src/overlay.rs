@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use cavra_model::{Kind, Object};
 
+use crate::log::check_leaf;
 use crate::query::{Cell, filter_column, group_column, id_of};
 use crate::writer::Backend;
 use crate::{StoreError, Transaction};
@@ -21,11 +22,27 @@ pub(crate) struct Pending {
     at: usize,
 }
 
-/// Records waiting for the commit.
+/// What a commit makes durable.
+#[derive(Debug)]
+pub(crate) struct Changes<'a> {
+    /// Records with their keys.
+    pub(crate) records: Vec<(&'a str, &'a Pending)>,
+    /// Leaves to be appended to the log.
+    pub(crate) leaves: &'a [String],
+}
+
+impl Changes<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.leaves.is_empty()
+    }
+}
+
+/// Records and leaves waiting for the commit.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     tables: HashMap<&'static str, HashMap<String, Pending>>,
     next: usize,
+    leaves: Vec<String>,
 }
 
 impl Overlay {
@@ -51,6 +68,7 @@ impl Overlay {
 
     /// Lays a later overlay over this one.
     pub(crate) fn merge(&mut self, later: Self) {
+        self.leaves.extend(later.leaves);
         let mut pending: Vec<_> = later.tables.into_values().flatten().collect();
         pending.sort_by_key(|(_, pending)| pending.at);
         for (id, pending) in pending {
@@ -58,11 +76,11 @@ impl Overlay {
         }
     }
 
-    /// Everything pending, in the order of first writes.
-    pub(crate) fn changes(&self) -> Vec<(&str, &Pending)> {
-        let mut changes: Vec<_> = self.tables.values().flatten().map(|(id, pending)| (id.as_str(), pending)).collect();
-        changes.sort_by_key(|(_, pending)| pending.at);
-        changes
+    /// Everything pending: records in the order of first writes, and leaves.
+    pub(crate) fn changes(&self) -> Changes<'_> {
+        let mut records: Vec<_> = self.tables.values().flatten().map(|(id, pending)| (id.as_str(), pending)).collect();
+        records.sort_by_key(|(_, pending)| pending.at);
+        Changes { records, leaves: &self.leaves }
     }
 }
 
@@ -146,5 +164,11 @@ impl Transaction for Scope<'_> {
             u64::try_from(count).ok().filter(|count| *count > 0).map(|count| (name, count))
         };
         Ok(counts.into_iter().filter_map(positive).collect())
+    }
+
+    fn append(&mut self, leaf: String) -> Result<(), StoreError> {
+        check_leaf(&leaf)?;
+        self.own.leaves.push(leaf);
+        Ok(())
     }
 }

@@ -57,11 +57,12 @@ impl Path {
         Ok(Self { filter, at_least: bound(&walk.at_least)?, at_most: bound(&walk.at_most)? })
     }
 
-    /// Whether a record with these values is on the way.
-    pub(crate) fn holds<'a>(&self, cell: impl Fn(&'static Column) -> &'a Cell) -> bool {
-        self.filter.as_ref().is_none_or(|(column, value)| cell(column) == value)
-            && self.at_least.as_ref().is_none_or(|(column, value)| cell(column) >= value)
-            && self.at_most.as_ref().is_none_or(|(column, value)| cell(column) <= value)
+    /// Whether a record lies within the bounds; the filter is not looked at.
+    pub(crate) fn bounds(&self, record: &Object) -> bool {
+        let within = |condition: &Option<Condition>, fits: fn(&Cell, &Cell) -> bool| {
+            condition.as_ref().is_none_or(|(column, value)| fits(&Cell::of(column, record), value))
+        };
+        within(&self.at_least, |cell, value| cell >= value) && within(&self.at_most, |cell, value| cell <= value)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cavra_model::{Column, Kind, Object};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::overlay::{Overlay, Pending, Scope};
+use crate::overlay::{Changes, Overlay, Scope};
 use crate::query::Cell;
 use crate::{StoreError, Transaction};
 
@@ -36,7 +36,7 @@ pub(crate) trait Backend: Send {
         group: &'static Column,
     ) -> Result<Vec<(String, u64)>, StoreError>;
     /// Makes all changes durable and ends the transaction; on an error none is made.
-    fn commit(&mut self, changes: &[(&str, &Pending)]) -> Result<(), StoreError>;
+    fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError>;
     /// Ends the transaction without changes.
     fn abort(&mut self);
     /// Nothing has happened for a while.

@@ -417,3 +417,28 @@ async fn walks_visit_what_lies_within_bounds_in_order() {
         }
     }
 }
+
+/// Bounds may be columns that no list is filtered or ordered by.
+#[tokio::test]
+async fn walks_within_bounds_of_any_column() {
+    for fixture in fixtures() {
+        let session = |id: &str, second: u32| {
+            let started = format!("2031-01-01T00:00:{second:02}.000000+00:00");
+            object(json!({"session_id": id, "started_at": started, "state": "active"}))
+        };
+        put_all(&fixture.store, &SESSIONS, vec![session("a", 1), session("b", 5), session("c", 9)]).await;
+        let time = |second: u32| Some(("started_at", format!("2031-01-01T00:00:{second:02}.000000+00:00")));
+        let filter = Some(("state", "active".to_owned()));
+        for (at_least, at_most, wanted) in
+            [(time(2), None, vec!["b", "c"]), (None, time(5), vec!["a", "b"]), (time(2), time(8), vec!["b"])]
+        {
+            let (sender, seen) = std::sync::mpsc::channel();
+            let visit = move |record: Object| sender.send(record["session_id"].as_str().unwrap().to_owned()).is_ok();
+            let walk = Walk { filter: filter.clone(), at_least, at_most };
+            fixture.store.walk(&SESSIONS, walk, visit).await.unwrap();
+            let mut seen: Vec<_> = seen.iter().collect();
+            seen.sort();
+            assert_eq!(seen, wanted);
+        }
+    }
+}

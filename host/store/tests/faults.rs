@@ -38,8 +38,9 @@ fn decision(id: &str) -> Object {
 }
 
 fn insert(store: &RecordStore, id: &str) -> Result<(), StoreError> {
-    let record = decision(id);
+    let (record, leaf) = (decision(id), id.to_owned());
     store.transact_blocking(move |tx| {
+        tx.append(leaf)?;
         let count = tx.get(&SESSIONS, "s")?.map_or(0, |session| session["decision_count"].as_u64().unwrap());
         tx.insert(&DECISIONS, record)?;
         let session = json!({"session_id": "s", "decision_count": count + 1});
@@ -54,6 +55,19 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn total(store: &RecordStore) -> u64 {
     let page = block_on(store.list(&DECISIONS, Query { limit: 1, ..Query::default() })).unwrap();
     page.total
+}
+
+/// Every record has its leaf in the log and every leaf its record.
+#[track_caller]
+fn assert_logged(store: &RecordStore, case: &str) {
+    let mut leaves = block_on(store.leaves(0..u64::MAX)).unwrap();
+    assert_eq!(block_on(store.log_size()).unwrap(), leaves.len() as u64, "{case}");
+    leaves.sort();
+    let all = Query { limit: u64::MAX, ..Query::default() };
+    let records = block_on(store.list(&DECISIONS, all)).unwrap().items;
+    let mut ids: Vec<_> = records.iter().map(|record| record["decision_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(leaves, ids, "{case}");
 }
 
 /// The content of every file below a directory, to see that nothing was touched.
@@ -306,6 +320,7 @@ fn child() {
         "hammer" => (0..40).for_each(|number| insert(&store, &format!("{name}-{number}")).unwrap()),
         "until-killed" => load(&store, &name),
         "full" => fill_up(&store),
+        "limited" => run_into_limit(&store, &name),
         other => panic!("{other}"),
     }
 }
@@ -343,10 +358,31 @@ fn fill_up(store: &RecordStore) {
     println!("\nacknowledged {acknowledged}");
 }
 
+/// Writes until the write that makes a file larger than it may be; that one fails, or ends the process.
+fn run_into_limit(store: &RecordStore, bytes: &str) {
+    let bytes = bytes.parse().unwrap();
+    let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+    for number in 0..400 {
+        if insert(store, &format!("d{bytes}-{number}")).is_err() {
+            return;
+        }
+        println!("\nacknowledged d{bytes}-{number}");
+    }
+}
+
+/// A write that makes a file larger than it may be fails.
+const FAILS: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
+/// It ends the process, whatever whoever started the tests made of the signal.
+const DIES: &str = "exec env --default-signal=XFSZ \"$0\" \"$@\"";
+
 fn spawn(role: &str, place: &Path, name: &str) -> Child {
+    spawn_by(FAILS, role, place, name)
+}
+
+fn spawn_by(script: &str, role: &str, place: &Path, name: &str) -> Child {
     let mut command = Command::new("/bin/sh");
-    // Without this the signal of a file that may not grow would end the process.
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
+    command.args(["-c", script]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--nocapture"]);
     command.env(ROLE, role).env(PLACE, place).env(NAME, name);
     command.stdout(Stdio::piped()).spawn().unwrap()
@@ -370,6 +406,7 @@ fn processes_never_lose_each_others_writes() {
         assert_eq!(total(&store), 200, "{file}");
         let session = block_on(store.get(&SESSIONS, "s")).unwrap().unwrap();
         assert_eq!(session["decision_count"], 200, "{file}: reading and writing was one step");
+        assert_logged(&store, file);
     }
 }
 
@@ -408,6 +445,7 @@ fn a_killed_process_loses_nothing_it_acknowledged() {
             }
             let session = block_on(store.get(&SESSIONS, "s")).unwrap().unwrap();
             assert_eq!(session["decision_count"], total(&store), "{file}, round {round}: no half transaction");
+            assert_logged(&store, file);
             block_on(store.check()).unwrap();
         }
     }
@@ -426,6 +464,45 @@ fn a_full_disk_is_refused_and_nothing_is_lost() {
         let store = RecordStore::open(location(&place), &KINDS).unwrap();
         assert_eq!(total(&store), count, "{file}");
         insert(&store, "more").unwrap();
+        assert_logged(&store, file);
         assert!(!directory.path().join("activity.json.tmp").exists());
     }
+}
+
+/// Every write of a commit is once the one that fails, and once the one in which the process dies: whichever it is, a
+/// record and its leaf are both there or neither is, and what was acknowledged is.
+#[test]
+fn a_fault_in_any_write_leaves_record_and_leaf_or_neither() {
+    for (file, limits) in
+        [("activity.json", (1..30).map(|step| step * 1046).collect::<Vec<_>>()), ("activity.db", database_limits())]
+    {
+        let mut dead = 0;
+        for bytes in limits {
+            for script in [FAILS, DIES] {
+                let directory = tempfile::tempdir().unwrap();
+                let place = directory.path().join(file);
+                // The database is there before, so that the limit hits commits and not only its making.
+                drop(RecordStore::open(location(&place), &KINDS).unwrap());
+                let output = spawn_by(script, "limited", &place, &bytes.to_string()).wait_with_output().unwrap();
+                dead += u32::from(!output.status.success());
+                let said = String::from_utf8(output.stdout).unwrap();
+                let store = RecordStore::open(location(&place), &KINDS).unwrap();
+                assert_logged(&store, &format!("{file} at {bytes}"));
+                for id in said.lines().filter_map(acknowledged) {
+                    let found = block_on(store.get(&DECISIONS, &id)).unwrap();
+                    assert!(found.is_some(), "{file} at {bytes}: {id} was acknowledged");
+                }
+                insert(&store, "more").unwrap();
+                assert_logged(&store, &format!("{file} at {bytes}, afterwards"));
+            }
+        }
+        assert!(dead > 15, "{file}: only {dead} processes died");
+    }
+}
+
+/// Within the first commits every boundary of a frame of the write-ahead log and places between, later some.
+fn database_limits() -> Vec<u64> {
+    let frame = 4096 + 24;
+    let frames = (1..20).flat_map(|number| [32 + number * frame - 1, 32 + number * frame + 2000]);
+    frames.chain((4..8).map(|step| step * 101_037)).collect()
 }

@@ -44,8 +44,20 @@ impl Connection {
 
     /// Sends a request and reads its answer.
     pub fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Response> {
+        self.exchange_with(method, path, &[], body)
+    }
+
+    /// As [`Connection::exchange`], with further headers.
+    pub fn exchange_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Response> {
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n\r\n",
             body.len()
         );
         let sent = self.send(head.as_bytes()).and_then(|()| self.send(body));

@@ -3,12 +3,14 @@
 mod backend;
 mod home;
 mod http;
+mod issuer;
 mod json;
 mod server;
 
 pub use backend::{Backend, OldDecision, on_both};
 pub use home::{Home, Output};
 pub use http::{Connection, Response};
+pub use issuer::Issuer;
 pub use json::{assert_id, assert_timestamp, canonical, keys, sha256, strings, text};
 pub use server::{Server, Shared};
 

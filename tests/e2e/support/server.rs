@@ -74,6 +74,21 @@ impl Server {
         self.request("POST", path, body.to_string().as_bytes())
     }
 
+    /// A request with further headers.
+    #[track_caller]
+    pub fn request_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        self.connect()
+            .exchange_with(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
+    }
+
+    /// A post with a bearer token.
+    #[track_caller]
+    pub fn post_as(&self, token: &str, path: &str, body: &Value) -> Response {
+        let authorization = format!("Bearer {token}");
+        self.request_with("POST", path, &[("authorization", &authorization)], body.to_string().as_bytes())
+    }
+
     /// The record of a decision.
     #[track_caller]
     pub fn decide(&self, body: &Value) -> Value {

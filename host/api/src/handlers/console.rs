@@ -13,7 +13,7 @@ use crate::routes::endpoints;
 /// `GET /console/config`.
 pub async fn config(State(app): State<App>) -> Json<Value> {
     let named = endpoints().into_iter().filter_map(|row| Some((row.console?.to_owned(), json!(row.template()))));
-    Json(cavra_core::console_config(&app, named.collect::<Object>()))
+    Json(cavra_core::console_config(&app, &named.collect::<Object>()))
 }
 
 /// `GET /console/security-boundary`.

@@ -31,11 +31,9 @@ pub fn upsert(kind: &'static Kind) -> MethodRouter<App> {
 
 /// `GET /policy-rollouts/{rollout_id}`, and its older way to ask for details: `/detail` after an id.
 pub async fn rollout(State(app): State<App>, Id(id): Id) -> Answer {
-    match app.get(&POLICY_ROLLOUTS, &id).await {
-        Err(CoreError::NotFound(_)) if id.ends_with("/detail") => {
-            rollout_detail(State(app), Id(id.trim_end_matches("/detail").to_owned())).await
-        }
-        found => answer(found),
+    match (app.get(&POLICY_ROLLOUTS, &id).await, id.strip_suffix("/detail")) {
+        (Err(CoreError::NotFound(_)), Some(id)) => rollout_detail(State(app), Id(id.to_owned())).await,
+        (found, _) => answer(found),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod approvals;
 pub mod authoring;
 pub mod console;
 pub mod inventory;
+pub mod log;
 
 /// What handlers answer.
 pub type Answer = Result<Json<Value>, Problem>;

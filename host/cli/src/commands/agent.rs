@@ -13,6 +13,9 @@ use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::local::{Local, action_request};
 use crate::output::{print_json, print_line, print_text};
 
+/// The largest audit file.
+const MAX_AUDIT_BYTES: u64 = 64 << 20;
+
 /// The audit file `session-<id>.json`.
 #[derive(Serialize, Deserialize)]
 struct Audit {
@@ -104,8 +107,9 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
 
 fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
     let path = audit_path(directory, session_id)?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let audit: Object = serde_json::from_str(&text).with_context(|| format!("{} is no audit file", path.display()))?;
+    let bytes = cavra_evidence::read_file(&path, MAX_AUDIT_BYTES)?;
+    let audit: Object =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no audit file", path.display()))?;
     match format {
         "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
         "json" => print_json(&audit)?,
@@ -116,7 +120,7 @@ fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<Ex
                 "created_at": Timestamp::now(), "audit": audit,
                 "comment": cavra_evidence::session_comment(&audit),
             });
-            write_atomically(&artifact, &cavra_evidence::pretty(&attestation))?;
+            cavra_evidence::write_file(&artifact, cavra_evidence::pretty(&attestation))?;
             print_line(&artifact.display().to_string())?;
         }
         other => bail!("unknown format `{other}`; known are markdown, json, artifact"),
@@ -136,9 +140,8 @@ impl Audit {
     }
 
     fn save(&self, directory: &Path) -> anyhow::Result<PathBuf> {
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let path = audit_path(directory, &self.session_id)?;
-        write_atomically(&path, &format!("{}\n", serde_json::to_string_pretty(self)?))?;
+        cavra_evidence::write_file(&path, format!("{}\n", serde_json::to_string_pretty(self)?))?;
         Ok(path)
     }
 }
@@ -164,21 +167,4 @@ fn audit_path(directory: &Path, session_id: &str) -> anyhow::Result<PathBuf> {
         bail!("`{session_id}` is no session id");
     }
     Ok(directory.join(format!("session-{session_id}.json")))
-}
-
-/// Written beside and renamed, so that a reader sees the old file or the new one.
-pub fn write_atomically(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", random_hex(6)));
-    let temporary = PathBuf::from(temporary);
-    let written = std::fs::File::create_new(&temporary).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    if written.is_err() {
-        // Nothing to add to the first error if the clean-up fails too.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.with_context(|| format!("cannot write {}", path.display()))
 }

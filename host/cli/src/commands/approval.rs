@@ -165,12 +165,11 @@ fn route(decision: &Value, routing: &Routing) -> anyhow::Result<ExitCode> {
 
 /// Writes one file per provider and lists them.
 fn write(directory: &Path, documents: &[(&'static str, Value)], what: &str) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut paths = Vec::new();
     for (provider, document) in documents {
         let path = directory.join(format!("{provider}-approval-{what}.json"));
         let text = format!("{}\n", serde_json::to_string_pretty(document)?);
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        cavra_evidence::write_file(&path, text)?;
         paths.push(path.display().to_string());
     }
     print_json(&json!({ "files": paths }))?;

@@ -17,7 +17,7 @@ pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json
     let decisions = DecisionPoint::from_settings(&settings, Engine::Server)?;
     let path = Path::new(candidate);
     let pack = match PackName::new(candidate) {
-        Ok(name) if !path.exists() => decisions.pack(Some(&name))?,
+        Ok(name) if !path.exists() => decisions.pack(Some(&name)).with_context(|| candidate.to_owned())?,
         _ => decisions.library().resolve_path(path)?,
     };
     let activity = Activity::new(RecordStore::open(settings.activity, &ACTIVITY_KINDS)?);

@@ -10,7 +10,6 @@ use anyhow::{Context as _, bail};
 use cavra_model::Object;
 use serde_json::{Value, json};
 
-use super::agent::write_atomically;
 use super::policy::write_starter;
 use crate::args::Json;
 use crate::output::{print_json, print_line};
@@ -91,8 +90,5 @@ fn read_object(path: &str) -> anyhow::Result<Object> {
 }
 
 fn write_object(path: &str, object: &Object) -> anyhow::Result<()> {
-    if let Some(parent) = Path::new(path).parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    }
-    write_atomically(Path::new(path), &format!("{}\n", serde_json::to_string_pretty(object)?))
+    Ok(cavra_evidence::write_file(Path::new(path), format!("{}\n", serde_json::to_string_pretty(object)?))?)
 }

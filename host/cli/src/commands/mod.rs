@@ -6,6 +6,7 @@ mod backtest;
 mod config;
 mod documents;
 mod evaluate;
+mod evidence;
 mod init;
 mod policy;
 mod policy_checks;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::args::{Command, ConfigCommand, DemoCommand, EvidenceCommand, InitCommand, Json};
+use crate::args::{Command, ConfigCommand, DemoCommand, InitCommand, Json};
 use crate::{mcp, output};
 
 /// Runs a command.
@@ -29,8 +30,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Approval(args) => approval::run(args),
-        Command::Evidence(EvidenceCommand::Replay(args)) => replay::run(args),
         Command::Agent(command) => agent::run(command),
+        Command::Evidence(command) => evidence::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Serve(args) => serve::run(&args),

@@ -1,6 +1,5 @@
 //! `cavra policy sign` and `verify`: the signature beside a policy. Contract 20, section 4.3.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,10 +23,11 @@ pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
     };
     let policy = policy_file(&args.path);
     let bytes = read(&policy)?;
-    cavra_packs::read_policy(&policy).context("only a policy is signed")?;
+    let document = cavra_packs::read_policy(&policy).context("only a policy is signed")?;
+    ensure!(document.is_object(), "{} is no policy; only a policy is signed", policy.display());
     let document = Value::Object(sign_policy(&bytes, &signing, &args.signer, Timestamp::now()));
     let file = signature_file(&policy);
-    write_whole(&file, &pretty(&document))?;
+    cavra_evidence::write_file(&file, pretty(&document))?;
     if args.json.json {
         print_json(&json!({ "signature_path": file.display().to_string(), "signature": document }))?;
     } else {
@@ -75,24 +75,9 @@ fn signature_file(policy: &Path) -> PathBuf {
 /// A file of the size a policy, key or signature has.
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(cavra_packs::MAX_POLICY_BYTES).unwrap_or(u64::MAX);
-    let size = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    ensure!(size <= limit, "{} is larger than {limit} bytes", file.display());
-    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+    Ok(cavra_evidence::read_file(file, limit)?)
 }
 
 fn read_text(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(read(file)?).with_context(|| format!("{} is not text", file.display()))
-}
-
-/// Writes the file beside its place and renames it, so that nobody reads half a signature.
-fn write_whole(file: &Path, text: &str) -> anyhow::Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", cavra_model::random_hex(6)));
-    let draft = file.with_file_name(name);
-    let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, file));
-    if written.is_err() {
-        // The error that is reported is the first one.
-        let _ = fs::remove_file(&draft);
-    }
-    written.with_context(|| format!("cannot write {}", file.display()))
 }

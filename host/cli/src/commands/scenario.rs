@@ -8,7 +8,7 @@ use cavra_evidence::{Bundle, Retention, Signing};
 use cavra_model::{Context, Object, Timestamp, random_hex};
 use serde_json::{Value, json};
 
-use crate::args::ScenarioArgs;
+use crate::args::{PackArg, ScenarioArgs};
 use crate::local::Local;
 use crate::output::{print_json, print_line};
 
@@ -26,22 +26,28 @@ pub fn demo(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &ScenarioArgs, output: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let local = Local::from_env()?;
-    let pack = local.pack(&args.pack)?;
     let session = format!("demo-{}", random_hex(6));
-    let mut decisions = Vec::new();
-    for step in before_the_agent_acts("unknown-filesystem") {
-        let context = Context { session_id: session.clone(), ..Context::default() };
-        let record = local.wait(step.decide(local.decisions(), &pack, context))?;
-        if let Value::Object(object) = serde_json::to_value(record)? {
-            decisions.push(object);
-        }
-    }
+    let decisions = decide(&args.pack, &session)?;
     if let Some(directory) = output {
         write_bundle(directory, &session, &decisions)?;
     }
     report(args, output, &session, &decisions)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Decides the seven actions in a session.
+pub fn decide(pack: &PackArg, session: &str) -> anyhow::Result<Vec<Object>> {
+    let local = Local::from_env()?;
+    let pack = local.pack(pack)?;
+    let mut decisions = Vec::new();
+    for step in before_the_agent_acts("unknown-filesystem") {
+        let context = Context { session_id: session.to_owned(), ..Context::default() };
+        let record = local.wait(step.decide(local.decisions(), &pack, context))?;
+        if let Value::Object(object) = serde_json::to_value(record)? {
+            decisions.push(object);
+        }
+    }
+    Ok(decisions)
 }
 
 /// Writes the evidence of `decisions`.

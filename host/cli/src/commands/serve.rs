@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_api::{HostGuard, Telemetry};
-use cavra_core::{App, Engine, Settings};
+use cavra_core::{App, CoreError, Engine, Settings};
 
 use crate::args::ServeArgs;
 use crate::output::print_line;
@@ -27,6 +27,8 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let listener = cavra_api::bind(SocketAddr::new(args.host, args.port), open_to_others).await?;
     let address = listener.local_addr()?;
     let app = App::open(settings, Engine::Server)?;
+    // A log that does not continue what was signed is found here, before anything is added to it.
+    app.log.start().await.map_err(CoreError::from)?;
     warm_up(&app).await;
     tracing::info!(
         %address,

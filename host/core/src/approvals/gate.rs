@@ -8,8 +8,8 @@ use cavra_model::{APPROVALS, Object, Ruling, Timestamp, authorizes, is_used, mar
 use cavra_store::{Query, Transaction};
 use serde_json::Value;
 
-use super::{Approvals, intake};
-use crate::CoreError;
+use super::{Approvals, intake, write};
+use crate::{CoreError, LogEvent};
 
 /// Approvals of one session that are looked through for an action.
 const CANDIDATES: u64 = 500;
@@ -113,7 +113,7 @@ impl Approvals {
                 return Ok(Claim::Refused(reason));
             }
             mark_used(&mut record, &decision_id, now);
-            tx.put(&APPROVALS, record.clone())?;
+            write(tx, LogEvent::ApprovalUsed, record.clone())?;
             Ok(Claim::Granted(record))
         };
         Ok(self.store.transact(change).await?)

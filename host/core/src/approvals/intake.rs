@@ -148,7 +148,7 @@ mod tests {
     use serde_json::json;
 
     fn object(value: Value) -> Object {
-        value.as_object().cloned().unwrap()
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]

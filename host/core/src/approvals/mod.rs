@@ -7,32 +7,48 @@ mod binding;
 mod gate;
 mod intake;
 mod messages;
+mod publications;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
-    APPROVALS, ApprovalConflict, ApprovalRequest, DecidedBy, Kind, Object, Routing, Ruling, Timestamp, attach_approval,
-    break_glass_approval, expire_if_lapsed, request_approval, rule_on,
+    APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Kind, Object, PUBLICATIONS, Routing,
+    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval,
+    rule_on,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Walk};
 use serde_json::Value;
 
 use crate::caller::Caller;
-use crate::{CoreError, Redactor};
+use crate::evidence_log::note;
+use crate::{CoreError, LogEvent, Redactor};
 
 pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
 pub use messages::{approval_messages, approval_requests};
+pub use publications::Publication;
 
 /// The kinds of an approval store.
-pub static APPROVAL_KINDS: [&Kind; 1] = [&APPROVALS];
+pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];
 
 /// Expired records written in one transaction.
 const SWEEP: usize = 500;
+
+/// What becomes of approvals whose time runs out.
+struct Lapse {
+    state: ApprovalState,
+    settle: fn(&mut Object, Timestamp) -> bool,
+    event: LogEvent,
+}
+
+static PENDING: Lapse =
+    Lapse { state: ApprovalState::Pending, settle: expire_if_lapsed, event: LogEvent::ApprovalExpired };
+static BROKEN_GLASS: Lapse =
+    Lapse { state: ApprovalState::BreakGlass, settle: end_break_glass, event: LogEvent::BreakGlassEnded };
 
 /// The approval store with its rules.
 #[derive(Clone)]
@@ -42,6 +58,8 @@ pub struct Approvals {
     gatekeeper: Gatekeeper,
     redactor: Redactor,
     decisions: Option<RecordStore>,
+    /// Broken glasses whose time ran out before this moment have been ended.
+    glass_swept: Arc<Mutex<Option<String>>>,
 }
 
 /// Reads a routing file. Contract 20, section 3.2.
@@ -68,7 +86,14 @@ impl Approvals {
     /// Over an open store that knows [`APPROVALS`].
     #[must_use]
     pub fn new(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> Self {
-        Self { store, routing: Arc::new(routing), gatekeeper, redactor: Redactor::default(), decisions: None }
+        Self {
+            store,
+            routing: Arc::new(routing),
+            gatekeeper,
+            redactor: Redactor::default(),
+            decisions: None,
+            glass_swept: Arc::default(),
+        }
     }
 
     /// With another redactor than the one that is on.
@@ -145,6 +170,7 @@ impl Approvals {
         let by = statement.decided_by(caller, reason)?;
         let approver_group = statement.approver_group.clone().unwrap_or_else(|| BREAK_GLASS_GROUP.to_owned());
         let decision = decision_of(body)?;
+        caller.is_no_machine()?;
         if let Some(identity) = &caller.identity {
             let repository = intake::repository(&decision);
             let subject = DecisionSubject { repository, approver_group: &approver_group, break_glass: true };
@@ -170,6 +196,7 @@ impl Approvals {
         pending(&record)?;
         let statement = Statement::read(body, self.redactor)?;
         let by = statement.ruling_by(caller, ruling)?;
+        caller.is_no_machine()?;
         if let Some(identity) = &caller.identity {
             self.check_decider(identity, &record, ruling)?;
         }
@@ -178,7 +205,7 @@ impl Approvals {
             let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(None) };
             let ruled = rule_on(&mut record, ruling, &by, now);
             if ruled.is_ok() || expire_if_lapsed(&mut record, now) {
-                tx.put(&APPROVALS, record.clone())?;
+                write(tx, LogEvent::of_approval(&record), record.clone())?;
             }
             Ok(Some(ruled.map(|()| record)))
         };
@@ -207,7 +234,7 @@ impl Approvals {
     pub async fn get(&self, id: &str) -> Result<Object, CoreError> {
         let mut record = self.store.get(&APPROVALS, id).await?.ok_or(CoreError::NotFound(APPROVALS.name))?;
         if expire_if_lapsed(&mut record, Timestamp::now()) {
-            self.expire(vec![id.to_owned()]).await?;
+            self.settle(&PENDING, vec![id.to_owned()]).await?;
         }
         Ok(record)
     }
@@ -221,32 +248,45 @@ impl Approvals {
         Ok(self.store.list(&APPROVALS, query).await?)
     }
 
-    /// Expires every pending approval that has run out.
+    /// Expires every pending approval that has run out, and ends every broken glass whose time has.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn expire_due(&self) -> Result<(), CoreError> {
+        self.sweep(&PENDING, None).await?;
+        // What was ended before is not looked at again.
+        let since = self.glass_swept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = Timestamp::now().to_string();
+        self.sweep(&BROKEN_GLASS, since).await?;
+        *self.glass_swept.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(())
+    }
+
+    async fn sweep(&self, lapse: &'static Lapse, since: Option<String>) -> Result<(), CoreError> {
         loop {
-            let due = self.due().await?;
+            let due = self.due(lapse, since.clone()).await?;
             let full = due.len() >= SWEEP;
-            if due.is_empty() || self.expire(due).await? == 0 || !full {
+            if due.is_empty() || self.settle(lapse, due).await? == 0 || !full {
                 return Ok(());
             }
         }
     }
 
-    /// Ids of pending approvals that have run out, at most [`SWEEP`].
-    async fn due(&self) -> Result<Vec<String>, CoreError> {
+    /// Ids of approvals that have run out and are not settled, at most [`SWEEP`].
+    async fn due(&self, lapse: &'static Lapse, since: Option<String>) -> Result<Vec<String>, CoreError> {
+        let now = Timestamp::now();
         let walk = Walk {
-            filter: Some(("state", "pending".to_owned())),
-            at_most: Some(("expires_at", Timestamp::now().to_string())),
-            ..Walk::default()
+            filter: Some(("state", lapse.state.as_str().to_owned())),
+            at_least: since.map(|since| ("expires_at", since)),
+            at_most: Some(("expires_at", now.to_string())),
         };
         let found = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&found);
-        let visit = move |record: Object| {
+        let visit = move |mut record: Object| {
             let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-            sink.extend(record.get(APPROVALS.id).and_then(Value::as_str).map(ToOwned::to_owned));
+            if (lapse.settle)(&mut record, now) {
+                sink.extend(record.get(APPROVALS.id).and_then(Value::as_str).map(ToOwned::to_owned));
+            }
             sink.len() < SWEEP
         };
         self.store.walk(&APPROVALS, walk, visit).await?;
@@ -254,19 +294,19 @@ impl Approvals {
         Ok(std::mem::take(&mut *found))
     }
 
-    /// Expires those of `ids` that have run out; answers how many did.
-    async fn expire(&self, ids: Vec<String>) -> Result<usize, CoreError> {
+    /// Settles those of `ids` that have run out; answers how many did.
+    async fn settle(&self, lapse: &'static Lapse, ids: Vec<String>) -> Result<usize, CoreError> {
         let change = move |tx: &mut dyn Transaction| {
-            let mut expired = 0;
+            let mut settled = 0;
             for id in ids {
                 if let Some(mut record) = tx.get(&APPROVALS, &id)?
-                    && expire_if_lapsed(&mut record, Timestamp::now())
+                    && (lapse.settle)(&mut record, Timestamp::now())
                 {
-                    tx.put(&APPROVALS, record)?;
-                    expired += 1;
+                    write(tx, lapse.event, record)?;
+                    settled += 1;
                 }
             }
-            Ok(expired)
+            Ok(settled)
         };
         Ok(self.store.transact(change).await?)
     }
@@ -283,13 +323,23 @@ impl Approvals {
 
     async fn insert(&self, record: Object) -> Result<Object, CoreError> {
         let stored = record.clone();
-        self.store.transact(move |tx| tx.insert(&APPROVALS, stored)).await.map_err(|error| match error {
+        let insert = move |tx: &mut dyn Transaction| {
+            note(tx, LogEvent::of_approval(&stored), &APPROVALS, &stored)?;
+            tx.insert(&APPROVALS, stored)
+        };
+        self.store.transact(insert).await.map_err(|error| match error {
             // 48 random bits: this is a broken store or a broken random source, not bad luck.
             StoreError::Exists => CoreError::Conflict("the approval id is taken; try again".to_owned()),
             other => other.into(),
         })?;
         Ok(record)
     }
+}
+
+/// Writes an approval with the leaf that says what happened to it.
+fn write(tx: &mut dyn Transaction, event: LogEvent, record: Object) -> Result<(), StoreError> {
+    note(tx, event, &APPROVALS, &record)?;
+    tx.put(&APPROVALS, record)
 }
 
 /// Refuses an approval that is settled.

@@ -1,8 +1,10 @@
-//! A fixed set of decisions, and golden files.
+//! A fixed set of decisions, bundles of them on disk, and golden files.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use cavra_evidence::{Bundle, MANIFEST, Retention, Signing};
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 
@@ -67,6 +69,50 @@ pub fn seven() -> Vec<Object> {
     });
     decisions[1].insert("approval".to_owned(), approval);
     decisions
+}
+
+/// A bundle on disk.
+pub struct Written {
+    pub home: tempfile::TempDir,
+}
+
+impl Written {
+    pub fn new(signing: &Signing) -> Self {
+        let written = Self { home: tempfile::tempdir().unwrap() };
+        let decisions = seven();
+        let retention = Retention::default();
+        let bundle = Bundle {
+            session_id: SESSION,
+            signer: "équipe",
+            created_at: created_at(),
+            decisions: &decisions,
+            retention,
+        };
+        bundle.write(&written.path(), signing).unwrap();
+        written
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.home.path().join("bundle")
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn manifest(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.file(MANIFEST)).unwrap()).unwrap()
+    }
+
+    pub fn set_manifest(&self, manifest: &Value) {
+        fs::write(self.file(MANIFEST), manifest.to_string()).unwrap();
+    }
+
+    /// Signs a manifest as its maker would have.
+    pub fn sign(&self, mut manifest: Value, signing: &Signing) {
+        signing.sign(manifest.as_object_mut().unwrap());
+        self.set_manifest(&manifest);
+    }
 }
 
 /// Compares with `tests/golden/<name>`; `CAVRA_BLESS=1` writes the file instead.

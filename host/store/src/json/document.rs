@@ -14,6 +14,9 @@ use crate::query::{Cell, id_of, order_cell};
 
 use super::file::Source;
 
+/// The member that holds the leaves of the log; it is there once there is a leaf.
+const LOG: &str = "evidence_log";
+
 /// How a record of the layout starts and ends in the file.
 const RECORD: (&str, &str) = ("{\n      \"", "\n    }");
 
@@ -23,6 +26,8 @@ pub(crate) struct Document {
     /// The file it was read from or written to; `None` if there was none.
     pub(super) source: Option<Source>,
     collections: HashMap<&'static str, Collection>,
+    /// The leaves of the store's log, in their order.
+    leaves: Vec<Box<str>>,
     /// Top-level members that are not collections of this store's kinds.
     rest: BTreeMap<String, Value>,
 }
@@ -112,6 +117,9 @@ impl Document {
                 Some(kind) => {
                     document.collections.insert(kind.table, parse_collection(kind, value)?);
                 }
+                None if name == LOG => {
+                    document.leaves = serde_json::from_str(value.get()).map_err(|error| format!("`{LOG}`: {error}"))?;
+                }
                 None => {
                     let value = serde_json::from_str(value.get()).map_err(|error| error.to_string())?;
                     document.rest.insert(name, value);
@@ -132,18 +140,28 @@ impl Document {
         self.collections.get(kind.table).into_iter().flat_map(|collection| &collection.entries)
     }
 
+    /// The leaves of the log.
+    pub(super) fn leaves(&self) -> &[Box<str>] {
+        &self.leaves
+    }
+
     /// Takes over what is in the file now.
-    pub(super) fn apply(&mut self, entries: Vec<Entry>) {
+    pub(super) fn apply(&mut self, entries: Vec<Entry>, leaves: &[String]) {
+        self.leaves.extend(leaves.iter().map(|leaf| leaf.as_str().into()));
         for entry in entries {
             self.collections.entry(entry.kind.table).or_default().put(entry);
         }
     }
 
-    /// The file's text with `changes` made: two spaces of indentation, sorted keys, final newline.
-    pub(super) fn render(&self, kinds: &[&'static Kind], changes: &[Entry]) -> String {
+    /// The file's text with `changes` made and `leaves` appended: two spaces of indentation, sorted keys, final
+    /// newline.
+    pub(super) fn render(&self, kinds: &[&'static Kind], changes: &[Entry], leaves: &[String]) -> String {
         let mut members: BTreeMap<&str, Option<&Kind>> =
             kinds.iter().map(|kind| (kind.collection, Some(*kind))).collect();
         members.extend(self.rest.keys().map(|name| (name.as_str(), None)));
+        if !(self.leaves.is_empty() && leaves.is_empty()) {
+            members.insert(LOG, None);
+        }
         let mut out = String::from("{");
         for (index, (name, kind)) in members.into_iter().enumerate() {
             out.push_str(if index == 0 { "\n  " } else { ",\n  " });
@@ -151,11 +169,23 @@ impl Document {
             out.push_str(": ");
             match kind {
                 Some(kind) => self.render_collection(kind, changes, &mut out),
+                None if name == LOG => self.render_log(leaves, &mut out),
                 None => out.push_str(&pretty(self.rest.get(name), "\n  ")),
             }
         }
         out.push_str("\n}\n");
         out
+    }
+
+    /// One leaf a line.
+    fn render_log(&self, new: &[String], out: &mut String) {
+        out.push('[');
+        let leaves = self.leaves.iter().map(AsRef::as_ref).chain(new.iter().map(String::as_str));
+        for (index, leaf) in leaves.enumerate() {
+            out.push_str(if index == 0 { "\n    " } else { ",\n    " });
+            out.push_str(&Value::from(leaf).to_string());
+        }
+        out.push_str("\n  ]");
     }
 
     fn render_collection(&self, kind: &Kind, changes: &[Entry], out: &mut String) {
@@ -221,19 +251,32 @@ mod tests {
         let wanted = format!("{content:#}\n");
         for text in [content.to_string(), wanted.clone()] {
             let document = Document::parse(&text, KINDS).unwrap();
-            assert_eq!(document.render(KINDS, &[]), wanted);
+            assert_eq!(document.render(KINDS, &[], &[]), wanted);
         }
     }
 
     #[test]
     fn missing_collections_are_written_as_empty() {
         let document = Document::parse("{}", KINDS).unwrap();
-        assert_eq!(document.render(KINDS, &[]), "{\n  \"decisions\": [],\n  \"sessions\": []\n}\n");
+        assert_eq!(document.render(KINDS, &[], &[]), "{\n  \"decisions\": [],\n  \"sessions\": []\n}\n");
+    }
+
+    #[test]
+    fn leaves_are_kept_and_appended() {
+        let document = Document::parse(r#"{"evidence_log": ["{\"a\":1}"], "rest": 1}"#, KINDS).unwrap();
+        let text = document.render(KINDS, &[], &["b\n".to_owned()]);
+        assert!(text.contains("\n    \"{\\\"a\\\":1}\",\n    \"b\\n\"\n  ],\n  \"rest\": 1"), "{text}");
+        let mut document = Document::parse(&text, KINDS).unwrap();
+        assert_eq!(document.render(KINDS, &[], &[]), text);
+        document.apply(Vec::new(), &["c".to_owned()]);
+        assert_eq!(document.leaves().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["{\"a\":1}", "b\n", "c"]);
     }
 
     #[test]
     fn wrong_shapes() {
         for bad in [
+            r#"{"evidence_log": {}}"#,
+            r#"{"evidence_log": [4]}"#,
             "",
             "[]",
             "4",

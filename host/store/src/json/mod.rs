@@ -9,18 +9,20 @@
 mod document;
 mod file;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cavra_model::{Column, Kind, Object};
 use serde_json::Value;
 
-use crate::overlay::Pending;
+use crate::log::missing;
+use crate::overlay::Changes;
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare};
 use crate::writer::Backend;
 use crate::{Reader, StoreError, Visitor};
 
-use document::Document;
+use document::{Document, Entry};
 use file::Lock;
 
 /// Opens the store; the file need not exist.
@@ -105,17 +107,31 @@ impl Reader for JsonReader {
         // Taken out first: the visitor may be slow, and writers must not wait for it.
         let records = {
             let document = self.shared.current()?;
-            let mut matches: Vec<_> =
-                document.entries(kind).filter(|entry| path.holds(|column| entry.cell(column))).collect();
+            let is_wanted =
+                |entry: &&Entry| path.filter.as_ref().is_none_or(|(column, value)| entry.has(column, value));
+            let mut matches: Vec<_> = document.entries(kind).filter(is_wanted).collect();
             matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
             matches.into_iter().map(|entry| entry.object(&self.shared.path)).collect::<Result<Vec<_>, _>>()?
         };
-        let _ = records.into_iter().all(visit);
+        let _ = records.into_iter().filter(|record| path.bounds(record)).all(visit);
         Ok(())
     }
 
     fn check(&self) -> Result<(), StoreError> {
         file::load(&file::resolve(&self.shared.path)?, self.shared.kinds).map(drop)
+    }
+
+    fn log_size(&self) -> Result<u64, StoreError> {
+        Ok(self.shared.current()?.leaves().len() as u64)
+    }
+
+    fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
+        let document = self.shared.current()?;
+        let leaves = document.leaves();
+        let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).min(leaves.len());
+        let found =
+            leaves.get(bound(range.start)..bound(range.end)).ok_or_else(|| missing(&self.shared.path, range.start))?;
+        Ok(found.iter().map(|leaf| leaf.as_ref().to_owned()).collect())
     }
 }
 
@@ -159,7 +175,7 @@ impl Backend for JsonWriter {
         Ok(counts.into_iter().collect())
     }
 
-    fn commit(&mut self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
         let committed = self.replace(changes);
         self.lock.release();
         committed
@@ -176,13 +192,13 @@ impl Backend for JsonWriter {
 
 impl JsonWriter {
     /// Writes the new file, and only then changes what is known. Readers wait for the second part alone.
-    fn replace(&self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+    fn replace(&self, changes: &Changes<'_>) -> Result<(), StoreError> {
         let path = file::resolve(&self.shared.path)?;
-        let entries = document::entries_of(changes)?;
-        let text = self.shared.read().render(self.shared.kinds, &entries);
+        let entries = document::entries_of(&changes.records)?;
+        let text = self.shared.read().render(self.shared.kinds, &entries, changes.leaves);
         let file = file::replace(&path, text.as_bytes())?;
         let mut known = self.shared.write();
-        known.apply(entries);
+        known.apply(entries, changes.leaves);
         known.source = Some(file);
         Ok(())
     }

@@ -62,6 +62,11 @@ pub(crate) fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bo
     schema::prepare(&database, &mut connection, kinds)
 }
 
+/// A reader of a database that is there; nothing is created or changed.
+pub(crate) fn look(path: &Path) -> SqliteReader {
+    SqliteReader::new(Database { path: path.to_owned() })
+}
+
 /// Where the database is, and how connections to it are made.
 #[derive(Clone, Debug)]
 pub(super) struct Database {

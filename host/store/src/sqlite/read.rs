@@ -1,5 +1,6 @@
 //! Reads: a few read-only connections, opened when needed and kept.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use cavra_model::{Column, Direction, Kind, Object};
@@ -7,12 +8,13 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
 use serde_json::Value;
 
+use crate::log::missing;
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
 use crate::{Reader, StoreError, Visitor};
 
 use super::Database;
 use super::cube::{count, wheres};
-use super::schema::{index_name, order, quote};
+use super::schema::{LOG, index_name, order, quote};
 
 impl ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -104,6 +106,54 @@ impl Reader for SqliteReader {
         let connection = self.database.reader()?;
         self.database.quick_check(&connection)
     }
+
+    fn log_size(&self) -> Result<u64, StoreError> {
+        let size = self.with(|connection| if has_log(connection)? { Ok(log_size(connection)?) } else { Ok(0) })?;
+        Ok(u64::try_from(size).unwrap_or(0))
+    }
+
+    fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
+        let found =
+            self.with(
+                |connection| {
+                    if has_log(connection)? { Ok(leaves(connection, &range)?) } else { Ok(Ok(Vec::new())) }
+                },
+            )?;
+        found.map_err(|index| missing(&self.database.path, index))
+    }
+}
+
+/// Whether the database has a log; one that nobody has opened for writing since there are logs has none.
+fn has_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
+    statement.exists([LOG])
+}
+
+/// Number of leaves of the log.
+pub(super) fn log_size(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = format!("SELECT coalesce(max(leaf_index), -1) + 1 FROM {LOG}");
+    connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))
+}
+
+/// The leaves `range`, as far as there are any; or the index of a missing one.
+fn leaves(connection: &Connection, range: &Range<u64>) -> rusqlite::Result<Result<Vec<String>, u64>> {
+    let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let sql =
+        format!("SELECT leaf_index, leaf FROM {LOG} WHERE leaf_index >= ?1 AND leaf_index < ?2 ORDER BY leaf_index");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((bound(range.start), bound(range.end)))?;
+    let mut leaves = Vec::new();
+    let mut next = bound(range.start);
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(0)? != next {
+            return Ok(Err(u64::try_from(next).unwrap_or(0)));
+        }
+        leaves.push(row.get(1)?);
+        next += 1;
+    }
+    drop(rows);
+    let end = bound(range.end).min(log_size(connection)?);
+    Ok(if next < end { Err(u64::try_from(next).unwrap_or(0)) } else { Ok(leaves) })
 }
 
 /// One record.

@@ -11,6 +11,14 @@ use super::Database;
 use super::cube::{cubes, keepers};
 use crate::StoreError;
 
+/// The table of the log's leaves. Its key is the leaf's index and the place in the table, so appending is cheap.
+pub(super) const LOG: &str = "evidence_log";
+
+/// The statement that makes it.
+fn log_sql() -> String {
+    format!("CREATE TABLE {LOG} (leaf_index INTEGER PRIMARY KEY, leaf TEXT NOT NULL)")
+}
+
 /// A name as SQL.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -85,6 +93,9 @@ pub(super) fn prepare(
                 return Ok(Err(reason));
             }
         }
+        if !existing(&transaction)?.contains_key(LOG) {
+            transaction.execute_batch(&log_sql())?;
+        }
         transaction.commit()?;
         Ok(Ok(true))
     };
@@ -129,7 +140,7 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
             return Ok(Ok(false));
         }
     }
-    Ok(Ok(true))
+    Ok(Ok(existing.contains_key(LOG)))
 }
 
 /// Declared columns an existing table lacks; `Err` if it lacks what cannot be added.

@@ -7,12 +7,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi, params_from_iter};
 
 use crate::StoreError;
-use crate::overlay::Pending;
+use crate::overlay::Changes;
 use crate::query::Cell;
 use crate::writer::Backend;
 
 use super::checkpoint::{Checkpointer, tidy};
-use super::schema::quote;
+use super::schema::{LOG, quote};
 use super::{Database, cube, read};
 
 /// Writes, on the writer thread.
@@ -62,8 +62,8 @@ impl SqliteWriter {
         Ok(Self { database, connection, statements, checkpointer, failed: None })
     }
 
-    fn write(&self, changes: &[(&str, &Pending)]) -> rusqlite::Result<()> {
-        for (id, pending) in changes {
+    fn write(&self, changes: &Changes<'_>) -> rusqlite::Result<()> {
+        for (id, pending) in &changes.records {
             let Some(statements) = self.statements.get(pending.kind.table) else { continue };
             let payload = serde_json::to_string(&pending.record)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -75,7 +75,20 @@ impl SqliteWriter {
                 execute(&statements.insert)?;
             }
         }
+        self.append(changes.leaves)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// Leaves get the indexes after the last one. Other processes append too, so it is looked up in every commit.
+    fn append(&self, leaves: &[String]) -> rusqlite::Result<()> {
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self.connection.prepare_cached(&format!("INSERT OR ROLLBACK INTO {LOG} VALUES (?1, ?2)"))?;
+        for (index, leaf) in (read::log_size(&self.connection)?..).zip(leaves) {
+            insert.execute((index, leaf))?;
+        }
         Ok(())
     }
 
@@ -116,13 +129,13 @@ impl Backend for SqliteWriter {
         cube::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
     }
 
-    fn commit(&mut self, changes: &[(&str, &Pending)]) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
         if let Err(error) = self.write(changes) {
             self.note_failure(&error);
             self.abort();
             return Err(self.database.error(&error));
         }
-        self.checkpointer.committed(&self.connection, changes.len());
+        self.checkpointer.committed(&self.connection, changes.records.len());
         Ok(())
     }
 

@@ -1,0 +1,100 @@
+//! `cavra evidence log …` and `cavra evidence verify-proof`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Json;
+
+#[derive(Subcommand)]
+pub enum LogCommand {
+    /// Show the logs with their newest checkpoints and keys.
+    Show(Json),
+    /// Sign a log as far as it has come and print the checkpoint.
+    Checkpoint(WhichLog),
+    /// Print the proof that the newest leaf about a record is in the log.
+    Proof {
+        /// Id of the record.
+        id: String,
+        #[command(flatten)]
+        log: WhichLog,
+        /// File to write; default is standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a whole log against the checkpoints that were signed; writes nothing.
+    Verify(LogVerifyArgs),
+    /// Let a new key sign from here on; the rotation is logged, and the old key signs that.
+    RotateKey(Json),
+    /// Accept an older store that was put in place on purpose; that is logged, and its log is a new one.
+    AcceptRestore {
+        #[command(flatten)]
+        log: WhichLog,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// A log, by the store it is in.
+#[derive(Args, Clone, Copy)]
+pub struct WhichLog {
+    /// The log.
+    #[arg(long, default_value = "activity")]
+    pub log: LogName,
+}
+
+/// The logs.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogName {
+    /// Decisions.
+    Activity,
+    /// Approvals and publications.
+    Approvals,
+}
+
+impl LogName {
+    /// Its name in paths and origins.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activity => "activity",
+            Self::Approvals => "approvals",
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct LogVerifyArgs {
+    #[command(flatten)]
+    pub log: WhichLog,
+    /// Store to check, JSON or SQLite; default is the one of the settings.
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// File with a signed checkpoint that the log has to continue; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<PathBuf>,
+    /// Key of the log, of the form NAME+HASH+KEY; default are the keys of this installation. May be repeated.
+    #[arg(long, value_name = "KEY")]
+    pub vkey: Vec<String>,
+    /// Compare every record with the newest leaf about it.
+    #[arg(long)]
+    pub records: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct VerifyProofArgs {
+    /// The `.tlog-proof` file.
+    pub file: PathBuf,
+    /// Key of the log, of the form NAME+HASH+KEY, as `cavra evidence log show` prints it; may be repeated.
+    #[arg(long, value_name = "KEY", required = true)]
+    pub vkey: Vec<String>,
+    /// JSON file with the record that the leaf has to be about.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}

@@ -1,0 +1,146 @@
+//! An in-toto statement about a bundle, in an envelope that anybody can verify without cavra.
+//! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cavra_model::{Object, canonical};
+use serde_json::{Value, json};
+
+use crate::bundle::{BUNDLE_FILES, EVIDENCE, MANIFEST};
+use crate::checks::{Check, Report};
+use crate::dsse::{open_envelope, sign_envelope};
+use crate::folder::{BundleFileError, BundleFolder, FileFault};
+use crate::strict::read_json;
+use crate::tally::{Tally, text};
+use crate::{PublicKey, SigningKey};
+
+/// Media type of the payload.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+
+/// Type of the predicate: a session's evidence bundle, with what it shows in numbers.
+pub const PREDICATE: &str = "urn:cavra:attestation:evidence-bundle:v1";
+
+/// The statement about a bundle: every file of it by digest, and what the session was.
+///
+/// # Errors
+/// [`BundleFileError`] if the bundle cannot be read.
+pub fn bundle_statement(folder: &BundleFolder) -> Result<Value, BundleFileError> {
+    let mut subjects = Vec::new();
+    for name in BUNDLE_FILES.into_iter().filter(|name| folder.holds(name)) {
+        let measured =
+            folder.measure(name).map_err(|fault| BundleFileError { path: folder.path().join(name), fault })?;
+        subjects.push(json!({ "name": name, "digest": { "sha256": measured.sha256 } }));
+    }
+    let (manifest, evidence) = (folder.json(MANIFEST)?, folder.json(EVIDENCE)?);
+    let decisions: Vec<&Object> = evidence
+        .get("decisions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .collect();
+    let tally = Tally::of(decisions.iter().copied());
+    let packs: BTreeMap<&str, &str> =
+        decisions.iter().map(|decision| (text(decision, "policy_pack"), text(decision, "policy_digest"))).collect();
+    Ok(json!({
+        "_type": STATEMENT,
+        "subject": subjects,
+        "predicateType": PREDICATE,
+        "predicate": {
+            "session_id": evidence.get("session_id"),
+            "created_at": manifest.get("created_at"),
+            "signer": manifest.get("signer"),
+            "decision_count": decisions.len(),
+            "allowed_count": tally.allowed,
+            "blocked_count": tally.blocked,
+            "approval_required_count": tally.approval_required,
+            "policy_packs": packs,
+            "manifest_signature": manifest.get("signature"),
+        },
+    }))
+}
+
+/// The statement about a bundle in a signed envelope.
+///
+/// # Errors
+/// [`BundleFileError`] if the bundle cannot be read.
+pub fn attest_bundle(folder: &BundleFolder, key: &SigningKey, key_id: &str) -> Result<Value, BundleFileError> {
+    let statement = canonical(&bundle_statement(folder)?);
+    Ok(sign_envelope(PAYLOAD_TYPE, statement.as_bytes(), key, key_id))
+}
+
+/// Verifies an envelope against the bundle it is about: who signed, what kind of statement it is, and that it speaks
+/// about exactly the files that are there.
+#[must_use]
+pub fn verify_statement(directory: &Path, envelope: &Value, keys: &[&PublicKey]) -> Report {
+    let opened = open_envelope(envelope, PAYLOAD_TYPE, keys);
+    let statement = opened
+        .map_err(|error| error.to_string())
+        .and_then(|(payload, _)| read_json(&payload).map_err(|_| "the statement is not JSON".to_owned()));
+    Report::of(&Subject { folder: BundleFolder::open(directory).ok(), statement }, &CHECKS)
+}
+
+struct Subject {
+    folder: Option<BundleFolder>,
+    statement: Result<Value, String>,
+}
+
+const CHECKS: [Check<Subject>; 4] = [
+    Check::gate("envelope", |subject, found| {
+        if let Err(why) = &subject.statement {
+            found.error(why);
+        }
+    }),
+    Check::new("statement", |subject, found| {
+        found.require(subject.member("_type") == STATEMENT, "statement type mismatch");
+        found.require(subject.member("predicateType") == PREDICATE, "predicate type mismatch");
+    }),
+    Check::new("subjects", |subject, found| {
+        let subjects = subject.subjects();
+        for needed in [EVIDENCE, MANIFEST] {
+            found.require(subjects.contains_key(needed), format!("statement does not cover {needed}"));
+        }
+        for (name, digest) in subjects {
+            match subject.measure(name) {
+                Ok(measured) => found.require(measured == digest, format!("checksum mismatch: {name}")),
+                Err(FileFault::Missing) => found.error(format!("missing file: {name}")),
+                Err(fault) => found.error(format!("unreadable file: {name:?} ({fault})")),
+            }
+        }
+    }),
+    Check::new("uncovered files", |subject, found| {
+        let subjects = subject.subjects();
+        for name in BUNDLE_FILES.into_iter().filter(|name| !subjects.contains_key(name)) {
+            let there = subject.folder.as_ref().is_some_and(|folder| folder.holds(name));
+            found.require(!there, format!("file is not covered: {name}"));
+        }
+    }),
+];
+
+impl Subject {
+    fn member(&self, name: &str) -> &str {
+        let statement = self.statement.as_ref().ok();
+        statement.and_then(|statement| statement.get(name)?.as_str()).unwrap_or_default()
+    }
+
+    /// Digests by name; a subject without one has an empty digest, which nothing has.
+    fn subjects(&self) -> BTreeMap<&str, &str> {
+        let subjects = self.statement.as_ref().ok().and_then(|statement| statement.get("subject")?.as_array());
+        subjects
+            .into_iter()
+            .flatten()
+            .map(|subject| {
+                let name = subject.get("name").and_then(Value::as_str).unwrap_or_default();
+                (name, subject.pointer("/digest/sha256").and_then(Value::as_str).unwrap_or_default())
+            })
+            .collect()
+    }
+
+    fn measure(&self, name: &str) -> Result<String, FileFault> {
+        let folder = self.folder.as_ref().ok_or(FileFault::Missing)?;
+        Ok(folder.measure(name)?.sha256)
+    }
+}

@@ -1,0 +1,121 @@
+//! Who an actor is, from claims. Contract 20, section 2.1.
+
+use serde_json::{Value, json};
+
+use crate::support::{Gate, Signer, claims_with, header};
+
+#[test]
+fn the_name_is_the_first_that_is_there() {
+    let gate = Gate::new(None, None);
+    for (claims, name) in [
+        (json!({"email": "ann@x", "preferred_username": "ann", "sub": "u1"}), "ann@x"),
+        (json!({"preferred_username": "ann", "sub": "u1"}), "ann"),
+        (json!({"sub": "u1"}), "u1"),
+        (json!({"email": "", "preferred_username": "ann"}), "ann"),
+        (json!({"email": "  ", "preferred_username": "", "sub": "u1"}), "u1"),
+        (json!({"email": null, "preferred_username": [], "sub": "u1"}), "u1"),
+        (json!({"email": ["ann@x"], "sub": "u1"}), "u1"),
+        (json!({"email": 5, "preferred_username": true, "sub": {}}), "unknown"),
+        (json!({"name": "Ann", "upn": "ann@x", "actor": "ann"}), "unknown"),
+        (json!({}), "unknown"),
+    ] {
+        assert_eq!(gate.claimed(claims.clone()).actor, name, "{claims}");
+    }
+}
+
+#[test]
+fn members_of_the_context() {
+    let gate = Gate::new(None, None);
+    for (claims, wanted) in [
+        (
+            json!({"sub": "u1", "iss": "https://i", "repository": "pay", "repo": "web", "groups": ["b", "a"]}),
+            json!({"actor": "u1", "subject": "u1", "issuer": "https://i", "groups": ["a", "b"], "repository": "pay"}),
+        ),
+        (
+            json!({"email": "ann@x", "repo": "web"}),
+            json!({"actor": "ann@x", "subject": null, "issuer": null, "groups": [], "repository": "web"}),
+        ),
+        (
+            json!({"sub": 7, "iss": {}, "repository": [], "repo": ""}),
+            json!({"actor": "unknown", "subject": null, "issuer": null, "groups": [], "repository": null}),
+        ),
+    ] {
+        assert_eq!(serde_json::to_value(gate.claimed(claims.clone())).unwrap(), wanted, "{claims}");
+    }
+}
+
+#[test]
+fn groups_else_roles_and_what_they_are_mapped_to() {
+    let mappings = json!({"group_mappings": {"ext": "IAM", "IAM": "Board", "7": "Seven", "loop": "loop"}});
+    let (plain, mapped) = (Gate::new(None, None), Gate::new(None, Some(mappings)));
+    for (claims, raw, with_mappings) in [
+        (json!({"groups": ["b", "a", "b"]}), json!(["a", "b"]), json!(["a", "b"])),
+        (json!({"groups": ["a"], "roles": ["r"]}), json!(["a"]), json!(["a"])),
+        (json!({"groups": [], "roles": ["r"]}), json!(["r"]), json!(["r"])),
+        (json!({"groups": null, "roles": ["r"]}), json!(["r"]), json!(["r"])),
+        (json!({"groups": "", "roles": "r"}), json!(["r"]), json!(["r"])),
+        (json!({"roles": ["r", "q"]}), json!(["q", "r"]), json!(["q", "r"])),
+        (json!({"groups": "IAM admins"}), json!(["IAM admins"]), json!(["IAM admins"])),
+        (json!({"groups": "a,b"}), json!(["a,b"]), json!(["a,b"])),
+        (json!({"groups": [7, 1.5]}), json!(["1.5", "7"]), json!(["1.5", "7", "Seven"])),
+        (json!({"groups": [null, {}, ["IAM"], true, ""]}), json!([]), json!([])),
+        (json!({"groups": {"IAM": true}}), json!([]), json!([])),
+        (json!({"groups": true}), json!([]), json!([])),
+        // Mapped once, the raw name kept; what it is mapped to is not mapped again.
+        (json!({"groups": ["ext"]}), json!(["ext"]), json!(["IAM", "ext"])),
+        (json!({"groups": ["ext", "IAM"]}), json!(["IAM", "ext"]), json!(["Board", "IAM", "ext"])),
+        (json!({"groups": "ext"}), json!(["ext"]), json!(["IAM", "ext"])),
+        (json!({"roles": ["ext"]}), json!(["ext"]), json!(["IAM", "ext"])),
+        (json!({"groups": ["Ext"]}), json!(["Ext"]), json!(["Ext"])),
+        (json!({"groups": ["loop"]}), json!(["loop"]), json!(["loop"])),
+        (json!({}), json!([]), json!([])),
+    ] {
+        assert_eq!(json!(plain.claimed(claims.clone()).groups), raw, "{claims}");
+        assert_eq!(json!(mapped.claimed(claims.clone()).groups), with_mappings, "{claims}, mapped");
+    }
+}
+
+#[test]
+fn tokens_and_claims_make_the_same_actor() {
+    let rbac = json!({"group_mappings": {"ext": "IAM"}});
+    let (signed, unsigned) = (Gate::with_rbac(rbac.clone()), Gate::new(None, Some(rbac)));
+    for members in [
+        json!({"groups": ["ext"]}),
+        json!({"email": "", "groups": "ext", "repository": "pay"}),
+        json!({"email": 7, "sub": null, "groups": [], "roles": ["x"]}),
+    ] {
+        let claims = claims_with(members);
+        let token = Signer::provider().token(header(), &claims);
+        assert_eq!(signed.accepts("signed", &token), unsigned.claimed(claims));
+    }
+}
+
+#[test]
+fn a_person_is_known_by_every_name() {
+    let gate = Gate::new(None, None);
+    let called = |claims: Value, name: &str| gate.claimed(claims).is_called(name);
+    let ann = || json!({"email": "Ann@X.example", "preferred_username": "ann", "sub": "u1", "name": "boss"});
+    for (name, known) in [
+        ("ann@x.example", true),
+        (" ANN@X.EXAMPLE ", true),
+        ("ann", true),
+        ("U1", true),
+        ("boss", false),
+        ("", false),
+        (" ", false),
+        ("an", false),
+        ("ann@x", false),
+        ("unknown", false),
+    ] {
+        assert_eq!(called(ann(), name), known, "{name}");
+    }
+    assert!(!called(json!({}), "unknown") && !called(json!({}), ""));
+    let person = |claims: Value| gate.claimed(claims).person();
+    // However they are called today, and not whoever else has that subject at another provider.
+    assert_eq!(
+        person(json!({"sub": "u1", "iss": "i", "email": "a@x"})),
+        person(json!({"sub": "u1", "iss": "i", "email": "b@x"}))
+    );
+    assert_ne!(person(json!({"sub": "u1", "iss": "i"})), person(json!({"sub": "u1", "iss": "j"})));
+    assert_eq!(person(json!({"email": "Ann@x"})), person(json!({"email": "ann@X"})));
+}

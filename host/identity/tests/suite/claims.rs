@@ -1,0 +1,202 @@
+//! Issuer, audience and times. Contract 20, section 2.2.
+
+use serde_json::{Value, json};
+
+use crate::support::{AUDIENCE, Gate, ISSUER, Signer, b64, claims, claims_with, config, header, now};
+
+/// The claims, signed as they should be.
+fn token(claims: impl ToString) -> String {
+    Signer::provider().token(header(), claims)
+}
+
+fn with(claim: &str, value: Value) -> String {
+    token(claims_with(json!({ claim: value })))
+}
+
+fn without(claim: &str) -> String {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(claim);
+    token(claims)
+}
+
+/// What `check` answers about one and the same second.
+fn in_one_second<T>(check: impl Fn(i64) -> T) -> T {
+    loop {
+        let second = now();
+        let answer = check(second);
+        if now() == second {
+            return answer;
+        }
+    }
+}
+
+#[test]
+fn the_issuer_is_the_configured_one() {
+    let gate = Gate::standard();
+    for issuer in [
+        json!("https://other.example"),
+        json!("https://id.example/"),
+        json!("https://ID.example"),
+        json!("http://id.example"),
+        json!("https://id.example.attacker.example"),
+        json!("id.example"),
+        json!(""),
+        json!(" https://id.example"),
+        json!(null),
+        json!([ISSUER]),
+        json!({"iss": ISSUER}),
+        json!(1),
+    ] {
+        gate.refuses(&issuer.to_string(), &with("iss", issuer), "another issuer");
+    }
+    gate.refuses("no iss", &without("iss"), "another issuer");
+}
+
+#[test]
+fn the_audience_is_or_holds_the_configured_one() {
+    let gate = Gate::standard();
+    for audience in [
+        json!("other"),
+        json!("Cavra"),
+        json!("cavra "),
+        json!("cavra2"),
+        json!("cavr"),
+        json!(""),
+        json!("cavra other"),
+        json!(null),
+        json!([]),
+        json!(["other"]),
+        json!([["cavra"]]),
+        json!([{"aud": "cavra"}]),
+        json!({"cavra": "cavra"}),
+        json!([null]),
+        json!(true),
+        json!(0),
+    ] {
+        gate.refuses(&audience.to_string(), &with("aud", audience), "another audience");
+    }
+    gate.refuses("no aud", &without("aud"), "another audience");
+    for audience in
+        [json!(AUDIENCE), json!([AUDIENCE]), json!(["other", AUDIENCE]), json!([1, null, AUDIENCE, AUDIENCE])]
+    {
+        gate.accepts(&audience.to_string(), &with("aud", audience));
+    }
+}
+
+#[test]
+fn the_expiry_is_a_whole_number_ahead() {
+    let gate = Gate::standard();
+    let soon = now() + 300;
+    for expiry in [
+        json!(null),
+        json!(true),
+        json!("9999999999"),
+        json!(soon.to_string()),
+        json!([soon]),
+        json!({}),
+        json!(""),
+        json!(soon as f64),
+        json!(soon as f64 + 0.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(i64::MAX as u64 + 1),
+    ] {
+        gate.refuses(&expiry.to_string(), &with("exp", expiry), "exp is no whole number");
+    }
+    for expiry in [json!(0), json!(-1), json!(i64::MIN), json!(1), json!(now() - 3600)] {
+        gate.refuses(&expiry.to_string(), &with("exp", expiry), "has expired");
+    }
+    gate.refuses("no exp", &without("exp"), "does not say when it expires");
+    gate.accepts("far ahead", &with("exp", json!(i64::MAX)));
+    for unreadable in
+        ["1e400", "1e999999999999", "NaN", "Infinity", "0x7fffffff", "+9999999999", "09999999999", "99999999999.", "-"]
+    {
+        let claims =
+            claims().to_string().replace(&format!("\"exp\":{}", claims()["exp"]), &format!("\"exp\":{unreadable}"));
+        assert!(claims.contains(unreadable));
+        gate.refuses(unreadable, &token(claims), "claims are no JSON object");
+    }
+    // Larger than any machine word: not a whole number that is understood.
+    let huge = "9".repeat(400);
+    let claims = claims_with(json!({"exp": 0})).to_string().replace("\"exp\":0", &format!("\"exp\":{huge}"));
+    gate.refuses("huge", &token(claims), "claims are no JSON object");
+}
+
+#[test]
+fn the_beginning_is_a_whole_number_behind() {
+    let gate = Gate::standard();
+    for begin in [json!(null), json!("0"), json!(0.5), json!(1.0), json!([]), json!(false), json!(u64::MAX)] {
+        gate.refuses(&begin.to_string(), &with("nbf", begin), "nbf is no whole number");
+    }
+    for begin in [now() + 3600, i64::MAX] {
+        gate.refuses(&begin.to_string(), &with("nbf", json!(begin)), "not valid yet");
+    }
+    for begin in [0, -1, i64::MIN, now() - 3600, now()] {
+        gate.accepts(&begin.to_string(), &with("nbf", json!(begin)));
+    }
+}
+
+#[test]
+fn clocks_may_differ_by_the_leeway_and_not_a_second_more() {
+    for (configured, leeway) in
+        [(json!({}), 60), (json!({"leeway_seconds": 0}), 0), (json!({"leeway_seconds": 3600}), 3600)]
+    {
+        let mut members = configured;
+        members["jwks"] = json!({"keys": [Signer::provider().jwk("k1")]});
+        let gate = Gate::new(Some(config(members)), None);
+        for (claim, offset, accepted) in
+            [("exp", -leeway, true), ("exp", -leeway - 1, false), ("nbf", leeway, true), ("nbf", leeway + 1, false)]
+        {
+            let answer = in_one_second(|second| gate.token(&with(claim, json!(second + offset))));
+            assert_eq!(answer.is_ok(), accepted, "{claim} {offset}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn claims_are_one_object_with_one_meaning() {
+    let gate = Gate::standard();
+    let fine = claims().to_string();
+    let inside = &fine[1..fine.len() - 1];
+    for (what, claims) in [
+        ("nothing", String::new()),
+        ("null", "null".to_owned()),
+        ("a list", format!("[{fine}]")),
+        ("a text", json!(fine).to_string()),
+        ("half", fine[..fine.len() - 1].to_owned()),
+        ("a second value", format!("{fine}{fine}")),
+        ("a byte too many", format!("{fine}\u{0}")),
+        ("a byte order mark", format!("\u{feff}{fine}")),
+        ("a comma too many", format!("{{{inside},}}")),
+        ("sub twice", format!("{{{inside},\"sub\":\"u2\"}}")),
+        ("sub twice, once in disguise", format!("{{{inside},\"\\u0073ub\":\"u2\"}}")),
+        ("the same twice", format!("{{\"aud\":\"cavra\",{inside}}}")),
+        ("exp twice", format!("{{\"exp\":1,{inside}}}")),
+        ("groups twice", format!("{{{inside},\"groups\":[\"Change Advisory Board\"]}}")),
+        ("twice deep inside", format!("{{{inside},\"x\":[{{\"y\":{{\"z\":1,\"z\":1}}}}]}}")),
+        ("nested without end", format!("{{{inside},\"x\":{}}}", "[".repeat(5000))),
+        ("nested too deeply", format!("{{{inside},\"x\":{}{}}}", "[".repeat(500), "]".repeat(500))),
+        ("half a character", format!("{{{inside},\"x\":\"\\udfff\"}}")),
+    ] {
+        gate.refuses(what, &token(claims), "claims are no JSON object");
+    }
+    let bytes = [&fine.as_bytes()[..fine.len() - 1], b",\"x\":\"\xc3\x28\"}"].concat();
+    let signed = format!("{}.{}", b64(header().to_string()), b64(bytes));
+    gate.refuses("no UTF-8", &Signer::provider().sealed(&signed), "claims are no JSON object");
+    gate.accepts("spaces", &token(format!(" {fine}\n")));
+}
+
+#[test]
+fn the_signature_comes_first() {
+    // Nobody learns from refusals what claims would be accepted.
+    let gate = Gate::standard();
+    for claims in [
+        claims(),
+        claims_with(json!({"iss": "x"})),
+        claims_with(json!({"exp": 0})),
+        claims_with(json!({"aud": 1})),
+        json!([]),
+    ] {
+        gate.refuses(&claims.to_string(), &Signer::other().token(header(), &claims), "signature is wrong");
+    }
+}

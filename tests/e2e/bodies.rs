@@ -1,0 +1,93 @@
+//! What every endpoint that takes a body has in common: the table is the served OpenAPI document, so that no endpoint is
+//! forgotten. Contract 20, section 1; contract 10, section 1.
+
+use serde_json::{Value, json};
+
+use super::approvals::{decision, pending, serve, string};
+use crate::support::{Home, Server, on_both};
+
+/// May be called without a body.
+const OPTIONAL: [&str; 1] = ["/approvals/{approval_id}/expire"];
+/// No endpoint takes more than this.
+const LARGE: usize = 9 << 20;
+
+/// Paths that take a body, with parameters filled in.
+fn posts(server: &Server) -> Vec<(String, String)> {
+    let document = server.get("/openapi.json").ok();
+    let paths = document["paths"].as_object().unwrap();
+    let posts = paths.iter().filter(|(_, methods)| methods["post"]["requestBody"].is_object());
+    let filled = |template: &str| {
+        let segments = template.split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    };
+    posts.map(|(template, _)| (template.clone(), filled(template))).collect()
+}
+
+#[test]
+fn only_objects_of_a_bounded_size_are_taken() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let posts = posts(&server);
+    assert!(posts.len() >= 16, "{posts:?}");
+    for (template, path) in &posts {
+        for unreadable in ["", "[]", "null", "3", "\"x\"", "{", "{\"a\":1", "\u{feff}{}", "{} {}"] {
+            if unreadable.is_empty() && OPTIONAL.contains(&template.as_str()) {
+                continue;
+            }
+            let answer = server.request("POST", path, unreadable.as_bytes());
+            answer.refused(&[400, 422]);
+        }
+        server.request("POST", path, b"\xff{}").refused(&[400, 422]);
+        let large = json!({ "decision_id": "x".repeat(LARGE) }).to_string();
+        server.request("POST", path, large.as_bytes()).refused(&[413]);
+    }
+    for list in ["/approvals", "/decisions", "/sessions"] {
+        assert_eq!(server.total(list), 0, "{list}");
+    }
+    assert_eq!(server.total("/repositories") + server.total("/policy-rollouts"), 0);
+    assert!(!home.exists("policies"));
+}
+
+/// Wrong types are refused, nothing is stored; null is "not given".
+#[test]
+fn members_of_approvals_have_their_types() {
+    on_both(|backend| {
+        let server = serve(&Home::new(), backend, &[]);
+        let wrong = [json!(5), json!(true), json!([]), json!({}), json!(["x"])];
+        let texts = ["actor", "reason", "approver_group", "external_ref", "requested_by"];
+        let numbers = [json!("soon"), json!("5"), json!([]), json!({}), json!(true), json!(1.5), json!(1e300)];
+        let cases = || {
+            let texts = texts.into_iter().flat_map(|member| wrong.iter().map(move |value| (member, value.clone())));
+            texts.chain(numbers.iter().map(|value| ("ttl_hours", value.clone())))
+        };
+        let id = pending(&server);
+        let before = server.get("/approvals").ok();
+        for (member, value) in cases() {
+            let mut body = json!({"decision": decision("d"), "actor": "ann", "reason": "r", "approver_group": "G"});
+            body[member] = value.clone();
+            for path in ["/approvals".to_owned(), "/approvals/break-glass".to_owned()] {
+                server.post(&path, &body).refused(&[400, 422]);
+            }
+            if member != "ttl_hours" && member != "requested_by" && member != "approver_group" {
+                for verb in ["approve", "deny", "expire"] {
+                    server.post(&format!("/approvals/{id}/{verb}"), &body).refused(&[400, 422]);
+                }
+            }
+        }
+        for refs in [json!("x"), json!({}), json!([1]), json!([null]), json!(5)] {
+            let mut body = decision("dec_1");
+            body["evidence_refs"] = refs;
+            server.post(&format!("/approvals/{id}/attach-decision"), &body).refused(&[400]);
+        }
+        assert_eq!(server.get("/approvals").ok(), before);
+        let mut nulls: Value = json!({"decision": decision("d"), "actor": "ann", "reason": "r"});
+        for member in ["approver_group", "external_ref", "requested_by", "ttl_hours", "actor_claims", "actor_token"] {
+            nulls[member] = Value::Null;
+        }
+        let made = server.post("/approvals", &nulls).ok();
+        assert_eq!((&made["approver_group"], &made["requested_by"]), (&json!("IAM"), &json!("ai-agent")));
+        let ruled = server.post(&format!("/approvals/{}/approve", string(&made["approval_id"])), &nulls).ok();
+        assert_eq!((ruled.get("external_ref"), &ruled["decided_by"]), (None, &json!("ann")));
+        assert_eq!(server.post("/approvals/break-glass", &nulls).ok()["approver_group"], "Change Advisory Board");
+    });
+}
