@@ -172,6 +172,13 @@ fn a_changed_archive_is_reported_and_never_run() {
             } else {
                 acme["component_digests"][0].clone()
             };
+            // A JSON store keeps no component of this size; it is not read from there then.
+            if backend == Backend::Json && media_type == "application/wasm" {
+                let archive = records(&home, backend, ARCHIVE.0, ARCHIVE.1);
+                if archive.iter().any(|part| part["digest"] == digest && part["content"].is_null()) {
+                    continue;
+                }
+            }
             // The same document with another outcome, or the same component with another last byte.
             tamper(&home, backend, ARCHIVE, |part| {
                 if part["digest"] == digest {
