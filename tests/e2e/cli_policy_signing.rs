@@ -159,7 +159,7 @@ fn what_cannot_be_signed_is_refused() {
     for (arguments, word) in [
         (vec!["sign", "nowhere"], "nowhere"),
         (vec!["sign", "no-policy"], "policy"),
-        (vec!["sign", "big"], "larger"),
+        (vec!["sign", "big"], "big/policy.yaml"),
         (vec!["sign", "packs/cavra-x", "--private-key", "garbage.pem"], "garbage.pem"),
         (vec!["sign", "packs/cavra-x", "--private-key", "public.pem"], "public.pem"),
         (vec!["sign", "packs/cavra-x", "--private-key", "missing.pem"], "missing.pem"),

@@ -10,7 +10,7 @@ fn server() -> std::sync::Arc<Server> {
     SERVER.get(|| Home::new().serve(&[]))
 }
 
-const ENDPOINTS: [(&str, &str); 14] = [
+const ENDPOINTS: [(&str, &str); 22] = [
     ("get", "/health"),
     ("get", "/version"),
     ("get", "/policy-packs"),
@@ -24,6 +24,14 @@ const ENDPOINTS: [(&str, &str); 14] = [
     ("get", "/sessions/{session_id}"),
     ("get", "/risk/events"),
     ("get", "/compliance/mappings"),
+    ("get", "/evidence"),
+    ("post", "/evidence"),
+    ("get", "/evidence/{session_id}"),
+    ("get", "/promotion-executions"),
+    ("get", "/release-channel-promotions"),
+    ("get", "/release-connector-deliveries"),
+    ("get", "/api/sandbox/scenarios"),
+    ("post", "/api/sandbox/run"),
     ("get", "/health"),
 ];
 
@@ -72,6 +80,9 @@ fn every_endpoint_is_documented() {
     ] {
         assert!(filters("/decisions").contains(&name) && filters("/risk/events").contains(&name), "{name}");
     }
+    for name in ["session_id", "min_blocked", "has_approvals", "deployment_target", "approval_state", "limit"] {
+        assert!(filters("/evidence").contains(&name), "{name}");
+    }
     for name in ["agent_id", "repository", "policy_pack", "state", "limit", "offset"] {
         assert!(filters("/sessions").contains(&name), "{name}");
     }
@@ -85,6 +96,11 @@ fn every_endpoint_is_documented() {
         .flat_map(|item| item.as_object().unwrap().values())
         .map(|operation| &operation["operationId"])
         .collect();
+    let named = document["components"]["schemas"].as_object().unwrap();
+    for reference in document.to_string().split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(named.contains_key(name), "{name} is named and not described");
+    }
     let unique: std::collections::HashSet<_> = ids.iter().collect();
     assert_eq!(ids.len(), unique.len(), "operation ids are unique");
 }
@@ -125,6 +141,9 @@ fn answers_are_as_documented() {
     let session = json!({"session_id": "documented", "evidence_refs": ["x"], "state": "completed"});
     assert_valid(&document, "/paths/~1sessions/post/requestBody/content/application~1json/schema", &session);
     assert_valid(&document, &answer_pointer("/sessions", "post", 200), &server.post("/sessions", &session).ok());
+    let evidence = json!({"session_id": "documented", "blocked_count": 1, "deployment_targets": ["mac"], "more": {}});
+    assert_valid(&document, "/paths/~1evidence/post/requestBody/content/application~1json/schema", &evidence);
+    assert_valid(&document, &answer_pointer("/evidence", "post", 200), &server.post("/evidence", &evidence).ok());
     for (method, path) in ENDPOINTS {
         if method == "get" {
             let id = if path.starts_with("/decisions") { text(&moded, "decision_id") } else { "documented" };

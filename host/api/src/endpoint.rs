@@ -1,12 +1,16 @@
 //! An endpoint as a row: what the router needs to serve it and what the OpenAPI document says about it.
 
+use axum::Extension;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::routing::MethodRouter;
 use cavra_core::App;
 use cavra_identity::Scope;
-use cavra_model::Kind;
+use cavra_model::{Kind, MetadataKind, Operator};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
+
+use crate::extract::BodyLimit;
 
 /// One row of the endpoint table.
 pub struct Endpoint {
@@ -42,11 +46,24 @@ pub struct Endpoint {
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// Whether it is a whole number; else text.
-    pub integer: bool,
+    /// Its type.
+    pub kind: ParameterKind,
     /// One sentence.
     pub help: &'static str,
 }
+
+/// Type of a query parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Text.
+    Text,
+    /// Whole number.
+    Integer,
+    /// `true`, `1`, `yes`, `on`, or their opposites.
+    Boolean,
+}
+
+const EXACT: &str = "Exact, case-sensitive; empty counts as absent.";
 
 impl Endpoint {
     /// A row for `GET path`.
@@ -119,22 +136,53 @@ impl Endpoint {
         let filters = kind.columns.iter().filter(|column| column.filter);
         self.query.extend(filters.map(|column| Parameter {
             name: column.name,
-            integer: false,
-            help: "Exact, case-sensitive; empty counts as absent.",
+            kind: ParameterKind::Text,
+            help: EXACT,
         }));
         self
     }
 
+    /// Adds the questions of `kind`.
+    pub fn asked_for(mut self, kind: &'static MetadataKind) -> Self {
+        self.query.extend(kind.filters.iter().map(|filter| {
+            let (kind, help) = match filter.operator {
+                Operator::Equals => (ParameterKind::Text, EXACT),
+                Operator::Contains => (ParameterKind::Text, "Part of it, case-sensitive; no character is special."),
+                Operator::HasElement => (ParameterKind::Text, "One element of the list, exact."),
+                Operator::CurrentApproval => (ParameterKind::Text, "As the approval is now; exact."),
+                Operator::AtLeast => (ParameterKind::Integer, "At least this number."),
+                Operator::GreaterZero => (ParameterKind::Boolean, "Whether there are any."),
+                Operator::Is => (ParameterKind::Boolean, "Whether it is so."),
+            };
+            Parameter { name: filter.parameter, kind, help }
+        }));
+        self
+    }
+
+    /// Lets bodies be larger than elsewhere.
+    pub fn body_limit(self, bytes: usize) -> Self {
+        let limited: MethodRouter<App> = self.handler.layer(DefaultBodyLimit::max(bytes));
+        Self { handler: limited.layer(Extension(BodyLimit(bytes))), ..self }
+    }
+
     /// Adds one text filter.
     pub fn filtered_by_name(mut self, name: &'static str) -> Self {
-        self.query.push(Parameter { name, integer: false, help: "Exact, case-sensitive; empty counts as absent." });
+        self.query.push(Parameter { name, kind: ParameterKind::Text, help: EXACT });
         self
     }
 
     /// Adds `limit` and `offset`.
     pub fn paged(mut self) -> Self {
-        self.query.push(Parameter { name: "limit", integer: true, help: "Page size, clamped to 1..500." });
-        self.query.push(Parameter { name: "offset", integer: true, help: "Start, clamped to at least 0." });
+        self.query.push(Parameter {
+            name: "limit",
+            kind: ParameterKind::Integer,
+            help: "Page size, clamped to 1..500.",
+        });
+        self.query.push(Parameter {
+            name: "offset",
+            kind: ParameterKind::Integer,
+            help: "Start, clamped to at least 0.",
+        });
         self
     }
 }

@@ -1,6 +1,5 @@
 //! What handlers take from a request, with every malformed input turned into a refusal.
 
-use std::num::IntErrorKind;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -17,6 +16,10 @@ use crate::problem::Problem;
 
 /// Time a client has to send its body, so that one that sends a byte a minute cannot hold a connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest body of an endpoint that has a limit of its own.
+#[derive(Clone, Copy)]
+pub struct BodyLimit(pub usize);
 
 /// The request body as a JSON object, whatever its content type says.
 pub struct Body(pub Object);
@@ -42,13 +45,13 @@ impl<S: Send + Sync> FromRequest<S> for MaybeBody {
 }
 
 async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let limit = request.extensions().get::<BodyLimit>().map_or(BODY_LIMIT, |limit| limit.0);
     let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
     received.map_err(|rejection| {
         if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let limit = format!("the request body is larger than {BODY_LIMIT} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {limit} bytes"))
         } else {
             Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")
         }
@@ -82,17 +85,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     }
 }
 
-/// A whole number; one that is too large or too small for the type counts as the largest or smallest, because it
-/// will be clamped anyway.
-fn integer(parameters: &[(String, String)], name: &str) -> Result<Option<i64>, Problem> {
+fn integer(parameters: &[(String, String)], name: &'static str) -> Result<Option<i64>, Problem> {
     let given = parameters.iter().find(|(given, value)| given == name && !value.is_empty());
     given
-        .map(|(_, value)| match value.trim().parse::<i64>() {
-            Ok(number) => Ok(number),
-            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(i64::MAX),
-            Err(error) if *error.kind() == IntErrorKind::NegOverflow => Ok(i64::MIN),
-            Err(_) => Err(Problem::unprocessable(&["query", name], "must be a whole number", "int_parsing")),
-        })
+        .map(|(_, value)| PageRequest::whole_number(value).ok_or_else(|| Problem::parameter(name, "a whole number")))
         .transpose()
 }
 

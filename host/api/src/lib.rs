@@ -8,9 +8,11 @@ mod guard;
 mod handlers;
 mod openapi;
 mod problem;
+mod ranges;
 mod routes;
 mod schema;
 mod server;
+mod stream;
 mod telemetry;
 
 pub use guard::HostGuard;
@@ -21,3 +23,6 @@ pub use telemetry::Telemetry;
 
 /// Largest request body, in bytes. Contract 10, section 1.
 pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Largest body of a record of evidence metadata: it holds whole lists of decisions. Contract 30, section 1.2.
+pub const EVIDENCE_BODY_LIMIT: usize = 8 * 1024 * 1024;

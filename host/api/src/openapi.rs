@@ -8,7 +8,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
 
-use crate::endpoint::{Endpoint, Parameter, named};
+use crate::endpoint::{Endpoint, Parameter, ParameterKind, named};
 use crate::routes::endpoints;
 use crate::schema;
 
@@ -76,6 +76,7 @@ fn refusal(status: u16) -> &'static str {
         404 => "There is no such thing.",
         409 => "It exists but is in no state for this.",
         413 => "The body is too large.",
+        416 => "The range lies beyond the file.",
         422 => "The request cannot be parsed.",
         _ => "The server cannot do this now; nothing was changed.",
     }
@@ -86,7 +87,11 @@ fn content(schema: RefOr<Schema>) -> utoipa::openapi::Content {
 }
 
 fn query_parameter(parameter: &Parameter) -> ParameterBuilder {
-    let schema = if parameter.integer { integer_schema() } else { text_schema() };
+    let schema = match parameter.kind {
+        ParameterKind::Text => text_schema(),
+        ParameterKind::Integer => integer_schema(),
+        ParameterKind::Boolean => ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).into(),
+    };
     ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)

@@ -28,6 +28,12 @@ impl Problem {
         Self::unprocessable(&["body"], "a JSON object is needed", "missing")
     }
 
+    /// 422 for a query parameter that is not what it must be.
+    pub fn parameter(name: &str, expected: &str) -> Self {
+        let kind = if expected == "true or false" { "bool_parsing" } else { "int_parsing" };
+        Self::unprocessable(&["query", name], &format!("must be {expected}"), kind)
+    }
+
     /// 422 with the place that could not be parsed. Contract 10, section 1.
     pub fn unprocessable(location: &[&str], message: &str, kind: &str) -> Self {
         let detail = json!([{ "loc": location, "msg": message, "type": kind }]);
@@ -62,6 +68,9 @@ pub async fn shape(response: Response) -> Response {
 
 impl From<CoreError> for Problem {
     fn from(error: CoreError) -> Self {
+        if let CoreError::Query { parameter, expected } = error {
+            return Self::parameter(parameter, expected);
+        }
         let status = status(&error);
         if status.is_server_error() {
             tracing::error!(error = &error as &dyn std::error::Error, "request failed");

@@ -1,5 +1,8 @@
 //! The endpoint table and the router made from it.
 
+mod evidence;
+mod sandbox;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -32,6 +35,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         .chain(scoped(Scope::Policy, policy()))
         .chain(scoped(Scope::Approvals, approval_rows()))
         .chain(scoped(Scope::Inventory, inventory_rows()))
+        .chain(scoped(Scope::Evidence, evidence::rows()))
+        .chain(scoped(Scope::Decide, sandbox::rows()))
         .chain(scoped(Scope::Read, console_rows()))
         .chain(scoped(Scope::Read, log_rows()))
         .collect()

@@ -5,14 +5,30 @@
 
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Components, ComponentsBuilder};
+
+/// Records whose members are checked by the core and not described here.
+const OPEN: [&str; 8] = [
+    "Approval",
+    "ApprovalRequest",
+    "ApprovalRuling",
+    "Object",
+    "PolicyRollout",
+    "PolicyRolloutList",
+    "Repository",
+    "RepositoryList",
+];
 
 /// All named schemas.
 pub fn components() -> Components {
-    ComponentsBuilder::new()
+    let object = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Object)).build();
+    OPEN.into_iter()
+        .fold(ComponentsBuilder::new(), |components, name| components.schema(name, object()))
         .schema_from::<ComplianceMapping>()
         .schema_from::<DecisionRecord>()
         .schema_from::<DecisionRequest>()
+        .schema_from::<EvidenceMetadata>()
         .schema_from::<Health>()
         .schema_from::<PolicyPack>()
         .schema_from::<PolicyPackCatalog>()
@@ -295,4 +311,31 @@ struct ComplianceMapping {
     title: Option<String>,
     /// Name of the control.
     control: String,
+}
+
+/// Evidence metadata, `cavra.evidence.metadata.v1`; other members are kept as they are sent.
+#[derive(ToSchema)]
+struct EvidenceMetadata {
+    /// `cavra.evidence.metadata.v1`, whatever is sent.
+    schema_version: Option<String>,
+    /// `CAVRA`, whatever is sent.
+    product: Option<String>,
+    /// Key: id of the session, rollout, execution, request, export or delivery.
+    session_id: String,
+    /// RFC 3339; now, if it is not sent.
+    created_at: Option<String>,
+    /// Who signed.
+    signer: Option<String>,
+    /// Number of decisions.
+    decision_count: Option<u64>,
+    /// Number of blocked actions.
+    blocked_count: Option<u64>,
+    /// Number of actions that need approval.
+    approval_required_count: Option<u64>,
+    /// What it is evidence of; absent for sessions.
+    metadata_kind: Option<String>,
+    /// Endpoints or groups of them.
+    deployment_targets: Option<Vec<String>>,
+    /// State of the approval, as it is now where `approval_id` names a known one.
+    approval_state: Option<String>,
 }

@@ -16,9 +16,9 @@ use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 pub use evidence::{
-    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, KeypairArgs, ReportArgs, ReportFormat,
-    RetentionPolicyArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs, VerifyArgs,
-    VerifyStatementArgs,
+    AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
+    RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
+    VerifyArgs, VerifyStatementArgs,
 };
 pub use log::{LogCommand, LogVerifyArgs, VerifyProofArgs};
 pub use replay::ReplayArgs;
@@ -414,6 +414,8 @@ pub enum TokenScope {
     Inventory,
     /// Draft and publish policies.
     Policy,
+    /// Write evidence and what is done with it.
+    Evidence,
 }
 
 impl From<TokenScope> for Scope {
@@ -424,6 +426,7 @@ impl From<TokenScope> for Scope {
             TokenScope::Approvals => Self::Approvals,
             TokenScope::Inventory => Self::Inventory,
             TokenScope::Policy => Self::Policy,
+            TokenScope::Evidence => Self::Evidence,
         }
     }
 }

@@ -7,7 +7,7 @@ use cavra_model::{
 };
 use cavra_packs::ResolvedPack;
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::archive::{Archive, digests, keep};
 use crate::{CoreError, Leaf, LogEvent, Redactor, check_id};
@@ -51,14 +51,12 @@ impl Activity {
     /// [`CoreError::Store`]; then nothing is stored.
     pub async fn record(&self, mut decision: DecisionRecord, pack: &ResolvedPack) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
-            let object = to_object(&decision)?;
-            let leaf = Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text();
+            let (leaf, object) = logged(&decision)?;
             let parts = self.archive.unkept(pack);
             let digests = digests(&parts);
             let change = move |tx: &mut dyn Transaction| {
-                tx.append(leaf)?;
                 keep(tx, parts)?;
-                store_decision(tx, object)
+                store_logged(tx, leaf, object)
             };
             match self.store.transact(change).await {
                 Err(StoreError::Exists) => renew_id(&mut decision),
@@ -70,6 +68,38 @@ impl Activity {
             }
         }
         Err(StoreError::Exists.into())
+    }
+
+    /// Stores the decisions of a session that is over already, with their leaves, all or none; durable when it returns.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn record_run(
+        &self,
+        session: &str,
+        decisions: &[DecisionRecord],
+        pack: &ResolvedPack,
+    ) -> Result<(), CoreError> {
+        let parts = self.archive.unkept(pack);
+        let digests = digests(&parts);
+        let records = decisions.iter().map(logged).collect::<Result<Vec<_>, _>>()?;
+        let finished = Object::from_iter([
+            (SESSIONS.id.to_owned(), json!(session)),
+            ("state".to_owned(), json!("completed")),
+            ("evidence_refs".to_owned(), json!([format!("sandbox://runs/{session}")])),
+        ]);
+        let change = move |tx: &mut dyn Transaction| {
+            keep(tx, parts)?;
+            records.into_iter().try_for_each(|(leaf, object)| store_logged(tx, leaf, object))?;
+            let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
+            let stored = tx.get(&SESSIONS, id)?;
+            let session = merge_session(stored, &finished, Vec::new, Timestamp::now())
+                .map_err(|error| StoreError::Refused(error.to_string()))?;
+            tx.put(&SESSIONS, session)
+        };
+        self.store.transact(change).await?;
+        self.archive.note(digests);
+        Ok(())
     }
 
     /// Merges what a client says about a session over the stored record; answers the session as it is then.
@@ -147,6 +177,17 @@ impl Activity {
         let refs = refs.into_iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect();
         Ok(present_session(record, refs))
     }
+}
+
+/// A decision as it is stored, and its leaf.
+fn logged(decision: &DecisionRecord) -> Result<(String, Object), CoreError> {
+    let object = to_object(decision)?;
+    Ok((Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text(), object))
+}
+
+fn store_logged(tx: &mut dyn Transaction, leaf: String, decision: Object) -> Result<(), StoreError> {
+    tx.append(leaf)?;
+    store_decision(tx, decision)
 }
 
 fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {

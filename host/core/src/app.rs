@@ -14,11 +14,12 @@ use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore};
 
 use crate::approvals::{APPROVAL_KINDS, read_routing};
+use crate::evidence::EVIDENCE_KINDS;
 use crate::inventory::INVENTORY_KINDS;
 use crate::tokens::TOKEN_KINDS;
 use crate::{
-    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, EvidenceLog, Governor, Inventory,
-    Keyring, Registry, Settings, Verdict,
+    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
+    Inventory, Keyring, Registry, Settings, Verdict,
 };
 
 /// The kinds of an activity store.
@@ -53,6 +54,8 @@ pub struct App {
     pub approvals: Approvals,
     /// Knows repositories and rollouts.
     pub inventory: Inventory,
+    /// Knows what evidence there is.
+    pub evidence: Evidence,
     /// Knows machines.
     pub tokens: ApiTokens,
     /// Proves what happened.
@@ -98,14 +101,18 @@ impl App {
         let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
+        let log = EvidenceLog::new(keyring, vec![("activity", activity.clone()), ("approvals", approvals.clone())]);
+        let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
+            .with_redactor(settings.redactor)
+            .with_decisions(activity.clone());
+        let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
-            log: EvidenceLog::new(keyring, vec![("activity", activity.clone()), ("approvals", approvals.clone())]),
-            activity: Activity::new(activity.clone()).with_redactor(settings.redactor),
+            log,
+            activity: Activity::new(activity).with_redactor(settings.redactor),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
-            approvals: Approvals::new(approvals, routing, gatekeeper.clone())
-                .with_redactor(settings.redactor)
-                .with_decisions(activity),
+            evidence: Evidence::new(metadata, Some(approvals.clone())),
+            approvals,
             inventory: Inventory::new(RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?),
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
             gatekeeper,
@@ -212,6 +219,7 @@ impl App {
             self.registry.store(),
             self.approvals.store(),
             self.inventory.store(),
+            self.evidence.store(),
             self.tokens.store(),
         ];
         for store in stores {

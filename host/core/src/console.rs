@@ -16,8 +16,8 @@ pub fn console_config(app: &App, endpoints: &Object) -> Value {
     json!({
         "product": "CAVRA",
         "api_base_url": settings.public_api_base_url,
-        // Evidence metadata and integrations have no store of their own in this version.
-        "metadata_mode": Mode::Json.as_str(),
+        "metadata_mode": app.evidence.store().mode().as_str(),
+        // Integrations have no store of their own in this version.
         "integration_mode": Mode::Json.as_str(),
         "approval_mode": app.approvals.store().mode().as_str(),
         "registry_mode": app.registry.store().mode().as_str(),
@@ -25,7 +25,7 @@ pub fn console_config(app: &App, endpoints: &Object) -> Value {
         "inventory_mode": app.inventory.store().mode().as_str(),
         "approval_provider_delivery": configured(false),
         "connector_delivery": configured(false),
-        "evidence_artifacts": configured(false),
+        "evidence_artifacts": configured(settings.artifact_root.is_some()),
         "approval_oidc": configured(app.gatekeeper.oidc_configured()),
         "approval_rbac": configured(app.gatekeeper.rbac_configured()),
         "registry_store": app.registry.store().path().display().to_string(),

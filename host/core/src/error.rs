@@ -15,6 +15,14 @@ pub enum CoreError {
     /// The request is wrong; the text says how.
     #[error("{0}")]
     BadRequest(String),
+    /// A query parameter is not what it must be.
+    #[error("{parameter} must be {expected}")]
+    Query {
+        /// Its name.
+        parameter: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// The named thing does not exist; the text is `<kind> not found`.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -50,6 +58,9 @@ pub enum CoreError {
     /// The policy directory cannot be written.
     #[error(transparent)]
     PolicyDirectory(cavra_packs::PublishError),
+    /// It cannot be had at the moment; the log says why.
+    #[error("{0}")]
+    Unavailable(&'static str),
     /// The store did not do it.
     #[error("{}", .0.public())]
     Store(#[source] StoreError),

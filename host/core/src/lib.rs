@@ -5,12 +5,15 @@ mod activity;
 mod app;
 mod approvals;
 mod archive;
+mod artifacts;
 mod authoring;
 mod backtest;
 mod caller;
 mod console;
 mod decide;
+mod deliveries;
 mod error;
+mod evidence;
 mod evidence_log;
 mod fields;
 mod govern;
@@ -23,6 +26,7 @@ mod replay;
 mod request;
 mod rerun;
 mod rollouts;
+mod sandbox;
 mod scenario;
 mod settings;
 mod tokens;
@@ -34,12 +38,14 @@ pub use approvals::{
     APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS,
     approval_messages, approval_requests, may_decide, read_routing,
 };
+pub use artifacts::{ArtifactRoute, Download};
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::Caller;
 pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
+pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
 pub use evidence_log::{
     Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
     RecordFault, audit, audit_records, full_path, log_store,
@@ -53,6 +59,7 @@ pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::DecisionRequest;
+pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, shown_settings};
 pub use tokens::{ApiTokens, Machine, TOKEN_KINDS};

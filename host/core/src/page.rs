@@ -1,5 +1,7 @@
 //! Paging and filters of every list. Contract 10, section 1.
 
+use std::num::IntErrorKind;
+
 use cavra_model::Kind;
 use cavra_store::Query;
 
@@ -44,6 +46,18 @@ impl PageRequest {
             .iter()
             .find(|(given, value)| given == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// A whole number as a parameter writes it; one that is too large or too small for the type counts as the largest
+    /// or smallest.
+    #[must_use]
+    pub fn whole_number(value: &str) -> Option<i64> {
+        match value.trim().parse::<i64>() {
+            Ok(number) => Some(number),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(i64::MAX),
+            Err(error) if *error.kind() == IntErrorKind::NegOverflow => Some(i64::MIN),
+            Err(_) => None,
+        }
     }
 
     /// The store's query: the filters that `kind` declares.

@@ -44,7 +44,18 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
     setting("CAVRA_CACHE_DIR", "the user's cache directory", "Where compiled policy packs are kept; `off` keeps none."),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
+    setting(
+        "CAVRA_EVIDENCE_ARTIFACT_ROOT",
+        "unset: no files are served",
+        "Directory with one directory per session, rollout or export.",
+    ),
     setting("CAVRA_EVIDENCE_LOG_KEY", DEFAULT_LOG_KEY, "Key that signs the evidence log; made on first start."),
+    setting(
+        "CAVRA_EVIDENCE_METADATA_DB",
+        "unset",
+        "SQLite file for evidence metadata; wins over CAVRA_EVIDENCE_METADATA_STORE.",
+    ),
+    setting("CAVRA_EVIDENCE_METADATA_STORE", ".cavra/api/evidence-metadata.json", "JSON file for evidence metadata."),
     secret(
         "CAVRA_EVIDENCE_SIGNING_KEY",
         "unset: a checksum instead",
@@ -106,6 +117,10 @@ pub struct Settings {
     pub approvals_named: bool,
     /// Repositories and rollouts.
     pub inventory: Location,
+    /// Evidence metadata.
+    pub evidence: Location,
+    /// Directory of the files behind evidence metadata.
+    pub artifact_root: Option<PathBuf>,
     /// API tokens.
     pub tokens: Location,
     /// Who approves what.
@@ -157,6 +172,12 @@ impl Settings {
             approvals: location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json"),
             approvals_named: get("CAVRA_APPROVAL_DB").or_else(|| get("CAVRA_APPROVAL_STORE")).is_some(),
             inventory: location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE", ".cavra/api/inventory.json"),
+            evidence: location(
+                "CAVRA_EVIDENCE_METADATA_DB",
+                "CAVRA_EVIDENCE_METADATA_STORE",
+                ".cavra/api/evidence-metadata.json",
+            ),
+            artifact_root: path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
             tokens: location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE", ".cavra/api/tokens.json"),
             routing_file: path("CAVRA_APPROVAL_ROUTING_FILE"),
             oidc_config: path("CAVRA_APPROVAL_OIDC_CONFIG"),

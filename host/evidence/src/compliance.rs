@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cavra_model::{Object, Outcome};
 use serde_json::Value;
 
-use crate::markdown::code;
+use crate::markdown::{code, plain};
 use crate::tally::{outcome, text};
 
 /// One control objective.
@@ -81,4 +81,11 @@ pub fn compliance_mapping(session_id: &str, decisions: &[Object]) -> String {
         out.push_str(&format!("| {objective} | {counts}{cited} |\n"));
     }
     out
+}
+
+/// The section on the controls that a pack maps to, to follow a mapping; empty if there are none.
+#[must_use]
+pub fn pack_controls(pack: &str, controls: &[&str]) -> String {
+    let lines: String = controls.iter().map(|control| format!("- {}\n", plain(control))).collect();
+    if lines.is_empty() { lines } else { format!("\n## Controls of {}\n\n{lines}", code(pack)) }
 }

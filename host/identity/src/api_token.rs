@@ -25,11 +25,14 @@ pub enum Scope {
     Inventory,
     /// Draft and publish policies.
     Policy,
+    /// Write evidence and what is done with it.
+    Evidence,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 5] = [Self::Decide, Self::Read, Self::Approvals, Self::Inventory, Self::Policy];
+    pub const ALL: [Self; 6] =
+        [Self::Decide, Self::Read, Self::Approvals, Self::Inventory, Self::Policy, Self::Evidence];
 
     /// The wire name.
     #[must_use]
@@ -40,6 +43,7 @@ impl Scope {
             Self::Approvals => "approvals",
             Self::Inventory => "inventory",
             Self::Policy => "policy",
+            Self::Evidence => "evidence",
         }
     }
 }

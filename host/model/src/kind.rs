@@ -16,19 +16,47 @@ pub struct Kind {
     pub columns: &'static [Column],
     /// Order of lists; ties are broken by the key, ascending.
     pub order: Order,
+    /// What is kept beside the records of the store's other kinds. A JSON store does not mention it while there is
+    /// none, so that files of other products stay as they are.
+    pub beside: bool,
+}
+
+impl Kind {
+    /// The columns of the SQLite table beside key and payload.
+    pub fn table_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.place == Place::Table)
+    }
 }
 
 /// One member that is also a column.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of member and column.
     pub name: &'static str,
     /// Its type.
     pub kind: ColumnType,
+    /// Where a database has it.
+    pub place: Place,
     /// Lists can be filtered by it, so it is indexed.
     pub filter: bool,
     /// It has few distinct values, so the store keeps counts by it and a list's `total` needs no scan.
     pub facet: bool,
+    /// Lists can be asked for it by any operator that fits its type.
+    pub ask: bool,
+    /// Questions for equality are frequent and selective, so it has an index.
+    pub index: bool,
+    /// The table says `NOT NULL`.
+    pub not_null: bool,
+}
+
+/// Where a database has a column's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a column of the table.
+    Table,
+    /// In the payload only; what is asked often is indexed by expression. This leaves a table as another product
+    /// made it.
+    Payload,
 }
 
 /// Type of a column.
@@ -38,6 +66,57 @@ pub enum ColumnType {
     Text,
     /// Whole number.
     Integer,
+    /// Time, kept by the record as it was sent and by the column in the one form whose order is that of time. What
+    /// is no time comes before all times.
+    Instant,
+    /// List of texts.
+    List,
+    /// Yes or no.
+    Flag,
+}
+
+/// How a question of a list compares a member with the value of its parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// It is this text.
+    Equals,
+    /// It contains this text; letters count as they are and no character is special.
+    Contains,
+    /// It is at least this number.
+    AtLeast,
+    /// It is a list that has this text.
+    HasElement,
+    /// Whether it is greater than zero.
+    GreaterZero,
+    /// It is this truth value.
+    Is,
+    /// It is this text, where the approval named by the record's `approval_id` has the last word on what it is.
+    CurrentApproval,
+}
+
+/// One question that a list understands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Query parameter.
+    pub parameter: &'static str,
+    /// Member of the record.
+    pub member: &'static str,
+    /// Comparison.
+    pub operator: Operator,
+}
+
+impl Filter {
+    /// The member is called as the parameter and must be equal.
+    #[must_use]
+    pub const fn equals(name: &'static str) -> Self {
+        Self::new(name, name, Operator::Equals)
+    }
+
+    /// Any question.
+    #[must_use]
+    pub const fn new(parameter: &'static str, member: &'static str, operator: Operator) -> Self {
+        Self { parameter, member, operator }
+    }
 }
 
 /// Order of a list.
@@ -59,7 +138,16 @@ pub enum Direction {
 }
 
 const fn text(name: &'static str) -> Column {
-    Column { name, kind: ColumnType::Text, filter: false, facet: false }
+    Column {
+        name,
+        kind: ColumnType::Text,
+        place: Place::Table,
+        filter: false,
+        facet: false,
+        ask: false,
+        index: false,
+        not_null: false,
+    }
 }
 
 const fn filter(name: &'static str) -> Column {
@@ -72,6 +160,34 @@ const fn facet(name: &'static str) -> Column {
 
 const fn integer(name: &'static str) -> Column {
     Column { kind: ColumnType::Integer, ..text(name) }
+}
+
+const fn asked(column: Column) -> Column {
+    Column { ask: true, ..column }
+}
+
+const fn instant(name: &'static str) -> Column {
+    Column { kind: ColumnType::Instant, ..text(name) }
+}
+
+const fn counter(name: &'static str) -> Column {
+    Column { not_null: true, ..asked(integer(name)) }
+}
+
+const fn member(name: &'static str) -> Column {
+    Column { place: Place::Payload, ..asked(text(name)) }
+}
+
+const fn indexed(name: &'static str) -> Column {
+    Column { index: true, ..member(name) }
+}
+
+const fn list(name: &'static str) -> Column {
+    Column { kind: ColumnType::List, ..member(name) }
+}
+
+const fn flag(name: &'static str) -> Column {
+    Column { kind: ColumnType::Flag, ..member(name) }
 }
 
 /// Decisions. Contract 10, sections 5 and 8.
@@ -95,6 +211,7 @@ pub static DECISIONS: Kind = Kind {
         text("correlation_id"),
     ],
     order: Order { by: "timestamp", direction: Direction::Descending },
+    beside: false,
 };
 
 /// Sessions. Contract 10, sections 7 and 8.
@@ -116,6 +233,7 @@ pub static SESSIONS: Kind = Kind {
         integer("approval_required_count"),
     ],
     order: Order { by: "updated_at", direction: Direction::Descending },
+    beside: false,
 };
 
 /// Merged policies and components that decisions were made with, each once, by digest. Design, section 7.
@@ -125,6 +243,7 @@ pub static POLICY_ARCHIVE: Kind = Kind {
     collection: "policy_archive",
     table: "activity_policy_archive",
     columns: &[text("media_type"), text("archived_at")],
+    beside: true,
     order: Order { by: "archived_at", direction: Direction::Descending },
 };
 
@@ -136,6 +255,7 @@ pub static MCP_SERVERS: Kind = Kind {
     table: "registry_mcp_servers",
     columns: &[filter("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
     order: Order { by: "server_id", direction: Direction::Ascending },
+    beside: false,
 };
 
 /// Approvals. Contract 20, sections 1 and 3.
@@ -158,6 +278,7 @@ pub static APPROVALS: Kind = Kind {
         integer("break_glass"),
     ],
     order: Order { by: "requested_at", direction: Direction::Descending },
+    beside: false,
 };
 
 /// Publications of policy packs: begun before the files are written, finished after.
@@ -168,6 +289,7 @@ pub static PUBLICATIONS: Kind = Kind {
     table: "policy_publications",
     columns: &[filter("policy_id"), filter("approval_id"), text("state"), text("started_at")],
     order: Order { by: "started_at", direction: Direction::Descending },
+    beside: false,
 };
 
 /// API tokens of machines.
@@ -178,6 +300,7 @@ pub static API_TOKENS: Kind = Kind {
     table: "api_tokens",
     columns: &[filter("name"), filter("state"), text("created_at"), text("expires_at")],
     order: Order { by: "created_at", direction: Direction::Descending },
+    beside: false,
 };
 
 /// Repositories. Contract 20, sections 1 and 5.
@@ -196,6 +319,7 @@ pub static REPOSITORIES: Kind = Kind {
         text("updated_at"),
     ],
     order: Order { by: "repository", direction: Direction::Ascending },
+    beside: false,
 };
 
 /// Policy rollouts. Contract 20, sections 1 and 6.
@@ -213,4 +337,48 @@ pub static POLICY_ROLLOUTS: Kind = Kind {
         text("updated_at"),
     ],
     order: Order { by: "rollout_id", direction: Direction::Ascending },
+    beside: false,
+};
+
+/// What evidence there is. Contract 30, sections 1.1 and 1.5: the table is that of the existing product.
+pub static EVIDENCE_METADATA: Kind = Kind {
+    name: "evidence metadata",
+    id: "session_id",
+    collection: "items",
+    table: "evidence_metadata",
+    columns: &[
+        instant("created_at"),
+        asked(text("signer")),
+        counter("decision_count"),
+        counter("blocked_count"),
+        counter("approval_required_count"),
+        indexed("metadata_kind"),
+        indexed("rollout_id"),
+        indexed("approval_id"),
+        member("rollout_status"),
+        member("environment"),
+        member("target_ring"),
+        member("approval_state"),
+        member("promotion_execution_status"),
+        member("rollback_execution_status"),
+        member("channel"),
+        member("event_id"),
+        member("event_type"),
+        list("deployment_targets"),
+        list("providers"),
+        flag("delivery_success"),
+    ],
+    order: Order { by: "created_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// What the server itself wrote into [`EVIDENCE_METADATA`], and what it may do only once. Contract 30, section 1.2.
+pub static EVIDENCE_ORIGINS: Kind = Kind {
+    name: "origin of evidence metadata",
+    id: "subject",
+    collection: "origins",
+    table: "evidence_origins",
+    columns: &[text("record_id"), text("written_at")],
+    order: Order { by: "subject", direction: Direction::Ascending },
+    beside: true,
 };

@@ -14,6 +14,7 @@ mod id;
 mod inventory;
 mod kind;
 mod mcp_trust;
+mod metadata_kind;
 mod mode;
 mod names;
 mod record_schema;
@@ -39,10 +40,15 @@ pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
-    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, Kind, MCP_SERVERS, Order, POLICY_ARCHIVE,
-    POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
+    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind,
+    MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
+pub use metadata_kind::{
+    Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_EXPORTS, EVIDENCE, EXPORT_FILES,
+    Integrity, METADATA_KINDS, MetadataKind, Offered, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
+    ROLLOUT_FILES, ROLLOUTS,
+};
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
 pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};

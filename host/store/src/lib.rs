@@ -5,6 +5,7 @@
 //! All writes of a store go through one thread, which commits what has queued up in one go (see `writer`); reads run
 //! beside it. Processes that share a store, such as the server and the CLI, never lose each other's writes.
 
+mod criteria;
 mod error;
 mod files;
 mod json;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, mpsc};
 
-use cavra_model::{Kind, Object};
+use cavra_model::{Column, ColumnType, Kind, Object};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -27,9 +28,11 @@ use crate::overlay::check_kind;
 use crate::query::Condition;
 use crate::writer::{Backend, Message, Task};
 
+pub use criteria::{Criterion, Test};
 pub use error::StoreError;
 pub use log::{LogFile, MAX_LEAF};
 pub use query::{Page, Query, Walk};
+pub use sqlite::{Applied, apply_scripts};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
 const QUEUE: usize = 4096;
@@ -117,6 +120,8 @@ pub(crate) trait Reader: Send + Sync {
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError>;
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError>;
     fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError>;
+    fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError>;
+    fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError>;
     fn check(&self) -> Result<(), StoreError>;
     fn log_size(&self) -> Result<u64, StoreError>;
     fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError>;
@@ -268,6 +273,25 @@ impl RecordStore {
     /// [`StoreError::Corrupt`] if a leaf before the end is missing, or if the store cannot be read.
     pub async fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
         self.read(move |reader| reader.leaves(range)).await
+    }
+
+    /// The records with these keys, as far as there are any, in the order of the keys.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn get_many(&self, kind: &'static Kind, ids: Vec<String>) -> Result<Vec<Object>, StoreError> {
+        check_kind(self.inner.kinds, kind)?;
+        self.read(move |reader| reader.get_many(kind, &ids)).await
+    }
+
+    /// The distinct texts, not empty ones, that a member which lists can be asked for has in all records.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for another member, or if the store cannot be read.
+    pub async fn values(&self, kind: &'static Kind, member: &'static str) -> Result<Vec<String>, StoreError> {
+        check_kind(self.inner.kinds, kind)?;
+        let column = criteria::asked_column(kind, member, ColumnType::Text)?;
+        self.read(move |reader| reader.values(kind, column)).await
     }
 
     /// Reads the whole store for damage; takes time in proportion to its size.

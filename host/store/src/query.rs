@@ -4,10 +4,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use cavra_model::{Column, ColumnType, Direction, Kind, Object};
+use cavra_model::{Column, ColumnType, Direction, Kind, Object, Place, Timestamp};
 use serde_json::Value;
 
 use crate::StoreError;
+use crate::criteria::{Asked, Criterion};
 
 /// A list request. The caller has clamped `limit` and `offset` and dropped filters that do not constrain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Query {
     pub filters: Vec<(&'static str, String)>,
     /// A column that must have one of several values, on top of `filters`. Meant for few values.
     pub any_of: Option<(&'static str, Vec<String>)>,
+    /// Further questions; all must hold.
+    pub criteria: Vec<Criterion>,
     /// Most records on the page.
     pub limit: u64,
     /// Records skipped before the page.
@@ -79,10 +82,12 @@ pub struct Page {
 /// than its text column counts as its JSON.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Cell {
-    /// Of an [`ColumnType::Integer`] column.
+    /// Of an [`ColumnType::Integer`] column; of a [`ColumnType::Flag`] column 1, 0, or -1 for what is neither.
     Integer(i64),
-    /// Of a [`ColumnType::Text`] column.
+    /// Of a [`ColumnType::Text`] or [`ColumnType::Instant`] column.
     Text(String),
+    /// Of a [`ColumnType::List`] column: its texts.
+    List(Vec<String>),
 }
 
 impl Cell {
@@ -92,14 +97,28 @@ impl Cell {
         match column.kind {
             ColumnType::Integer => Self::Integer(match value {
                 Some(Value::Bool(flag)) => i64::from(*flag),
+                Some(value) if value.is_u64() => value.as_i64().unwrap_or(i64::MAX),
                 Some(value) => value.as_i64().unwrap_or(0),
                 None => 0,
             }),
             ColumnType::Text => Self::Text(match value {
                 None | Some(Value::Null) => String::new(),
                 Some(Value::String(text)) => text.clone(),
+                // What a database has in its payload only is compared there, as text or not at all.
+                Some(_) if column.place == Place::Payload => String::new(),
                 Some(other) => other.to_string(),
             }),
+            ColumnType::Instant => Self::Text(value.and_then(Value::as_str).map(instant).unwrap_or_default()),
+            ColumnType::Flag => Self::Integer(value.and_then(Value::as_bool).map_or(-1, i64::from)),
+            ColumnType::List => Self::List(
+                value
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(Into::into)
+                    .collect(),
+            ),
         }
     }
 
@@ -108,8 +127,15 @@ impl Cell {
         match column.kind {
             ColumnType::Integer => text.parse().ok().map(Self::Integer),
             ColumnType::Text => Some(Self::Text(text.to_owned())),
+            ColumnType::Instant | ColumnType::Flag | ColumnType::List => None,
         }
     }
+}
+
+/// A time in the one form whose order is that of time; empty for what is no time. One without an offset is UTC.
+pub(crate) fn instant(text: &str) -> String {
+    let parsed = text.parse::<Timestamp>().or_else(|()| format!("{text}Z").parse());
+    parsed.map_or_else(|()| String::new(), |time| time.to_string())
 }
 
 impl fmt::Display for Cell {
@@ -117,6 +143,7 @@ impl fmt::Display for Cell {
         match self {
             Self::Integer(number) => number.fmt(f),
             Self::Text(text) => f.write_str(text),
+            Self::List(texts) => f.write_str(&texts.join(",")),
         }
     }
 }
@@ -166,7 +193,7 @@ pub(crate) fn group_column(kind: &'static Kind, name: &str) -> Result<&'static C
 fn text_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
     kind.columns
         .iter()
-        .find(|column| column.name == name && column.kind == ColumnType::Text)
+        .find(|column| column.name == name && matches!(column.kind, ColumnType::Text | ColumnType::Instant))
         .ok_or_else(|| StoreError::Refused(format!("{} have no text column `{name}`", kind.collection)))
 }
 
@@ -180,6 +207,8 @@ pub(crate) struct Conditions {
     pub(crate) all: Vec<Condition>,
     /// If there, one of them must hold too; distinct values of one column.
     pub(crate) any: Option<Vec<Condition>>,
+    /// Each must hold too.
+    pub(crate) asked: Vec<Asked>,
 }
 
 impl Conditions {
@@ -206,13 +235,16 @@ impl Conditions {
                 Some(cells.into_iter().map(|cell| (column, cell)).collect())
             }
         };
-        Ok(Some(Self { all, any }))
+        let asked = query.criteria.iter().map(|criterion| Asked::resolve(kind, criterion)).collect::<Result<_, _>>()?;
+        Ok(Some(Self { all, any, asked }))
     }
 
-    /// Whether a record with these values matches.
-    pub(crate) fn hold(&self, value: impl Fn(&'static Column, &Cell) -> bool) -> bool {
-        let holds = |(column, cell): &Condition| value(column, cell);
-        self.all.iter().all(holds) && self.any.as_ref().is_none_or(|any| any.iter().any(holds))
+    /// Whether a record with this key and these values matches.
+    pub(crate) fn hold<'a>(&self, id: &str, cell: impl Fn(&'static Column) -> &'a Cell) -> bool {
+        let holds = |(column, value): &Condition| cell(column) == value;
+        self.all.iter().all(holds)
+            && self.any.as_ref().is_none_or(|any| any.iter().any(holds))
+            && self.asked.iter().all(|asked| asked.holds(id, &cell))
     }
 }
 

@@ -76,7 +76,7 @@ async fn ids(store: &RecordStore, kind: &'static Kind, query: Query) -> (Vec<Str
 
 fn query(filters: &[(&'static str, &str)], limit: u64, offset: u64) -> Query {
     let filters = filters.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Query { filters, limit, offset, any_of: None }
+    Query { filters, limit, offset, ..Query::default() }
 }
 
 #[tokio::test]

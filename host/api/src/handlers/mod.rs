@@ -10,10 +10,13 @@ use crate::extract::{Body, Id, Paging};
 use crate::problem::Problem;
 
 pub mod approvals;
+pub mod artifacts;
 pub mod authoring;
 pub mod console;
+pub mod evidence;
 pub mod inventory;
 pub mod log;
+pub mod sandbox;
 
 /// What handlers answer.
 pub type Answer = Result<Json<Value>, Problem>;

@@ -55,6 +55,91 @@ pub enum EvidenceCommand {
     Log(LogCommand),
     /// Check a proof offline: that a leaf is in a log which one of the keys has signed.
     VerifyProof(VerifyProofArgs),
+    /// Record a bundle in a metadata store and print the record.
+    Index(IndexArgs),
+    /// Search a metadata store.
+    Search(Box<SearchArgs>),
+    /// Bring a metadata database up to date.
+    Migrate {
+        /// Database.
+        #[arg(long, default_value = ".cavra/evidence/metadata.db", value_name = "FILE")]
+        sqlite: PathBuf,
+        /// Directory of `*.sql` files, applied in the order of their names, once each; default is migrations/sqlite if
+        /// there is one, else what is built in.
+        #[arg(long, value_name = "DIR")]
+        migrations_dir: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Args)]
+pub struct IndexArgs {
+    /// Bundle.
+    pub bundle: PathBuf,
+    /// JSON store.
+    #[arg(long, default_value = ".cavra/evidence/metadata.json", value_name = "FILE")]
+    pub store: PathBuf,
+    /// SQLite store; wins over --store.
+    #[arg(long, value_name = "FILE")]
+    pub sqlite: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// One option per question that a list of evidence metadata understands.
+#[derive(Args)]
+pub struct SearchArgs {
+    /// SQLite store.
+    #[arg(long, default_value = ".cavra/evidence/metadata.db", value_name = "FILE")]
+    pub sqlite: PathBuf,
+    /// Part of the id; letters count as they are.
+    #[arg(long, value_name = "TEXT")]
+    pub session_id: Option<String>,
+    /// Who signed.
+    #[arg(long, value_name = "NAME")]
+    pub signer: Option<String>,
+    /// At least so many blocked actions.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub min_blocked: Option<i64>,
+    /// Only with actions that need approval.
+    #[arg(long, overrides_with = "no_has_approvals")]
+    pub has_approvals: bool,
+    /// Only without actions that need approval.
+    #[arg(long, overrides_with = "has_approvals")]
+    pub no_has_approvals: bool,
+    /// What it is evidence of.
+    #[arg(long, value_name = "KIND")]
+    pub metadata_kind: Option<String>,
+    /// Status of the rollout.
+    #[arg(long, value_name = "STATUS")]
+    pub rollout_status: Option<String>,
+    /// Environment.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// One of the deployment targets.
+    #[arg(long, value_name = "ID")]
+    pub deployment_target: Option<String>,
+    /// Ring.
+    #[arg(long, value_name = "NAME")]
+    pub target_ring: Option<String>,
+    /// State of the approval, as it was written.
+    #[arg(long, value_name = "STATE")]
+    pub approval_state: Option<String>,
+    /// Status of the promotion.
+    #[arg(long, value_name = "STATUS")]
+    pub promotion_execution_status: Option<String>,
+    /// Status of the rollback.
+    #[arg(long, value_name = "STATUS")]
+    pub rollback_execution_status: Option<String>,
+    /// Page size, clamped to 1..500.
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true)]
+    pub limit: i64,
+    /// Start, clamped to at least 0.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub offset: i64,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Args)]

@@ -9,6 +9,7 @@ mod intake;
 mod messages;
 mod publications;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -237,6 +238,25 @@ impl Approvals {
             self.settle(&PENDING, vec![id.to_owned()]).await?;
         }
         Ok(record)
+    }
+
+    /// The states at this moment of those of `ids` that exist.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn states(&self, ids: Vec<String>) -> Result<BTreeMap<String, String>, CoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let now = Timestamp::now();
+        let text = |record: &Object, member: &str| record.get(member).and_then(Value::as_str).map(ToOwned::to_owned);
+        let found = self.store.get_many(&APPROVALS, ids).await?;
+        let states = found.into_iter().filter_map(|mut record| {
+            // Whoever looks at the approval itself writes that down.
+            expire_if_lapsed(&mut record, now);
+            Some((text(&record, APPROVALS.id)?, text(&record, "state")?))
+        });
+        Ok(states.collect())
     }
 
     /// One page of approvals, as they stand at this moment.

@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     kind: &'static Kind,
     id: String,
     order: Cell,
-    /// Values of the filter columns, in the order the kind declares them.
+    /// Values of the columns that lists can be filtered by or asked for, in the order the kind declares them.
     cells: Box<[Cell]>,
     /// The record as it stands in the file.
     text: Box<str>,
@@ -53,7 +53,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn new(kind: &'static Kind, record: &Object, text: Box<str>) -> Result<Self, StoreError> {
-        let cells = filters(kind).map(|column| Cell::of(column, record)).collect();
+        let cells = kept(kind).map(|column| Cell::of(column, record)).collect();
         Ok(Self { kind, id: id_of(kind, record)?.to_owned(), order: order_cell(kind, record), cells, text })
     }
 
@@ -62,13 +62,18 @@ impl Entry {
         serde_json::from_str(&self.text).map_err(|error| StoreError::unreadable(path, &error))
     }
 
-    /// The value of a filter column or of the column that orders lists.
+    /// Its key.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The value of a column that lists can be filtered by or asked for, or of the column that orders lists.
     pub(super) fn cell(&self, column: &'static Column) -> &Cell {
         const EMPTY: &Cell = &Cell::Text(String::new());
         if column.name == self.kind.order.by {
             return &self.order;
         }
-        let position = filters(self.kind).position(|filter| filter.name == column.name);
+        let position = kept(self.kind).position(|kept| kept.name == column.name);
         position.and_then(|position| self.cells.get(position)).unwrap_or(EMPTY)
     }
 
@@ -83,8 +88,8 @@ impl Entry {
     }
 }
 
-fn filters(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
-    kind.columns.iter().filter(|column| column.filter)
+fn kept(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
+    kind.columns.iter().filter(|column| column.filter || column.ask)
 }
 
 /// The entries that come from `changes`.
@@ -157,7 +162,7 @@ impl Document {
     /// newline.
     pub(super) fn render(&self, kinds: &[&'static Kind], changes: &[Entry], leaves: &[String]) -> String {
         let mut members: BTreeMap<&str, Option<&Kind>> =
-            kinds.iter().map(|kind| (kind.collection, Some(*kind))).collect();
+            kinds.iter().filter(|kind| self.shows(kind, changes)).map(|kind| (kind.collection, Some(*kind))).collect();
         members.extend(self.rest.keys().map(|name| (name.as_str(), None)));
         if !(self.leaves.is_empty() && leaves.is_empty()) {
             members.insert(LOG, None);
@@ -186,6 +191,13 @@ impl Document {
             out.push_str(&Value::from(leaf).to_string());
         }
         out.push_str("\n  ]");
+    }
+
+    /// Whether the file mentions the kind.
+    fn shows(&self, kind: &Kind, changes: &[Entry]) -> bool {
+        !kind.beside
+            || self.entries(kind).next().is_some()
+            || changes.iter().any(|entry| entry.kind.table == kind.table)
     }
 
     fn render_collection(&self, kind: &Kind, changes: &[Entry], out: &mut String) {

@@ -80,7 +80,7 @@ impl Reader for JsonReader {
         let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
         let document = self.shared.current()?;
         let mut matches: Vec<_> =
-            document.entries(kind).filter(|entry| conditions.hold(|column, cell| entry.has(column, cell))).collect();
+            document.entries(kind).filter(|entry| conditions.hold(entry.id(), |column| entry.cell(column))).collect();
         matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
         let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let page = matches.iter().skip(bound(query.offset)).take(bound(query.limit));
@@ -115,6 +115,21 @@ impl Reader for JsonReader {
         };
         let _ = records.into_iter().filter(|record| path.bounds(record)).all(visit);
         Ok(())
+    }
+
+    fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError> {
+        let document = self.shared.current()?;
+        let entries = ids.iter().filter_map(|id| document.get(kind, id));
+        entries.map(|entry| entry.object(&self.shared.path)).collect()
+    }
+
+    fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError> {
+        let document = self.shared.current()?;
+        let texts = document.entries(kind).filter_map(|entry| match entry.cell(column) {
+            Cell::Text(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        });
+        Ok(texts.collect::<std::collections::BTreeSet<_>>().into_iter().collect())
     }
 
     fn check(&self) -> Result<(), StoreError> {

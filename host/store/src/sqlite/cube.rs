@@ -55,8 +55,10 @@ impl Cube {
     /// The values of a row as they are counted.
     fn values(&self, row: &str) -> String {
         let value = |column: &&Column| match column.kind {
-            ColumnType::Text => format!("coalesce({row}.{}, '')", quote(column.name)),
-            ColumnType::Integer => format!("coalesce({row}.{}, 0)", quote(column.name)),
+            ColumnType::Text | ColumnType::Instant | ColumnType::List => {
+                format!("coalesce({row}.{}, '')", quote(column.name))
+            }
+            ColumnType::Integer | ColumnType::Flag => format!("coalesce({row}.{}, 0)", quote(column.name)),
         };
         self.columns.iter().map(value).collect::<Vec<_>>().join(", ")
     }
@@ -187,7 +189,12 @@ pub(super) fn tally(
 
 /// The conditions as SQL with parameters in their order, or nothing.
 pub(super) fn wheres(conditions: &[Condition]) -> String {
-    let all: Vec<_> = conditions.iter().map(|(column, _)| format!("{} = ?", quote(column.name))).collect();
+    join(conditions.iter().map(|(column, _)| format!("{} = ?", quote(column.name))))
+}
+
+/// A `WHERE` of which every part must hold, or nothing.
+pub(super) fn join(parts: impl Iterator<Item = String>) -> String {
+    let all: Vec<_> = parts.collect();
     if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) }
 }
 

@@ -1,10 +1,12 @@
 //! The SQLite backend: the single-node engine. Write-ahead log, `synchronous=FULL`, one writing connection, a few
 //! reading ones, and a thread that checkpoints beside the writer so that commits do not wait for it.
 
+mod asked;
 mod checkpoint;
 mod cube;
 mod read;
 mod schema;
+mod scripts;
 mod write;
 
 use std::fs::{self, OpenOptions};
@@ -20,6 +22,7 @@ use crate::StoreError;
 use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
 
 pub(crate) use read::SqliteReader;
+pub use scripts::{Applied, apply_scripts};
 pub(crate) use write::SqliteWriter;
 
 /// How long a connection waits for another process's transaction.

@@ -8,12 +8,14 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
 use serde_json::Value;
 
+use crate::criteria::{Asked, Target, Test};
 use crate::log::missing;
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
 use crate::{Reader, StoreError, Visitor};
 
 use super::Database;
-use super::cube::{count, wheres};
+use super::asked;
+use super::cube::{count, join};
 use super::schema::{LOG, index_name, order, quote};
 
 impl ToSql for Cell {
@@ -21,6 +23,8 @@ impl ToSql for Cell {
         Ok(match self {
             Self::Integer(number) => ToSqlOutput::from(*number),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            // For `json_each`.
+            Self::List(texts) => ToSqlOutput::from(Value::from(texts.as_slice()).to_string()),
         })
     }
 }
@@ -102,6 +106,14 @@ impl Reader for SqliteReader {
         self.with(|connection| walk(connection, kind, path, visit))
     }
 
+    fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError> {
+        self.with(|connection| ids.iter().filter_map(|id| get(connection, kind, id).transpose()).collect())
+    }
+
+    fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError> {
+        self.with(|connection| Ok(values(connection, kind, column)?))
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         let connection = self.database.reader()?;
         self.database.quick_check(&connection)
@@ -173,6 +185,15 @@ pub(super) fn exists(connection: &Connection, kind: &Kind, id: &str) -> rusqlite
     Ok(connection.prepare_cached(&sql)?.query_row([id], |_| Ok(())).optional()?.is_some())
 }
 
+/// The distinct texts of a column that are not empty.
+fn values(connection: &Connection, kind: &Kind, column: &Column) -> rusqlite::Result<Vec<String>> {
+    let value = asked::value(column);
+    let sql = format!("SELECT DISTINCT {value} FROM {} WHERE ({value}) > ''", quote(kind.table));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
 fn record(payload: ValueRef<'_>) -> Result<Object, ReadError> {
     let bytes = payload.as_bytes().map_err(|error| ReadError::Database(error.into()))?;
     Ok(serde_json::from_slice(bytes)?)
@@ -184,15 +205,18 @@ fn list(
     conditions: &Conditions,
     query: &Query,
 ) -> Result<Page, ReadError> {
+    let asked = asked::wheres(kind, &conditions.asked);
     let Some(any) = &conditions.any else {
-        return page(connection, kind, &conditions.all, query.limit, query.offset);
+        let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
+        return page(connection, &search, query.limit, query.offset);
     };
     // One page per value, each from its own index range, long enough for what they can contribute.
     let mut merged = Page::default();
     for condition in any {
         let mut all = conditions.all.clone();
         all.push(condition.clone());
-        let part = page(connection, kind, &all, query.limit.saturating_add(query.offset), 0)?;
+        let search = Search { kind, all: &all, index: None, asked: &asked };
+        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0)?;
         merged.items.extend(part.items);
         merged.total = merged.total.saturating_add(part.total);
     }
@@ -226,19 +250,44 @@ impl PartialOrd for Ordered {
     }
 }
 
+/// What a page is made of.
+struct Search<'a> {
+    kind: &'static Kind,
+    all: &'a [Condition],
+    /// A column asked for equality that has an index; used if there are no conditions.
+    index: Option<&'static Column>,
+    /// Further parts of the `WHERE`.
+    asked: &'a [(String, Vec<Cell>)],
+}
+
+impl Search<'_> {
+    fn wheres(&self) -> String {
+        let conditions = self.all.iter().map(|(column, _)| format!("{} = ?", quote(column.name)));
+        join(conditions.chain(self.asked.iter().map(|(sql, _)| sql.clone())))
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &Cell> {
+        self.all.iter().map(|(_, cell)| cell).chain(self.asked.iter().flat_map(|(_, cells)| cells))
+    }
+}
+
+/// The first column asked for equality that has an index.
+fn indexed(asked: &[Asked]) -> Option<&'static Column> {
+    asked.iter().find_map(|asked| match (asked.target, &asked.test) {
+        (Target::Column(column), Test::Equals(_)) if column.index => Some(column),
+        _ => None,
+    })
+}
+
 /// One page: `total` from the counts, the records by walking the index of the most selective filter, which has the
 /// kind's order, until the page is full.
-fn page(
-    connection: &Connection,
-    kind: &'static Kind,
-    all: &[Condition],
-    limit: u64,
-    offset: u64,
-) -> Result<Page, ReadError> {
-    let index = most_selective(connection, kind, all)?;
-    let total = match count(connection, kind, all)? {
+fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -> Result<Page, ReadError> {
+    let kind = search.kind;
+    let index = most_selective(connection, kind, search.all)?.or(search.index);
+    let counted = if search.asked.is_empty() { count(connection, kind, search.all)? } else { None };
+    let total = match counted {
         Some(total) => total,
-        None => count_rows(connection, kind, index, all)?,
+        None => count_rows(connection, search, index)?,
     };
     if offset >= total || limit == 0 {
         return Ok(Page { items: Vec::new(), total });
@@ -247,13 +296,13 @@ fn page(
         "SELECT payload FROM {}{}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
         quote(kind.table),
         by_index(kind, index),
-        wheres(all),
+        search.wheres(),
         order(kind),
         limit = i64::try_from(limit).unwrap_or(i64::MAX),
         offset = i64::try_from(offset).unwrap_or(i64::MAX),
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(all.iter().map(|(_, cell)| cell)))?;
+    let mut rows = statement.query(params_from_iter(search.parameters()))?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
         items.push(record(row.get_ref(0)?)?);
@@ -278,15 +327,11 @@ fn most_selective(
     Ok(Some(best.1))
 }
 
-/// Counts by walking an index, for combinations of filters that no table counts.
-fn count_rows(
-    connection: &Connection,
-    kind: &'static Kind,
-    index: Option<&'static Column>,
-    all: &[Condition],
-) -> Result<u64, ReadError> {
-    let sql = format!("SELECT count(*) FROM {}{}{}", quote(kind.table), by_index(kind, index), wheres(all));
-    let cells = params_from_iter(all.iter().map(|(_, cell)| cell));
+/// Counts by walking an index, for what no table counts.
+fn count_rows(connection: &Connection, search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
+    let table = quote(search.kind.table);
+    let sql = format!("SELECT count(*) FROM {table}{}{}", by_index(search.kind, index), search.wheres());
+    let cells = params_from_iter(search.parameters());
     let total: i64 = connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
     Ok(u64::try_from(total).unwrap_or(0))
 }

@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 
-use cavra_model::{Column, ColumnType, Direction, Kind};
+use cavra_model::{Column, ColumnType, Direction, Kind, Place};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Database;
+use super::asked::value;
 use super::cube::{cubes, keepers};
 use crate::StoreError;
+use crate::query::instant;
 
 /// The table of the log's leaves. Its key is the leaf's index and the place in the table, so appending is cheap.
 pub(super) const LOG: &str = "evidence_log";
@@ -27,8 +29,8 @@ pub(super) fn quote(name: &str) -> String {
 /// A column's type as SQL.
 pub(super) const fn cell_sql(kind: ColumnType) -> &'static str {
     match kind {
-        ColumnType::Text => "TEXT",
-        ColumnType::Integer => "INTEGER",
+        ColumnType::Text | ColumnType::Instant | ColumnType::List => "TEXT",
+        ColumnType::Integer | ColumnType::Flag => "INTEGER",
     }
 }
 
@@ -59,11 +61,11 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
     let table = quote(kind.table);
     let index = |column: Option<&Column>| {
         let name = index_name(kind, column);
-        let first = column.map_or_else(String::new, |column| format!("{}, ", quote(column.name)));
+        let first = column.map_or_else(String::new, |column| format!("{}, ", value(column)));
         let sql = format!("CREATE INDEX {} ON {table} ({first}{})", quote(&name), order(kind));
         Object { name, sql, then: None }
     };
-    let filters = kind.columns.iter().filter(|column| column.filter).map(Some);
+    let filters = kind.columns.iter().filter(|column| column.filter || column.index).map(Some);
     // The key's own index serves lists ordered by the key.
     let all = (kind.order.by != kind.id).then_some(None);
     let mut objects: Vec<_> = filters.chain(all).map(index).collect();
@@ -92,6 +94,7 @@ pub(super) fn prepare(
             if let Err(reason) = create(&transaction, kind)? {
                 return Ok(Err(reason));
             }
+            unify_instants(&transaction, kind)?;
         }
         if !existing(&transaction)?.contains_key(LOG) {
             transaction.execute_batch(&log_sql())?;
@@ -139,6 +142,11 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
         if objects(kind).iter().any(|object| existing.get(&object.name) != Some(&object.sql)) {
             return Ok(Ok(false));
         }
+        for column in instants(kind) {
+            if !foreign_instants(connection, kind, column, 1)?.is_empty() {
+                return Ok(Ok(false));
+            }
+        }
     }
     Ok(Ok(existing.contains_key(LOG)))
 }
@@ -154,14 +162,17 @@ fn missing_columns(
     if let Some(lost) = [kind.id, "payload"].into_iter().find(|name| !has(name)) {
         return Ok(Err(format!("table {} has no column {lost}", kind.table)));
     }
-    Ok(Ok(kind.columns.iter().filter(|column| !has(column.name)).collect()))
+    Ok(Ok(kind.columns.iter().filter(|column| column.place == Place::Table && !has(column.name)).collect()))
 }
 
 /// Creates or completes what belongs to one kind.
 fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
     let table = quote(kind.table);
-    let columns: String =
-        kind.columns.iter().map(|column| format!("{} {}, ", quote(column.name), cell_sql(column.kind))).collect();
+    let null = |column: &Column| if column.not_null { " NOT NULL" } else { "" };
+    let columns: String = kind
+        .table_columns()
+        .map(|column| format!("{} {}{}, ", quote(column.name), cell_sql(column.kind), null(column)))
+        .collect();
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {table} ({} TEXT PRIMARY KEY, {columns}payload TEXT NOT NULL)",
         quote(kind.id)
@@ -171,7 +182,7 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
         Err(reason) => return Ok(Err(reason)),
     };
     for column in missing {
-        let (name, empty) = (quote(column.name), if column.kind == ColumnType::Text { "''" } else { "0" });
+        let (name, empty) = (quote(column.name), if cell_sql(column.kind) == "TEXT" { "''" } else { "0" });
         connection.execute_batch(&format!(
             "ALTER TABLE {table} ADD COLUMN {name} {}; \
              UPDATE {table} SET {name} = coalesce(payload ->> '$.{name}', {empty})",
@@ -195,6 +206,38 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
         }
     }
     Ok(Ok(()))
+}
+
+fn instants(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
+    kind.columns.iter().filter(|column| column.kind == ColumnType::Instant && column.place == Place::Table)
+}
+
+/// Keys and values of times that another product wrote in another form than ours, at most `limit`.
+fn foreign_instants(
+    connection: &Connection,
+    kind: &Kind,
+    column: &Column,
+    limit: u32,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    let (table, id, name) = (quote(kind.table), quote(kind.id), quote(column.name));
+    let mut statement = connection.prepare(&format!(
+        "SELECT {id}, coalesce({name}, '') FROM {table} WHERE {name} IS NULL OR \
+         ({name} <> '' AND {name} NOT GLOB '????-??-??T??:??:??.??????+00:00') LIMIT {limit}"
+    ))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Gives times the form whose order is that of time.
+fn unify_instants(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+    for column in instants(kind) {
+        let (table, id, name) = (quote(kind.table), quote(kind.id), quote(column.name));
+        let mut update = connection.prepare(&format!("UPDATE {table} SET {name} = ?2 WHERE {id} = ?1"))?;
+        for (key, text) in foreign_instants(connection, kind, column, u32::MAX)? {
+            update.execute((key, instant(&text)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Drops an object of ours that is out of date.

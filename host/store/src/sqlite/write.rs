@@ -36,7 +36,7 @@ struct Statements {
 
 impl Statements {
     fn new(kind: &Kind) -> Self {
-        let names: Vec<_> = kind.columns.iter().map(|column| quote(column.name)).collect();
+        let names: Vec<_> = kind.table_columns().map(|column| quote(column.name)).collect();
         let (table, id, columns) = (quote(kind.table), quote(kind.id), names.join(", "));
         let places: Vec<_> = (1..=names.len() + 2).map(|place| format!("?{place}")).collect();
         let sets: String = names.iter().zip(2..).map(|(name, place)| format!("{name} = ?{place}, ")).collect();
@@ -68,7 +68,7 @@ impl SqliteWriter {
             let payload = serde_json::to_string(&pending.record)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             let key = std::iter::once(Cell::Text((*id).to_owned()));
-            let cells = pending.kind.columns.iter().map(|column| Cell::of(column, &pending.record));
+            let cells = pending.kind.table_columns().map(|column| Cell::of(column, &pending.record));
             let cells: Vec<Cell> = key.chain(cells).chain(std::iter::once(Cell::Text(payload))).collect();
             let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
             if pending.absent || execute(&statements.update)? == 0 {

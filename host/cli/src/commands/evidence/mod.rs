@@ -5,6 +5,7 @@ mod bundle;
 mod documents;
 mod keys;
 mod log;
+mod metadata;
 mod trust;
 mod verify;
 
@@ -40,6 +41,11 @@ pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
         EvidenceCommand::Report(args) => documents::report(&args),
         EvidenceCommand::Log(command) => log::run(command),
         EvidenceCommand::VerifyProof(args) => log::verify_proof(&args),
+        EvidenceCommand::Index(args) => metadata::index(&args),
+        EvidenceCommand::Search(args) => metadata::search(&args),
+        EvidenceCommand::Migrate { sqlite, migrations_dir, .. } => {
+            metadata::migrate(&sqlite, migrations_dir.as_deref())
+        }
     }
 }
 

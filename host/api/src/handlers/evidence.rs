@@ -1,0 +1,43 @@
+//! Handlers of evidence metadata. Contract 30, sections 1, 9 and 11.
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::{MethodRouter, get};
+use cavra_core::App;
+use cavra_model::MetadataKind;
+use serde_json::{Value, json};
+
+use super::{Answer, answer};
+use crate::credentials::{Credentials, Need};
+use crate::extract::{Body, Id, Paging};
+
+/// `POST /evidence`.
+pub async fn post(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
+    credentials.caller(&app, &body, Need::Optional).await?;
+    answer(app.evidence.post(body).await)
+}
+
+/// The list of a kind.
+pub fn list(kind: &'static MetadataKind) -> MethodRouter<App> {
+    get(move |State(app): State<App>, Paging(page): Paging| async move {
+        let found = app.evidence.list(kind, &page).await?;
+        let mut answer = json!({
+            "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset(),
+        });
+        if let (Some(schema), Value::Object(answer)) = (kind.list_schema, &mut answer) {
+            answer.insert("schema_version".to_owned(), json!(schema));
+            answer.insert("product".to_owned(), json!("CAVRA"));
+        }
+        Ok::<_, crate::problem::Problem>(Json(answer))
+    })
+}
+
+/// One record of a kind.
+pub fn one(kind: &'static MetadataKind) -> MethodRouter<App> {
+    get(move |State(app): State<App>, Id(id): Id| async move { answer(app.evidence.get(kind, &id).await) })
+}
+
+/// `GET /release-connector-deliveries/dashboard`.
+pub async fn delivery_dashboard(State(app): State<App>) -> Answer {
+    Ok(Json(app.evidence.delivery_dashboard().await?))
+}

@@ -1,0 +1,87 @@
+//! Rows of evidence. Contract 30.
+
+use axum::routing::{get, post};
+use cavra_core::ArtifactRoute;
+use cavra_model::{
+    CHANNEL_PROMOTIONS, EVIDENCE, MetadataKind, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
+};
+
+use crate::EVIDENCE_BODY_LIMIT;
+use crate::endpoint::{Endpoint, named};
+use crate::handlers::{artifacts, evidence};
+use crate::openapi::page_of;
+
+/// Files of evidence of every kind.
+static FILES: ArtifactRoute = ArtifactRoute { kind: &EVIDENCE, prefix: "/evidence" };
+
+/// The rows.
+pub(super) fn rows() -> Vec<Endpoint> {
+    let list = |path, operation, kind: &'static MetadataKind| {
+        Endpoint::get(path, operation, evidence::list(kind))
+            .answers(page_of("EvidenceMetadata"))
+            .asked_for(kind)
+            .paged()
+            .refuses(&[422, 503])
+    };
+    let one = |path, operation, kind: &'static MetadataKind| {
+        Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 503])
+    };
+    vec![
+        list("/evidence", "list_evidence", &EVIDENCE)
+            .about("evidence", "Evidence metadata, newest first.")
+            .console("evidence"),
+        Endpoint::post("/evidence", "post_evidence", post(evidence::post))
+            .body_limit(EVIDENCE_BODY_LIMIT)
+            .about("evidence", "Stores a record of evidence metadata, in place of the one with its id.")
+            .takes("EvidenceMetadata")
+            .answers(named("EvidenceMetadata"))
+            .refuses(&[400, 401, 409, 413, 422, 503]),
+        one("/evidence/{session_id}", "get_evidence", &EVIDENCE)
+            .about("evidence", "One record of evidence metadata.")
+            .console("evidence_item"),
+        Endpoint::get("/evidence/{session_id}/artifacts", "list_evidence_artifacts", artifacts::listing(&FILES))
+            .about("evidence", "The files behind a record, and whether they are intact.")
+            .console("evidence_artifacts")
+            .refuses(&[400, 404, 503]),
+        Endpoint::get(
+            "/evidence/{session_id}/artifacts/{artifact_name}",
+            "get_evidence_artifact",
+            artifacts::one(&FILES),
+        )
+        .about("evidence", "One file; ranges are served.")
+        .console("evidence_artifact")
+        .answers_with("application/octet-stream")
+        .refuses(&[400, 404, 416, 503]),
+        Endpoint::get("/evidence/{session_id}/artifact-bundle", "get_evidence_bundle", artifacts::bundle(&FILES))
+            .about("evidence", "All files as one ZIP.")
+            .console("evidence_artifact_bundle")
+            .answers_with("application/zip")
+            .refuses(&[400, 404, 416, 503]),
+        list("/promotion-executions", "list_promotion_executions", &PROMOTION_EXECUTIONS)
+            .about("promotions", "Promotions of rollouts that were carried out, newest first.")
+            .console("promotion_executions"),
+        one("/promotion-executions/{execution_id}", "get_promotion_execution", &PROMOTION_EXECUTIONS)
+            .about("promotions", "One promotion that was carried out.")
+            .console("promotion_execution"),
+        one("/rollback-executions/{rollback_id}", "get_rollback_execution", &ROLLBACK_EXECUTIONS)
+            .about("promotions", "One rollback that was carried out.")
+            .console("rollback_execution"),
+        list("/release-channel-promotions", "list_release_channel_promotions", &CHANNEL_PROMOTIONS)
+            .about("promotions", "Requests to promote release channels, newest first.")
+            .console("release_channel_promotions"),
+        one("/release-channel-promotions/{request_id}", "get_release_channel_promotion", &CHANNEL_PROMOTIONS)
+            .about("promotions", "One request to promote a release channel.")
+            .console("release_channel_promotion"),
+        list("/release-connector-deliveries", "list_release_connector_deliveries", &RELEASE_DELIVERIES)
+            .about("promotions", "Deliveries of release events, newest first.")
+            .console("release_connector_deliveries"),
+        Endpoint::get(
+            "/release-connector-deliveries/dashboard",
+            "release_connector_delivery_dashboard",
+            get(evidence::delivery_dashboard),
+        )
+        .about("promotions", "Deliveries of release events in numbers.")
+        .console("release_connector_delivery_dashboard")
+        .refuses(&[422, 503]),
+    ]
+}

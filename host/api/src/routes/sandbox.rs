@@ -1,0 +1,64 @@
+//! Rows of the sandbox. Contract 10, section 9.
+
+use axum::routing::{get, post};
+use cavra_core::RunDocument;
+
+use crate::endpoint::{Endpoint, named};
+use crate::handlers::sandbox;
+use crate::openapi::array_of;
+
+/// The rows.
+pub(super) fn rows() -> Vec<Endpoint> {
+    let document = |path, operation, which, summary| {
+        Endpoint::get(path, operation, sandbox::document(which))
+            .about("sandbox", summary)
+            .answers_with("text/markdown")
+            .refuses(&[404, 503])
+    };
+    vec![
+        Endpoint::get("/api/sandbox/scenarios", "sandbox_scenarios", get(sandbox::scenarios))
+            .about("sandbox", "Scenarios that can be played.")
+            .console("sandbox_scenarios")
+            .answers(array_of("Object")),
+        Endpoint::post("/api/sandbox/run", "sandbox_run", post(sandbox::run))
+            .about("sandbox", "Plays a scenario through the real engine and keeps its evidence; the body may be empty.")
+            .console("sandbox_run")
+            .answers(named("Object"))
+            .refuses(&[400, 404, 409, 413, 422, 503]),
+        Endpoint::get("/api/sandbox/metrics", "sandbox_metrics", get(sandbox::metrics))
+            .about("sandbox", "Runs in numbers.")
+            .console("sandbox_metrics")
+            .refuses(&[503]),
+        Endpoint::get("/api/sandbox/runs/{run_id}", "sandbox_run_detail", get(sandbox::one))
+            .about("sandbox", "One run.")
+            .console("sandbox_run_detail")
+            .refuses(&[404, 503]),
+        Endpoint::get("/api/sandbox/runs/{run_id}/events", "sandbox_run_events", get(sandbox::events))
+            .about("sandbox", "The decisions of a run, in order.")
+            .console("sandbox_run_events")
+            .answers(array_of("Object"))
+            .refuses(&[404, 503]),
+        Endpoint::get("/api/sandbox/runs/{run_id}/evidence", "sandbox_run_evidence", get(sandbox::evidence))
+            .about("sandbox", "The evidence of a run.")
+            .console("sandbox_run_evidence")
+            .refuses(&[404, 503]),
+        document(
+            "/api/sandbox/runs/{run_id}/attestation",
+            "sandbox_run_attestation",
+            RunDocument::Attestation,
+            "What the agent did, for reviewers.",
+        )
+        .console("sandbox_run_attestation"),
+        document(
+            "/api/sandbox/runs/{run_id}/compliance",
+            "sandbox_run_compliance",
+            RunDocument::Compliance,
+            "What the run shows for control objectives.",
+        )
+        .console("sandbox_run_compliance"),
+        Endpoint::post("/api/sandbox/runs/{run_id}/replay", "sandbox_run_replay", post(sandbox::replay))
+            .about("sandbox", "Plays the scenario of a run once more.")
+            .console("sandbox_run_replay")
+            .refuses(&[400, 404, 409, 503]),
+    ]
+}

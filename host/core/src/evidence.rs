@@ -1,0 +1,316 @@
+//! Evidence metadata: posted by clients, written once by the server, listed and found. Contract 30, sections 1, 9, 11
+//! and 13.
+
+use std::collections::BTreeMap;
+
+use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind, MetadataKind, Object, Operator, Timestamp};
+use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
+use serde_json::{Value, json};
+
+use crate::{Approvals, CoreError, PageRequest, check_id};
+
+/// The kinds of an evidence metadata store.
+pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
+
+/// Members that count decisions.
+const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
+
+/// Members that say who calls.
+const ENVELOPE: [&str; 2] = ["actor_claims", "actor_token"];
+
+/// The metadata store, with the approvals that records refer to.
+#[derive(Clone)]
+pub struct Evidence {
+    store: RecordStore,
+    approvals: Option<Approvals>,
+}
+
+/// What became of a record that is written once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The record in the store.
+    pub record: Object,
+    /// It was there already, from an earlier call.
+    pub repeated: bool,
+}
+
+impl Evidence {
+    /// Over an open store that knows [`EVIDENCE_KINDS`]. Without approvals, their states are shown as they were written.
+    #[must_use]
+    pub fn new(store: RecordStore, approvals: Option<Approvals>) -> Self {
+        Self { store, approvals }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// Stores what a client says, in place of what it said before. Contract 30, section 1.2.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] for a record that the server wrote; [`CoreError::Store`].
+    pub async fn post(&self, mut body: Object) -> Result<Object, CoreError> {
+        let id = check(&body)?;
+        // They say who posts; a token must not come to rest in a store.
+        ENVELOPE.into_iter().for_each(|member| drop(body.remove(member)));
+        let now = Timestamp::now();
+        let change = move |tx: &mut dyn Transaction| {
+            if tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some() {
+                return Ok(None);
+            }
+            let stored = tx.get(&EVIDENCE_METADATA, &id)?;
+            let record = complete(body, stored.as_ref(), now);
+            tx.put(&EVIDENCE_METADATA, record.clone())?;
+            Ok(Some(record))
+        };
+        let stored = self.store.transact(change).await?;
+        let stored =
+            stored.ok_or_else(|| CoreError::Conflict("this record was written by the server; it stays".to_owned()))?;
+        self.present_one(stored).await
+    }
+
+    /// Writes a record of the server, once: if there is one with its id that the server wrote before, that one stays
+    /// and is answered. `exclusive` names something that may happen only once, whatever the record's id: a second
+    /// record for it is a conflict. Contract 30, sections 8 and 10.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if a client has a record under this id, or
+    /// if `exclusive` has happened already; [`CoreError::Store`].
+    pub async fn insert_once(&self, record: Object, exclusive: Option<String>) -> Result<Written, CoreError> {
+        let id = check(&record)?;
+        let now = Timestamp::now();
+        let record = complete(record, None, now);
+        let change = move |tx: &mut dyn Transaction| {
+            if let Some(stored) = tx.get(&EVIDENCE_METADATA, &id)? {
+                let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
+                return Ok(if ours { Ok(Written { record: stored, repeated: true }) } else { Err(IMPORTED) });
+            }
+            if let Some(exclusive) = exclusive.map(|what| format!("once:{what}")) {
+                if tx.get(&EVIDENCE_ORIGINS, &exclusive)?.is_some() {
+                    return Ok(Err(HAPPENED));
+                }
+                tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &id, now))?;
+            }
+            tx.insert(&EVIDENCE_ORIGINS, origin(&written(&id), &id, now))?;
+            tx.insert(&EVIDENCE_METADATA, record.clone())?;
+            Ok(Ok(Written { record, repeated: false }))
+        };
+        self.store.transact(change).await?.map_err(|conflict| CoreError::Conflict(conflict.to_owned()))
+    }
+
+    /// Whether the server wrote the record with this id.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn is_ours(&self, id: &str) -> Result<bool, CoreError> {
+        Ok(self.store.get(&EVIDENCE_ORIGINS, &written(id)).await?.is_some())
+    }
+
+    /// One record of a kind, as it stands at this moment.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], also for a record of another kind; [`CoreError::Store`].
+    pub async fn get(&self, kind: &'static MetadataKind, id: &str) -> Result<Object, CoreError> {
+        let found = self.store.get(&EVIDENCE_METADATA, id).await?;
+        let fits = |record: &Object| kind.value.is_none() || metadata_kind(record) == kind.value;
+        let record = found.filter(fits).ok_or(CoreError::NotFound(kind.name))?;
+        self.present_one(record).await
+    }
+
+    /// One page of the records of a kind, newest first, as they stand at this moment.
+    ///
+    /// # Errors
+    /// [`CoreError::Query`] for a parameter of the wrong type; [`CoreError::Store`].
+    pub async fn list(&self, kind: &'static MetadataKind, request: &PageRequest) -> Result<Page, CoreError> {
+        let mut query = Query { limit: request.limit(), offset: request.offset(), ..Query::default() };
+        if let Some(value) = kind.value {
+            query.criteria.push(Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
+        }
+        for filter in kind.filters {
+            if let Some(value) = request.parameter(filter.parameter) {
+                query.criteria.push(self.criterion(filter, value).await?);
+            }
+        }
+        self.page(query).await
+    }
+
+    /// Every record of a kind, newest first, as it was written.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn all(&self, kind: &'static MetadataKind) -> Result<Vec<Object>, CoreError> {
+        let fixed = kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
+        let query = Query { criteria: fixed.into_iter().collect(), limit: u64::MAX, ..Query::default() };
+        Ok(self.store.list(&EVIDENCE_METADATA, query).await?.items)
+    }
+
+    async fn page(&self, query: Query) -> Result<Page, CoreError> {
+        let mut page = self.store.list(&EVIDENCE_METADATA, query).await?;
+        self.present(&mut page.items).await?;
+        Ok(page)
+    }
+
+    async fn criterion(&self, filter: &'static Filter, value: &str) -> Result<Criterion, CoreError> {
+        let wrong = |expected| CoreError::Query { parameter: filter.parameter, expected };
+        let text = || value.to_owned();
+        let test = match filter.operator {
+            Operator::Equals => Test::Equals(text()),
+            Operator::Contains => Test::Contains(text()),
+            Operator::HasElement => Test::Has(text()),
+            Operator::AtLeast => {
+                Test::AtLeast(PageRequest::whole_number(value).ok_or_else(|| wrong("a whole number"))?)
+            }
+            Operator::GreaterZero => Test::Positive(truth(value).ok_or_else(|| wrong("true or false"))?),
+            Operator::Is => Test::Is(truth(value).ok_or_else(|| wrong("true or false"))?),
+            Operator::CurrentApproval => {
+                let ids = self.store.values(&EVIDENCE_METADATA, APPROVAL).await?;
+                let states = self.states(ids).await?;
+                let known = states.into_iter().map(|(id, state)| (id, state == value)).collect();
+                Test::Overruled { by: APPROVAL, known, otherwise: text() }
+            }
+        };
+        Ok(Criterion { member: filter.member, test })
+    }
+
+    async fn states(&self, ids: Vec<String>) -> Result<BTreeMap<String, String>, CoreError> {
+        match &self.approvals {
+            Some(approvals) => approvals.states(ids).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    async fn present_one(&self, record: Object) -> Result<Object, CoreError> {
+        let mut records = [record];
+        self.present(&mut records).await?;
+        let [record] = records;
+        Ok(record)
+    }
+
+    /// Shows the state of each record's approval as it is now; the documents inside stay as they were written.
+    /// Contract 30, section 11.
+    async fn present(&self, records: &mut [Object]) -> Result<(), CoreError> {
+        let ids: Vec<String> = records.iter().filter_map(approval_id).map(ToOwned::to_owned).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let states = self.states(ids).await?;
+        for record in records {
+            if let Some(state) = approval_id(record).and_then(|id| states.get(id)) {
+                record.insert("approval_state".to_owned(), json!(state));
+            }
+        }
+        Ok(())
+    }
+}
+
+const IMPORTED: &str = "a record with this id was imported; it was not written by this server";
+const HAPPENED: &str = "this was done already, under another approval";
+const KIND: &str = "metadata_kind";
+const APPROVAL: &str = "approval_id";
+
+fn approval_id(record: &Object) -> Option<&str> {
+    record.get(APPROVAL).and_then(Value::as_str).filter(|id| !id.is_empty())
+}
+
+/// The kind a record says it is of.
+fn metadata_kind(record: &Object) -> Option<&str> {
+    record.get(KIND).and_then(Value::as_str)
+}
+
+/// The row of the record's kind.
+#[must_use]
+pub fn kind_of(record: &Object) -> &'static MetadataKind {
+    MetadataKind::of(metadata_kind(record))
+}
+
+/// The note that the server wrote the record with this id.
+fn written(id: &str) -> String {
+    format!("record:{id}")
+}
+
+fn origin(subject: &str, record_id: &str, now: Timestamp) -> Object {
+    Object::from_iter([
+        ("subject".to_owned(), json!(subject)),
+        ("record_id".to_owned(), json!(record_id)),
+        ("written_at".to_owned(), json!(now)),
+    ])
+}
+
+/// The record as it is stored: who we are, and when it was made.
+fn complete(mut record: Object, stored: Option<&Object>, now: Timestamp) -> Object {
+    record.insert("schema_version".to_owned(), json!("cavra.evidence.metadata.v1"));
+    record.insert("product".to_owned(), json!("CAVRA"));
+    if record.get("created_at").is_none_or(Value::is_null) {
+        let kept = stored.and_then(|stored| stored.get("created_at")).filter(|time| !time.is_null());
+        record.insert("created_at".to_owned(), kept.cloned().unwrap_or_else(|| json!(now)));
+    }
+    record
+}
+
+/// The record's id, if everything about it is as it must be. Contract 30, section 1.2.
+fn check(record: &Object) -> Result<String, CoreError> {
+    let wrong = |text: String| Err(CoreError::BadRequest(text));
+    let id = match record.get(EVIDENCE_METADATA.id) {
+        None | Some(Value::Null) => return wrong("session_id is required".to_owned()),
+        Some(Value::String(id)) if id.is_empty() => return wrong("session_id is required".to_owned()),
+        Some(Value::String(id)) => id,
+        Some(_) => return wrong("session_id must be a text".to_owned()),
+    };
+    check_id(EVIDENCE_METADATA.id, id)?;
+    if id == "." || id == ".." {
+        return wrong("session_id must not be `.` or `..`".to_owned());
+    }
+    for member in COUNTS {
+        let value = record.get(member).filter(|value| !value.is_null());
+        if value.is_some_and(|value| !value.is_u64()) {
+            return wrong(format!("{member} must be a whole number that is not negative"));
+        }
+    }
+    match record.get("deployment_targets") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(targets)) if targets.iter().all(Value::is_string) => {}
+        Some(_) => return wrong("deployment_targets must be a list of texts".to_owned()),
+    }
+    Ok(id.clone())
+}
+
+/// A truth value of a query. Contract 30, section 0.
+fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused() {
+        let long = "x".repeat(257);
+        for (body, fine) in [
+            (json!({"session_id": "s", "decision_count": null, "deployment_targets": null}), true),
+            (json!({"session_id": "a/b %_", "blocked_count": 3, "deployment_targets": ["a"]}), true),
+            (json!({}), false),
+            (json!({"session_id": null}), false),
+            (json!({"session_id": ""}), false),
+            (json!({"session_id": 4}), false),
+            (json!({"session_id": "a\nb"}), false),
+            (json!({"session_id": long}), false),
+            (json!({"session_id": "."}), false),
+            (json!({"session_id": ".."}), false),
+            (json!({"session_id": "s", "decision_count": -1}), false),
+            (json!({"session_id": "s", "blocked_count": "1"}), false),
+            (json!({"session_id": "s", "approval_required_count": 1.5}), false),
+            (json!({"session_id": "s", "decision_count": true}), false),
+            (json!({"session_id": "s", "deployment_targets": "a"}), false),
+            (json!({"session_id": "s", "deployment_targets": ["a", 4]}), false),
+        ] {
+            assert_eq!(check(body.as_object().unwrap()).is_ok(), fine, "{body}");
+        }
+    }
+}

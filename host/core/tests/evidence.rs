@@ -1,0 +1,97 @@
+//! Records that the server writes once, over both backends. Contract 30, sections 1.2, 8 and 10.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use cavra_core::{CoreError, EVIDENCE_KINDS, Evidence, Written};
+use cavra_model::{EVIDENCE, Object};
+use cavra_store::{Location, RecordStore};
+use serde_json::{Value, json};
+
+fn object(value: &Value) -> Object {
+    value.as_object().cloned().unwrap()
+}
+
+fn stores() -> (tempfile::TempDir, [Location; 2]) {
+    let directory = tempfile::tempdir().unwrap();
+    let locations = [Location::Json(directory.path().join("m.json")), Location::Sqlite(directory.path().join("m.db"))];
+    (directory, locations)
+}
+
+fn open(location: &Location) -> Evidence {
+    Evidence::new(RecordStore::open(location.clone(), &EVIDENCE_KINDS).unwrap(), None)
+}
+
+fn execution(by: &str) -> Object {
+    object(&json!({"session_id": "rpe_1", "metadata_kind": "rollout-promotion-execution", "signer": by}))
+}
+
+#[tokio::test]
+async fn the_first_of_two_stays() {
+    let (_directory, locations) = stores();
+    for location in locations {
+        let evidence = open(&location);
+        let first = evidence.insert_once(execution("ann"), None).await.unwrap();
+        assert!(!first.repeated);
+        let second = evidence.insert_once(execution("bob"), None).await.unwrap();
+        assert_eq!(second, Written { record: first.record.clone(), repeated: true });
+        evidence.store().close().await;
+        // Who wrote it is remembered.
+        let evidence = open(&location);
+        assert!(evidence.is_ours("rpe_1").await.unwrap());
+        assert!(matches!(evidence.post(execution("eve")).await, Err(CoreError::Conflict(_))));
+        assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap(), first.record);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_writes() {
+    let (_directory, locations) = stores();
+    for location in locations {
+        let evidence = open(&location);
+        let calls: Vec<_> = (0..16)
+            .map(|number| {
+                let evidence = evidence.clone();
+                tokio::spawn(async move { evidence.insert_once(execution(&number.to_string()), None).await.unwrap() })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for call in calls {
+            answers.push(call.await.unwrap());
+        }
+        assert_eq!(answers.iter().filter(|written| !written.repeated).count(), 1);
+        assert!(answers.iter().all(|written| written.record == answers[0].record));
+    }
+}
+
+#[tokio::test]
+async fn what_happens_once_happens_under_one_record() {
+    let (_directory, locations) = stores();
+    for location in locations {
+        let evidence = open(&location);
+        let rollback = |id: &str| object(&json!({"session_id": id, "metadata_kind": "rollout-rollback-execution"}));
+        let once = || Some("rollback of rpe_1".to_owned());
+        evidence.insert_once(rollback("rre_1"), once()).await.unwrap();
+        assert!(evidence.insert_once(rollback("rre_1"), once()).await.unwrap().repeated);
+        assert!(matches!(evidence.insert_once(rollback("rre_2"), once()).await, Err(CoreError::Conflict(_))));
+        assert!(matches!(evidence.get(&EVIDENCE, "rre_2").await, Err(CoreError::NotFound(_))));
+        evidence.insert_once(rollback("rre_2"), Some("rollback of rpe_2".to_owned())).await.unwrap();
+    }
+}
+
+/// A client cannot put its own record where the server would later find it as the result of an earlier call.
+#[tokio::test]
+async fn what_a_client_imported_is_not_taken_for_ours() {
+    let (_directory, locations) = stores();
+    for location in locations {
+        let evidence = open(&location);
+        evidence.post(execution("eve")).await.unwrap();
+        assert!(!evidence.is_ours("rpe_1").await.unwrap());
+        assert!(matches!(evidence.insert_once(execution("ann"), None).await, Err(CoreError::Conflict(_))));
+        assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap()["signer"], "eve");
+        // Names of notes are no ids of records.
+        for id in ["record:rpe_2", "once:x"] {
+            evidence.post(object(&json!({"session_id": id}))).await.unwrap();
+        }
+        assert!(!evidence.is_ours("rpe_2").await.unwrap());
+    }
+}
