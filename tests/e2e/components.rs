@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Home, pack_yaml, repository};
 
 /// The example's component, built once.
-fn change_freeze() -> &'static [u8] {
+pub(super) fn change_freeze() -> &'static [u8] {
     static WASM: OnceLock<Vec<u8>> = OnceLock::new();
     WASM.get_or_init(|| {
         let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/guests");
@@ -19,13 +19,13 @@ fn change_freeze() -> &'static [u8] {
     })
 }
 
-fn freeze(from: &str, until: &str) -> String {
+pub(super) fn freeze(from: &str, until: &str) -> String {
     let windows = format!("  windows:\n    - {{ from: \"{from}\", until: \"{until}\", reason: year end }}\n");
     pack_yaml("cavra-frozen", &format!("change_freeze:\n{windows}  mutating_commands: [\"terraform plan\"]\n"))
         .replace("metadata:\n", "metadata:\n  inherits: cavra-ai-agent-baseline\n")
 }
 
-fn with_component(document: &str, wasm: &[u8]) -> Home {
+pub(super) fn with_component(document: &str, wasm: &[u8]) -> Home {
     let home = Home::new();
     home.pack("cavra-frozen", document);
     home.write("packs/cavra-frozen/policy.wasm", wasm);

@@ -4,6 +4,7 @@ mod approval;
 mod evidence;
 mod log;
 mod release;
+mod replay;
 mod signing;
 
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ pub use release::{
     MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
     VerifyRolloutArgs,
 };
+pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.

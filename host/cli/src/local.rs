@@ -80,7 +80,8 @@ impl Local {
             .map(|location| {
                 let store = RecordStore::open(location, &APPROVAL_KINDS)?;
                 // Nobody decides approvals here, so neither rules nor identity are needed.
-                anyhow::Ok(Approvals::new(store, Routing::default(), Gatekeeper::open()))
+                let approvals = Approvals::new(store, Routing::default(), Gatekeeper::open());
+                anyhow::Ok(approvals.with_redactor(self.settings.redactor))
             })
             .transpose()?;
         let governor = Governor { inventory: inventory.as_ref(), approvals: approvals.as_ref() };
@@ -119,7 +120,7 @@ impl Local {
 }
 
 /// A location where there is a store.
-fn existing(location: &Location) -> Option<Location> {
+pub fn existing(location: &Location) -> Option<Location> {
     let (Location::Json(path) | Location::Sqlite(path)) = location;
     path.exists().then(|| location.clone())
 }

@@ -1,7 +1,9 @@
 //! Printing.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +25,22 @@ pub fn print_text(text: &str) -> anyhow::Result<()> {
 /// One line on standard output.
 pub fn print_line(line: &str) -> anyhow::Result<()> {
     print_text(&format!("{line}\n"))
+}
+
+/// Progress over decisions on standard error, if somebody looks at it: a bar where their number is known.
+pub fn progress(total: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{bar:30} {human_pos}/{human_len} decisions, {per_sec}, {eta} left"),
+        None => (ProgressBar::new_spinner(), "{spinner} {human_pos} decisions, {per_sec}, {elapsed}"),
+    };
+    bar.enable_steady_tick(Duration::from_millis(100));
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Log targets of the shell parser.

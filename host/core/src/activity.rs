@@ -5,10 +5,12 @@ use cavra_model::{
     DECISIONS, DecisionRecord, Kind, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
     new_decision_id, present_session,
 };
+use cavra_packs::ResolvedPack;
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 
-use crate::{CoreError, Leaf, LogEvent, check_id};
+use crate::archive::{Archive, digests, keep};
+use crate::{CoreError, Leaf, LogEvent, Redactor, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
 /// bits a single collision is already rare.
@@ -18,13 +20,22 @@ const ID_ATTEMPTS: usize = 4;
 #[derive(Clone)]
 pub struct Activity {
     store: RecordStore,
+    archive: Archive,
+    redactor: Redactor,
 }
 
 impl Activity {
-    /// Over an open store that knows [`DECISIONS`] and [`SESSIONS`].
+    /// Over an open store of [`crate::ACTIVITY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        Self { store }
+        let archive = Archive::new(store.mode());
+        Self { store, archive, redactor: Redactor::default() }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The store below.
@@ -33,16 +44,27 @@ impl Activity {
         &self.store
     }
 
-    /// Stores a decision with its leaf of the evidence log and folds it into its session; durable when it returns.
+    /// Stores a decision by `pack` with its leaf of the evidence log and folds it into its session; what decided is
+    /// archived with the first decision it made. Durable when it returns.
     ///
     /// # Errors
     /// [`CoreError::Store`]; then nothing is stored.
-    pub async fn record(&self, mut decision: DecisionRecord) -> Result<DecisionRecord, CoreError> {
+    pub async fn record(&self, mut decision: DecisionRecord, pack: &ResolvedPack) -> Result<DecisionRecord, CoreError> {
         for _ in 0..ID_ATTEMPTS {
             let (leaf, object) = logged(&decision)?;
-            match self.store.transact(move |tx| store_logged(tx, leaf, object)).await {
+            let parts = self.archive.unkept(pack);
+            let digests = digests(&parts);
+            let change = move |tx: &mut dyn Transaction| {
+                keep(tx, parts)?;
+                store_logged(tx, leaf, object)
+            };
+            match self.store.transact(change).await {
                 Err(StoreError::Exists) => renew_id(&mut decision),
-                other => return Ok(other.map(|()| decision)?),
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.archive.note(digests);
+                    return Ok(decision);
+                }
             }
         }
         Err(StoreError::Exists.into())
@@ -52,7 +74,14 @@ impl Activity {
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn record_run(&self, session: &str, decisions: &[DecisionRecord]) -> Result<(), CoreError> {
+    pub async fn record_run(
+        &self,
+        session: &str,
+        decisions: &[DecisionRecord],
+        pack: &ResolvedPack,
+    ) -> Result<(), CoreError> {
+        let parts = self.archive.unkept(pack);
+        let digests = digests(&parts);
         let records = decisions.iter().map(logged).collect::<Result<Vec<_>, _>>()?;
         let finished = Object::from_iter([
             (SESSIONS.id.to_owned(), json!(session)),
@@ -60,6 +89,7 @@ impl Activity {
             ("evidence_refs".to_owned(), json!([format!("sandbox://runs/{session}")])),
         ]);
         let change = move |tx: &mut dyn Transaction| {
+            keep(tx, parts)?;
             records.into_iter().try_for_each(|(leaf, object)| store_logged(tx, leaf, object))?;
             let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
             let stored = tx.get(&SESSIONS, id)?;
@@ -67,15 +97,18 @@ impl Activity {
                 .map_err(|error| StoreError::Refused(error.to_string()))?;
             tx.put(&SESSIONS, session)
         };
-        Ok(self.store.transact(change).await?)
+        self.store.transact(change).await?;
+        self.archive.note(digests);
+        Ok(())
     }
 
     /// Merges what a client says about a session over the stored record; answers the session as it is then.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if the body is no session record, [`CoreError::Store`].
-    pub async fn post_session(&self, body: Object) -> Result<Object, CoreError> {
+    pub async fn post_session(&self, mut body: Object) -> Result<Object, CoreError> {
         check_texts(&body)?;
+        self.redactor.object(&mut body);
         // Checked before the writer is bothered, so that a wrong body costs no commit.
         let now = Timestamp::now();
         merge_session(None, &body, Vec::new, now)?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
 use cavra_model::{
-    APPROVALS, ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, PackName, Routing, SESSIONS,
+    APPROVALS, ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE, PackName, Routing,
+    SESSIONS,
 };
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The kinds of an activity store.
-pub static ACTIVITY_KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+pub static ACTIVITY_KINDS: [&Kind; 3] = [&DECISIONS, &SESSIONS, &POLICY_ARCHIVE];
 static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
 
 /// How often approvals that ran out are expired when nobody looks at them.
@@ -79,7 +80,7 @@ impl DecisionPoint {
             ..HostConfig::default()
         };
         let plugins = PluginHost::new(config).map_err(CoreError::Runtime)?;
-        Ok(Self::new(library, plugins))
+        Ok(Self::new(library, plugins).with_redactor(settings.redactor))
     }
 }
 
@@ -101,12 +102,14 @@ impl App {
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
         let log = EvidenceLog::new(keyring, vec![("activity", activity.clone()), ("approvals", approvals.clone())]);
-        let approvals = Approvals::new(approvals, routing, gatekeeper.clone());
+        let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
+            .with_redactor(settings.redactor)
+            .with_decisions(activity.clone());
         let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             log,
-            activity: Activity::new(activity),
+            activity: Activity::new(activity).with_redactor(settings.redactor),
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
             evidence: Evidence::new(metadata, Some(approvals.clone())),
             approvals,
@@ -194,7 +197,7 @@ impl App {
         let mut verdict = self.decisions.decide(request, pack, registry).await?;
         let governor = Governor { inventory: Some(&self.inventory), approvals: Some(&self.approvals) };
         let governed = governor.govern(verdict.record, approval_id.as_deref()).await?;
-        verdict.record = self.activity.record(governed).await?;
+        verdict.record = self.activity.record(governed, pack).await?;
         Ok(verdict)
     }
 

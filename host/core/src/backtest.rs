@@ -1,7 +1,5 @@
 //! What a policy would have changed: stored decisions, decided again by another pack. Contract 20, section 4; design,
 //! section 7.
-//!
-//! The store is walked on one thread, newest first; as many tasks as there are processors decide. Nothing is stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,15 +9,13 @@ use cavra_packs::ResolvedPack;
 use cavra_store::Walk;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, mpsc};
 
+use crate::rerun::{Rerun, rerun};
 use crate::{Activity, CoreError, DecisionPoint, Stored};
 
 /// Most decisions that are made again; of more, the newest.
 pub const MAX_BACKTEST: u64 = 100_000;
 
-/// Decisions handed from the store to a deciding task at once.
-const CHUNK: usize = 256;
 /// Examples of each transition.
 const EXAMPLES: usize = 5;
 /// Agents and repositories named.
@@ -128,101 +124,39 @@ impl DecisionPoint {
         progress: impl Fn(u64) + Send + 'static,
     ) -> Result<Backtest, CoreError> {
         self.load(pack).await?;
-        let tasks = std::thread::available_parallelism().map_or(1, usize::from);
-        let (sender, receiver) = mpsc::channel(tasks * 2);
-        let receiver = Arc::new(Mutex::new(receiver));
-        let deciders: Vec<_> = (0..tasks)
-            .map(|_| {
-                let (point, pack, receiver) = (self.clone(), Arc::clone(pack), Arc::clone(&receiver));
-                tokio::spawn(async move { point.decide_again(&pack, &receiver).await })
-            })
-            .collect();
-        // The deciders' own handles remain; when they fail, the walk finds nobody to send to.
-        drop(receiver);
-        let truncated = hand_out(activity, &scope, sender, progress).await?;
+        let walk = Walk {
+            filter: scope.policy_pack.clone().map(|pack| ("policy_pack", pack)),
+            at_least: Some(("timestamp", scope.since.to_string())),
+            ..Walk::default()
+        };
+        let candidate = Candidate { point: self.clone(), pack: Arc::clone(pack) };
+        let reran = rerun(activity, walk, scope.most, candidate, progress).await?;
         let mut tally = Tally::default();
-        for decider in deciders {
-            let part = decider.await.map_err(|_| CoreError::Conflict("the backtest was interrupted".to_owned()))?;
-            tally.add(part?);
+        for part in reran.tallies {
+            tally.add(part);
         }
-        Ok(tally.report(scope, truncated))
-    }
-
-    async fn decide_again(
-        &self,
-        pack: &ResolvedPack,
-        receiver: &Mutex<mpsc::Receiver<Vec<Object>>>,
-    ) -> Result<Tally, CoreError> {
-        let mut tally = Tally::default();
-        loop {
-            let chunk = receiver.lock().await.recv().await;
-            let Some(chunk) = chunk else { return Ok(tally) };
-            for record in chunk {
-                let Ok(stored) = Stored::read(&record) else {
-                    tally.not_repeatable += 1;
-                    continue;
-                };
-                let finding = self.judge(&stored.action, &stored.facts, pack).await?;
-                tally.count(&record, &stored, finding);
-            }
-            tokio::task::yield_now().await;
-        }
+        Ok(tally.report(scope, reran.truncated))
     }
 }
 
-/// Sends the decisions of `scope` to the deciders; answers whether there were more.
-async fn hand_out(
-    activity: &Activity,
-    scope: &BacktestScope,
-    sender: mpsc::Sender<Vec<Object>>,
-    progress: impl Fn(u64) + Send + 'static,
-) -> Result<bool, CoreError> {
-    let walk = Walk {
-        filter: scope.policy_pack.clone().map(|pack| ("policy_pack", pack)),
-        at_least: Some(("timestamp", scope.since.to_string())),
-        ..Walk::default()
-    };
-    let most = scope.most;
-    let more = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let seen_more = Arc::clone(&more);
-    let mut handed = Handed { sender, chunk: Vec::with_capacity(CHUNK), count: 0, progress };
-    let visit = move |record: Object| {
-        if handed.count >= most {
-            seen_more.store(true, std::sync::atomic::Ordering::Relaxed);
-            return false;
-        }
-        handed.push(record)
-    };
-    activity.store().walk(&DECISIONS, walk, visit).await?;
-    Ok(more.load(std::sync::atomic::Ordering::Relaxed))
+/// The pack that decides instead.
+#[derive(Clone)]
+struct Candidate {
+    point: DecisionPoint,
+    pack: Arc<ResolvedPack>,
 }
 
-/// The sending end; sends what is left when it is dropped.
-struct Handed<P: Fn(u64)> {
-    sender: mpsc::Sender<Vec<Object>>,
-    chunk: Vec<Object>,
-    count: u64,
-    progress: P,
-}
+impl Rerun for Candidate {
+    type Tally = Tally;
 
-impl<P: Fn(u64)> Handed<P> {
-    fn push(&mut self, record: Object) -> bool {
-        self.count += 1;
-        self.chunk.push(record);
-        self.chunk.len() < CHUNK || self.flush()
-    }
-
-    fn flush(&mut self) -> bool {
-        (self.progress)(self.count);
-        self.sender.blocking_send(std::mem::take(&mut self.chunk)).is_ok()
-    }
-}
-
-impl<P: Fn(u64)> Drop for Handed<P> {
-    fn drop(&mut self) {
-        if !self.chunk.is_empty() {
-            self.flush();
-        }
+    async fn again(&self, record: &Object, tally: &mut Tally) -> Result<(), CoreError> {
+        let Ok(stored) = Stored::read(record) else {
+            tally.not_repeatable += 1;
+            return Ok(());
+        };
+        let finding = self.point.judge(&stored.action, &stored.facts, &self.pack).await?;
+        tally.count(record, &stored, finding);
+        Ok(())
     }
 }
 

@@ -11,15 +11,16 @@ use cavra_model::{
     judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
-use cavra_plugins::{Origin, PackSource, PluginErrorKind, PluginHost, PolicyPack};
+use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
 
-use crate::{CoreError, DecisionRequest};
+use crate::{CoreError, DecisionRequest, Redactor};
 
 /// Decides actions. Stores nothing.
 #[derive(Clone)]
 pub struct DecisionPoint {
     library: PackLibrary,
     plugins: PluginHost,
+    redactor: Redactor,
 }
 
 /// A decision and what it was made with.
@@ -35,7 +36,13 @@ impl DecisionPoint {
     /// Decides with the packs of `library` in the sandboxes of `plugins`.
     #[must_use]
     pub fn new(library: PackLibrary, plugins: PluginHost) -> Self {
-        Self { library, plugins }
+        Self { library, plugins, redactor: Redactor::default() }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The packs.
@@ -70,7 +77,7 @@ impl DecisionPoint {
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
         let decided = Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now };
-        let record = stamp(decided, under(pack, request.context));
+        let record = self.stamped(decided, under(pack, request.context))?;
         Ok(Verdict { record, action })
     }
 
@@ -80,7 +87,27 @@ impl DecisionPoint {
     /// # Errors
     /// [`CoreError::BrokenPack`] for a pack that cannot be loaded.
     pub async fn judge(&self, action: &Action, facts: &Facts, pack: &ResolvedPack) -> Result<Finding, CoreError> {
-        let mut findings = self.ask_packs(pack, action, facts).await?;
+        self.judge_by(sources(pack), action, facts).await.map_err(|error| broken(pack, error))
+    }
+
+    /// As [`DecisionPoint::judge`], by components at hand.
+    ///
+    /// # Errors
+    /// [`PluginError`] for the first one that cannot be loaded.
+    pub(crate) async fn judge_by<'a>(
+        &self,
+        sources: impl Iterator<Item = PackSource<'a>>,
+        action: &Action,
+        facts: &Facts,
+    ) -> Result<Finding, PluginError> {
+        let mut findings = Vec::new();
+        for source in sources {
+            match self.plugins.policy_pack(source).await {
+                Ok(component) => findings.extend(ask(&component, action, facts).await),
+                Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
+                Err(error) => return Err(error),
+            }
+        }
         if let Action::McpToolCall(call) = action {
             findings.extend(judge_mcp_call(&facts.mcp_registry, call));
         }
@@ -89,10 +116,25 @@ impl DecisionPoint {
 
     /// The decision about a pull request that an agent is about to create: allowed, with an attestation. Contract
     /// 10, section 4.5.
-    #[must_use]
-    pub fn attest_pull_request(target: &str, pack: &ResolvedPack, context: Context) -> DecisionRecord {
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if the decision is no JSON.
+    pub fn attest_pull_request(
+        &self,
+        target: &str,
+        pack: &ResolvedPack,
+        context: Context,
+    ) -> Result<DecisionRecord, CoreError> {
         let finding = Finding::pull_request_attestation();
-        stamp(Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() }, under(pack, context))
+        let decided = Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() };
+        self.stamped(decided, under(pack, context))
+    }
+
+    /// The record of a decision, without secrets: the one place where records come from.
+    fn stamped(&self, decided: Decided, context: Context) -> Result<DecisionRecord, CoreError> {
+        let mut record = stamp(decided, context);
+        self.redactor.decision(&mut record)?;
+        Ok(record)
     }
 
     /// Loads every component of `pack` without asking it anything.
@@ -105,23 +147,11 @@ impl DecisionPoint {
         }
         Ok(())
     }
-
-    async fn ask_packs(&self, pack: &ResolvedPack, action: &Action, facts: &Facts) -> Result<Vec<Finding>, CoreError> {
-        let mut findings = Vec::new();
-        for source in sources(pack) {
-            match self.plugins.policy_pack(source).await {
-                Ok(component) => findings.extend(ask(&component, action, facts).await),
-                Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
-                Err(error) => return Err(broken(pack, error)),
-            }
-        }
-        Ok(findings)
-    }
 }
 
 /// Everything that has to be asked for one pack: the rule interpreter over the merged document, and the components
 /// that the pack and its parents bring along.
-fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
+pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
     let interpreter = pack.has_rules.then(|| PackSource {
         plugin: POLICY_RULES.name,
         version: POLICY_RULES.version,
@@ -151,12 +181,12 @@ async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Find
 }
 
 /// A pack that fails while it is asked blocks. Contract 10, section 15.2.
-fn engine_error(error: &cavra_plugins::PluginError) -> Finding {
+fn engine_error(error: &PluginError) -> Finding {
     tracing::error!(error = error as &dyn std::error::Error, "policy pack failed; the action is blocked");
     Finding::engine_error(error.to_string())
 }
 
-fn broken(pack: &ResolvedPack, error: cavra_plugins::PluginError) -> CoreError {
+fn broken(pack: &ResolvedPack, error: PluginError) -> CoreError {
     tracing::error!(error = &error as &dyn std::error::Error, pack = pack.name, "policy pack cannot be loaded");
     CoreError::BrokenPack { pack: pack.name.clone(), problem: error.to_string(), source: Some(Box::new(error)) }
 }
@@ -167,6 +197,7 @@ fn under(pack: &ResolvedPack, context: Context) -> Context {
         policy_pack: pack.name.clone(),
         pack_version: pack.version.clone(),
         policy_digest: Some(pack.digest.to_string()),
+        component_digests: Some(sources(pack).map(|source| source.wasm_digest.to_owned()).collect()),
         ..context
     }
 }

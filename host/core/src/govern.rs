@@ -7,7 +7,7 @@
 use cavra_model::{BreakGlass, DecisionRecord, Governance, Object, Outcome, action_digest, approval_summary};
 use serde_json::Value;
 
-use crate::approvals::{ActionClaim, Approvals, Claim};
+use crate::approvals::{ActionClaim, Approvals, Claim, REFUSALS};
 use crate::{CoreError, Inventory};
 
 /// What governs decisions here; either part may be missing where there is no such store.
@@ -52,8 +52,12 @@ async fn redeem(
     record: &mut DecisionRecord,
     approval_id: Option<&str>,
 ) -> Result<(), CoreError> {
-    let shown = crate::activity::to_object(record)?;
-    let Some(digest) = action_digest(&shown) else { return Ok(()) };
+    // A decision that was redacted brings the digest of the exact action along; it was made just now, by us.
+    let digest = match &record.action_digest {
+        Some(exact) => Some(exact.clone()),
+        None => action_digest(&crate::activity::to_object(record)?),
+    };
+    let Some(digest) = digest else { return Ok(()) };
     let claim = ActionClaim {
         approval_id,
         session_id: &record.session_id,
@@ -64,15 +68,36 @@ async fn redeem(
         Claim::None => {}
         Claim::Refused(why) => {
             let reason = record.reason.take().unwrap_or_default();
-            record.reason = Some(format!("{reason}; the named approval does not cover it: {why}"));
+            record.reason = Some(refused(&reason, why));
         }
         Claim::Granted(approval) => let_happen(record, &approval),
     }
     Ok(())
 }
 
-fn let_happen(record: &mut DecisionRecord, approval: &Object) {
+/// The reason of a decision whose named approval does not cover it.
+fn refused(reason: &str, why: &str) -> String {
+    format!("{reason}; the named approval does not cover it: {why}")
+}
+
+/// The reason of a decision that an approval, or its summary, let happen.
+fn approved(approval: &Object, reason: &str) -> String {
     let text = |member: &str| approval.get(member).and_then(Value::as_str).unwrap_or_default();
+    format!("approved by {} ({}): {reason}", text("decided_by"), text("approval_id"))
+}
+
+/// The reason that a stored decision shows if the packs gave `reason`. Of the sentences that are possible, the one it
+/// shows, if it is one of them.
+pub(crate) fn shown_reason(record: &Object, reason: &str) -> String {
+    if let Some(Value::Object(approval)) = record.get("approval") {
+        return approved(approval, reason);
+    }
+    let shown = record.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let refusals = REFUSALS.iter().map(|why| refused(reason, why));
+    refusals.into_iter().find(|sentence| sentence == shown).unwrap_or_else(|| reason.to_owned())
+}
+
+fn let_happen(record: &mut DecisionRecord, approval: &Object) {
     let broken = approval.get("break_glass").and_then(Value::as_bool).unwrap_or(false);
     let outcome = if broken { Outcome::AllowWithAttestation } else { Outcome::Allow };
     record.decision_before_approval = Some(record.decision);
@@ -82,7 +107,7 @@ fn let_happen(record: &mut DecisionRecord, approval: &Object) {
         governance.overlay.evidence_required = true;
     }
     let reason = record.reason.take().unwrap_or_default();
-    record.reason = Some(format!("approved by {} ({}): {reason}", text("decided_by"), text("approval_id")));
+    record.reason = Some(approved(approval, &reason));
     let refs = approval.get("evidence_refs").and_then(Value::as_array).into_iter().flatten();
     for reference in refs.filter_map(Value::as_str) {
         if !record.evidence_refs.iter().any(|known| known == reference) {

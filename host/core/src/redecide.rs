@@ -15,6 +15,9 @@ pub enum NotRepeatable {
     /// The record does not say enough, because another product or version wrote it.
     #[error("the record does not hold the whole input")]
     Incomplete,
+    /// A secret was cut out of the input before it was stored.
+    #[error("a secret was removed from the input before it was stored")]
+    Redacted,
 }
 
 /// What a stored decision was made from, and what came out.
@@ -41,6 +44,9 @@ impl Stored {
         let text = |member: &str| record.get(member).and_then(Value::as_str);
         let action_type: ActionType =
             text("action_type").unwrap_or_default().parse().map_err(|()| NotRepeatable::Kind)?;
+        if record.contains_key("redacted") {
+            return Err(NotRepeatable::Redacted);
+        }
         let before = text("decision_before_approval").or_else(|| text("decision"));
         let outcome = before.unwrap_or_default().parse().map_err(|()| NotRepeatable::Incomplete)?;
         let action = cavra_normalize::normalize(request(action_type, record).ok_or(NotRepeatable::Incomplete)?)
@@ -153,7 +159,9 @@ mod tests {
         assert_eq!(read(json!({"action_type": "pull_request"})), Err(NotRepeatable::Kind));
         let mcp = json!({"action_type": "mcp_tool_call", "target": "a:b", "decision": "block", "timestamp": time});
         assert_eq!(read(mcp), Err(NotRepeatable::Incomplete));
-        let file = json!({"action_type": "read_file", "target": "a", "decision": "block", "timestamp": time});
-        assert_eq!(read(file), Ok(()));
+        let mut file = json!({"action_type": "read_file", "target": "a", "decision": "block", "timestamp": time});
+        assert_eq!(read(file.clone()), Ok(()));
+        file["redacted"] = json!(["target"]);
+        assert_eq!(read(file), Err(NotRepeatable::Redacted));
     }
 }

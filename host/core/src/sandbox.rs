@@ -183,7 +183,7 @@ impl App {
             "controls": controls,
         });
         let Value::Object(record) = record else { return Err(CoreError::Unavailable("the run cannot be written")) };
-        self.activity.record_run(&run_id, &decisions).await?;
+        self.activity.record_run(&run_id, &decisions, &pack).await?;
         let written = self.evidence.insert_once(record, None).await?;
         Ok(run(&written.record))
     }

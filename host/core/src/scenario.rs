@@ -53,7 +53,7 @@ impl Step {
                 let request = DecisionRequest { context, ..DecisionRequest::new(action) };
                 Ok(decisions.decide(request, pack, McpRegistry::NotConsulted).await?.record)
             }
-            Self::PullRequest(target) => Ok(DecisionPoint::attest_pull_request(&target, pack, context)),
+            Self::PullRequest(target) => decisions.attest_pull_request(&target, pack, context),
         }
     }
 }

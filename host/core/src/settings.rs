@@ -7,7 +7,7 @@ use cavra_evidence::Secret;
 use cavra_store::Location;
 use serde::Serialize;
 
-use crate::{CoreError, ReleaseKeys};
+use crate::{CoreError, Redactor, ReleaseKeys};
 
 /// Where the key of the evidence log is unless told.
 const DEFAULT_LOG_KEY: &str = ".cavra/keys/evidence-log-ed25519.pem";
@@ -79,6 +79,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
     secret("CAVRA_POLICY_SIGNING_KEY", "unset: a checksum instead", "Key of the HMAC signatures of published packs."),
     setting("CAVRA_PUBLIC_API_BASE_URL", "empty", "Address under which browsers reach the interface."),
+    setting("CAVRA_REDACT", "on", "`off` stores commands and reasons with the secrets in them."),
     setting("CAVRA_REGISTRY_DB", "unset", "SQLite file of the MCP and agent registry; wins over CAVRA_REGISTRY_STORE."),
     setting("CAVRA_REGISTRY_STORE", ".cavra/api/registry.json", "JSON file of the MCP and agent registry."),
     secret(
@@ -153,6 +154,8 @@ pub struct Settings {
     pub public_api_base_url: String,
     /// Callers need a token.
     pub require_token: bool,
+    /// Cuts secrets out of what is stored.
+    pub redactor: Redactor,
 }
 
 impl Settings {
@@ -202,6 +205,10 @@ impl Settings {
             cors_origins: get("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
             public_api_base_url: get("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: flag("CAVRA_REQUIRE_TOKEN", get("CAVRA_REQUIRE_TOKEN").as_deref())?,
+            redactor: Redactor::new(match get("CAVRA_REDACT") {
+                None => true,
+                Some(value) => flag("CAVRA_REDACT", Some(&value))?,
+            }),
             policy_dir: path("CAVRA_POLICY_DIR"),
             policy_file: path("CAVRA_POLICY"),
             cache_dir,
@@ -279,6 +286,9 @@ mod tests {
         assert!(read("CAVRA_REQUIRE_TOKEN", "TRUE").unwrap().require_token);
         assert!(!read("CAVRA_REQUIRE_TOKEN", "off").unwrap().require_token);
         assert!(read("CAVRA_REQUIRE_TOKEN", "maybe").is_err());
+        assert_eq!(read("CAVRA_LOG", "x").unwrap().redactor, Redactor::new(true));
+        assert_eq!(read("CAVRA_REDACT", "off").unwrap().redactor, Redactor::new(false));
+        assert!(read("CAVRA_REDACT", "maybe").is_err());
         let origins = read("CAVRA_CORS_ORIGINS", " https://a.example, ,https://b.example").unwrap().cors_origins;
         assert_eq!(origins, ["https://a.example", "https://b.example"]);
     }

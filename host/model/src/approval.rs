@@ -86,6 +86,8 @@ pub struct ApprovalRequest {
     pub ttl_hours: u64,
     /// How many different people have to approve.
     pub quorum: u64,
+    /// Digest of the action it is bound to.
+    pub action_digest: Option<Digest>,
 }
 
 /// Somebody's ruling.
@@ -120,7 +122,7 @@ pub enum ApprovalConflict {
 /// A new pending approval.
 #[must_use]
 pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
-    let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum } = request;
+    let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest } = request;
     let approval_id = format!("apr_{}", random_hex(6));
     let refs = std::iter::once(format!("approval://{approval_id}")).chain(texts(decision.get("evidence_refs")));
     let mut record = members(json!({
@@ -134,7 +136,7 @@ pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
         "requested_by": requested_by,
         "requested_at": now,
         "expires_at": now.plus_hours(ttl_hours),
-        "action_digest": action_digest(&decision),
+        "action_digest": action_digest,
         "history": [event("requested", &requested_by, now, decision.get("reason").unwrap_or(&Value::Null))],
         "evidence_refs": refs.collect::<Vec<_>>(),
     }));
@@ -305,16 +307,22 @@ pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, 
 /// decision, so a decision cannot show one action and bind another. `None` if the decision is about no action.
 #[must_use]
 pub fn action_digest(decision: &Object) -> Option<Digest> {
+    shown_action(decision).map(|action| Digest::of_json(&action))
+}
+
+/// The members of a decision that say what it is about, as they are shown. `None` if it is about no action.
+#[must_use]
+pub fn shown_action(decision: &Object) -> Option<Value> {
     let action_type = text(decision, "action_type")?;
     let target = text(decision, "target")?;
-    Some(Digest::of_json(&json!({
+    Some(json!({
         "action_type": action_type,
         "target": target,
         "requested_operation": text(decision, "requested_operation"),
         "content_digest": text(decision, "content_digest"),
         "repository": text(decision, "repository"),
         "agent_id": text(decision, "agent_id"),
-    })))
+    }))
 }
 
 fn settle(record: &mut Object, state: ApprovalState, by: &DecidedBy, now: Timestamp) {

@@ -11,8 +11,10 @@ fn request(quorum: u64) -> ApprovalRequest {
         "decision_id": "dec_1", "session_id": "s", "action_type": "execute_command", "target": "terraform apply",
         "requested_operation": "terraform apply", "repository": "r", "reason": "why", "evidence_refs": ["evidence://s/dec_1"],
     });
+    let decision = members(decision);
     ApprovalRequest {
-        decision: members(decision),
+        action_digest: action_digest(&decision),
+        decision,
         approver_group: "IAM".into(),
         requested_by: "ai-agent".into(),
         ttl_hours: 24,

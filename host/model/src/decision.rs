@@ -39,6 +39,8 @@ pub struct Context {
     pub pack_version: Option<String>,
     /// Digest of the compiled policy.
     pub policy_digest: Option<String>,
+    /// Digests of the components that are asked, in the order they are asked.
+    pub component_digests: Option<Vec<String>>,
     /// The caller's own correlation id, if it sent one.
     pub correlation_id: Option<String>,
 }
@@ -53,6 +55,7 @@ impl Default for Context {
             policy_pack: DEFAULT_PACK.to_owned(),
             pack_version: None,
             policy_digest: None,
+            component_digests: None,
             correlation_id: None,
         }
     }
@@ -105,9 +108,20 @@ pub struct DecisionRecord {
     /// `sha256:` digest of the compiled policy's canonical JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policy_digest: Option<String>,
+    /// `sha256:` digests of the components that were asked, in that order. Together with `policy_digest` they name what
+    /// decided; the bytes are archived, see [`crate::POLICY_ARCHIVE`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub component_digests: Option<Vec<String>>,
     /// Digest of the text to be written or of the tool's arguments, where they were known; they are never stored.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub content_digest: Option<Digest>,
+    /// Members that a secret was cut out of; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub redacted: Option<Vec<String>>,
+    /// Digest of the exact action, see [`crate::action_digest`], where members are redacted and it does not follow from
+    /// them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub action_digest: Option<Digest>,
     /// What the other members do not say of the action, so that the decision can be made again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub input: Option<ActionInput>,
@@ -261,7 +275,10 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
         correlation_id: context.correlation_id.unwrap_or_else(new_correlation_id),
         pack_version: context.pack_version,
         policy_digest: context.policy_digest,
+        component_digests: context.component_digests,
         content_digest: subject.content_digest,
+        redacted: None,
+        action_digest: None,
         input: subject.input,
         rollout: None,
         decision_before_approval: None,

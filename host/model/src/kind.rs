@@ -236,6 +236,17 @@ pub static SESSIONS: Kind = Kind {
     beside: false,
 };
 
+/// Merged policies and components that decisions were made with, each once, by digest. Design, section 7.
+pub static POLICY_ARCHIVE: Kind = Kind {
+    name: "archived policy",
+    id: "digest",
+    collection: "policy_archive",
+    table: "activity_policy_archive",
+    columns: &[text("media_type"), text("archived_at")],
+    beside: true,
+    order: Order { by: "archived_at", direction: Direction::Descending },
+};
+
 /// MCP servers of the trust registry. Contract 50, section 5.
 pub static MCP_SERVERS: Kind = Kind {
     name: "mcp server",

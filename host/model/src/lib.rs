@@ -28,7 +28,7 @@ pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOp
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
     attach_approval, authorizes, break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_used,
-    mark_used, request_approval, rule_on, state,
+    mark_used, request_approval, rule_on, shown_action, state,
 };
 pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
@@ -43,7 +43,7 @@ pub use id::{new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
     API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind,
-    MCP_SERVERS, Operator, Order, POLICY_ROLLOUTS, PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
+    MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{

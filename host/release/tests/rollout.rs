@@ -229,7 +229,14 @@ fn requested(place: &Place) -> (Object, Object) {
 }
 
 fn asked(decision: Object) -> ApprovalRequest {
-    ApprovalRequest { decision, approver_group: "CAB".into(), requested_by: "ann".into(), ttl_hours: 24, quorum: 1 }
+    ApprovalRequest {
+        action_digest: cavra_model::action_digest(&decision),
+        decision,
+        approver_group: "CAB".into(),
+        requested_by: "ann".into(),
+        ttl_hours: 24,
+        quorum: 1,
+    }
 }
 
 fn approved(mut approval: Object) -> Object {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::log::{LogCommand, VerifyProofArgs};
-use super::{Json, PackArg};
+use super::{Json, PackArg, ReplayArgs};
 
 #[derive(Subcommand)]
 pub enum EvidenceCommand {
@@ -48,6 +48,8 @@ pub enum EvidenceCommand {
     VerifyStatement(VerifyStatementArgs),
     /// Write a bundle as one document for people.
     Report(ReportArgs),
+    /// Make stored decisions again with the policy and components that made them, and compare.
+    Replay(ReplayArgs),
     /// Read, sign and check the evidence log.
     #[command(subcommand)]
     Log(LogCommand),

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
-use cavra_core::{APPROVAL_KINDS, Approvals, Caller, PageRequest, approval_messages, approval_requests, read_routing};
+use cavra_core::{
+    ACTIVITY_KINDS, APPROVAL_KINDS, Approvals, Caller, PageRequest, Settings, approval_messages, approval_requests,
+    read_routing,
+};
 use cavra_identity::{Envelope, Gatekeeper};
 use cavra_model::{APPROVALS, Object, Routing, Ruling};
 use cavra_store::{Location, RecordStore};
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+use crate::local::existing;
 use crate::output::print_json;
 
 /// Where `migrate` finds the database unless told.
@@ -21,7 +25,7 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
     let store = &args.store;
     match args.command {
         ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, ttl_hours } => {
-            let desk = Desk::open(store, rules(&routing)?, Gatekeeper::open())?;
+            let desk = Desk::open(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
             let body = json!({ "decision": decision(&decision_file)?, "approver_group": approver_group,
                 "requested_by": requested_by, "ttl_hours": ttl_hours });
             desk.print(|approvals| async move { approvals.create(&object(body), &Caller::default()).await })
@@ -37,7 +41,7 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
             desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &Caller::default()).await })
         }
         ApprovalCommand::BreakGlass { decision_file, actor, reason, approver_group, external_ref, ttl_hours } => {
-            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?.with_decisions()?;
             let body = object(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
                 "approver_group": approver_group, "external_ref": external_ref, "ttl_hours": ttl_hours }));
             desk.print(|approvals| async move { approvals.break_glass(&body, &Caller::default()).await })
@@ -69,7 +73,15 @@ impl Desk {
         };
         let store = RecordStore::open(location, &APPROVAL_KINDS)?;
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-        Ok(Self { approvals: Approvals::new(store, routing, gatekeeper), runtime })
+        let approvals = Approvals::new(store, routing, gatekeeper).with_redactor(Settings::from_env()?.redactor);
+        Ok(Self { approvals, runtime })
+    }
+
+    /// With the decisions that hooks recorded here: one that a secret was cut out of is approved by its record.
+    fn with_decisions(self) -> anyhow::Result<Self> {
+        let Some(location) = existing(&Settings::from_env()?.activity) else { return Ok(self) };
+        let decisions = RecordStore::open(location, &ACTIVITY_KINDS)?;
+        Ok(Self { approvals: self.approvals.with_decisions(decisions), ..self })
     }
 
     /// One approval.

@@ -1,18 +1,15 @@
 //! `cavra policy backtest`: what a pack would have decided otherwise.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use cavra_core::{ACTIVITY_KINDS, Activity, Backtest, DecisionPoint, Engine, Settings, backtest_scope};
 use cavra_model::PackName;
 use cavra_store::RecordStore;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Json;
-use crate::output::{print_json, print_line};
+use crate::output::{print_json, print_line, progress};
 
 pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
@@ -26,7 +23,7 @@ pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json
     let activity = Activity::new(RecordStore::open(settings.activity, &ACTIVITY_KINDS)?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let bar = progress();
+    let bar = progress(None);
     let shown = bar.clone();
     let scope = backtest_scope(days, policy_pack);
     let report =
@@ -38,19 +35,6 @@ pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json
         print(&report)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A counter on standard error, if somebody looks at it.
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_millis(100));
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} decisions, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn print(report: &Backtest) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ mod policy;
 mod policy_checks;
 mod policy_signing;
 mod release;
+mod replay;
 pub mod scenario;
 mod serve;
 mod token;

@@ -19,11 +19,12 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack)?);
     }
-    let activity = Activity::new(RecordStore::open(local.settings.activity.clone(), &ACTIVITY_KINDS)?);
+    let store = RecordStore::open(local.settings.activity.clone(), &ACTIVITY_KINDS)?;
+    let activity = Activity::new(store).with_redactor(local.settings.redactor);
     let recorded = local.wait(async {
         let mut recorded = Vec::with_capacity(decided.len());
         for record in decided {
-            recorded.push(activity.record(record).await?);
+            recorded.push(activity.record(record, &pack).await?);
         }
         activity.store().close().await;
         anyhow::Ok(recorded)

@@ -1,7 +1,7 @@
 //! The adapter's tools: one row each, from which the list, the input schema and the checks are made.
 
 use anyhow::Context as _;
-use cavra_core::{DecisionPoint, FIELD_LIMIT};
+use cavra_core::FIELD_LIMIT;
 use cavra_model::{ActionType, DecisionRecord, Object};
 use cavra_normalize::ActionRequest;
 use serde_json::{Value, json};
@@ -248,7 +248,8 @@ fn record_value(record: &DecisionRecord) -> anyhow::Result<Value> {
 fn attest(session: &mut Session, arguments: &Object) -> ToolResult {
     let pack = session.pack(text(arguments, "policy_pack")?)?;
     let target = required(arguments, "target")?;
-    let record = DecisionPoint::attest_pull_request(target, &pack, session.context());
+    let attested = session.local.decisions().attest_pull_request(target, &pack, session.context());
+    let record = attested.map_err(anyhow::Error::from)?;
     session.remember(record.clone());
     let mut result = record_value(&record)?;
     if let Some(result) = result.as_object_mut() {

@@ -17,6 +17,13 @@ use crate::{CoreError, LogEvent};
 /// Approvals of one session that are looked through for an action.
 const CANDIDATES: u64 = 500;
 
+const UNKNOWN: &str = "it does not exist";
+const OTHER_ACTION: &str = "it is for another action";
+const USED: &str = "it has been used already";
+const NOT_IN_FORCE: &str = "it is not approved, or it has run out";
+/// Every reason not to accept an approval that was named.
+pub(crate) const REFUSALS: [&str; 4] = [UNKNOWN, OTHER_ACTION, USED, NOT_IN_FORCE];
+
 /// What came of the claim that an action is approved.
 #[derive(Clone, Debug)]
 pub enum Claim {
@@ -98,7 +105,7 @@ impl Approvals {
 
     async fn use_up(&self, id: String, digest: String, decision_id: String) -> Result<Claim, CoreError> {
         let change = move |tx: &mut dyn Transaction| {
-            let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(Claim::Refused("it does not exist")) };
+            let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(Claim::Refused(UNKNOWN)) };
             let now = Timestamp::now();
             if let Err(reason) = judge(&record, &digest, now) {
                 return Ok(Claim::Refused(reason));
@@ -127,11 +134,11 @@ pub struct ActionClaim<'a> {
 /// Whether the approval covers the action, or why not.
 fn judge(record: &Object, digest: &str, now: Timestamp) -> Result<(), &'static str> {
     if record.get("action_digest").and_then(Value::as_str) != Some(digest) {
-        Err("it is for another action")
+        Err(OTHER_ACTION)
     } else if is_used(record) {
-        Err("it has been used already")
+        Err(USED)
     } else if !authorizes(record, now) {
-        Err("it is not approved, or it has run out")
+        Err(NOT_IN_FORCE)
     } else {
         Ok(())
     }

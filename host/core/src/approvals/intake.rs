@@ -4,9 +4,9 @@ use cavra_identity::Envelope;
 use cavra_model::{DecidedBy, Object};
 use serde_json::Value;
 
-use crate::CoreError;
 use crate::caller::Caller;
 use crate::fields::{FIELD_LIMIT, check_id, label, trimmed, whole_number};
+use crate::{CoreError, Redactor};
 
 /// Longest life of a request for approval, in hours.
 pub const MAX_TTL_HOURS: u64 = 720;
@@ -52,12 +52,17 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    pub(super) fn read(body: &Object) -> Result<Self, CoreError> {
+    pub(super) fn read(body: &Object, redactor: Redactor) -> Result<Self, CoreError> {
+        let prose = |member: &str| {
+            let mut text = trimmed(body, member, REASON_LIMIT)?;
+            text.as_mut().map(|text| redactor.text(text));
+            Ok::<_, CoreError>(text)
+        };
         Ok(Self {
             actor: label(body, "actor")?,
-            reason: trimmed(body, "reason", REASON_LIMIT)?,
+            reason: prose("reason")?,
             approver_group: label(body, "approver_group")?,
-            external_ref: trimmed(body, "external_ref", REASON_LIMIT)?,
+            external_ref: prose("external_ref")?,
             requested_by: label(body, "requested_by")?,
             ttl_hours: whole_number(body, "ttl_hours")?,
         })
@@ -178,13 +183,15 @@ mod tests {
             json!({"actor": ["a"]}),
             json!({"approver_group": 4}),
         ] {
-            assert!(Statement::read(&object(bad.clone())).is_err(), "{bad}");
+            assert!(Statement::read(&object(bad.clone()), Redactor::default()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn lives_are_clamped() {
-        let ttl = |value: Value| Statement::read(&object(json!({"ttl_hours": value}))).unwrap().ttl(24, 720);
+        let ttl = |value: Value| {
+            Statement::read(&object(json!({"ttl_hours": value})), Redactor::default()).unwrap().ttl(24, 720)
+        };
         assert_eq!(
             [ttl(json!(null)), ttl(json!(0)), ttl(json!(-5)), ttl(json!(9999)), ttl(json!(7))],
             [24, 1, 1, 720, 7]

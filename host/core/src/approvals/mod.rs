@@ -3,6 +3,7 @@
 //! Every change is one transaction that reads the record again, so of two deciders exactly one wins. What has run out
 //! is expired before anything is read, by the clock and by nobody's call.
 
+mod binding;
 mod gate;
 mod intake;
 mod messages;
@@ -23,8 +24,9 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::evidence_log::note;
-use crate::{CoreError, LogEvent};
+use crate::{CoreError, LogEvent, Redactor};
 
+pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
@@ -55,6 +57,8 @@ pub struct Approvals {
     store: RecordStore,
     routing: Arc<Routing>,
     gatekeeper: Gatekeeper,
+    redactor: Redactor,
+    decisions: Option<RecordStore>,
     /// Broken glasses whose time ran out before this moment have been ended.
     glass_swept: Arc<Mutex<Option<String>>>,
 }
@@ -83,7 +87,27 @@ impl Approvals {
     /// Over an open store that knows [`APPROVALS`].
     #[must_use]
     pub fn new(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> Self {
-        Self { store, routing: Arc::new(routing), gatekeeper, glass_swept: Arc::default() }
+        Self {
+            store,
+            routing: Arc::new(routing),
+            gatekeeper,
+            redactor: Redactor::default(),
+            decisions: None,
+            glass_swept: Arc::default(),
+        }
+    }
+
+    /// With another redactor than the one that is on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// With the store of the decisions that approvals may be asked for. Without it, no approval can be bound to a
+    /// decision that a secret was cut out of.
+    #[must_use]
+    pub fn with_decisions(self, decisions: RecordStore) -> Self {
+        Self { decisions: Some(decisions), ..self }
     }
 
     /// The store below.
@@ -103,7 +127,7 @@ impl Approvals {
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Store`].
     pub async fn create(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let decision = decision_of(body)?;
         let explicit = statement.approver_group.clone();
         self.request(decision, explicit, statement.requester(caller, "ai-agent"), statement.ttl(24, MAX_TTL_HOURS))
@@ -130,7 +154,8 @@ impl Approvals {
             .ok_or_else(|| CoreError::BadRequest("no approver group applies to this decision".to_owned()))?;
         // Who names a group themselves does not get round the number of people the rule asks for.
         let quorum = rule.map_or(1, |rule| rule.quorum);
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum };
+        let (decision, action_digest) = self.bound(decision).await?;
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest };
         let record = request_approval(request, Timestamp::now());
         self.insert(record).await
     }
@@ -140,7 +165,7 @@ impl Approvals {
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Store`].
     pub async fn break_glass(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let reason =
             statement.reason.clone().ok_or_else(|| CoreError::BadRequest("a reason is required".to_owned()))?;
         let by = statement.decided_by(caller, reason)?;
@@ -156,7 +181,8 @@ impl Approvals {
         }
         let ttl_hours = statement.ttl(4, MAX_BREAK_GLASS_HOURS);
         let requested_by = by.actor.clone();
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1 };
+        let (decision, action_digest) = self.bound(decision).await?;
+        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1, action_digest };
         self.insert(break_glass_approval(request, &by, Timestamp::now())).await
     }
 
@@ -169,7 +195,7 @@ impl Approvals {
         let record = self.get(id).await?;
         let now = Timestamp::now();
         pending(&record)?;
-        let statement = Statement::read(body)?;
+        let statement = Statement::read(body, self.redactor)?;
         let by = statement.ruling_by(caller, ruling)?;
         caller.is_no_machine()?;
         if let Some(identity) = &caller.identity {

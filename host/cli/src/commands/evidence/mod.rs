@@ -24,6 +24,7 @@ const MAX_KEY_BYTES: u64 = 1 << 20;
 
 pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
     match command {
+        EvidenceCommand::Replay(args) => super::replay::run(args),
         EvidenceCommand::Bundle(args) => bundle::write(&args),
         EvidenceCommand::GenerateKeypair(args) => keys::generate(&args),
         EvidenceCommand::TrustRoot(args) => trust::root(&args),
