@@ -14,11 +14,12 @@ fn server() -> std::sync::Arc<Server> {
     SERVER.get(|| Home::new().serve(&[]))
 }
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "action_type",
     "actor",
     "agent_id",
     "approver_group",
+    "component_digests",
     "correlation_id",
     "decision",
     "decision_id",

@@ -28,6 +28,8 @@ pub struct Endpoint {
     pub query: Vec<Parameter>,
     /// Schema of the body, if it takes one.
     pub body: Option<RefOr<Schema>>,
+    /// It may be called without the body.
+    pub body_optional: bool,
     /// Schema of the 200 answer.
     pub answer: RefOr<Schema>,
     /// Its media type.
@@ -76,6 +78,7 @@ impl Endpoint {
             summary: "",
             query: Vec::new(),
             body: None,
+            body_optional: false,
             answer: named("Object"),
             media: "application/json",
             refusals: &[],
@@ -99,6 +102,16 @@ impl Endpoint {
     /// Sets the body's schema.
     pub fn takes(self, schema: &'static str) -> Self {
         Self { body: Some(named(schema)), ..self }
+    }
+
+    /// The body may be left out.
+    pub fn body_optional(self) -> Self {
+        Self { body_optional: true, ..self }
+    }
+
+    /// It takes no body.
+    pub fn bodiless(self) -> Self {
+        Self { body: None, ..self }
     }
 
     /// Sets the answer's schema.

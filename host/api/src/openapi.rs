@@ -55,8 +55,9 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(query_parameter(parameter));
     }
     if let Some(body) = &row.body {
+        let required = if row.body_optional { Required::False } else { Required::True };
         let body =
-            RequestBodyBuilder::new().content("application/json", content(body.clone())).required(Some(Required::True));
+            RequestBodyBuilder::new().content("application/json", content(body.clone())).required(Some(required));
         operation = operation.request_body(Some(body.build()));
     }
     for status in row.refusals {

@@ -174,7 +174,8 @@ fn approval_rows() -> Vec<Endpoint> {
             .refuses(&[404, 503]),
         ruling("/approvals/{approval_id}/approve", "approve", Ruling::Approve, "Approves."),
         ruling("/approvals/{approval_id}/deny", "deny", Ruling::Deny, "Denies."),
-        ruling("/approvals/{approval_id}/expire", "expire", Ruling::Expire, "Gives up waiting; the body may be empty."),
+        ruling("/approvals/{approval_id}/expire", "expire", Ruling::Expire, "Gives up waiting; the body may be empty.")
+            .body_optional(),
         Endpoint::post("/approvals/{approval_id}/attach-decision", "attach_decision", post(approvals::attach))
             .about("approvals", "A decision with the approval attached; stores nothing.")
             .takes("DecisionRecord")

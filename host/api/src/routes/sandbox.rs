@@ -22,6 +22,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             .answers(array_of("Object")),
         Endpoint::post("/api/sandbox/run", "sandbox_run", post(sandbox::run))
             .about("sandbox", "Plays a scenario through the real engine and keeps its evidence; the body may be empty.")
+            .body_optional()
             .console("sandbox_run")
             .answers(named("Object"))
             .refuses(&[400, 404, 409, 413, 422, 503]),
@@ -58,6 +59,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .console("sandbox_run_compliance"),
         Endpoint::post("/api/sandbox/runs/{run_id}/replay", "sandbox_run_replay", post(sandbox::replay))
             .about("sandbox", "Plays the scenario of a run once more.")
+            .bodiless()
             .console("sandbox_run_replay")
             .refuses(&[400, 404, 409, 503]),
     ]
