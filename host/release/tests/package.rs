@@ -283,6 +283,19 @@ fn what_may_be_missing_is_a_warning_then() {
 }
 
 #[test]
+fn a_member_has_one_value() {
+    let (home, key) = sealed(&draft("1.2.3"));
+    let path = home.path().join(support::EVIDENCE);
+    let text = fs::read_to_string(&path).unwrap().replacen('{', "{\"version\":\"9.9.9\",", 1);
+    fs::write(&path, &text).unwrap();
+    let signature = support::signature(support::EVIDENCE, text.as_bytes(), &key).to_string();
+    put(home.path(), "signatures/release-evidence.json.sig.json", signature);
+    let report = verify(home.path());
+    let said = "release-evidence.json: it is no JSON object";
+    assert!(report.errors.iter().any(|error| error.starts_with(said)), "{:?}", report.errors);
+}
+
+#[test]
 fn links_and_pipes_are_no_part_of_a_package() {
     let (home, _) = sealed(&draft("1.2.3"));
     let outside = tempfile::NamedTempFile::new().unwrap();

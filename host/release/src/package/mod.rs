@@ -205,14 +205,14 @@ impl Inspection {
     }
 }
 
-/// Reads a JSON object; none if there is no such file.
+/// Reads a JSON object in which every member has one value; none if there is no such file.
 pub(crate) fn read_object(tree: &Tree, file: &str) -> Result<Option<Object>, String> {
     let path = Inside::new(file).ok_or_else(|| format!("{file:?} is no path inside the directory"))?;
     let bytes = match tree.read(&path, DOCUMENT_LIMIT) {
         Err(ReadError::Missing) => return Ok(None),
         other => other.map_err(|error| unreadable(&path, &error))?,
     };
-    match serde_json::from_slice(&bytes) {
+    match cavra_evidence::read_json(&bytes) {
         Ok(Value::Object(document)) => Ok(Some(document)),
         _ => Err(format!("{file}: it is no JSON object")),
     }

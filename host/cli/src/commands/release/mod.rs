@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use cavra_artifacts::{Reach, Tree};
-use cavra_evidence::{PublicKey, SigningKey, TrustRoots, TrustStatus, read_file, write_file};
+use cavra_evidence::{PublicKey, SigningKey, TrustRoots, TrustStatus, read_file, read_json, write_file};
 use cavra_model::{Object, Timestamp};
 use cavra_release::{Document, Package, PackageOptions, verify_package};
 use serde_json::{Value, json};
@@ -132,8 +132,8 @@ fn signing_key(file: &Path) -> anyhow::Result<SigningKey> {
 
 /// The JSON object in a file.
 fn read_object(file: &Path) -> anyhow::Result<Object> {
-    let document: Value = serde_json::from_slice(&read_file(file, MAX_DOCUMENT_BYTES)?)
-        .with_context(|| format!("{} is not JSON", file.display()))?;
+    let document =
+        read_json(&read_file(file, MAX_DOCUMENT_BYTES)?).with_context(|| format!("{} is not JSON", file.display()))?;
     match document {
         Value::Object(object) => Ok(object),
         _ => anyhow::bail!("{} is no JSON object", file.display()),
