@@ -48,6 +48,7 @@ mod oidc_provider;
 mod openapi;
 mod packs;
 mod promotion;
+mod promotion_refusals;
 mod publish_crash;
 mod publishing;
 mod records;
