@@ -68,7 +68,7 @@ fn events(server: &Server) -> Vec<(String, String)> {
 
 /// The newest leaf about a record has the digest of the record as the server answers it.
 #[track_caller]
-fn assert_digest(leaves: &[Value], id: &str, record: &Value) {
+pub fn assert_digest(leaves: &[Value], id: &str, record: &Value) {
     let leaf = leaves.iter().rfind(|leaf| leaf["id"] == id).unwrap_or_else(|| panic!("no leaf about {id}"));
     assert_eq!(format!("sha256:{}", text(leaf, "record_sha256")), sha256(canonical(record)), "{leaf} {record}");
 }

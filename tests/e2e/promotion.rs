@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cavra_evidence::SigningKey;
 use serde_json::{Value, json};
 
+use crate::evidence_log::{assert_digest, leaves};
 use crate::release_cli::release;
 use crate::release_package as package;
 use crate::support::{
@@ -191,6 +192,14 @@ fn a_rollout_is_promoted_and_rolled_back() {
         assert_eq!((site.stored().0, site.stored().1), (1, 1));
         let rollout = site.server.get("/evidence/r-1").ok();
         assert_eq!((&rollout["rollout_status"], &rollout["rollout_ring"]), (&json!("staged"), &json!("staging")));
+
+        // Both are in the evidence log, as they are stored; what the client posted is not.
+        let leaves = leaves(&site.server, "evidence");
+        let events: Vec<_> = leaves.iter().map(|leaf| text(leaf, "event")).collect();
+        assert_eq!(events, ["promotion_executed", "rollback_executed"]);
+        for id in [id.as_str(), rollback_id.as_str()] {
+            assert_digest(&leaves, id, &site.server.get(&format!("/evidence/{id}")).ok());
+        }
     });
 }
 

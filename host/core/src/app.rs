@@ -101,11 +101,12 @@ impl App {
         let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
-        let log = EvidenceLog::new(keyring, vec![("activity", activity.clone()), ("approvals", approvals.clone())]);
+        let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
+        let stores = [("activity", &activity), ("approvals", &approvals), ("evidence", &metadata)];
+        let log = EvidenceLog::new(keyring, stores.map(|(name, store)| (name, store.clone())).to_vec());
         let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
             .with_decisions(activity.clone());
-        let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
         Ok(Self {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             log,

@@ -7,7 +7,8 @@ use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind, MetadataKin
 use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
-use crate::{Approvals, CoreError, PageRequest, check_id};
+use crate::evidence_log::note;
+use crate::{Approvals, CoreError, LogEvent, PageRequest, check_id};
 
 /// The kinds of an evidence metadata store.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
@@ -94,6 +95,7 @@ impl Evidence {
                 tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &id, now))?;
             }
             tx.insert(&EVIDENCE_ORIGINS, origin(&written(&id), &id, now))?;
+            note(tx, LogEvent::of_evidence(&record), &EVIDENCE_METADATA, &record)?;
             tx.insert(&EVIDENCE_METADATA, record.clone())?;
             Ok(Ok(Written { record, repeated: false }))
         };

@@ -53,6 +53,8 @@ pub enum LogName {
     Activity,
     /// Approvals and publications.
     Approvals,
+    /// Evidence metadata that the server wrote: promotions, rollbacks, runs of the sandbox.
+    Evidence,
 }
 
 impl LogName {
@@ -61,6 +63,7 @@ impl LogName {
         match self {
             Self::Activity => "activity",
             Self::Approvals => "approvals",
+            Self::Evidence => "evidence",
         }
     }
 }

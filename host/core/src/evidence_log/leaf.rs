@@ -3,8 +3,9 @@
 //! A leaf is compact canonical JSON. It holds no more than ids, a digest and a time, so a log can be shown to people
 //! who may not see the records; who holds a record can compute its digest.
 
-use cavra_model::{APPROVALS, Digest, Kind, Object, PUBLICATIONS, Timestamp, canonical};
-use cavra_model::{ApprovalState, DECISIONS};
+use cavra_model::{
+    APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, PUBLICATIONS, Timestamp, canonical,
+};
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,6 +38,12 @@ pub enum LogEvent {
     PolicyPublished,
     /// A policy pack could not be published.
     PolicyPublishFailed,
+    /// The server wrote evidence metadata of a session.
+    EvidenceRecorded,
+    /// An approved promotion was carried out.
+    PromotionExecuted,
+    /// An approved rollback was carried out.
+    RollbackExecuted,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -58,6 +65,15 @@ impl LogEvent {
         }
     }
 
+    /// What happened when the server wrote this evidence metadata.
+    pub(crate) fn of_evidence(record: &Object) -> Self {
+        match record.get("metadata_kind").and_then(Value::as_str) {
+            Some("rollout-promotion-execution") => Self::PromotionExecuted,
+            Some("rollout-rollback-execution") => Self::RollbackExecuted,
+            _ => Self::EvidenceRecorded,
+        }
+    }
+
     /// The kind of the records it speaks of, if those are in the store of the log.
     #[must_use]
     pub fn kind(self) -> Option<&'static Kind> {
@@ -72,6 +88,7 @@ impl LogEvent {
             | Self::BreakGlassStarted
             | Self::BreakGlassEnded => Some(&APPROVALS),
             Self::PolicyPublishStarted | Self::PolicyPublished | Self::PolicyPublishFailed => Some(&PUBLICATIONS),
+            Self::EvidenceRecorded | Self::PromotionExecuted | Self::RollbackExecuted => Some(&EVIDENCE_METADATA),
             Self::KeyRotated | Self::StoreRestored => None,
         }
     }

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
-use cavra_model::{APPROVALS, DECISIONS, Kind, Object, Timestamp};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, Object, Timestamp};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, Settings};
+use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, EVIDENCE_KINDS, Settings};
 
 pub use audit::{Audit, RecordAudit, RecordFault, audit, audit_records};
 pub use error::LogError;
@@ -30,15 +30,16 @@ pub(crate) use leaf::note;
 pub use leaf::{Leaf, LogEvent};
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
-pub static LOGS: [(&str, &Kind); 2] = [("activity", &DECISIONS), ("approvals", &APPROVALS)];
+pub static LOGS: [(&str, &Kind); 3] =
+    [("activity", &DECISIONS), ("approvals", &APPROVALS), ("evidence", &EVIDENCE_METADATA)];
 
 /// The store of a log, and the kinds of records in it.
 #[must_use]
 pub fn log_store(settings: &Settings, name: &str) -> (Location, &'static [&'static Kind]) {
-    if name == "approvals" {
-        (settings.approvals.clone(), &APPROVAL_KINDS)
-    } else {
-        (settings.activity.clone(), &ACTIVITY_KINDS)
+    match name {
+        "approvals" => (settings.approvals.clone(), &APPROVAL_KINDS),
+        "evidence" => (settings.evidence.clone(), &EVIDENCE_KINDS),
+        _ => (settings.activity.clone(), &ACTIVITY_KINDS),
     }
 }
 
