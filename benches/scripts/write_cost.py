@@ -65,7 +65,8 @@ def columns(db, table):
 
 def trial(folder, template, drop, with_sessions):
     """Microseconds of processor time for each decision."""
-    copy = tempfile.mktemp(suffix=".db", dir=folder)
+    # A place of its own: SQLite would take another copy's write-ahead log for this one's.
+    copy = f"{tempfile.mkdtemp(dir=folder)}/activity.db"
     shutil.copy(f"{folder}/a.db", copy)
     db = sqlite3.connect(copy, isolation_level=None)
     db.execute("PRAGMA synchronous=FULL")
