@@ -117,7 +117,8 @@ impl Activity {
             .transact(move |tx| {
                 let id = body.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let stored = tx.get(&SESSIONS, &id)?;
-                let tally = tally(tx, &id)?;
+                let counted = stored.as_ref().is_some_and(cavra_model::is_counted);
+                let tally = if counted { Vec::new() } else { tally(tx, &id)? };
                 let began = if stored.is_none() { began(tx, &id, &tally)? } else { None };
                 let mut session = merge_session(stored, &body, || tally, now)
                     .map_err(|error| StoreError::Refused(error.to_string()))?;

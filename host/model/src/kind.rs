@@ -26,6 +26,12 @@ impl Kind {
     pub fn table_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| column.place == Place::Table)
     }
+
+    /// Whether a record's place in lists changes with nearly every write of it.
+    #[must_use]
+    pub fn order_moves(&self) -> bool {
+        self.columns.iter().any(|column| column.moves && column.name == self.order.by)
+    }
 }
 
 /// One member that is also a column.
@@ -39,8 +45,11 @@ pub struct Column {
     pub place: Place,
     /// Lists can be filtered by it, so it is indexed.
     pub filter: bool,
-    /// It has few distinct values, so the store keeps counts by it and a list's `total` needs no scan.
+    /// Many records share a value and lists are long, so the store keeps the sets of records that have each value: a
+    /// list's `total` needs no scan.
     pub facet: bool,
+    /// It changes with nearly every write of a record, so indexes by other columns leave it out.
+    pub moves: bool,
     /// Lists can be asked for it by any operator that fits its type.
     pub ask: bool,
     /// Questions for equality are frequent and selective, so it has an index.
@@ -144,6 +153,7 @@ const fn text(name: &'static str) -> Column {
         place: Place::Table,
         filter: false,
         facet: false,
+        moves: false,
         ask: false,
         index: false,
         not_null: false,
@@ -156,6 +166,10 @@ const fn filter(name: &'static str) -> Column {
 
 const fn facet(name: &'static str) -> Column {
     Column { facet: true, ..filter(name) }
+}
+
+const fn moving(column: Column) -> Column {
+    Column { moves: true, ..column }
 }
 
 const fn integer(name: &'static str) -> Column {
@@ -221,13 +235,13 @@ pub static SESSIONS: Kind = Kind {
     collection: "sessions",
     table: "activity_sessions",
     columns: &[
-        filter("agent_id"),
+        facet("agent_id"),
         text("actor"),
-        filter("repository"),
-        filter("policy_pack"),
-        filter("state"),
+        facet("repository"),
+        facet("policy_pack"),
+        facet("state"),
         text("started_at"),
-        text("updated_at"),
+        moving(text("updated_at")),
         integer("decision_count"),
         integer("blocked_count"),
         integer("approval_required_count"),

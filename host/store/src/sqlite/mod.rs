@@ -3,7 +3,8 @@
 
 mod asked;
 mod checkpoint;
-mod cube;
+mod list;
+mod postings;
 mod read;
 mod schema;
 mod scripts;

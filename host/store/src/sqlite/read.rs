@@ -8,15 +8,13 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
 use serde_json::Value;
 
-use crate::criteria::{Asked, Target, Test};
 use crate::log::missing;
-use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
+use crate::query::{self, Cell, Condition, Conditions, Page, Query};
 use crate::{Reader, StoreError, Visitor};
 
-use super::Database;
-use super::asked;
-use super::cube::{count, join};
+use super::list::list;
 use super::schema::{LOG, index_name, order, quote};
+use super::{Database, asked};
 
 impl ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -194,150 +192,34 @@ fn values(connection: &Connection, kind: &Kind, column: &Column) -> rusqlite::Re
     rows.collect()
 }
 
-fn record(payload: ValueRef<'_>) -> Result<Object, ReadError> {
+/// A record out of its payload.
+pub(super) fn record(payload: ValueRef<'_>) -> Result<Object, ReadError> {
     let bytes = payload.as_bytes().map_err(|error| ReadError::Database(error.into()))?;
     Ok(serde_json::from_slice(bytes)?)
 }
 
-fn list(
+/// Number of records by the values of `group` among those for which the condition holds.
+pub(super) fn tally(
     connection: &Connection,
     kind: &'static Kind,
-    conditions: &Conditions,
-    query: &Query,
-) -> Result<Page, ReadError> {
-    let asked = asked::wheres(kind, &conditions.asked);
-    let Some(any) = &conditions.any else {
-        let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
-        return page(connection, &search, query.limit, query.offset);
-    };
-    // One page per value, each from its own index range, long enough for what they can contribute.
-    let mut merged = Page::default();
-    for condition in any {
-        let mut all = conditions.all.clone();
-        all.push(condition.clone());
-        let search = Search { kind, all: &all, index: None, asked: &asked };
-        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0)?;
-        merged.items.extend(part.items);
-        merged.total = merged.total.saturating_add(part.total);
-    }
-    merged.items.sort_by_cached_key(|record| Ordered {
-        kind,
-        cell: order_cell(kind, record),
-        id: id_of(kind, record).unwrap_or_default().to_owned(),
-    });
-    let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    merged.items = merged.items.into_iter().skip(bound(query.offset)).take(bound(query.limit)).collect();
-    Ok(merged)
-}
-
-/// A record's place in its kind's order.
-#[derive(PartialEq, Eq)]
-struct Ordered {
-    kind: &'static Kind,
-    cell: Cell,
-    id: String,
-}
-
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        compare(self.kind, (&self.cell, &self.id), (&other.cell, &other.id))
-    }
-}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// What a page is made of.
-struct Search<'a> {
-    kind: &'static Kind,
-    all: &'a [Condition],
-    /// A column asked for equality that has an index; used if there are no conditions.
-    index: Option<&'static Column>,
-    /// Further parts of the `WHERE`.
-    asked: &'a [(String, Vec<Cell>)],
-}
-
-impl Search<'_> {
-    fn wheres(&self) -> String {
-        let conditions = self.all.iter().map(|(column, _)| format!("{} = ?", quote(column.name)));
-        join(conditions.chain(self.asked.iter().map(|(sql, _)| sql.clone())))
-    }
-
-    fn parameters(&self) -> impl Iterator<Item = &Cell> {
-        self.all.iter().map(|(_, cell)| cell).chain(self.asked.iter().flat_map(|(_, cells)| cells))
-    }
-}
-
-/// The first column asked for equality that has an index.
-fn indexed(asked: &[Asked]) -> Option<&'static Column> {
-    asked.iter().find_map(|asked| match (asked.target, &asked.test) {
-        (Target::Column(column), Test::Equals(_)) if column.index => Some(column),
-        _ => None,
-    })
-}
-
-/// One page: `total` from the counts, the records by walking the index of the most selective filter, which has the
-/// kind's order, until the page is full.
-fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -> Result<Page, ReadError> {
-    let kind = search.kind;
-    let index = most_selective(connection, kind, search.all)?.or(search.index);
-    let counted = if search.asked.is_empty() { count(connection, kind, search.all)? } else { None };
-    let total = match counted {
-        Some(total) => total,
-        None => count_rows(connection, search, index)?,
-    };
-    if offset >= total || limit == 0 {
-        return Ok(Page { items: Vec::new(), total });
-    }
+    by: &Condition,
+    group: &'static Column,
+) -> rusqlite::Result<Vec<(String, u64)>> {
+    let name = quote(group.name);
     let sql = format!(
-        "SELECT payload FROM {}{}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        "SELECT CAST({name} AS TEXT), count(*) FROM {}{} WHERE {} = ? GROUP BY {name}",
         quote(kind.table),
-        by_index(kind, index),
-        search.wheres(),
-        order(kind),
-        limit = i64::try_from(limit).unwrap_or(i64::MAX),
-        offset = i64::try_from(offset).unwrap_or(i64::MAX),
+        by_index(kind, Some(by.0)),
+        quote(by.0.name),
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(search.parameters()))?;
-    let mut items = Vec::new();
-    while let Some(row) = rows.next()? {
-        items.push(record(row.get_ref(0)?)?);
-    }
-    Ok(Page { items, total })
-}
-
-/// The column of the filter that leaves the fewest records.
-fn most_selective(
-    connection: &Connection,
-    kind: &'static Kind,
-    all: &[Condition],
-) -> Result<Option<&'static Column>, ReadError> {
-    let [first, _, ..] = all else { return Ok(all.first().map(|(column, _)| *column)) };
-    let mut best = (u64::MAX, first.0);
-    for condition in all {
-        let found = count(connection, kind, std::slice::from_ref(condition))?.unwrap_or(u64::MAX);
-        if found < best.0 {
-            best = (found, condition.0);
-        }
-    }
-    Ok(Some(best.1))
-}
-
-/// Counts by walking an index, for what no table counts.
-fn count_rows(connection: &Connection, search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
-    let table = quote(search.kind.table);
-    let sql = format!("SELECT count(*) FROM {table}{}{}", by_index(search.kind, index), search.wheres());
-    let cells = params_from_iter(search.parameters());
-    let total: i64 = connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    let rows = statement
+        .query_map([&by.1], |row| Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, i64>(1)?)))?;
+    rows.map(|row| row.map(|(name, count)| (name, u64::try_from(count).unwrap_or(0)))).collect()
 }
 
 /// The index to use. Without filters a kind ordered by its key has none but the key's.
-fn by_index(kind: &Kind, column: Option<&Column>) -> String {
+pub(super) fn by_index(kind: &Kind, column: Option<&Column>) -> String {
     if column.is_none() && kind.order.by == kind.id {
         return String::new();
     }

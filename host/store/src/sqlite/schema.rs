@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::Database;
 use super::asked::value;
-use super::cube::{cubes, keepers};
+use super::postings;
 use crate::StoreError;
 use crate::query::instant;
 
@@ -49,11 +49,10 @@ pub(super) fn index_name(kind: &Kind, column: Option<&Column>) -> String {
     format!("{}_list_{}", kind.table, column.map_or("all", |column| column.name))
 }
 
-/// An object of the database: its name, the statement that makes it, and what to do after that.
+/// An object of the database: its name and the statement that makes it.
 struct Object {
     name: String,
     sql: String,
-    then: Option<String>,
 }
 
 /// Everything a kind needs beside its table.
@@ -61,20 +60,19 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
     let table = quote(kind.table);
     let index = |column: Option<&Column>| {
         let name = index_name(kind, column);
-        let first = column.map_or_else(String::new, |column| format!("{}, ", value(column)));
-        let sql = format!("CREATE INDEX {} ON {table} ({first}{})", quote(&name), order(kind));
-        Object { name, sql, then: None }
+        let columns = match column {
+            None => order(kind),
+            Some(column) if kind.order_moves() => value(column),
+            Some(column) => format!("{}, {}", value(column), order(kind)),
+        };
+        let sql = format!("CREATE INDEX {} ON {table} ({columns})", quote(&name));
+        Object { name, sql }
     };
     let filters = kind.columns.iter().filter(|column| column.filter || column.index).map(Some);
     // The key's own index serves lists ordered by the key.
     let all = (kind.order.by != kind.id).then_some(None);
     let mut objects: Vec<_> = filters.chain(all).map(index).collect();
-    let cubes = cubes(kind);
-    for cube in &cubes {
-        objects.push(Object { name: cube.table.clone(), sql: cube.create(), then: Some(cube.fill(kind)) });
-    }
-    let keepers = keepers(kind, &cubes);
-    objects.extend(keepers.into_iter().map(|(name, sql)| Object { name, sql, then: None }));
+    objects.extend(postings::objects(kind).into_iter().map(|(name, sql)| Object { name, sql }));
     objects
 }
 
@@ -139,7 +137,9 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
             Ok(missing) if !missing.is_empty() => return Ok(Ok(false)),
             Ok(_) => {}
         }
-        if objects(kind).iter().any(|object| existing.get(&object.name) != Some(&object.sql)) {
+        if objects(kind).iter().any(|object| existing.get(&object.name) != Some(&object.sql))
+            || !postings::hold(connection, kind)?
+        {
             return Ok(Ok(false));
         }
         for column in instants(kind) {
@@ -192,7 +192,7 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
     let existing = existing(connection)?;
     let objects = objects(kind);
     let current = |object: &Object| existing.get(&object.name) == Some(&object.sql);
-    // Counts are only right if all that keeps them was there all the time.
+    // Segments only hold if all that keeps them was there all the time.
     let kept = objects.iter().filter(|object| !object.sql.starts_with("CREATE INDEX")).all(current);
     for object in &objects {
         let is_index = object.sql.starts_with("CREATE INDEX");
@@ -201,9 +201,9 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
         }
         drop_object(connection, &object.name)?;
         connection.execute_batch(&object.sql)?;
-        if let Some(then) = &object.then {
-            connection.execute_batch(then)?;
-        }
+    }
+    if !kept || !postings::hold(connection, kind)? {
+        postings::rebuild(connection, kind)?;
     }
     Ok(Ok(()))
 }

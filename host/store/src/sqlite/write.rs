@@ -13,7 +13,7 @@ use crate::writer::Backend;
 
 use super::checkpoint::{Checkpointer, tidy};
 use super::schema::{LOG, quote};
-use super::{Database, cube, read};
+use super::{Database, postings, read};
 
 /// Writes, on the writer thread.
 pub(crate) struct SqliteWriter {
@@ -25,12 +25,14 @@ pub(crate) struct SqliteWriter {
     failed: Option<StoreError>,
 }
 
-/// What writes one record of a kind; both take the key first, then the columns, then the payload.
+/// What writes one record of a kind; all take the key first, then the columns, then the payload.
 ///
 /// A failure ends the whole batch anyway, and saying so with `OR ROLLBACK` saves SQLite from keeping a journal of
 /// every single statement, which would cost several times what the statement does.
 struct Statements {
     insert: String,
+    /// Updates a record whose filter columns stay as they are, which spares their indexes.
+    update_rest: String,
     update: String,
 }
 
@@ -39,14 +41,24 @@ impl Statements {
         let names: Vec<_> = kind.table_columns().map(|column| quote(column.name)).collect();
         let (table, id, columns) = (quote(kind.table), quote(kind.id), names.join(", "));
         let places: Vec<_> = (1..=names.len() + 2).map(|place| format!("?{place}")).collect();
-        let sets: String = names.iter().zip(2..).map(|(name, place)| format!("{name} = ?{place}, ")).collect();
-        let payload = names.len() + 2;
+        let payload = format!("payload = ?{}", names.len() + 2);
+        let pairs = || kind.table_columns().zip(2..);
+        let sets = |chosen: &dyn Fn(&Column) -> bool| -> String {
+            let chosen = pairs().filter(|(column, _)| chosen(column));
+            chosen.map(|(column, place)| format!("{} = ?{place}, ", quote(column.name))).collect()
+        };
+        let same: String = pairs()
+            .filter(|(column, _)| column.filter)
+            .map(|(column, place)| format!(" AND {} IS ?{place}", quote(column.name)))
+            .collect();
+        let update = format!("UPDATE OR ROLLBACK {table} SET");
         Self {
             insert: format!(
                 "INSERT OR ROLLBACK INTO {table} ({id}, {columns}, payload) VALUES ({})",
                 places.join(", ")
             ),
-            update: format!("UPDATE OR ROLLBACK {table} SET {sets}payload = ?{payload} WHERE {id} = ?1"),
+            update_rest: format!("{update} {}{payload} WHERE {id} = ?1{same}", sets(&|column| !column.filter)),
+            update: format!("{update} {}{payload} WHERE {id} = ?1", sets(&|_| true)),
         }
     }
 }
@@ -63,6 +75,7 @@ impl SqliteWriter {
     }
 
     fn write(&self, changes: &Changes<'_>) -> rusqlite::Result<()> {
+        let mut due = HashMap::new();
         for (id, pending) in &changes.records {
             let Some(statements) = self.statements.get(pending.kind.table) else { continue };
             let payload = serde_json::to_string(&pending.record)
@@ -71,10 +84,16 @@ impl SqliteWriter {
             let cells = pending.kind.table_columns().map(|column| Cell::of(column, &pending.record));
             let cells: Vec<Cell> = key.chain(cells).chain(std::iter::once(Cell::Text(payload))).collect();
             let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
-            if pending.absent || execute(&statements.update)? == 0 {
+            let updated =
+                !pending.absent && (execute(&statements.update_rest)? > 0 || execute(&statements.update)? > 0);
+            if !updated {
                 execute(&statements.insert)?;
+                if postings::is_due(self.connection.last_insert_rowid()) {
+                    due.insert(pending.kind.table, pending.kind);
+                }
             }
         }
+        due.into_values().try_for_each(|kind| postings::fold(&self.connection, kind))?;
         self.append(changes.leaves)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
@@ -126,7 +145,7 @@ impl Backend for SqliteWriter {
         group: &'static Column,
     ) -> Result<Vec<(String, u64)>, StoreError> {
         let by = (by.0, by.1.clone());
-        cube::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
+        read::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
     }
 
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {

@@ -1,0 +1,219 @@
+//! Lists: one page of the records that match, and how many do.
+
+use cavra_model::{Column, Kind};
+use rusqlite::{Connection, params_from_iter};
+use serde_json::Value;
+
+use crate::criteria::{Asked, Target, Test};
+use crate::query::{Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
+
+use super::read::{ReadError, by_index, record};
+use super::schema::{order, quote};
+use super::{asked, postings};
+
+/// Most rows that are looked up one by one for a page.
+const MOST_ROWS: u64 = 10_000;
+
+/// One page of the records that match.
+pub(super) fn list(
+    connection: &Connection,
+    kind: &'static Kind,
+    conditions: &Conditions,
+    query: &Query,
+) -> Result<Page, ReadError> {
+    let asked = asked::wheres(kind, &conditions.asked);
+    let Some(any) = &conditions.any else {
+        let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
+        return page(connection, &search, query.limit, query.offset);
+    };
+    // One page per value, each from its own index range, long enough for what they can contribute.
+    let mut merged = Page::default();
+    for condition in any {
+        let mut all = conditions.all.clone();
+        all.push(condition.clone());
+        let search = Search { kind, all: &all, index: None, asked: &asked };
+        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0)?;
+        merged.items.extend(part.items);
+        merged.total = merged.total.saturating_add(part.total);
+    }
+    merged.items.sort_by_cached_key(|record| Ordered {
+        kind,
+        cell: order_cell(kind, record),
+        id: id_of(kind, record).unwrap_or_default().to_owned(),
+    });
+    let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    merged.items = merged.items.into_iter().skip(bound(query.offset)).take(bound(query.limit)).collect();
+    Ok(merged)
+}
+
+/// A record's place in its kind's order.
+#[derive(PartialEq, Eq)]
+struct Ordered {
+    kind: &'static Kind,
+    cell: Cell,
+    id: String,
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        compare(self.kind, (&self.cell, &self.id), (&other.cell, &other.id))
+    }
+}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What a page is made of.
+struct Search<'a> {
+    kind: &'static Kind,
+    all: &'a [Condition],
+    /// A column asked for equality that has an index; used if there are no conditions.
+    index: Option<&'static Column>,
+    /// Further parts of the `WHERE`.
+    asked: &'a [(String, Vec<Cell>)],
+}
+
+impl Search<'_> {
+    fn wheres(&self) -> String {
+        let conditions = self.all.iter().map(|(column, _)| format!("{} = ?", quote(column.name)));
+        let all: Vec<_> = conditions.chain(self.asked.iter().map(|(sql, _)| sql.clone())).collect();
+        if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) }
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &Cell> {
+        self.all.iter().map(|(_, cell)| cell).chain(self.asked.iter().flat_map(|(_, cells)| cells))
+    }
+}
+
+/// The first column asked for equality that has an index.
+fn indexed(asked: &[Asked]) -> Option<&'static Column> {
+    asked.iter().find_map(|asked| match (asked.target, &asked.test) {
+        (Target::Column(column), Test::Equals(_)) if column.index => Some(column),
+        _ => None,
+    })
+}
+
+/// One page: `total` and the records.
+fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -> Result<Page, ReadError> {
+    let kind = search.kind;
+    let selective = most_selective(connection, kind, search.all)?;
+    let index = selective.map(|(column, _)| column).or(search.index);
+    let counted = if search.asked.is_empty() { postings::count(connection, kind, search.all)? } else { None };
+    let total = match counted {
+        Some(total) => total,
+        None => count_rows(connection, search, index)?,
+    };
+    if offset >= total || limit == 0 {
+        return Ok(Page { items: Vec::new(), total });
+    }
+    let needed = offset.saturating_add(limit).min(total);
+    let way = match (selective, counted) {
+        (Some((filter, candidates)), Some(total)) => {
+            Prospect { filter, candidates, total, needed }.way(connection, search)?
+        }
+        _ => Way::Index(index),
+    };
+    let sql = format!(
+        "SELECT payload FROM {}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        quote(kind.table),
+        match &way {
+            Way::Index(column) => by_index(kind, *column) + &search.wheres(),
+            Way::Rows(_) => " NOT INDEXED WHERE rowid IN (SELECT value FROM json_each(?))".to_owned(),
+        },
+        order(kind),
+        limit = i64::try_from(limit).unwrap_or(i64::MAX),
+        offset = i64::try_from(offset).unwrap_or(i64::MAX),
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = match way {
+        Way::Index(_) => statement.query(params_from_iter(search.parameters()))?,
+        Way::Rows(rows) => statement.query([Value::from(rows).to_string()])?,
+    };
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(record(row.get_ref(0)?)?);
+    }
+    Ok(Page { items, total })
+}
+
+/// How the records of a page are found.
+enum Way {
+    /// By walking the index of a filter, or of the kind's order, until the page is full.
+    Index(Option<&'static Column>),
+    /// By the numbers of all rows that match.
+    Rows(Vec<i64>),
+}
+
+/// What is known of a page before its records are looked for.
+struct Prospect {
+    /// The most selective filter.
+    filter: &'static Column,
+    /// Rows that have its value.
+    candidates: u64,
+    /// Rows that match.
+    total: u64,
+    /// Matches until the page is full.
+    needed: u64,
+}
+
+impl Prospect {
+    /// Rows looked at until the page is full by walking `rows` rows over which the matches are spread evenly.
+    fn walked(&self, rows: u64) -> u64 {
+        let walked = u128::from(rows) * u128::from(self.needed) / u128::from(self.total.max(1));
+        u64::try_from(walked).unwrap_or(u64::MAX)
+    }
+
+    /// The way that looks at the fewest rows.
+    fn way(&self, connection: &Connection, search: &Search<'_>) -> rusqlite::Result<Way> {
+        let kind = search.kind;
+        let by_filter = if kind.order_moves() { self.candidates } else { self.walked(self.candidates) };
+        if self.total < by_filter
+            && self.total <= MOST_ROWS
+            && let Some(rows) = postings::rows(connection, kind, search.all)?
+        {
+            return Ok(Way::Rows(rows));
+        }
+        if kind.order_moves()
+            && let Some(all) = postings::count(connection, kind, &[])?
+            && self.walked(all) < by_filter
+        {
+            return Ok(Way::Index(None));
+        }
+        Ok(Way::Index(Some(self.filter)))
+    }
+}
+
+/// The column of the filter that leaves the fewest records, and how many these are.
+fn most_selective(
+    connection: &Connection,
+    kind: &'static Kind,
+    all: &[Condition],
+) -> Result<Option<(&'static Column, u64)>, ReadError> {
+    let mut best = None;
+    for condition in all {
+        let only = std::slice::from_ref(condition);
+        let found = match postings::count(connection, kind, only)? {
+            Some(found) => found,
+            None => {
+                let search = Search { kind, all: only, index: None, asked: &[] };
+                count_rows(connection, &search, Some(condition.0))?
+            }
+        };
+        if best.is_none_or(|(_, least)| found < least) {
+            best = Some((condition.0, found));
+        }
+    }
+    Ok(best)
+}
+
+/// Counts by walking an index, for what is not counted otherwise.
+fn count_rows(connection: &Connection, search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
+    let table = quote(search.kind.table);
+    let sql = format!("SELECT count(*) FROM {table}{}{}", by_index(search.kind, index), search.wheres());
+    let cells = params_from_iter(search.parameters());
+    let total: i64 = connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}

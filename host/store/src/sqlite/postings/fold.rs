@@ -1,0 +1,213 @@
+//! Writing: new segments, united segments, and changed rows brought back into theirs. All of it happens in the
+//! transaction that is open.
+
+use std::collections::BTreeMap;
+
+use cavra_model::Kind;
+use roaring::RoaringBitmap;
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, Row};
+
+use crate::sqlite::schema::quote;
+
+use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments};
+
+/// Rows between two looks at whether there is enough for a segment.
+const LOOK: i64 = if cfg!(test) { 1 } else { 64 };
+
+/// Most changed rows that are brought back at once.
+const AT_ONCE: usize = 4 * SEGMENT;
+
+/// The rows that have a value, by column and value. The set of all rows goes by two empty names.
+type Sets = BTreeMap<(String, String), RoaringBitmap>;
+
+/// Whether the writer of this row should [`fold`].
+pub(in crate::sqlite) const fn is_due(row: i64) -> bool {
+    row % LOOK == 0
+}
+
+/// Makes a segment of the rows that have none if they are enough, and brings changed rows back if there are many.
+pub(in crate::sqlite) fn fold(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+    if !counts(kind) {
+        return Ok(());
+    }
+    let names = Names::of(kind);
+    let Some(mut segments) = segments(connection, &names)? else { return Ok(()) };
+    while let Some((segment, sets)) = next(connection, kind, &names, segments.last())? {
+        write(connection, &names, segment, &sets)?;
+        segments.push(segment);
+        unite(connection, &names, &mut segments)?;
+    }
+    bring_back(connection, kind, &names, &segments)
+}
+
+/// Makes all segments anew.
+pub(in crate::sqlite) fn rebuild(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+    if !counts(kind) {
+        return Ok(());
+    }
+    let Names { segments, postings, changed, .. } = Names::of(kind);
+    connection.execute_batch(&format!("DELETE FROM {segments}; DELETE FROM {postings}; DELETE FROM {changed}"))?;
+    fold(connection, kind)
+}
+
+/// The next segment, if there are enough rows.
+fn next(
+    connection: &Connection,
+    kind: &'static Kind,
+    names: &Names,
+    after: Option<&Segment>,
+) -> rusqlite::Result<Option<(Segment, Sets)>> {
+    let sql = format!(
+        "SELECT rowid{} FROM {} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid LIMIT {SEGMENT}",
+        columns(kind),
+        names.table
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([after.map_or(i64::MIN, |segment| segment.last)])?;
+    let (mut sets, mut first, mut last, mut number) = (Sets::new(), None, i64::MIN, 0);
+    while let Some(row) = rows.next()? {
+        let at = row.get(0)?;
+        if region(*first.get_or_insert(at)) != region(at) {
+            // It ends where its region does, however few rows it has.
+            number = SEGMENT;
+            break;
+        }
+        enter(kind, row, &mut sets)?;
+        last = at;
+        number += 1;
+    }
+    Ok((number == SEGMENT).then_some((Segment { last, level: 0 }, sets)))
+}
+
+/// The facet columns, each after a comma.
+fn columns(kind: &'static Kind) -> String {
+    facets(kind).map(|column| format!(", {}", quote(column.name))).collect()
+}
+
+/// Enters a row of number and facet columns.
+fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<()> {
+    let at = place(row.get(0)?);
+    sets.entry((String::new(), String::new())).or_default().insert(at);
+    for (column, index) in facets(kind).zip(1..) {
+        // Nothing else equals a text.
+        if let ValueRef::Text(text) = row.get_ref(index)?
+            && let Ok(text) = std::str::from_utf8(text)
+        {
+            sets.entry((column.name.to_owned(), text.to_owned())).or_default().insert(at);
+        }
+    }
+    Ok(())
+}
+
+/// A set as it is stored.
+pub(super) fn read_set(row: &Row<'_>, index: usize) -> rusqlite::Result<RoaringBitmap> {
+    let bytes = row.get_ref(index)?.as_blob()?;
+    RoaringBitmap::deserialize_from(bytes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, error.into()))
+}
+
+fn write(connection: &Connection, names: &Names, segment: Segment, sets: &Sets) -> rusqlite::Result<()> {
+    let key = key_of(connection, names, segment.last)?.unwrap_or_default();
+    connection.prepare_cached(&format!("INSERT INTO {} VALUES (?1, ?2, ?3)", names.segments))?.execute((
+        segment.last,
+        segment.level,
+        key,
+    ))?;
+    sets.iter().try_for_each(|(name, set)| write_set(connection, names, segment, name, set))
+}
+
+fn write_set(
+    connection: &Connection,
+    names: &Names,
+    segment: Segment,
+    (facet, value): &(String, String),
+    set: &RoaringBitmap,
+) -> rusqlite::Result<()> {
+    let mut bytes = Vec::with_capacity(set.serialized_size());
+    set.serialize_into(&mut bytes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let sql = format!("INSERT OR REPLACE INTO {} VALUES (?1, ?2, ?3, ?4)", names.postings);
+    connection.prepare_cached(&sql)?.execute((segment.last, facet, value, bytes))?;
+    Ok(())
+}
+
+/// The sets of some segments, each with its segment.
+fn read(connection: &Connection, names: &Names, range: (i64, i64)) -> rusqlite::Result<Sets> {
+    let sql = format!("SELECT facet, value, set_of_rows FROM {} WHERE segment BETWEEN ?1 AND ?2", names.postings);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(range)?;
+    let mut sets = Sets::new();
+    while let Some(row) = rows.next()? {
+        *sets.entry((row.get(0)?, row.get(1)?)).or_default() |= read_set(row, 2)?;
+    }
+    Ok(sets)
+}
+
+/// Unites the last segments as long as there are enough of one size.
+fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>) -> rusqlite::Result<()> {
+    while let Some(group) = segments.len().checked_sub(FANOUT).and_then(|start| segments.get(start..))
+        && let [first, .., last] = *group
+        && group.iter().all(|segment| segment.level == last.level && region(segment.last) == region(last.last))
+    {
+        let sets = read(connection, names, (first.last, last.last))?;
+        for (table, column) in [(&names.segments, "last"), (&names.postings, "segment")] {
+            let sql = format!("DELETE FROM {table} WHERE {column} BETWEEN ?1 AND ?2");
+            connection.prepare_cached(&sql)?.execute((first.last, last.last))?;
+        }
+        let united = Segment { last: last.last, level: last.level + 1 };
+        write(connection, names, united, &sets)?;
+        segments.truncate(segments.len() - FANOUT);
+        segments.push(united);
+    }
+    Ok(())
+}
+
+/// Corrects the segments of changed rows, if these are many.
+fn bring_back(
+    connection: &Connection,
+    kind: &'static Kind,
+    names: &Names,
+    segments: &[Segment],
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT changed_row FROM {} ORDER BY 1 LIMIT {AT_ONCE}", names.changed))?;
+    let changed: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if changed.len() < SEGMENT {
+        return Ok(());
+    }
+    let mut rest = changed.as_slice();
+    for segment in segments {
+        let (own, others) = rest.split_at(rest.partition_point(|row| *row <= segment.last));
+        rest = others;
+        if !own.is_empty() {
+            correct(connection, kind, names, *segment, own)?;
+        }
+    }
+    let through = changed.last().copied().unwrap_or(i64::MIN);
+    connection.prepare_cached(&format!("DELETE FROM {} WHERE changed_row <= ?1", names.changed))?.execute([through])?;
+    Ok(())
+}
+
+fn correct(
+    connection: &Connection,
+    kind: &'static Kind,
+    names: &Names,
+    segment: Segment,
+    changed: &[i64],
+) -> rusqlite::Result<()> {
+    let before = read(connection, names, (segment.last, segment.last))?;
+    let gone: RoaringBitmap = changed.iter().map(|row| place(*row)).collect();
+    let mut after: Sets = before.iter().map(|(name, set)| (name.clone(), set - &gone)).collect();
+    let sql = format!("SELECT rowid{} FROM {} WHERE rowid = ?1", columns(kind), names.table);
+    let mut statement = connection.prepare_cached(&sql)?;
+    for row in changed {
+        let mut rows = statement.query([row])?;
+        if let Some(row) = rows.next()? {
+            enter(kind, row, &mut after)?;
+        }
+    }
+    for (name, set) in after.iter().filter(|(name, set)| before.get(*name) != Some(*set)) {
+        write_set(connection, names, segment, name, set)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Whatever is done to a table, by us or by others, the segments count what the rows say. Segments are tiny here.
+
+use std::path::Path;
+
+use cavra_model::{DECISIONS, Kind};
+use proptest::prelude::*;
+use rusqlite::{Connection, params};
+
+use crate::query::{Cell, Condition};
+use crate::sqlite::{Database, schema};
+
+use super::{count, fold, hold, rows, segments};
+
+static KINDS: [&Kind; 1] = [&DECISIONS];
+
+fn prepare(connection: &mut Connection) -> bool {
+    schema::prepare(&Database { path: Path::new("memory").to_owned() }, connection, &KINDS).unwrap()
+}
+
+fn database() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    assert!(prepare(&mut connection));
+    connection
+}
+
+fn condition(name: &str, value: &str) -> Condition {
+    (DECISIONS.columns.iter().find(|column| column.name == name).unwrap(), Cell::Text(value.to_owned()))
+}
+
+fn put(connection: &Connection, verb: &str, id: u32, agent: &str, decision: Option<&str>) {
+    let sql = format!(
+        "{verb} INTO activity_decisions (decision_id, agent_id, decision, timestamp, payload) VALUES (?1, ?2, ?3, '', '{{}}')"
+    );
+    connection.execute(&sql, params![format!("d{id}"), agent, decision]).unwrap();
+}
+
+/// What is counted, and what a look at every row says.
+fn check(connection: &Connection) {
+    let questions = [
+        vec![],
+        vec![condition("agent_id", "a")],
+        vec![condition("decision", "block")],
+        vec![condition("decision", "")],
+        vec![condition("agent_id", "b"), condition("decision", "allow")],
+        vec![condition("agent_id", "nobody"), condition("decision", "allow")],
+    ];
+    for conditions in questions {
+        let wheres: String =
+            conditions.iter().map(|(column, cell)| format!(" AND {} = '{cell}'", column.name)).collect();
+        let mut statement = connection
+            .prepare(&format!("SELECT rowid FROM activity_decisions NOT INDEXED WHERE 1{wheres} ORDER BY rowid"))
+            .unwrap();
+        let wanted: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let Some(counted) = count(connection, &DECISIONS, &conditions).unwrap() else {
+            assert!(!hold(connection, &DECISIONS).unwrap());
+            continue;
+        };
+        assert_eq!(counted, wanted.len() as u64, "{wheres}");
+        let mut found = rows(connection, &DECISIONS, &conditions).unwrap().unwrap();
+        found.sort_unstable();
+        assert_eq!(found, wanted, "{wheres}");
+    }
+}
+
+fn levels(connection: &Connection) -> Vec<i64> {
+    let names = super::Names::of(&DECISIONS);
+    segments(connection, &names).unwrap().unwrap().iter().map(|segment| segment.level).collect()
+}
+
+fn fill(connection: &Connection, ids: std::ops::Range<u32>) {
+    for id in ids {
+        put(connection, "INSERT", id, if id % 3 == 0 { "a" } else { "b" }, Some("allow"));
+        fold(connection, &DECISIONS).unwrap();
+    }
+}
+
+#[test]
+fn segments_of_one_size_are_united() {
+    let connection = database();
+    let mut seen = Vec::new();
+    for at in 0..14 {
+        fill(&connection, at * 4..at * 4 + 4);
+        seen.push(levels(&connection));
+        check(&connection);
+    }
+    assert_eq!(seen[1], [0, 0]);
+    assert_eq!(seen[2], [1]);
+    assert_eq!(seen[7], [1, 1, 0, 0]);
+    assert_eq!(seen[8], [2]);
+    assert_eq!(seen[13], [2, 1, 0, 0]);
+}
+
+#[test]
+fn numbers_far_apart_are_in_segments_of_their_own() {
+    let connection = database();
+    fill(&connection, 0..6);
+    connection
+        .execute_batch(
+            "INSERT INTO activity_decisions (rowid, decision_id, agent_id, payload) VALUES (1 << 33, 'far', 'a', '{}')",
+        )
+        .unwrap();
+    fill(&connection, 10..20);
+    check(&connection);
+    assert!(levels(&connection).len() > 2);
+}
+
+#[test]
+fn numbers_given_to_other_rows_are_noticed_and_mended_by_opening() {
+    let mut connection = database();
+    fill(&connection, 0..20);
+    connection.execute_batch("DELETE FROM activity_decisions WHERE rowid IN (3, 9)").unwrap();
+    check(&connection);
+    // What `VACUUM` may do.
+    connection.execute_batch("UPDATE activity_decisions SET rowid = rowid - 1 WHERE rowid > 3").unwrap();
+    assert_eq!(count(&connection, &DECISIONS, &[]).unwrap(), None);
+    fold(&connection, &DECISIONS).unwrap();
+    assert!(prepare(&mut connection), "opening has to make them anew");
+    assert_eq!(count(&connection, &DECISIONS, &[]).unwrap(), Some(18));
+    check(&connection);
+    assert!(!prepare(&mut connection));
+}
+
+#[test]
+fn a_vacuum_that_moves_nothing_is_not_minded() {
+    let mut connection = database();
+    fill(&connection, 0..20);
+    connection.execute_batch("VACUUM").unwrap();
+    assert!(!prepare(&mut connection));
+    assert_eq!(count(&connection, &DECISIONS, &[]).unwrap(), Some(20));
+}
+
+#[test]
+fn a_missing_trigger_makes_them_untrustworthy() {
+    let mut connection = database();
+    fill(&connection, 0..20);
+    connection
+        .execute_batch("DROP TRIGGER activity_decisions_removed; DELETE FROM activity_decisions WHERE rowid < 5")
+        .unwrap();
+    assert!(prepare(&mut connection));
+    check(&connection);
+}
+
+#[test]
+fn a_damaged_set_is_an_error() {
+    let connection = database();
+    fill(&connection, 0..20);
+    connection.execute_batch("UPDATE activity_decisions_postings SET set_of_rows = x'0102'").unwrap();
+    count(&connection, &DECISIONS, &[condition("agent_id", "a")]).unwrap_err();
+}
+
+#[test]
+fn texts_that_are_none_are_not_counted() {
+    let connection = database();
+    for id in 0..5 {
+        put(&connection, "INSERT", id, "a", None);
+    }
+    fold(&connection, &DECISIONS).unwrap();
+    connection.execute_batch("UPDATE activity_decisions SET agent_id = x'ff' WHERE rowid = 2").unwrap();
+    check(&connection);
+    assert_eq!(count(&connection, &DECISIONS, &[condition("decision", "")]).unwrap(), Some(0));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { verb: &'static str, id: u32, agent: &'static str, decision: Option<&'static str> },
+    Change { id: u32, agent: &'static str },
+    Remove { id: u32 },
+    RemoveNewest,
+    Fold,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let agents = || proptest::sample::select(&["a", "b", "c"][..]);
+    let decisions = proptest::sample::select(&[Some("allow"), Some("block"), None][..]);
+    let verbs = proptest::sample::select(&["INSERT OR IGNORE", "INSERT OR REPLACE", "REPLACE"][..]);
+    let put = (verbs, 0..60_u32, agents(), decisions);
+    prop_oneof![
+        8 => put.prop_map(|(verb, id, agent, decision)| Step::Put { verb, id, agent, decision }),
+        3 => (0..60_u32, agents()).prop_map(|(id, agent)| Step::Change { id, agent }),
+        2 => (0..60_u32).prop_map(|id| Step::Remove { id }),
+        1 => Just(Step::RemoveNewest),
+        4 => Just(Step::Fold),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn segments_count_what_the_rows_say(steps in proptest::collection::vec(any_step(), 1..120)) {
+        let mut connection = database();
+        for step in steps {
+            match step {
+                Step::Put { verb, id, agent, decision } => put(&connection, verb, id, agent, decision),
+                Step::Change { id, agent } => {
+                    let sql = "UPDATE OR ROLLBACK activity_decisions SET agent_id = ?2 WHERE decision_id = ?1";
+                    connection.execute(sql, params![format!("d{id}"), agent]).unwrap();
+                }
+                Step::Remove { id } => {
+                    connection.execute("DELETE FROM activity_decisions WHERE decision_id = ?1", [format!("d{id}")]).unwrap();
+                }
+                Step::RemoveNewest => {
+                    let sql = "DELETE FROM activity_decisions WHERE rowid = (SELECT max(rowid) FROM activity_decisions)";
+                    connection.execute(sql, []).unwrap();
+                }
+                Step::Fold => fold(&connection, &DECISIONS).unwrap(),
+            }
+            check(&connection);
+        }
+        prepare(&mut connection);
+        prop_assert!(hold(&connection, &DECISIONS).unwrap());
+        check(&connection);
+    }
+}
