@@ -22,7 +22,10 @@ impl Telemetry {
     pub fn install() -> Self {
         static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
-            PrometheusBuilder::new().set_buckets(&BUCKETS).and_then(|builder| builder.install_recorder()).ok()
+            let sizes = Matcher::Full("cavra_store_batch_size".to_owned());
+            let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
+            let builder = builder.and_then(|builder| builder.set_buckets_for_metric(sizes, &BATCHES));
+            builder.and_then(|builder| builder.install_recorder()).ok()
         });
         Self(handle.clone())
     }

@@ -41,9 +41,12 @@ pub enum Engine {
     OneShot,
 }
 
-/// The application: a decision point with its stores.
+/// The application: a decision point with its stores. Clones are handles of the same one.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+pub struct Parts {
     /// Decides.
     pub decisions: DecisionPoint,
     /// Remembers.
@@ -64,6 +67,14 @@ pub struct App {
     pub gatekeeper: Gatekeeper,
     /// What all of it was made from.
     pub settings: Arc<Settings>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl DecisionPoint {
@@ -107,7 +118,7 @@ impl App {
         let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
             .with_decisions(activity.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             log,
             activity: Activity::new(activity).with_redactor(settings.redactor),
@@ -118,7 +129,7 @@ impl App {
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
             gatekeeper,
             settings: Arc::new(settings.clone()),
-        })
+        })))
     }
 
     /// One record of any kind that is listed.

@@ -43,11 +43,14 @@ pub struct Column {
     pub kind: ColumnType,
     /// Where a database has it.
     pub place: Place,
-    /// Lists can be filtered by it, so it is indexed.
+    /// Lists can be filtered by it, so it is indexed unless [`Column::unindexed`].
     pub filter: bool,
     /// Many records share a value and lists are long, so the store keeps the sets of records that have each value: a
     /// list's `total` needs no scan.
     pub facet: bool,
+    /// A facet of records that are written once, about in the order of lists: the newest of a value are found by the sets,
+    /// and an index would cost every write more than all else.
+    pub unindexed: bool,
     /// It changes with nearly every write of a record, so indexes by other columns leave it out.
     pub moves: bool,
     /// Lists can be asked for it by any operator that fits its type.
@@ -153,6 +156,7 @@ const fn text(name: &'static str) -> Column {
         place: Place::Table,
         filter: false,
         facet: false,
+        unindexed: false,
         moves: false,
         ask: false,
         index: false,
@@ -166,6 +170,10 @@ const fn filter(name: &'static str) -> Column {
 
 const fn facet(name: &'static str) -> Column {
     Column { facet: true, ..filter(name) }
+}
+
+const fn frequent(name: &'static str) -> Column {
+    Column { unindexed: true, ..facet(name) }
 }
 
 const fn moving(column: Column) -> Column {
@@ -212,15 +220,15 @@ pub static DECISIONS: Kind = Kind {
     table: "activity_decisions",
     columns: &[
         filter("session_id"),
-        facet("agent_id"),
+        frequent("agent_id"),
         text("actor"),
-        facet("repository"),
-        facet("policy_pack"),
-        facet("action_type"),
+        frequent("repository"),
+        frequent("policy_pack"),
+        frequent("action_type"),
         text("target"),
         text("rule_id"),
-        facet("decision"),
-        facet("severity"),
+        frequent("decision"),
+        frequent("severity"),
         text("timestamp"),
         text("correlation_id"),
     ],

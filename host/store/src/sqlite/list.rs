@@ -8,11 +8,17 @@ use crate::criteria::{Asked, Target, Test};
 use crate::query::{Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
 
 use super::read::{ReadError, by_index, record};
-use super::schema::{order, quote};
+use super::schema::{has_index, order, quote};
 use super::{asked, postings};
 
 /// Most rows that are looked up one by one for a page.
 const MOST_ROWS: u64 = 10_000;
+
+/// Most rows that are looked up although fewer may do.
+const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 256 };
+
+/// Most of the newest rows that are gathered for a page.
+const MOST_NEWEST: u64 = if cfg!(test) { 8 } else { 2_048 };
 
 /// One page of the records that match.
 pub(super) fn list(
@@ -114,6 +120,7 @@ fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -
         (Some((filter, candidates)), Some(total)) => {
             Prospect { filter, candidates, total, needed }.way(connection, search)?
         }
+        (None, Some(total)) if !search.all.is_empty() => of_stream(connection, search, total, needed)?,
         _ => Way::Index(index),
     };
     let sql = format!(
@@ -186,14 +193,29 @@ impl Prospect {
     }
 }
 
-/// The column of the filter that leaves the fewest records, and how many these are.
+/// The way if no filter has an index, given how many rows match and how many of these the page needs.
+fn of_stream(connection: &Connection, search: &Search<'_>, total: u64, needed: u64) -> rusqlite::Result<Way> {
+    let rows = if total <= needed.max(FEW_ROWS) {
+        postings::rows(connection, search.kind, search.all)?
+    } else if needed <= MOST_NEWEST {
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+        postings::newest(connection, search.kind, search.all, needed)?
+    } else if total <= MOST_ROWS {
+        postings::rows(connection, search.kind, search.all)?
+    } else {
+        None
+    };
+    Ok(rows.map_or(Way::Index(None), Way::Rows))
+}
+
+/// The column of the filter that leaves the fewest records, of those that have an index, and how many these are.
 fn most_selective(
     connection: &Connection,
     kind: &'static Kind,
     all: &[Condition],
 ) -> Result<Option<(&'static Column, u64)>, ReadError> {
     let mut best = None;
-    for condition in all {
+    for condition in all.iter().filter(|(column, _)| has_index(column)) {
         let only = std::slice::from_ref(condition);
         let found = match postings::count(connection, kind, only)? {
             Some(found) => found,

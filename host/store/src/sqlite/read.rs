@@ -13,7 +13,7 @@ use crate::query::{self, Cell, Condition, Conditions, Page, Query};
 use crate::{Reader, StoreError, Visitor};
 
 use super::list::list;
-use super::schema::{LOG, index_name, order, quote};
+use super::schema::{LOG, has_index, index_name, order, quote};
 use super::{Database, asked};
 
 impl ToSql for Cell {
@@ -218,8 +218,10 @@ pub(super) fn tally(
     rows.map(|row| row.map(|(name, count)| (name, u64::try_from(count).unwrap_or(0)))).collect()
 }
 
-/// The index to use. Without filters a kind ordered by its key has none but the key's.
+/// The index to use: that of the column if it has one, else that of the order. A kind ordered by its key has none but
+/// the key's for that.
 pub(super) fn by_index(kind: &Kind, column: Option<&Column>) -> String {
+    let column = column.filter(|column| has_index(column));
     if column.is_none() && kind.order.by == kind.id {
         return String::new();
     }
@@ -234,9 +236,9 @@ fn gather(connection: &Connection, kind: &'static Kind, by: &Condition, member: 
         Direction::Descending | Direction::Ascending => format!("{} ASC, {id} ASC", quote(kind.order.by)),
     };
     let sql = format!(
-        "SELECT payload -> ?2 FROM {} INDEXED BY {} WHERE {} = ?1 ORDER BY {order}",
+        "SELECT payload -> ?2 FROM {}{} WHERE {} = ?1 ORDER BY {order}",
         quote(kind.table),
-        quote(&index_name(kind, Some(by.0))),
+        by_index(kind, Some(by.0)),
         quote(by.0.name),
     );
     let mut statement = connection.prepare_cached(&sql)?;

@@ -49,6 +49,11 @@ pub(super) fn index_name(kind: &Kind, column: Option<&Column>) -> String {
     format!("{}_list_{}", kind.table, column.map_or("all", |column| column.name))
 }
 
+/// Whether there is an index for lists filtered by the column.
+pub(super) const fn has_index(column: &Column) -> bool {
+    (column.filter || column.index) && !column.unindexed
+}
+
 /// An object of the database: its name and the statement that makes it.
 struct Object {
     name: String,
@@ -68,7 +73,7 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
         let sql = format!("CREATE INDEX {} ON {table} ({columns})", quote(&name));
         Object { name, sql }
     };
-    let filters = kind.columns.iter().filter(|column| column.filter || column.index).map(Some);
+    let filters = kind.columns.iter().filter(|column| has_index(column)).map(Some);
     // The key's own index serves lists ordered by the key.
     let all = (kind.order.by != kind.id).then_some(None);
     let mut objects: Vec<_> = filters.chain(all).map(index).collect();

@@ -7,8 +7,9 @@ use roaring::RoaringBitmap;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::query::{Cell, Condition};
+use crate::sqlite::schema::quote;
 
-use super::{Names, Segment, counts, region, segments};
+use super::{Names, Segment, counts, place, region, segments};
 
 /// Number of rows for which all conditions hold, or `None` if they are not counted.
 pub(in crate::sqlite) fn count(
@@ -35,17 +36,17 @@ pub(in crate::sqlite) fn rows(
 }
 
 /// The rows of a table through conditions.
-struct View<'a> {
+pub(super) struct View<'a> {
     connection: &'a Connection,
     conditions: &'a [Condition],
     names: Names,
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Rows of segments that are to be looked at.
     changed: BTreeSet<i64>,
 }
 
 impl<'a> View<'a> {
-    fn of(
+    pub(super) fn of(
         connection: &'a Connection,
         kind: &'static Kind,
         conditions: &'a [Condition],
@@ -65,14 +66,14 @@ impl<'a> View<'a> {
     }
 
     /// What the rows say that no segment speaks for: those after the last segment, and changed ones.
-    fn loose<T>(
+    pub(super) fn loose<T>(
         &self,
         select: impl Fn(&str) -> String,
         read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
         let Names { table, changed, .. } = &self.names;
-        let holds: String =
-            self.conditions.iter().map(|(column, _)| format!(" AND t.\"{}\" = ?", column.name)).collect();
+        let holds = |(column, _): &Condition| format!(" AND t.{} = ?", quote(column.name));
+        let holds: String = self.conditions.iter().map(holds).collect();
         let after = format!("SELECT t.rowid FROM {table} AS t NOT INDEXED WHERE t.rowid > ?{holds}");
         let noted = format!(
             "SELECT t.rowid FROM {changed} AS c CROSS JOIN {table} AS t NOT INDEXED ON t.rowid = c.changed_row \
@@ -93,19 +94,20 @@ impl<'a> View<'a> {
 
     /// Shows what the segments say, each with the region of its rows.
     fn segments(&self, mut show: impl FnMut(i64, &RoaringBitmap)) -> rusqlite::Result<()> {
-        let mut before = i64::MIN;
-        for segment in &self.segments {
-            let mut rows = self.within(segment)?;
-            let own = before.saturating_add(1)..=segment.last;
-            for row in self.changed.range(own) {
-                if region(*row) == region(segment.last) {
-                    rows.remove(super::place(*row));
-                }
-            }
-            before = segment.last;
-            show(region(segment.last), &rows);
+        self.segments.iter().try_for_each(|segment| {
+            show(region(segment.last), &self.unchanged(segment)?);
+            Ok(())
+        })
+    }
+
+    /// The rows of a segment that have not been changed since it was made.
+    pub(super) fn unchanged(&self, segment: &Segment) -> rusqlite::Result<RoaringBitmap> {
+        let mut rows = self.within(segment)?;
+        let start = region(segment.last) << 32;
+        for row in self.changed.range(start..=segment.last) {
+            rows.remove(place(*row));
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// The rows of a segment as it was made.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 
 use crate::sqlite::schema::quote;
 
-use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments};
+use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments, streams};
 
 /// Rows between two looks at whether there is enough for a segment.
 const LOOK: i64 = if cfg!(test) { 1 } else { 64 };
@@ -33,8 +33,12 @@ pub(in crate::sqlite) fn fold(connection: &Connection, kind: &'static Kind) -> r
     }
     let names = Names::of(kind);
     let Some(mut segments) = segments(connection, &names)? else { return Ok(()) };
-    while let Some((segment, sets)) = next(connection, kind, &names, segments.last())? {
+    while let Some(Next { segment, sets, newest }) = next(connection, kind, &names, segments.last())? {
         write(connection, &names, segment, &sets)?;
+        if streams(kind) {
+            let sql = format!("INSERT INTO {} VALUES (?1, ?2)", names.blocks);
+            connection.prepare_cached(&sql)?.execute((segment.last, newest))?;
+        }
         segments.push(segment);
         unite(connection, &names, &mut segments)?;
     }
@@ -46,9 +50,20 @@ pub(in crate::sqlite) fn rebuild(connection: &Connection, kind: &'static Kind) -
     if !counts(kind) {
         return Ok(());
     }
-    let Names { segments, postings, changed, .. } = Names::of(kind);
-    connection.execute_batch(&format!("DELETE FROM {segments}; DELETE FROM {postings}; DELETE FROM {changed}"))?;
+    let Names { segments, postings, changed, blocks, .. } = Names::of(kind);
+    let blocks = streams(kind).then_some(blocks);
+    for table in [segments, postings, changed].into_iter().chain(blocks) {
+        connection.execute(&format!("DELETE FROM {table}"), [])?;
+    }
     fold(connection, kind)
+}
+
+/// The next segment.
+struct Next {
+    segment: Segment,
+    sets: Sets,
+    /// The newest time of its rows.
+    newest: String,
 }
 
 /// The next segment, if there are enough rows.
@@ -57,7 +72,7 @@ fn next(
     kind: &'static Kind,
     names: &Names,
     after: Option<&Segment>,
-) -> rusqlite::Result<Option<(Segment, Sets)>> {
+) -> rusqlite::Result<Option<Next>> {
     let sql = format!(
         "SELECT rowid{} FROM {} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid LIMIT {SEGMENT}",
         columns(kind),
@@ -65,7 +80,8 @@ fn next(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([after.map_or(i64::MIN, |segment| segment.last)])?;
-    let (mut sets, mut first, mut last, mut number) = (Sets::new(), None, i64::MIN, 0);
+    let (mut sets, mut newest) = (Sets::new(), String::new());
+    let (mut first, mut last, mut number) = (None, i64::MIN, 0);
     while let Some(row) = rows.next()? {
         let at = row.get(0)?;
         if region(*first.get_or_insert(at)) != region(at) {
@@ -73,23 +89,26 @@ fn next(
             number = SEGMENT;
             break;
         }
-        enter(kind, row, &mut sets)?;
+        newest = newest.max(enter(kind, row, &mut sets)?);
         last = at;
         number += 1;
     }
-    Ok((number == SEGMENT).then_some((Segment { last, level: 0 }, sets)))
+    Ok((number == SEGMENT).then_some(Next { segment: Segment { last, level: 0 }, sets, newest }))
 }
 
-/// The facet columns, each after a comma.
+/// The column of the order and the facets, each after a comma.
 fn columns(kind: &'static Kind) -> String {
-    facets(kind).map(|column| format!(", {}", quote(column.name))).collect()
+    std::iter::once(kind.order.by)
+        .chain(facets(kind).map(|column| column.name))
+        .map(|name| format!(", {}", quote(name)))
+        .collect()
 }
 
-/// Enters a row of number and facet columns.
-fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<()> {
+/// Enters a row of number, order and facets; answers its time.
+fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<String> {
     let at = place(row.get(0)?);
     sets.entry((String::new(), String::new())).or_default().insert(at);
-    for (column, index) in facets(kind).zip(1..) {
+    for (column, index) in facets(kind).zip(2..) {
         // Nothing else equals a text.
         if let ValueRef::Text(text) = row.get_ref(index)?
             && let Ok(text) = std::str::from_utf8(text)
@@ -97,7 +116,7 @@ fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Resul
             sets.entry((column.name.to_owned(), text.to_owned())).or_default().insert(at);
         }
     }
-    Ok(())
+    Ok(row.get::<_, Option<String>>(1)?.unwrap_or_default())
 }
 
 /// A set as it is stored.
@@ -202,12 +221,25 @@ fn correct(
     let mut statement = connection.prepare_cached(&sql)?;
     for row in changed {
         let mut rows = statement.query([row])?;
-        if let Some(row) = rows.next()? {
-            enter(kind, row, &mut after)?;
+        if let Some(found) = rows.next()? {
+            let time = enter(kind, found, &mut after)?;
+            if streams(kind) {
+                raise(connection, names, *row, &time)?;
+            }
         }
     }
     for (name, set) in after.iter().filter(|(name, set)| before.get(*name) != Some(*set)) {
         write_set(connection, names, segment, name, set)?;
     }
+    Ok(())
+}
+
+/// Notes that a block has a row of this time.
+fn raise(connection: &Connection, names: &Names, row: i64, time: &str) -> rusqlite::Result<()> {
+    let blocks = &names.blocks;
+    let sql = format!(
+        "UPDATE {blocks} SET newest = max(newest, ?2) WHERE last = (SELECT min(last) FROM {blocks} WHERE last >= ?1)"
+    );
+    connection.prepare_cached(&sql)?.execute((row, time))?;
     Ok(())
 }

@@ -15,16 +15,18 @@
 
 mod count;
 mod fold;
+mod newest;
 #[cfg(test)]
 mod tests;
 
-use cavra_model::{Column, Kind};
+use cavra_model::{Column, Direction, Kind};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::quote;
 
 pub(super) use count::{count, rows};
 pub(super) use fold::{fold, is_due, rebuild};
+pub(super) use newest::newest;
 
 /// Rows of one of the smallest segments.
 const SEGMENT: usize = if cfg!(test) { 4 } else { 1024 };
@@ -42,6 +44,13 @@ pub(super) fn counts(kind: &'static Kind) -> bool {
     facets(kind).next().is_some()
 }
 
+/// Whether lists find their first records by blocks. Their order is that of time, newest first, and does not move.
+pub(super) fn streams(kind: &'static Kind) -> bool {
+    kind.columns.iter().any(|column| column.unindexed)
+        && kind.order.direction == Direction::Descending
+        && !kind.order_moves()
+}
+
 /// The tables beside a kind's own, as SQL.
 struct Names {
     table: String,
@@ -52,6 +61,8 @@ struct Names {
     postings: String,
     /// Rows of segments that are to be looked at.
     changed: String,
+    /// The newest time of each block of rows.
+    blocks: String,
 }
 
 impl Names {
@@ -63,6 +74,7 @@ impl Names {
             segments: beside("segments"),
             postings: beside("postings"),
             changed: beside("changed"),
+            blocks: beside("blocks"),
         }
     }
 }
@@ -72,8 +84,11 @@ pub(super) fn objects(kind: &'static Kind) -> Vec<(String, String)> {
     if !counts(kind) {
         return Vec::new();
     }
-    let Names { table, id, segments, postings, changed } = Names::of(kind);
-    let columns: Vec<_> = facets(kind).map(|column| quote(column.name)).collect();
+    let Names { table, id, segments, postings, changed, blocks } = Names::of(kind);
+    let mut columns: Vec<_> = facets(kind).map(|column| quote(column.name)).collect();
+    if streams(kind) {
+        columns.push(quote(kind.order.by));
+    }
     let differs: Vec<_> = columns.iter().map(|name| format!("OLD.{name} IS NOT NEW.{name}")).collect();
     // An insert that may meet the row already would do what the statement does that the trigger belongs to.
     let new = |row: &str| format!("NOT EXISTS (SELECT 1 FROM {changed} WHERE changed_row = {row})");
@@ -85,7 +100,7 @@ pub(super) fn objects(kind: &'static Kind) -> Vec<(String, String)> {
         let sql = format!("CREATE TRIGGER {} {when}", quote(&name));
         (name, sql)
     };
-    vec![
+    let mut objects = vec![
         table_of(
             "segments",
             format!("{segments} (last INTEGER PRIMARY KEY, level INTEGER NOT NULL, last_key TEXT NOT NULL)"),
@@ -120,7 +135,11 @@ pub(super) fn objects(kind: &'static Kind) -> Vec<(String, String)> {
                 note("OLD.rowid")
             ),
         ),
-    ]
+    ];
+    if streams(kind) {
+        objects.push(table_of("blocks", format!("{blocks} (last INTEGER PRIMARY KEY, newest TEXT NOT NULL)")));
+    }
+    objects
 }
 
 /// A segment: the rows after the last of the one before it, to its own.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use crate::query::{Cell, Condition};
 use crate::sqlite::{Database, schema};
 
-use super::{count, fold, hold, rows, segments};
+use super::{count, fold, hold, newest, rows, segments};
 
 static KINDS: [&Kind; 1] = [&DECISIONS];
 
@@ -27,11 +27,15 @@ fn condition(name: &str, value: &str) -> Condition {
     (DECISIONS.columns.iter().find(|column| column.name == name).unwrap(), Cell::Text(value.to_owned()))
 }
 
-fn put(connection: &Connection, verb: &str, id: u32, agent: &str, decision: Option<&str>) {
+fn time(second: u32) -> String {
+    format!("2031-01-01T00:00:{second:02}.000000+00:00")
+}
+
+fn put(connection: &Connection, verb: &str, id: u32, second: u32, (agent, decision): (&str, Option<&str>)) {
     let sql = format!(
-        "{verb} INTO activity_decisions (decision_id, agent_id, decision, timestamp, payload) VALUES (?1, ?2, ?3, '', '{{}}')"
+        "{verb} INTO activity_decisions (decision_id, agent_id, decision, timestamp, payload) VALUES (?1, ?2, ?3, ?4, '{{}}')"
     );
-    connection.execute(&sql, params![format!("d{id}"), agent, decision]).unwrap();
+    connection.execute(&sql, params![format!("d{id}"), agent, decision, time(second)]).unwrap();
 }
 
 /// What is counted, and what a look at every row says.
@@ -59,6 +63,16 @@ fn check(connection: &Connection) {
         let mut found = rows(connection, &DECISIONS, &conditions).unwrap().unwrap();
         found.sort_unstable();
         assert_eq!(found, wanted, "{wheres}");
+        for needed in [1, 2, 5] {
+            let mut statement = connection
+                .prepare(&format!(
+                    "SELECT rowid FROM activity_decisions NOT INDEXED WHERE 1{wheres} ORDER BY timestamp DESC, decision_id \
+                     LIMIT {needed}"
+                ))
+                .unwrap();
+            let wanted: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            assert_eq!(newest(connection, &DECISIONS, &conditions, needed).unwrap(), Some(wanted), "{wheres} {needed}");
+        }
     }
 }
 
@@ -69,7 +83,7 @@ fn levels(connection: &Connection) -> Vec<i64> {
 
 fn fill(connection: &Connection, ids: std::ops::Range<u32>) {
     for id in ids {
-        put(connection, "INSERT", id, if id % 3 == 0 { "a" } else { "b" }, Some("allow"));
+        put(connection, "INSERT", id, id % 60, (if id % 3 == 0 { "a" } else { "b" }, Some("allow")));
         fold(connection, &DECISIONS).unwrap();
     }
 }
@@ -152,7 +166,7 @@ fn a_damaged_set_is_an_error() {
 fn texts_that_are_none_are_not_counted() {
     let connection = database();
     for id in 0..5 {
-        put(&connection, "INSERT", id, "a", None);
+        put(&connection, "INSERT", id, 0, ("a", None));
     }
     fold(&connection, &DECISIONS).unwrap();
     connection.execute_batch("UPDATE activity_decisions SET agent_id = x'ff' WHERE rowid = 2").unwrap();
@@ -162,8 +176,9 @@ fn texts_that_are_none_are_not_counted() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { verb: &'static str, id: u32, agent: &'static str, decision: Option<&'static str> },
+    Put { verb: &'static str, id: u32, late: u32, values: (&'static str, Option<&'static str>) },
     Change { id: u32, agent: &'static str },
+    Date { id: u32, second: u32 },
     Remove { id: u32 },
     RemoveNewest,
     Fold,
@@ -173,9 +188,10 @@ fn any_step() -> impl Strategy<Value = Step> {
     let agents = || proptest::sample::select(&["a", "b", "c"][..]);
     let decisions = proptest::sample::select(&[Some("allow"), Some("block"), None][..]);
     let verbs = proptest::sample::select(&["INSERT OR IGNORE", "INSERT OR REPLACE", "REPLACE"][..]);
-    let put = (verbs, 0..60_u32, agents(), decisions);
+    let put = (verbs, 0..60_u32, 0..4_u32, (agents(), decisions));
     prop_oneof![
-        8 => put.prop_map(|(verb, id, agent, decision)| Step::Put { verb, id, agent, decision }),
+        8 => put.prop_map(|(verb, id, late, values)| Step::Put { verb, id, late, values }),
+        1 => (0..60_u32, 0..60_u32).prop_map(|(id, second)| Step::Date { id, second }),
         3 => (0..60_u32, agents()).prop_map(|(id, agent)| Step::Change { id, agent }),
         2 => (0..60_u32).prop_map(|id| Step::Remove { id }),
         1 => Just(Step::RemoveNewest),
@@ -189,9 +205,16 @@ proptest! {
     #[test]
     fn segments_count_what_the_rows_say(steps in proptest::collection::vec(any_step(), 1..120)) {
         let mut connection = database();
-        for step in steps {
+        for (at, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Put { verb, id, agent, decision } => put(&connection, verb, id, agent, decision),
+                // Times are about in the order of writing.
+                Step::Put { verb, id, late, values } => {
+                    put(&connection, verb, id, (at as u32 / 3).saturating_sub(late), values);
+                }
+                Step::Date { id, second } => {
+                    let sql = "UPDATE activity_decisions SET timestamp = ?2 WHERE decision_id = ?1";
+                    connection.execute(sql, params![format!("d{id}"), time(second)]).unwrap();
+                }
                 Step::Change { id, agent } => {
                     let sql = "UPDATE OR ROLLBACK activity_decisions SET agent_id = ?2 WHERE decision_id = ?1";
                     connection.execute(sql, params![format!("d{id}"), agent]).unwrap();
