@@ -39,6 +39,32 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The arguments of this process; ends it if they are wrong. To describe all commands takes longer than to load a
+    /// pack, and an agent waits for its hook, so only that one is described if it is what was asked for.
+    pub fn read() -> Self {
+        if std::env::args_os().nth(1).is_some_and(|command| command == "hook") {
+            let HookCli { command: OnlyHook::Hook(args) } = HookCli::parse();
+            return Self { command: Command::Hook(args) };
+        }
+        Self::parse()
+    }
+}
+
+/// [`Cli`] as far as `cavra hook` goes.
+#[derive(Parser)]
+#[command(name = "cavra", disable_version_flag = true, propagate_version = false)]
+struct HookCli {
+    #[command(subcommand)]
+    command: OnlyHook,
+}
+
+#[derive(Subcommand)]
+enum OnlyHook {
+    /// Judge one event of an agent: JSON on standard input, the agent's own answer format on standard output.
+    Hook(HookArgs),
+}
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Print the version.

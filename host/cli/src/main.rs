@@ -11,10 +11,9 @@ mod output;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let result = match cli.command {
         // First and without any set-up: these two are started by other programs and have contracts of their own.
         Command::Compile => return cavra_plugins::compile_worker(),

@@ -13,13 +13,16 @@ use crate::local::Local;
 /// Decides every action, records each, and answers the strictest decision.
 pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg) -> anyhow::Result<DecisionRecord> {
     let local = Local::from_env()?;
+    // The store is opened beside the decision: each takes about as long as the other.
+    let location = local.settings.activity.clone();
+    let store = std::thread::spawn(move || RecordStore::open(location, &ACTIVITY_KINDS));
     let pack = local.pack(pack)?;
     let mut decided = Vec::with_capacity(actions.len());
     for action in actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack)?);
     }
-    let store = RecordStore::open(local.settings.activity.clone(), &ACTIVITY_KINDS)?;
+    let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     let activity = Activity::new(store).with_redactor(local.settings.redactor);
     let recorded = local.wait(async {
         let mut recorded = Vec::with_capacity(decided.len());
