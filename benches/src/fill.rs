@@ -14,6 +14,9 @@ const BATCH: u64 = 2_000;
 /// Decisions of one session.
 const SESSION: u64 = 40;
 
+/// Decisions made while an agent that is gone was still there.
+const RETIRED: u64 = 50_000;
+
 /// Stores `count` decisions of a year of work: 200 agents, 500 repositories.
 pub fn fill(database: &Path, count: u64) -> anyhow::Result<()> {
     eprintln!("storing {count} decisions …");
@@ -55,7 +58,7 @@ fn record(number: u64) -> cavra_model::DecisionRecord {
         Action::WriteFile(FileAccess { path: format!("services/team-{}/src/lib.rs", number % 977), content: None });
     let context = Context {
         session_id: format!("session-{}", number / SESSION),
-        agent_id: format!("agent-{}", scatter(number) % 200),
+        agent_id: agent(number),
         repository: format!("group/repository-{}", scatter(number / SESSION) % 500),
         ..Context::default()
     };
@@ -63,6 +66,14 @@ fn record(number: u64) -> cavra_model::DecisionRecord {
     let age = i64::try_from(number).unwrap_or(0);
     let now = Timestamp::from_micros(Timestamp::now().as_micros() - 31_000_000_000_000 + age * 30_000_000);
     stamp(Decided { subject: Subject::of(&action, &cavra_model::McpRegistry::NotConsulted), finding, now }, context)
+}
+
+/// One of the first agents has stopped working long ago.
+fn agent(number: u64) -> String {
+    if number < RETIRED && number.is_multiple_of(2) {
+        return "agent-retired".to_owned();
+    }
+    format!("agent-{}", scatter(number) % 200)
 }
 
 /// Spreads consecutive numbers.

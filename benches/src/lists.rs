@@ -8,9 +8,10 @@ use crate::server::{Connection, Server};
 const WARM_UP: usize = 50;
 const COUNT: usize = 500;
 
-const QUERIES: [(&str, &str); 7] = [
+const QUERIES: [(&str, &str); 8] = [
     ("no filter", ""),
     ("one agent", "&agent_id=agent-17"),
+    ("an agent that is long gone", "&agent_id=agent-retired"),
     ("one repository", "&repository=group/repository-17"),
     ("one session", "&session_id=session-1700"),
     ("blocked", "&decision=block"),

@@ -17,17 +17,22 @@ pub fn run(cavra: &Path, database: &Path, stored: u64, seconds: u64) -> anyhow::
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let idle = server.memory()?;
     runtime.block_on(clients(&server.address, WARM_UP))?;
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), server.processor_time()?);
     let samples = runtime.block_on(clients(&server.address, Duration::from_secs(seconds)))?;
-    let elapsed = started.elapsed();
+    let (elapsed, after) = (started.elapsed(), server.processor_time()?);
+    let each = |from: Duration, to: Duration| {
+        format!("{:.0} µs", to.saturating_sub(from).as_secs_f64() * 1e6 / samples.len().max(1) as f64)
+    };
     head(
         &format!("POST /decisions, SQLite, {CLIENTS} clients, {stored} stored decisions at the start"),
-        &["decisions/s", "p50", "p99", "idle memory", "memory after"],
+        &["decisions/s", "p50", "p99", "writer, each", "other threads, each", "idle memory", "memory after"],
     );
     row(&[
         format!("{:.0}", samples.len() as f64 / elapsed.as_secs_f64()),
         show(samples.p50()),
         show(samples.p99()),
+        each(before.writers, after.writers),
+        each(before.rest, after.rest),
         format!("{idle:.0} MiB"),
         format!("{:.0} MiB", server.memory()?),
     ]);

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,6 +45,32 @@ impl Server {
         let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kilobytes / 1024.0)
     }
+
+    /// Processor time that the store's writer and everything else have used.
+    pub fn processor_time(&self) -> anyhow::Result<ProcessorTime> {
+        let mut used = ProcessorTime::default();
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+            let (head, fields) = stat.rsplit_once(')').context("no thread name")?;
+            // The times in user mode and in the kernel are the 14th and 15th field, the name is the second.
+            let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+            let time = Duration::from_millis(ticks * 1000 / TICKS);
+            *(if head.ends_with("store-writer") { &mut used.writers } else { &mut used.rest }) += time;
+        }
+        Ok(used)
+    }
+}
+
+/// Ticks of a second in `/proc`, on every Linux machine.
+const TICKS: u64 = 100;
+
+/// What threads have used.
+#[derive(Clone, Copy, Default)]
+pub struct ProcessorTime {
+    /// The threads that write to stores; only one of them has much to do.
+    pub writers: Duration,
+    /// All others.
+    pub rest: Duration,
 }
 
 impl Drop for Server {

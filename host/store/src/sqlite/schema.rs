@@ -44,6 +44,13 @@ pub(super) fn order(kind: &Kind) -> String {
     if by == id { format!("{id} {direction}") } else { format!("{by} {direction}, {id} ASC") }
 }
 
+/// The columns of the index that has the order of lists. It has the columns too that have no index of their own, so that
+/// only rows that match are read when it is walked.
+fn whole_order(kind: &Kind) -> String {
+    let unindexed = kind.columns.iter().filter(|column| column.unindexed).map(|column| quote(column.name));
+    std::iter::once(order(kind)).chain(unindexed).collect::<Vec<_>>().join(", ")
+}
+
 /// Name of the index that serves lists filtered by `column`, or unfiltered ones.
 pub(super) fn index_name(kind: &Kind, column: Option<&Column>) -> String {
     format!("{}_list_{}", kind.table, column.map_or("all", |column| column.name))
@@ -66,7 +73,7 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
     let index = |column: Option<&Column>| {
         let name = index_name(kind, column);
         let columns = match column {
-            None => order(kind),
+            None => whole_order(kind),
             Some(column) if kind.order_moves() => value(column),
             Some(column) => format!("{}, {}", value(column), order(kind)),
         };

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params_from_iter};
 use crate::query::{Cell, Condition};
 use crate::sqlite::schema::quote;
 
+use super::sets::read_set;
 use super::{Names, Segment, counts, place, region, segments};
 
 /// Number of rows for which all conditions hold, or `None` if they are not counted.
@@ -131,7 +132,7 @@ impl<'a> View<'a> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut found = statement.query((segment.last, facet, value))?;
         match found.next()? {
-            Some(row) => super::fold::read_set(row, 0),
+            Some(row) => read_set(row, 0),
             None => Ok(RoaringBitmap::new()),
         }
     }

@@ -1,15 +1,14 @@
 //! Writing: new segments, united segments, and changed rows brought back into theirs. All of it happens in the
 //! transaction that is open.
 
-use std::collections::BTreeMap;
-
 use cavra_model::Kind;
 use roaring::RoaringBitmap;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::sqlite::schema::quote;
 
+use super::sets::{Sets, read_set};
 use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments, streams};
 
 /// Rows between two looks at whether there is enough for a segment.
@@ -17,9 +16,6 @@ const LOOK: i64 = if cfg!(test) { 1 } else { 64 };
 
 /// Most changed rows that are brought back at once.
 const AT_ONCE: usize = 4 * SEGMENT;
-
-/// The rows that have a value, by column and value. The set of all rows goes by two empty names.
-type Sets = BTreeMap<(String, String), RoaringBitmap>;
 
 /// Whether the writer of this row should [`fold`].
 pub(in crate::sqlite) const fn is_due(row: i64) -> bool {
@@ -80,7 +76,7 @@ fn next(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([after.map_or(i64::MIN, |segment| segment.last)])?;
-    let (mut sets, mut newest) = (Sets::new(), String::new());
+    let (mut sets, mut newest) = (Sets::default(), String::new());
     let (mut first, mut last, mut number) = (None, i64::MIN, 0);
     while let Some(row) = rows.next()? {
         let at = row.get(0)?;
@@ -107,23 +103,16 @@ fn columns(kind: &'static Kind) -> String {
 /// Enters a row of number, order and facets; answers its time.
 fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<String> {
     let at = place(row.get(0)?);
-    sets.entry((String::new(), String::new())).or_default().insert(at);
+    sets.insert("", "", at);
     for (column, index) in facets(kind).zip(2..) {
         // Nothing else equals a text.
         if let ValueRef::Text(text) = row.get_ref(index)?
             && let Ok(text) = std::str::from_utf8(text)
         {
-            sets.entry((column.name.to_owned(), text.to_owned())).or_default().insert(at);
+            sets.insert(column.name, text, at);
         }
     }
     Ok(row.get::<_, Option<String>>(1)?.unwrap_or_default())
-}
-
-/// A set as it is stored.
-pub(super) fn read_set(row: &Row<'_>, index: usize) -> rusqlite::Result<RoaringBitmap> {
-    let bytes = row.get_ref(index)?.as_blob()?;
-    RoaringBitmap::deserialize_from(bytes)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, error.into()))
 }
 
 fn write(connection: &Connection, names: &Names, segment: Segment, sets: &Sets) -> rusqlite::Result<()> {
@@ -133,15 +122,14 @@ fn write(connection: &Connection, names: &Names, segment: Segment, sets: &Sets) 
         segment.level,
         key,
     ))?;
-    sets.iter().try_for_each(|(name, set)| write_set(connection, names, segment, name, set))
+    sets.iter().try_for_each(|entry| write_set(connection, names, segment, entry))
 }
 
 fn write_set(
     connection: &Connection,
     names: &Names,
     segment: Segment,
-    (facet, value): &(String, String),
-    set: &RoaringBitmap,
+    (facet, value, set): (&str, &str, &RoaringBitmap),
 ) -> rusqlite::Result<()> {
     let mut bytes = Vec::with_capacity(set.serialized_size());
     set.serialize_into(&mut bytes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -155,9 +143,9 @@ fn read(connection: &Connection, names: &Names, range: (i64, i64)) -> rusqlite::
     let sql = format!("SELECT facet, value, set_of_rows FROM {} WHERE segment BETWEEN ?1 AND ?2", names.postings);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(range)?;
-    let mut sets = Sets::new();
+    let mut sets = Sets::default();
     while let Some(row) = rows.next()? {
-        *sets.entry((row.get(0)?, row.get(1)?)).or_default() |= read_set(row, 2)?;
+        sets.unite(row.get(0)?, row.get(1)?, read_set(row, 2)?);
     }
     Ok(sets)
 }
@@ -216,7 +204,8 @@ fn correct(
 ) -> rusqlite::Result<()> {
     let before = read(connection, names, (segment.last, segment.last))?;
     let gone: RoaringBitmap = changed.iter().map(|row| place(*row)).collect();
-    let mut after: Sets = before.iter().map(|(name, set)| (name.clone(), set - &gone)).collect();
+    let mut after = Sets::default();
+    before.iter().for_each(|(facet, value, set)| after.unite(facet.to_owned(), value.to_owned(), set - &gone));
     let sql = format!("SELECT rowid{} FROM {} WHERE rowid = ?1", columns(kind), names.table);
     let mut statement = connection.prepare_cached(&sql)?;
     for row in changed {
@@ -228,10 +217,8 @@ fn correct(
             }
         }
     }
-    for (name, set) in after.iter().filter(|(name, set)| before.get(*name) != Some(*set)) {
-        write_set(connection, names, segment, name, set)?;
-    }
-    Ok(())
+    let differs = |(facet, value, set): &(&str, &str, &RoaringBitmap)| before.get(facet, value) != Some(*set);
+    after.iter().filter(differs).try_for_each(|entry| write_set(connection, names, segment, entry))
 }
 
 /// Notes that a block has a row of this time.

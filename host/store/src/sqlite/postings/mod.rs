@@ -16,6 +16,7 @@
 mod count;
 mod fold;
 mod newest;
+mod sets;
 #[cfg(test)]
 mod tests;
 
