@@ -456,3 +456,42 @@ fn a_file_that_keeps_changing_is_never_sent_under_a_wrong_digest() {
     let quiet = server.get("/evidence/s/artifacts/evidence.json");
     assert_eq!(quiet.header("x-cavra-artifact-sha256"), Some(hex(&quiet.body).as_str()));
 }
+
+/// What an answer says in its headers is for consoles on other origins too.
+#[test]
+fn pages_of_listed_origins_read_every_header() {
+    const ORIGIN: &str = "https://console.example";
+    // A browser shows these without being told to, or they are for itself.
+    const KNOWN: [&str; 7] =
+        ["cache-control", "content-length", "content-type", "date", "connection", "vary", "x-content-type-options"];
+    let home = Home::new();
+    std::fs::create_dir_all(home.join("root")).unwrap();
+    let settings = [("CAVRA_EVIDENCE_ARTIFACT_ROOT", home.at("root")), ("CAVRA_CORS_ORIGINS", ORIGIN.to_owned())];
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = crate::evidence::serve(&home, Backend::Json, &settings);
+    bundle(&home, "s1");
+    server.post("/evidence", &json!({"session_id": "s1"})).ok();
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, more) in [
+        ("/evidence/s1/artifacts/manifest.json", vec![]),
+        ("/evidence/s1/artifacts/manifest.json", vec![("range", "bytes=0-3")]),
+        ("/evidence/s1/artifacts/manifest.json", vec![("range", "bytes=99999999-")]),
+        ("/evidence/s1/artifact-bundle", vec![]),
+        ("/console/session", vec![("authorization", "Basic YTpi")]),
+    ] {
+        let headers = [vec![("origin", ORIGIN)], more].concat();
+        let answer = server.request_with("GET", path, &headers, b"");
+        let exposed = answer.header("access-control-expose-headers").unwrap_or_default().to_lowercase();
+        let exposed: Vec<&str> = exposed.split(',').map(str::trim).collect();
+        for (name, _) in &answer.headers {
+            let name = name.to_lowercase();
+            if !name.starts_with("access-control-") && !KNOWN.contains(&name.as_str()) {
+                assert!(exposed.contains(&name.as_str()), "{path}: {name} is hidden: {exposed:?}");
+                seen.insert(name);
+            }
+        }
+    }
+    for wanted in ["x-cavra-artifact-sha256", "content-disposition", "content-range", "etag", "www-authenticate"] {
+        assert!(seen.contains(wanted), "{wanted}: {seen:?}");
+    }
+}
