@@ -108,7 +108,7 @@ impl Files {
         };
         let tree = match Reach::Under(root).open(Path::new(&directory)) {
             Ok(tree) => Some(tree),
-            Err(ReachError::Missing) => None,
+            Err(ReachError::Missing | ReachError::Unreadable(_)) => None,
             Err(outside @ ReachError::Outside) => return Err(wrong(&outside.to_string())),
         };
         let checksums = match set.integrity {
@@ -134,8 +134,8 @@ impl Files {
         match tree.content(&path) {
             Ok(content) => Ok(Some(content)),
             // A link that leads out, a device, something unreadable: for whoever asks it is not there.
-            Err(ReadError::Missing | ReadError::NotAFile | ReadError::Unreadable) => Ok(None),
             Err(ReadError::TooLarge(_)) => Err(CoreError::Unavailable("the file is too large")),
+            Err(_) => Ok(None),
         }
     }
 
@@ -205,7 +205,7 @@ impl Files {
 
     fn entry(&self, artifact: &Artifact, base: &str) -> Option<Value> {
         let (tree, path) = self.tree.as_ref().zip(Inside::new(artifact.name))?;
-        let measured = tree.measure(&path).ok()?;
+        let measured = tree.measure(&path, u64::MAX).ok()?;
         Some(json!({
             "artifact": artifact.name,
             "kind": artifact.kind,

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cavra_artifacts::{Measured, ReadError};
 use cavra_model::{Digest, Object, Timestamp};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
@@ -91,7 +92,7 @@ impl<'a> Subject<'a> {
     fn read(directory: &Path, expected: &'a Expectations) -> Self {
         // Reports are answered over HTTP too, so they do not say where the bundle is.
         let fault = |fault: &FileFault| match fault {
-            FileFault::Missing => format!("missing manifest: {MANIFEST}"),
+            missing if missing.is_missing() => format!("missing manifest: {MANIFEST}"),
             other => format!("invalid manifest: {MANIFEST}: {other}"),
         };
         let folder = match BundleFolder::open(directory) {
@@ -117,8 +118,8 @@ impl<'a> Subject<'a> {
         entries.filter_map(Value::as_object).filter_map(|entry| Some((entry.get("path")?.as_str()?, entry)))
     }
 
-    fn measure(&self, name: &str) -> Result<crate::Measured, FileFault> {
-        self.folder.as_ref().map_or(Err(FileFault::Missing), |folder| folder.measure(name))
+    fn measure(&self, name: &str) -> Result<Measured, FileFault> {
+        self.folder.as_ref().ok_or(ReadError::Missing)?.measure(name)
     }
 }
 
@@ -151,8 +152,8 @@ fn files(subject: &Subject<'_>, found: &mut Findings) {
                 let same_size = entry.get("bytes").and_then(Value::as_u64) == Some(measured.bytes);
                 found.require(same_size, format!("size mismatch: {name_shown}"));
             }
-            Err(FileFault::Missing) => found.error(format!("missing file: {name_shown}")),
-            Err(fault @ (FileFault::Name | FileFault::Outside)) => {
+            Err(fault) if fault.is_missing() => found.error(format!("missing file: {name_shown}")),
+            Err(fault) if fault.is_unsafe() => {
                 found.error(format!("unsafe file path: {name_shown} ({fault})"));
             }
             Err(fault) => found.error(format!("unreadable file: {name_shown} ({fault})")),
