@@ -96,8 +96,8 @@ fn whatever_becomes_of_a_file_is_named_and_never_run() {
             fs::write(file, bytes).unwrap();
         }),
         ("damaged", |file, home| {
-            let others = fs::read_dir(directory(home)).unwrap().map(|entry| entry.unwrap().path());
-            let other = others.filter(|other| other != file).next().unwrap();
+            let mut others = fs::read_dir(directory(home)).unwrap().map(|entry| entry.unwrap().path());
+            let other = others.find(|other| other != file).unwrap();
             fs::copy(other, file).unwrap();
         }),
         ("damaged", |file, _| fs::write(file, "").unwrap()),

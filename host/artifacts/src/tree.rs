@@ -185,6 +185,14 @@ impl Tree {
         &self.absolute
     }
 
+    /// Another handle of the same directory.
+    ///
+    /// # Errors
+    /// [`ReachError::Unreadable`] if there are no more handles.
+    pub fn try_clone(&self) -> Result<Self, ReachError> {
+        Ok(Self::new(self.dir.try_clone()?, self.shown.clone(), self.absolute.clone()))
+    }
+
     /// A whole file of at most `limit` bytes.
     ///
     /// # Errors

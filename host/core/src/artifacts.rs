@@ -7,7 +7,7 @@ use cavra_artifacts::{
     Archive, ArchiveError, Checksums, Content, Inside, Integrity as Compared, IntegrityStatus, Reach, ReachError,
     ReadError, Tree,
 };
-use cavra_evidence::{Expectations, MANIFEST, verify_bundle};
+use cavra_evidence::{BundleFolder, Expectations, MANIFEST};
 use cavra_model::{Artifact, ArtifactSet, CHECKSUMS, EVIDENCE_METADATA, Integrity, MetadataKind, Object, Offered};
 use serde_json::{Value, json};
 
@@ -272,11 +272,14 @@ impl Files {
         let Some(tree) = self.tree.as_ref().filter(|tree| manifest.is_some_and(|path| tree.has(&path))) else {
             return json!({ "status": "missing_manifest", "errors": [] });
         };
-        let report = verify_bundle(tree.absolute(), &Expectations::keyless());
-        // Where the directory is on this host is nobody's business.
-        let place = format!("{}/", tree.absolute().display());
-        let errors: Vec<String> = report.errors().iter().map(|error| error.replace(&place, "")).collect();
-        json!({ "status": if report.is_valid() { "verified" } else { "failed" }, "errors": errors })
+        match tree.try_clone() {
+            Ok(tree) => {
+                let report = BundleFolder::from(tree).verify(&Expectations::keyless());
+                let status = if report.is_valid() { "verified" } else { "failed" };
+                json!({ "status": status, "errors": report.errors() })
+            }
+            Err(error) => json!({ "status": "failed", "errors": [error.to_string()] }),
+        }
     }
 }
 

@@ -59,6 +59,14 @@ pub struct BundleFolder {
     path: PathBuf,
 }
 
+/// The bundle in a directory that is open already.
+impl From<Tree> for BundleFolder {
+    fn from(tree: Tree) -> Self {
+        let path = tree.absolute().to_owned();
+        Self { tree, path }
+    }
+}
+
 impl BundleFolder {
     /// Opens a directory. What is in it is not looked at yet.
     ///
