@@ -13,6 +13,9 @@ use cavra_artifacts::{Inside, Reach, ReachError, ReadError};
 use crate::StoreError;
 use crate::files::{DIRECTORY_MODE, parent, replace, sibling, sync_directory};
 
+/// What is appended to the name of the store's file.
+const SUFFIX: &str = ".attachments";
+
 /// What there is under the name of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attachment {
@@ -61,9 +64,6 @@ pub(crate) fn read(store: &Path, name: &str, limit: u64) -> Result<Attachment, S
     }
 }
 
-/// What is appended to the name of the store's file.
-const SUFFIX: &str = ".attachments";
-
 /// Whether there is a whole file; a cheap look, as every process that decides takes it once.
 fn is_there(file: &Path, length: usize) -> bool {
     fs::symlink_metadata(file).is_ok_and(|found| found.is_file() && usize::try_from(found.len()) == Ok(length))
@@ -72,14 +72,13 @@ fn is_there(file: &Path, length: usize) -> bool {
 /// Creates the directory, durably. Nothing is written through a link: it could lead anywhere.
 fn create(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        Ok(()) => sync_directory(parent(directory)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::symlink_metadata(directory)?.is_dir() {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::NotADirectory.into())
+            if !fs::symlink_metadata(directory)?.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
             }
         }
-        Err(error) => Err(error),
+        created => created?,
     }
+    // Whoever created it may have crashed before this.
+    sync_directory(parent(directory))
 }
