@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Issuer, Server, keys, strings};
+use crate::support::{Backend, Home, Issuer, Server, keys, strings};
 
 /// A server with OpenID Connect, with RBAC, with both or neither.
 fn guarded(home: &Home, oidc: bool, rbac: bool, more: &[(&str, &str)]) -> Server {
@@ -195,6 +195,16 @@ fn sessions_show_who_is_there_and_what_they_may() {
         may(&session, wanted);
     }
     session(&format!("Bearer {}", issuer.forged("ann", &["admins"]))).refused(&[401]);
+    let with =
+        |claims: Value| session(&format!("Bearer {}", issuer.signed(&json!({"alg": "RS256", "kid": "k1"}), claims)));
+    let unverified = with(json!({"sub": "ann", "email": "boss@x.example", "email_verified": false})).ok();
+    assert_eq!(unverified["actor"]["actor"], "ann");
+    // Who stole such a token cannot show the key; it is not told here either.
+    let bound = with(
+        json!({"sub": "ann", "groups": ["admins"], "cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+    );
+    assert!(bound.refused(&[401]).to_string().contains("bound to a key"), "{bound:?}");
+    assert_eq!(bound.header("www-authenticate"), Some("Bearer"));
     session("Basic YTpi").refused(&[401]);
     session("Bearer ").refused(&[401]);
 
@@ -248,6 +258,45 @@ fn listed_browsers_may_call() {
     let closed = Home::new().serve(&[("CAVRA_CORS_ORIGINS", " , ")]);
     let answers = [preflight(&closed, "https://a.example"), get(&closed, "https://a.example")];
     assert!(answers.iter().flat_map(|answer| &answer.headers).all(|(name, _)| !name.starts_with("access-control-")));
+}
+
+/// What an answer says in its headers is for consoles on other origins too.
+#[test]
+fn pages_of_listed_origins_read_every_header() {
+    const ORIGIN: &str = "https://console.example";
+    // A browser shows these without being told to, or they are for itself.
+    const KNOWN: [&str; 7] =
+        ["cache-control", "content-length", "content-type", "date", "connection", "vary", "x-content-type-options"];
+    let home = Home::new();
+    std::fs::create_dir_all(home.join("root")).unwrap();
+    let settings = [("CAVRA_EVIDENCE_ARTIFACT_ROOT", home.at("root")), ("CAVRA_CORS_ORIGINS", ORIGIN.to_owned())];
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = crate::evidence::serve(&home, Backend::Json, &settings);
+    home.cavra(&["evidence", "bundle", "--output", &home.at("root/s1")]).run().ok();
+    server.post("/evidence", &json!({"session_id": "s1"})).ok();
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, more) in [
+        ("/evidence/s1/artifacts/manifest.json", vec![]),
+        ("/evidence/s1/artifacts/manifest.json", vec![("range", "bytes=0-3")]),
+        ("/evidence/s1/artifacts/manifest.json", vec![("range", "bytes=99999999-")]),
+        ("/evidence/s1/artifact-bundle", vec![]),
+        ("/console/session", vec![("authorization", "Basic YTpi")]),
+    ] {
+        let headers = [vec![("origin", ORIGIN)], more].concat();
+        let answer = server.request_with("GET", path, &headers, b"");
+        let exposed = answer.header("access-control-expose-headers").unwrap_or_default().to_lowercase();
+        let exposed: Vec<&str> = exposed.split(',').map(str::trim).collect();
+        for (name, _) in &answer.headers {
+            let name = name.to_lowercase();
+            if !name.starts_with("access-control-") && !KNOWN.contains(&name.as_str()) {
+                assert!(exposed.contains(&name.as_str()), "{path}: {name} is hidden: {exposed:?}");
+                seen.insert(name);
+            }
+        }
+    }
+    for wanted in ["x-cavra-artifact-sha256", "content-disposition", "content-range", "etag", "www-authenticate"] {
+        assert!(seen.contains(wanted), "{wanted}: {seen:?}");
+    }
 }
 
 /// The settings that are shown are the settings there are, without secrets.

@@ -15,6 +15,7 @@ mod approval_gate;
 mod approvals;
 mod approved_actions;
 mod architecture;
+mod archive;
 mod artifacts;
 mod authoring;
 mod authorization;

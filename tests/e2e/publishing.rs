@@ -238,3 +238,41 @@ fn a_directory_that_cannot_be_written_is_reported() {
     assert!(!string(&refusal).contains(&home.at("")), "{refusal}");
     assert_eq!(home.read("packs"), "a file");
 }
+
+/// A draft without a version has the date as its version: that of the day it was shown to its approvers, not that of the
+/// day it is published.
+#[test]
+fn what_was_approved_yesterday_is_published_today() {
+    let home = Home::new();
+    let server = serve(&home, Backend::Json, &[]);
+    let mut dated = draft();
+    dated.as_object_mut().unwrap().remove("version");
+    let asked = server.post("/policy-packs/publish-request", &dated).ok();
+    let id = string(&asked["approval"]["approval_id"]);
+    server.post(&format!("/approvals/{id}/approve"), &json!({"actor": "ann", "reason": "fine"})).ok();
+    let today = string(&asked["plan"]["summary"]["version"]);
+    assert_eq!(asked["approval"]["decision"]["assumed_version"], today);
+    drop(server);
+    // The approval as it would be if all that had happened on another day.
+    let mut of_that_day = policy();
+    of_that_day["metadata"]["version"] = json!("2020.01.02");
+    let mut store = home.json("data/approvals.json");
+    let decision = &mut store["items"][0]["decision"];
+    decision["assumed_version"] = json!("2020.01.02");
+    decision["policy_digest"] = json!(digest(&of_that_day));
+    home.write("data/approvals.json", store.to_string());
+    let server = serve(&home, Backend::Json, &[]);
+    let published = server.post("/policy-packs/publish", &json!({"draft": dated, "approval_id": id})).ok();
+    assert_eq!(published["policy_digest"], digest(&of_that_day));
+    let yaml = home.read("packs/cavra-mine/policy.yaml");
+    assert_eq!(serde_norway::from_str::<Value>(&yaml).unwrap(), of_that_day);
+    // The version is bound like everything else.
+    for other in [today.as_str(), "2020.01.03"] {
+        let changed = json!({"draft": with(&json!({"version": other})), "approval_id": id});
+        server.post("/policy-packs/publish", &changed).refused(&[409]);
+    }
+    // One that was named cannot be left out later.
+    let named = approved(&server, &draft());
+    server.post("/policy-packs/publish", &json!({"draft": dated, "approval_id": named})).refused(&[409]);
+    assert_eq!(home.read("packs/cavra-mine/policy.yaml"), yaml);
+}

@@ -172,12 +172,9 @@ fn a_changed_archive_is_reported_and_never_run() {
             } else {
                 acme["component_digests"][0].clone()
             };
-            // A JSON store keeps no component of this size; it is not read from there then.
+            // Beside a JSON store the component lies in a file; see `archive`.
             if backend == Backend::Json && media_type == "application/wasm" {
-                let archive = records(&home, backend, ARCHIVE.0, ARCHIVE.1);
-                if archive.iter().any(|part| part["digest"] == digest && part["content"].is_null()) {
-                    continue;
-                }
+                continue;
             }
             // The same document with another outcome, or the same component with another last byte.
             tamper(&home, backend, ARCHIVE, |part| {
@@ -214,20 +211,22 @@ fn a_missing_part_of_the_archive_is_no_silence() {
 /// The component of an operator asks for the time and is gone by now.
 #[test]
 fn a_component_that_is_gone_decides_again() {
-    let home = with_component(&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), change_freeze());
-    let (name, packs) = home.packs();
-    let (setting, store) = Backend::Sqlite.setting(&home);
-    let server = home.serve(&[(name, &packs), (setting, &store)]);
-    for (action_type, target) in
-        [("write_file", "README.md"), ("execute_command", "terraform plan"), ("read_file", "a")]
-    {
-        let decided = server.decide_on(action_type, target, "cavra-frozen");
-        assert_eq!(decided["component_digests"].as_array().unwrap().len(), 2);
-    }
-    drop(server);
-    std::fs::remove_dir_all(home.join("packs")).unwrap();
-    let report = replay(&home, Backend::Sqlite, &["--days", "1"]).ok().json();
-    assert_eq!(report["equal"], 3, "{report:#}");
+    on_both(|backend| {
+        let home = with_component(&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), change_freeze());
+        let (name, packs) = home.packs();
+        let (setting, store) = backend.setting(&home);
+        let server = home.serve(&[(name, &packs), (setting, &store)]);
+        for (action_type, target) in
+            [("write_file", "README.md"), ("execute_command", "terraform plan"), ("read_file", "a")]
+        {
+            let decided = server.decide_on(action_type, target, "cavra-frozen");
+            assert_eq!(decided["component_digests"].as_array().unwrap().len(), 2);
+        }
+        drop(server);
+        std::fs::remove_dir_all(home.join("packs")).unwrap();
+        let report = replay(&home, backend, &["--days", "1"]).ok().json();
+        assert_eq!(report["equal"], 3, "{report:#}");
+    });
 }
 
 /// What the hook saw of a file is not kept. The rules do not look at it; another component might.

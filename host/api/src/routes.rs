@@ -309,8 +309,13 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok()))
     };
-    let methods = [Method::GET, Method::POST, Method::OPTIONS];
-    Some(CorsLayer::new().allow_origin(allowed).allow_methods(methods).allow_headers(AllowHeaders::mirror_request()))
+    let exposed = handlers::artifacts::EXPOSED.into_iter().chain([header::WWW_AUTHENTICATE]);
+    let cors = CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed.collect::<Vec<_>>());
+    Some(cors)
 }
 
 fn metrics_page(telemetry: &Telemetry) -> Response {

@@ -35,6 +35,12 @@ impl Inside {
         (fits && normal && names.all(|name| !name.is_empty() && name != ".")).then(|| Self(text.to_owned()))
     }
 
+    /// The name of something directly in the directory, unless it is a path or no plain text.
+    #[must_use]
+    pub fn bare(name: &str) -> Option<Self> {
+        Self::new(name).filter(|path| !path.0.contains('/'))
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -61,17 +67,26 @@ pub struct Measured {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ReadError {
     /// There is no such file.
-    #[error("the file is missing")]
+    #[error("there is no such file")]
     Missing,
+    /// A link that leaves the directory, or that has no end.
+    #[error("leads out of the directory, or nowhere")]
+    Outside,
     /// A directory, device, pipe or socket.
-    #[error("it is no regular file")]
+    #[error("no regular file")]
     NotAFile,
     /// More than what is read of such files.
-    #[error("it is larger than {0} bytes")]
+    #[error("larger than {0} bytes")]
     TooLarge(u64),
-    /// A link that leaves the directory, missing rights, or a failing disk.
-    #[error("it cannot be read")]
-    Unreadable,
+    /// Missing rights, or a failing disk.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error.kind())
+    }
 }
 
 /// Why a directory was not opened.
@@ -83,6 +98,18 @@ pub enum ReachError {
     /// There is no such directory.
     #[error("the directory is missing")]
     Missing,
+    /// It is no directory, or rights are missing.
+    #[error("the directory cannot be opened: {0}")]
+    Unreadable(io::ErrorKind),
+}
+
+impl From<io::Error> for ReachError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            kind => Self::Unreadable(kind),
+        }
+    }
 }
 
 /// Where directories may be.
@@ -102,8 +129,8 @@ impl Reach {
     pub fn open(&self, path: &Path) -> Result<Tree, ReachError> {
         match self {
             Self::Anywhere => {
-                let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|_| ReachError::Missing)?;
-                let absolute = path.canonicalize().map_err(|_| ReachError::Missing)?;
+                let dir = Dir::open_ambient_dir(path, ambient_authority())?;
+                let absolute = path.canonicalize()?;
                 Ok(Tree::new(dir, path.display().to_string(), absolute))
             }
             Self::Under(root) => open_under(root, path),
@@ -158,16 +185,22 @@ impl Tree {
         &self.absolute
     }
 
+    /// Another handle of the same directory.
+    ///
+    /// # Errors
+    /// [`ReachError::Unreadable`] if there are no more handles.
+    pub fn try_clone(&self) -> Result<Self, ReachError> {
+        Ok(Self::new(self.dir.try_clone()?, self.shown.clone(), self.absolute.clone()))
+    }
+
     /// A whole file of at most `limit` bytes.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn read(&self, path: &Inside, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let file = self.open_file(path)?;
         let mut bytes = Vec::new();
-        // One byte more than allowed shows that the file grew after it was measured.
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|_| ReadError::Unreadable)?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
+        self.copy(path, limit, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Hex SHA-256 of a file, however large; see [`Tree::measure`].
@@ -175,26 +208,37 @@ impl Tree {
     /// # Errors
     /// [`ReadError`].
     pub fn sha256(&self, path: &Inside) -> Result<String, ReadError> {
-        Ok(self.measure(path)?.sha256)
+        Ok(self.measure(path, u64::MAX)?.sha256)
     }
 
-    /// Digest and size of a file, however large. Read once; the packages' documents all name the same few binaries.
+    /// Digest and size of a file of at most `limit` bytes. Read once; the packages' documents all name the same few
+    /// binaries.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn measure(&self, path: &Inside) -> Result<Measured, ReadError> {
-        if let Some(known) = self.measured.borrow().get(path) {
-            return known.clone();
+    pub fn measure(&self, path: &Inside, limit: u64) -> Result<Measured, ReadError> {
+        let known = self.measured.borrow().get(path).cloned();
+        let measured = known.unwrap_or_else(|| self.hash(path, limit))?;
+        if measured.bytes > limit { Err(ReadError::TooLarge(limit)) } else { Ok(measured) }
+    }
+
+    fn hash(&self, path: &Inside, limit: u64) -> Result<Measured, ReadError> {
+        let mut hasher = Hasher::default();
+        let measured = self.copy(path, limit, &mut hasher).map(|bytes| Measured { sha256: hasher.hex(), bytes });
+        if !matches!(measured, Err(ReadError::TooLarge(_))) {
+            self.measured.borrow_mut().insert(path.clone(), measured.clone());
         }
-        let measured = self.hash(path);
-        self.measured.borrow_mut().insert(path.clone(), measured.clone());
         measured
     }
 
-    fn hash(&self, path: &Inside) -> Result<Measured, ReadError> {
-        let mut hasher = Hasher::default();
-        let bytes = io::copy(&mut self.open_file(path)?, &mut hasher).map_err(|_| ReadError::Unreadable)?;
-        Ok(Measured { sha256: hasher.hex(), bytes })
+    fn copy(&self, path: &Inside, limit: u64, to: &mut impl io::Write) -> Result<u64, ReadError> {
+        let file = self.open_file(path)?;
+        if file.metadata()?.len() > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        // It may grow while it is read; one byte more than allowed shows it.
+        let bytes = io::copy(&mut file.take(limit.saturating_add(1)), to)?;
+        if bytes > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
     }
 
     /// A file to be sent: small ones are read at once, large ones stay open.
@@ -202,7 +246,7 @@ impl Tree {
     /// # Errors
     /// [`ReadError`].
     pub fn content(&self, path: &Inside) -> Result<Content, ReadError> {
-        Content::of(self.open_file(path)?.into_std()).map_err(|_| ReadError::Unreadable)
+        Ok(Content::of(self.open_file(path)?.into_std())?)
     }
 
     /// A regular file. What it is, is asked of what was opened; opening a pipe or a device does not wait.
@@ -210,12 +254,30 @@ impl Tree {
         let mut options = OpenOptions::new();
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         options.read(true).custom_flags(flags);
-        let file = self.dir.open_with(path.as_str(), &options).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadError::Missing,
-            _ => ReadError::Unreadable,
-        })?;
-        let found = file.metadata().map_err(|_| ReadError::Unreadable)?;
-        if found.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
+        let file = self.dir.open_with(path.as_str(), &options).map_err(|error| self.fault(path, error))?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
+    }
+
+    /// What a failed opening means. A link is what can lead out; the handle refuses to follow it there.
+    fn fault(&self, path: &Inside, error: io::Error) -> ReadError {
+        let mut at = PathBuf::new();
+        let mut ends_in_file = true;
+        for name in path.as_str().split('/') {
+            at.push(name);
+            match (self.dir.symlink_metadata(&at), self.dir.metadata(&at)) {
+                (Ok(found), Err(_)) if found.is_symlink() => return ReadError::Outside,
+                (Ok(_), Ok(found)) => ends_in_file = found.is_file(),
+                (Err(error), _) if is_absence(&error) => return ReadError::Missing,
+                _ => return error.into(),
+            }
+        }
+        if ends_in_file { error.into() } else { ReadError::NotAFile }
+    }
+
+    /// Whether there is anything of this name, be it usable or not.
+    #[must_use]
+    pub fn holds(&self, path: &Inside) -> bool {
+        self.dir.symlink_metadata(path.as_str()).is_ok()
     }
 
     /// Whether there is a regular file.
@@ -255,6 +317,10 @@ impl Tree {
     }
 }
 
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +335,7 @@ mod tests {
             assert!(Inside::new(bad).is_none(), "{bad:?}");
         }
         assert!(Inside::new(&"a".repeat(MAX_PATH + 1)).is_none());
+        assert!(Inside::bare("a b").is_some() && Inside::bare("a/b").is_none() && Inside::bare("..").is_none());
     }
 
     #[test]
@@ -283,6 +350,10 @@ mod tests {
         std::os::unix::fs::symlink("../shared", root.join("dir/up")).unwrap();
         std::os::unix::fs::symlink("plain", root.join("dir/link")).unwrap();
         std::os::unix::fs::symlink("/dev/zero", root.join("dir/zero")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.join("dir/dangling")).unwrap();
+        std::os::unix::fs::symlink("circle", root.join("dir/circle")).unwrap();
+        std::os::unix::fs::symlink("..", root.join("dir/parent")).unwrap();
+        std::os::unix::fs::symlink("deep", root.join("dir/deeper")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, root.join("dir/pipe"), rustix::fs::Mode::RWXU).unwrap();
         let tree = Reach::Under(root).open(Path::new("dir")).unwrap();
         let read = |name: &str| tree.read(&Inside::new(name).unwrap(), 4);
@@ -290,9 +361,14 @@ mod tests {
         assert_eq!(read("link").unwrap(), b"text");
         assert_eq!(tree.read(&Inside::new("plain").unwrap(), 3), Err(ReadError::TooLarge(3)));
         for (name, error) in [
-            ("out", ReadError::Unreadable),
-            ("up", ReadError::Unreadable),
-            ("zero", ReadError::Unreadable),
+            ("out", ReadError::Outside),
+            ("up", ReadError::Outside),
+            ("zero", ReadError::Outside),
+            ("dangling", ReadError::Outside),
+            ("circle", ReadError::Outside),
+            ("parent/shared", ReadError::Outside),
+            ("deeper", ReadError::NotAFile),
+            ("deeper/none", ReadError::Missing),
             ("pipe", ReadError::NotAFile),
             ("deep", ReadError::NotAFile),
             ("none", ReadError::Missing),
@@ -300,6 +376,10 @@ mod tests {
         ] {
             assert_eq!(read(name), Err(error), "{name}");
         }
+        let measure = |limit| tree.measure(&Inside::new("plain").unwrap(), limit);
+        assert_eq!(measure(3), Err(ReadError::TooLarge(3)));
+        assert_eq!(measure(4).unwrap().bytes, 4);
+        assert_eq!(measure(3), Err(ReadError::TooLarge(3)), "although it is known");
         let files: Vec<_> = tree.files().unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(files, ["plain"]);
     }

@@ -28,8 +28,7 @@ impl Activity {
     /// Over an open store of [`crate::ACTIVITY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        let archive = Archive::new(store.mode());
-        Self { store, archive, redactor: Redactor::default() }
+        Self { store, archive: Archive::default(), redactor: Redactor::default() }
     }
 
     /// With another redactor than the one that is on.

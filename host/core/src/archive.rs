@@ -1,8 +1,9 @@
 //! What decisions were made with, kept by digest: merged policy documents and components. So a decision can be made again
 //! when the pack has long changed and another version of cavra runs. Design, section 7.
 //!
-//! A part is written in the same commit as the first decision it made. Nothing read from here is believed: a part that is
-//! not what its digest says is never used.
+//! A part is written in the same commit as the first decision it made, or, where it is large for the file of a JSON
+//! store, in a file beside it before that commit. Nothing read from here is believed: a part that is not what its digest
+//! says is never used.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,9 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{Digest, Object, POLICY_ARCHIVE, Timestamp};
-use cavra_packs::ResolvedPack;
+use cavra_packs::{MAX_COMPONENT_BYTES, ResolvedPack};
 use cavra_plugins::{Origin, PackSource};
-use cavra_store::{Mode, RecordStore, StoreError, Transaction};
+use cavra_store::{Attachment, RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 
 use crate::CoreError;
@@ -22,46 +23,44 @@ use crate::decide::sources;
 const DOCUMENT: &str = "application/json";
 const COMPONENT: &str = "application/wasm";
 
-/// Largest component kept in a JSON file, which is written whole with every commit. A larger one that is part of this
-/// binary, as in development builds, is taken from the binary.
-const MOST_IN_JSON: usize = 64 * 1024;
+/// How the record of a part says that its bytes are an attachment of the store.
+const ATTACHED: &str = "attachment";
+
+/// Largest part that is kept in its record, whatever the store is. A JSON store is written whole with every commit.
+const LARGE: usize = 64 * 1024;
 
 /// Digests remembered. More would be more policies than a process sees; forgetting costs one look into the store.
 const REMEMBERED: usize = 4096;
 
 /// Knows what is archived already, so that only the first decision of a policy has anything to write.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Archive {
-    mode: Mode,
     kept: Arc<RwLock<HashSet<String>>>,
 }
 
-impl Archive {
-    pub(crate) fn new(mode: Mode) -> Self {
-        Self { mode, kept: Arc::default() }
-    }
+/// Something that decides, to be archived.
+pub(crate) struct Part {
+    digest: String,
+    bytes: Vec<u8>,
+    /// Everything but the bytes.
+    record: Object,
+}
 
-    /// Records of what decides for `pack` and is not known to be archived. They may be there all the same.
-    pub(crate) fn unkept(&self, pack: &ResolvedPack) -> Vec<Object> {
+impl Archive {
+    /// What decides for `pack` and is not known to be archived. It may be there all the same.
+    pub(crate) fn unkept(&self, pack: &ResolvedPack) -> Vec<Part> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let mut parts = Vec::new();
         if !kept.contains(pack.digest.as_str()) {
-            parts.push(part(pack.digest.as_str(), DOCUMENT, json!({"encoding": "utf-8", "content": pack.canonical})));
+            parts.push(Part::new(pack.digest.as_str(), DOCUMENT, pack.canonical.as_bytes()));
         }
         for source in sources(pack).filter(|source| !kept.contains(source.wasm_digest)) {
-            let mut record = part(source.wasm_digest, COMPONENT, self.content(source.wasm));
-            record.insert("name".to_owned(), json!(source.plugin));
-            record.insert("version".to_owned(), json!(source.version));
-            parts.push(record);
+            let mut part = Part::new(source.wasm_digest, COMPONENT, source.wasm);
+            part.record.insert("name".to_owned(), json!(source.plugin));
+            part.record.insert("version".to_owned(), json!(source.version));
+            parts.push(part);
         }
         parts
-    }
-
-    fn content(&self, wasm: &[u8]) -> Value {
-        if self.mode == Mode::Json && wasm.len() > MOST_IN_JSON {
-            return json!({"encoding": "base64", "content": null});
-        }
-        json!({"encoding": "base64", "content": BASE64.encode(wasm)})
     }
 
     /// These are archived now.
@@ -77,38 +76,55 @@ impl Archive {
     }
 }
 
-fn part(digest: &str, media_type: &str, content: Value) -> Object {
-    let mut record = match content {
-        Value::Object(record) => record,
-        _ => Object::new(),
-    };
-    record.insert("schema_version".to_owned(), json!("cavra.policy_archive.v1"));
-    record.insert(POLICY_ARCHIVE.id.to_owned(), json!(digest));
-    record.insert("media_type".to_owned(), json!(media_type));
-    record.insert("archived_at".to_owned(), json!(Timestamp::now()));
-    record
+impl Part {
+    fn new(digest: &str, media_type: &str, bytes: &[u8]) -> Self {
+        let record = Object::from_iter([
+            ("schema_version".to_owned(), json!("cavra.policy_archive.v1")),
+            (POLICY_ARCHIVE.id.to_owned(), json!(digest)),
+            ("media_type".to_owned(), json!(media_type)),
+            ("archived_at".to_owned(), json!(Timestamp::now())),
+        ]);
+        Self { digest: digest.to_owned(), bytes: bytes.to_vec(), record }
+    }
+
+    /// Writes it, unless it is there.
+    fn keep(mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        if self.bytes.len() > LARGE && tx.attach(hex(&self.digest), &self.bytes)? {
+            // A record without this was written by a version that kept no large part.
+            let stored = tx.get(&POLICY_ARCHIVE, &self.digest)?;
+            if stored.is_some_and(|record| text(&record, "encoding") == ATTACHED) {
+                return Ok(());
+            }
+            self.record.insert("encoding".to_owned(), json!(ATTACHED));
+            return tx.put(&POLICY_ARCHIVE, self.record);
+        }
+        let (encoding, content) = match text(&self.record, "media_type") {
+            DOCUMENT => ("utf-8", String::from_utf8_lossy(&self.bytes).into_owned()),
+            _ => ("base64", BASE64.encode(&self.bytes)),
+        };
+        self.record.insert("encoding".to_owned(), json!(encoding));
+        self.record.insert("content".to_owned(), json!(content));
+        match tx.insert(&POLICY_ARCHIVE, self.record) {
+            Ok(()) | Err(StoreError::Exists) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// The digests of `parts`.
-pub(crate) fn digests(parts: &[Object]) -> Vec<String> {
-    parts.iter().map(|part| text(part, POLICY_ARCHIVE.id).to_owned()).collect()
+pub(crate) fn digests(parts: &[Part]) -> Vec<String> {
+    parts.iter().map(|part| part.digest.clone()).collect()
 }
 
 /// Writes what is not there yet.
-pub(crate) fn keep(tx: &mut dyn Transaction, parts: Vec<Object>) -> Result<(), StoreError> {
-    for part in parts {
-        match tx.insert(&POLICY_ARCHIVE, part) {
-            Ok(()) | Err(StoreError::Exists) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+pub(crate) fn keep(tx: &mut dyn Transaction, parts: Vec<Part>) -> Result<(), StoreError> {
+    parts.into_iter().try_for_each(|part| part.keep(tx))
 }
 
 /// Why a policy cannot be had from the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArchiveFault {
-    /// A component was too large for a JSON store and was never kept.
+    /// A component was too large for a JSON store and was never kept: such stores were written by earlier versions.
     Omitted,
     /// The part with this digest is missing, although it was written with the decision.
     Missing(String),
@@ -182,10 +198,14 @@ impl ArchivedPolicy {
 
 /// The part with this digest, checked.
 async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u8>), ArchiveFault>, CoreError> {
-    let Some(record) = store.get(&POLICY_ARCHIVE, digest).await? else {
-        return Ok(Err(ArchiveFault::Missing(digest.to_owned())));
-    };
+    let missing = || ArchiveFault::Missing(digest.to_owned());
+    let Some(record) = store.get(&POLICY_ARCHIVE, digest).await? else { return Ok(Err(missing())) };
     let bytes = match (record.get("content"), text(&record, "encoding")) {
+        (None, ATTACHED) => match store.attachment(hex(digest), MAX_COMPONENT_BYTES as u64).await? {
+            Attachment::Bytes(bytes) => Some(bytes),
+            Attachment::Missing => return Ok(Err(missing())),
+            Attachment::Strange => None,
+        },
         (Some(Value::String(content)), "utf-8") => Some(content.clone().into_bytes()),
         (Some(Value::String(content)), "base64") => BASE64.decode(content).ok(),
         (Some(Value::Null), "base64") if digest == POLICY_RULES.digest => Some(POLICY_RULES.wasm.to_vec()),
@@ -196,6 +216,11 @@ async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u
         Some(bytes) => Ok((record, bytes)),
         None => Err(ArchiveFault::Damaged(digest.to_owned())),
     })
+}
+
+/// A digest without the name of its algorithm.
+fn hex(digest: &str) -> &str {
+    digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
 fn text<'a>(record: &'a Object, member: &str) -> &'a str {

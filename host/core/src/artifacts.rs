@@ -7,7 +7,7 @@ use cavra_artifacts::{
     Archive, ArchiveError, Checksums, Content, Inside, Integrity as Compared, IntegrityStatus, Reach, ReachError,
     ReadError, Tree,
 };
-use cavra_evidence::{Expectations, MANIFEST, verify_bundle};
+use cavra_evidence::{BundleFolder, Expectations, MANIFEST};
 use cavra_model::{Artifact, ArtifactSet, CHECKSUMS, EVIDENCE_METADATA, Integrity, MetadataKind, Object, Offered};
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ impl Files {
         };
         let tree = match Reach::Under(root).open(Path::new(&directory)) {
             Ok(tree) => Some(tree),
-            Err(ReachError::Missing) => None,
+            Err(ReachError::Missing | ReachError::Unreadable(_)) => None,
             Err(outside @ ReachError::Outside) => return Err(wrong(&outside.to_string())),
         };
         let checksums = match set.integrity {
@@ -134,8 +134,8 @@ impl Files {
         match tree.content(&path) {
             Ok(content) => Ok(Some(content)),
             // A link that leads out, a device, something unreadable: for whoever asks it is not there.
-            Err(ReadError::Missing | ReadError::NotAFile | ReadError::Unreadable) => Ok(None),
             Err(ReadError::TooLarge(_)) => Err(CoreError::Unavailable("the file is too large")),
+            Err(_) => Ok(None),
         }
     }
 
@@ -205,7 +205,7 @@ impl Files {
 
     fn entry(&self, artifact: &Artifact, base: &str) -> Option<Value> {
         let (tree, path) = self.tree.as_ref().zip(Inside::new(artifact.name))?;
-        let measured = tree.measure(&path).ok()?;
+        let measured = tree.measure(&path, u64::MAX).ok()?;
         Some(json!({
             "artifact": artifact.name,
             "kind": artifact.kind,
@@ -272,11 +272,14 @@ impl Files {
         let Some(tree) = self.tree.as_ref().filter(|tree| manifest.is_some_and(|path| tree.has(&path))) else {
             return json!({ "status": "missing_manifest", "errors": [] });
         };
-        let report = verify_bundle(tree.absolute(), &Expectations::keyless());
-        // Where the directory is on this host is nobody's business.
-        let place = format!("{}/", tree.absolute().display());
-        let errors: Vec<String> = report.errors().iter().map(|error| error.replace(&place, "")).collect();
-        json!({ "status": if report.is_valid() { "verified" } else { "failed" }, "errors": errors })
+        match tree.try_clone() {
+            Ok(tree) => {
+                let report = BundleFolder::from(tree).verify(&Expectations::keyless());
+                let status = if report.is_valid() { "verified" } else { "failed" };
+                json!({ "status": status, "errors": report.errors() })
+            }
+            Err(error) => json!({ "status": "failed", "errors": [error.to_string()] }),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ use crate::{App, Approvals, CoreError, DecisionPoint, MAX_TTL_HOURS, may_decide}
 const OPERATION: &str = "policy_publish";
 /// Who publishes if nobody says so.
 const PUBLISHER: &str = "policy-authoring-api";
+/// Member of an approval's decision: the version of a draft that names none.
+const ASSUMED_VERSION: &str = "assumed_version";
 /// Days of decisions that a plan decides again.
 const BACKTEST_DAYS: u64 = 30;
 const MAX_BACKTEST_DAYS: u64 = 366;
@@ -37,18 +39,26 @@ struct Plan {
     notes: Vec<String>,
 }
 
-/// The draft of a request: its member `draft`, else the request itself.
-fn draft_of(body: &Object) -> Result<Draft, CoreError> {
+/// The draft of a request: its member `draft`, else the request itself. One that names no version has `version`.
+fn draft_of(body: &Object, version: &str) -> Result<Draft, CoreError> {
     let payload = match body.get("draft") {
         None | Some(Value::Null) => body,
         Some(Value::Object(draft)) => draft,
         Some(_) => return Err(CoreError::BadRequest("draft must be an object".to_owned())),
     };
-    read_draft(payload)
+    Draft::read(payload, version).map_err(CoreError::BadRequest)
 }
 
-fn read_draft(payload: &Object) -> Result<Draft, CoreError> {
-    Draft::read(payload, Timestamp::now()).map_err(CoreError::BadRequest)
+/// The version of a draft that names none. Contract 20, section 4.1.
+fn todays_version() -> String {
+    Timestamp::now().date()
+}
+
+/// As what version a draft that names none was approved, on whatever day that was. The approval binds the digest of the
+/// policy with its version, so a wrong one does not fit.
+fn approved_version(approval: &Object) -> String {
+    let assumed = approval.get("decision").and_then(|decision| decision.get(ASSUMED_VERSION)).and_then(Value::as_str);
+    assumed.map_or_else(todays_version, ToOwned::to_owned)
 }
 
 /// Refuses a draft with faults.
@@ -65,7 +75,7 @@ impl App {
     /// # Errors
     /// [`CoreError::BadRequest`] for a draft without id, title or description.
     pub async fn draft_policy(&self, body: &Object) -> Result<Value, CoreError> {
-        let draft = read_draft(body)?;
+        let draft = Draft::read(body, &todays_version()).map_err(CoreError::BadRequest)?;
         let mut notes = notes_on(&draft);
         notes.extend(self.decisions.preview(&draft).await.err());
         Ok(json!({
@@ -117,6 +127,7 @@ impl App {
             "reason": format!("publishing {id} ({}) is of {} risk", plan.operation(), plan.risk),
             "approver_group": group,
             "policy_digest": digest,
+            ASSUMED_VERSION: plan.draft.assumed_version,
             "operation": plan.operation(),
             "backtest": plan.backtest,
             "evidence_refs": [format!("policy-draft://{id}/{short}")],
@@ -146,7 +157,7 @@ impl App {
         {
             return Err(CoreError::Forbidden("publishing this is for members of the approving group".to_owned()));
         }
-        let draft = draft_of(body)?;
+        let draft = draft_of(body, &approved_version(&approval))?;
         let name = publishable(&draft)?;
         let published_by = caller.name().or(label(body, "actor")?).unwrap_or_else(|| PUBLISHER.to_owned());
         let known_signer = caller.identity.as_ref().map(|identity| identity.actor.actor.clone());
@@ -189,7 +200,7 @@ impl App {
     }
 
     async fn plan(&self, body: &Object) -> Result<Plan, CoreError> {
-        let draft = draft_of(body)?;
+        let draft = draft_of(body, &todays_version())?;
         let days = match body.get("backtest") {
             Some(Value::Bool(false)) => None,
             Some(Value::Object(wanted)) => Some(whole_number(wanted, "days")?.unwrap_or(BACKTEST_DAYS)),

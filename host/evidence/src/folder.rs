@@ -1,12 +1,9 @@
-//! A bundle directory as somebody else left it: files are reached through a handle that cannot leave it.
+//! A bundle directory as somebody else left it: a flat directory, of which only files with bare names are read.
 
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cavra_artifacts::{Inside, Measured, Reach, ReachError, ReadError, Tree};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::strict::read_json;
@@ -20,24 +17,29 @@ pub enum FileFault {
     /// Not the bare name of a file: absolute, with a separator, `.`, `..`, or with control characters.
     #[error("not a bare file name")]
     Name,
-    /// There is no such file.
-    #[error("there is no such file")]
-    Missing,
-    /// It leads out of the directory.
-    #[error("leads out of the bundle, or nowhere")]
-    Outside,
-    /// A directory, device, pipe or socket.
-    #[error("no regular file")]
-    NotAFile,
-    /// Larger than [`MAX_BUNDLE_FILE_BYTES`].
-    #[error("larger than {MAX_BUNDLE_FILE_BYTES} bytes")]
-    TooLarge,
+    /// The directory was not opened.
+    #[error(transparent)]
+    Folder(#[from] ReachError),
+    /// The file was not read.
+    #[error(transparent)]
+    Unread(#[from] ReadError),
     /// Not JSON.
     #[error("not JSON: {0}")]
     Json(serde_json::Error),
-    /// The file system refused.
-    #[error("cannot be read: {0}")]
-    Io(io::Error),
+}
+
+impl FileFault {
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Folder(ReachError::Missing) | Self::Unread(ReadError::Missing))
+    }
+
+    /// Whether the name leads out of the bundle, or could.
+    #[must_use]
+    pub fn is_unsafe(&self) -> bool {
+        matches!(self, Self::Name | Self::Unread(ReadError::Outside))
+    }
 }
 
 /// A file of a bundle that could not be used.
@@ -50,20 +52,19 @@ pub struct BundleFileError {
     pub fault: FileFault,
 }
 
-/// Digest and size of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// SHA-256 in hex.
-    pub sha256: String,
-    /// Size.
-    pub bytes: u64,
-}
-
 /// An open bundle directory.
 #[derive(Debug)]
 pub struct BundleFolder {
-    directory: Dir,
+    tree: Tree,
     path: PathBuf,
+}
+
+/// The bundle in a directory that is open already.
+impl From<Tree> for BundleFolder {
+    fn from(tree: Tree) -> Self {
+        let path = tree.absolute().to_owned();
+        Self { tree, path }
+    }
 }
 
 impl BundleFolder {
@@ -72,11 +73,11 @@ impl BundleFolder {
     /// # Errors
     /// [`BundleFileError`] if it is no directory or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, BundleFileError> {
-        let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| BundleFileError {
-            path: path.to_owned(),
-            fault: if error.kind() == io::ErrorKind::NotFound { FileFault::Missing } else { FileFault::Io(error) },
-        })?;
-        Ok(Self { directory, path: path.to_owned() })
+        let path = path.to_owned();
+        match Reach::Anywhere.open(&path) {
+            Ok(tree) => Ok(Self { tree, path }),
+            Err(error) => Err(BundleFileError { path, fault: error.into() }),
+        }
     }
 
     /// Where it is.
@@ -88,7 +89,7 @@ impl BundleFolder {
     /// Whether there is anything of this name, be it usable or not.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
-        is_bare(name) && self.directory.symlink_metadata(name).is_ok()
+        Inside::bare(name).is_some_and(|name| self.tree.holds(&name))
     }
 
     /// The bytes of a file.
@@ -96,9 +97,7 @@ impl BundleFolder {
     /// # Errors
     /// [`FileFault`].
     pub fn read(&self, name: &str) -> Result<Vec<u8>, FileFault> {
-        let mut bytes = Vec::new();
-        self.stream(name, |part| bytes.extend_from_slice(part))?;
-        Ok(bytes)
+        Ok(self.tree.read(&bare(name)?, MAX_BUNDLE_FILE_BYTES)?)
     }
 
     /// Digest and size of a file, without holding it in memory.
@@ -106,13 +105,7 @@ impl BundleFolder {
     /// # Errors
     /// [`FileFault`].
     pub fn measure(&self, name: &str) -> Result<Measured, FileFault> {
-        let mut hash = Sha256::new();
-        let mut bytes = 0_u64;
-        self.stream(name, |part| {
-            hash.update(part);
-            bytes = bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-        })?;
-        Ok(Measured { sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes })
+        Ok(self.tree.measure(&bare(name)?, MAX_BUNDLE_FILE_BYTES)?)
     }
 
     /// The JSON value in a file.
@@ -123,58 +116,8 @@ impl BundleFolder {
         let read = || read_json(&self.read(name)?).map_err(FileFault::Json);
         read().map_err(|fault| BundleFileError { path: self.path.join(name), fault })
     }
-
-    fn stream(&self, name: &str, mut take: impl FnMut(&[u8])) -> Result<(), FileFault> {
-        if !is_bare(name) {
-            return Err(FileFault::Name);
-        }
-        let mut options = OpenOptions::new();
-        options.read(true);
-        // Opening a pipe would wait for a writer. The flag does nothing to a regular file.
-        #[cfg(unix)]
-        cap_std::fs::OpenOptionsExt::custom_flags(
-            &mut options,
-            i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0),
-        );
-        let file = self.directory.open_with(name, &options).map_err(|error| fault(self, name, error))?;
-        let metadata = file.metadata().map_err(FileFault::Io)?;
-        if !metadata.is_file() {
-            return Err(FileFault::NotAFile);
-        }
-        if metadata.len() > MAX_BUNDLE_FILE_BYTES {
-            return Err(FileFault::TooLarge);
-        }
-        // It may grow while it is read.
-        let mut file = file.take(MAX_BUNDLE_FILE_BYTES + 1);
-        let mut buffer = vec![0_u8; 1 << 16];
-        let mut total = 0_u64;
-        loop {
-            let count = match file.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(FileFault::Io(error)),
-            };
-            total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            if total > MAX_BUNDLE_FILE_BYTES {
-                return Err(FileFault::TooLarge);
-            }
-            take(buffer.get(..count).unwrap_or_default());
-        }
-    }
 }
 
-/// What a failed opening means. A link is what can lead out; the handle refuses to follow it there.
-fn fault(folder: &BundleFolder, name: &str, error: io::Error) -> FileFault {
-    match folder.directory.symlink_metadata(name) {
-        Ok(found) if found.is_symlink() => FileFault::Outside,
-        Ok(found) if !found.is_file() => FileFault::NotAFile,
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => FileFault::Missing,
-        _ => FileFault::Io(error),
-    }
-}
-
-/// Whether a name is the bare name of a file.
-fn is_bare(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && !name.chars().any(char::is_control)
+fn bare(name: &str) -> Result<Inside, FileFault> {
+    Inside::bare(name).ok_or(FileFault::Name)
 }

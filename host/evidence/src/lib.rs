@@ -42,7 +42,7 @@ pub use distribution::{Distribution, TRUST_ROOTS};
 pub use documents::{PRODUCT, TAGLINE, evidence_document, siem_event, summary};
 pub use dsse::{EnvelopeError, open_envelope, sign_envelope};
 pub use files::{ReadError, WriteError, create_private_file, read_file, write_file, write_private_file};
-pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES, Measured};
+pub use folder::{BundleFileError, BundleFolder, FileFault, MAX_BUNDLE_FILE_BYTES};
 pub use json::pretty;
 pub use keys::{InvalidKey, PublicKey, SigningKey};
 pub use markdown::{code, visible};

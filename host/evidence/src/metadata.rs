@@ -4,7 +4,7 @@ use cavra_model::{Object, Outcome};
 use serde_json::{Value, json};
 
 use crate::bundle::{EVIDENCE, MANIFEST};
-use crate::folder::{BundleFileError, BundleFolder, FileFault};
+use crate::folder::{BundleFileError, BundleFolder};
 use crate::retention::RETENTION;
 use crate::tally::{outcome, text};
 
@@ -16,7 +16,7 @@ pub fn bundle_metadata(folder: &BundleFolder) -> Result<Object, BundleFileError>
     let evidence = folder.json(EVIDENCE)?;
     let manifest = folder.json(MANIFEST)?;
     let retention = match folder.json(RETENTION) {
-        Err(error) if matches!(error.fault, FileFault::Missing) => json!({}),
+        Err(error) if error.fault.is_missing() => json!({}),
         other => other?,
     };
     let place = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cavra_artifacts::ReadError;
 use cavra_model::{Object, canonical};
 use serde_json::{Value, json};
 
@@ -106,7 +107,7 @@ const CHECKS: [Check<Subject>; 4] = [
         for (name, digest) in subjects {
             match subject.measure(name) {
                 Ok(measured) => found.require(measured == digest, format!("checksum mismatch: {name}")),
-                Err(FileFault::Missing) => found.error(format!("missing file: {name}")),
+                Err(fault) if fault.is_missing() => found.error(format!("missing file: {name}")),
                 Err(fault) => found.error(format!("unreadable file: {name:?} ({fault})")),
             }
         }
@@ -140,7 +141,7 @@ impl Subject {
     }
 
     fn measure(&self, name: &str) -> Result<String, FileFault> {
-        let folder = self.folder.as_ref().ok_or(FileFault::Missing)?;
+        let folder = self.folder.as_ref().ok_or(ReadError::Missing)?;
         Ok(folder.measure(name)?.sha256)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cavra_artifacts::{Measured, ReadError};
 use cavra_model::{Digest, Object, Timestamp};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
@@ -58,12 +59,21 @@ impl Expectations {
 /// Verifies the bundle in a directory. Nothing outside the directory is read, whatever the manifest lists.
 #[must_use]
 pub fn verify_bundle(directory: &Path, expected: &Expectations) -> Report {
-    Report::of(&Subject::read(directory, expected), &checks())
+    let opened = BundleFolder::open(directory);
+    Report::of(&Subject::read(opened.as_ref().map_err(|error| &error.fault), expected), &checks())
+}
+
+impl BundleFolder {
+    /// As [`verify_bundle`], of what is open.
+    #[must_use]
+    pub fn verify(&self, expected: &Expectations) -> Report {
+        Report::of(&Subject::read(Ok(self), expected), &checks())
+    }
 }
 
 /// A bundle with what is expected of it.
 struct Subject<'a> {
-    folder: Option<BundleFolder>,
+    folder: Option<&'a BundleFolder>,
     /// The manifest, or why there is none.
     manifest: Result<Object, String>,
     expected: &'a Expectations,
@@ -88,15 +98,15 @@ fn checks<'a>() -> [Check<Subject<'a>>; 7] {
 }
 
 impl<'a> Subject<'a> {
-    fn read(directory: &Path, expected: &'a Expectations) -> Self {
+    fn read(opened: Result<&'a BundleFolder, &FileFault>, expected: &'a Expectations) -> Self {
         // Reports are answered over HTTP too, so they do not say where the bundle is.
         let fault = |fault: &FileFault| match fault {
-            FileFault::Missing => format!("missing manifest: {MANIFEST}"),
+            missing if missing.is_missing() => format!("missing manifest: {MANIFEST}"),
             other => format!("invalid manifest: {MANIFEST}: {other}"),
         };
-        let folder = match BundleFolder::open(directory) {
+        let folder = match opened {
             Ok(folder) => folder,
-            Err(error) => return Self { folder: None, manifest: Err(fault(&error.fault)), expected },
+            Err(error) => return Self { folder: None, manifest: Err(fault(error)), expected },
         };
         let manifest = match folder.json(MANIFEST) {
             Ok(Value::Object(members)) => Ok(members),
@@ -117,8 +127,8 @@ impl<'a> Subject<'a> {
         entries.filter_map(Value::as_object).filter_map(|entry| Some((entry.get("path")?.as_str()?, entry)))
     }
 
-    fn measure(&self, name: &str) -> Result<crate::Measured, FileFault> {
-        self.folder.as_ref().map_or(Err(FileFault::Missing), |folder| folder.measure(name))
+    fn measure(&self, name: &str) -> Result<Measured, FileFault> {
+        self.folder.ok_or(ReadError::Missing)?.measure(name)
     }
 }
 
@@ -151,8 +161,8 @@ fn files(subject: &Subject<'_>, found: &mut Findings) {
                 let same_size = entry.get("bytes").and_then(Value::as_u64) == Some(measured.bytes);
                 found.require(same_size, format!("size mismatch: {name_shown}"));
             }
-            Err(FileFault::Missing) => found.error(format!("missing file: {name_shown}")),
-            Err(fault @ (FileFault::Name | FileFault::Outside)) => {
+            Err(fault) if fault.is_missing() => found.error(format!("missing file: {name_shown}")),
+            Err(fault) if fault.is_unsafe() => {
                 found.error(format!("unsafe file path: {name_shown} ({fault})"));
             }
             Err(fault) => found.error(format!("unreadable file: {name_shown} ({fault})")),
@@ -164,7 +174,7 @@ fn files(subject: &Subject<'_>, found: &mut Findings) {
 fn unlisted_files(subject: &Subject<'_>, found: &mut Findings) {
     let listed: BTreeSet<_> = subject.listed().map(|(name, _)| name).collect();
     for name in BUNDLE_FILES.into_iter().filter(|name| *name != MANIFEST && !listed.contains(name)) {
-        let there = subject.folder.as_ref().is_some_and(|folder| folder.holds(name));
+        let there = subject.folder.is_some_and(|folder| folder.holds(name));
         found.require(!there, format!("unlisted file: {name}"));
     }
 }

@@ -11,7 +11,7 @@ use crate::Rbac;
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Actor {
-    /// The name that is recorded: e-mail address, preferred user name or subject.
+    /// The name that is recorded: e-mail address unless it is unverified, preferred user name or subject.
     pub actor: String,
     /// `sub`.
     pub subject: Option<String>,
@@ -21,9 +21,12 @@ pub struct Actor {
     pub groups: Vec<String>,
     /// The repository the claims name. It is never used to authorize.
     pub repository: Option<String>,
-    /// Every name the claims give.
+    /// Every name the claims give and the issuer stands for.
     #[serde(skip)]
     names: Vec<String>,
+    /// An e-mail address that the issuer says it has not verified: anybody may have entered it.
+    #[serde(skip)]
+    unverified: Option<String>,
 }
 
 /// Claims that name the actor, in order of preference.
@@ -41,7 +44,12 @@ impl Actor {
                 .filter(|text| !text.is_empty())
                 .map(ToOwned::to_owned)
         };
-        let names: Vec<_> = NAMES.into_iter().filter_map(text).collect();
+        let unverified = text("email").filter(|_| !is_verified(claims));
+        // User names are chosen by their users too: one that is the unverified address is no better than it.
+        let is_proven =
+            |claim: &str, name: &String| claim == "sub" || unverified.as_ref().is_none_or(|not| !same(not, name));
+        let names: Vec<_> =
+            NAMES.into_iter().filter_map(|claim| text(claim).filter(|name| is_proven(claim, name))).collect();
         let mut groups = texts(claims.get("groups"));
         if groups.is_empty() {
             groups = texts(claims.get("roles"));
@@ -57,6 +65,7 @@ impl Actor {
             groups: groups.into_iter().collect(),
             repository: text("repository").or_else(|| text("repo")),
             names,
+            unverified,
         }
     }
 
@@ -69,8 +78,15 @@ impl Actor {
     /// Whether `name` is one of the actor's names, whatever its case.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
-        let name = name.trim().to_lowercase();
-        !name.is_empty() && self.names.iter().any(|known| known.to_lowercase() == name)
+        let name = name.trim();
+        !name.is_empty() && self.names.iter().any(|known| same(known, name))
+    }
+
+    /// Whether `name` may mean the actor: one of the names, or the address nobody verified. For refusals; it proves
+    /// nothing.
+    #[must_use]
+    pub fn may_be(&self, name: &str) -> bool {
+        self.is_called(name) || self.unverified.as_ref().is_some_and(|unverified| same(unverified, name.trim()))
     }
 
     /// A key that is the same for one person however they are called: issuer and subject where there is a subject.
@@ -81,6 +97,21 @@ impl Actor {
             None => self.actor.to_lowercase(),
         }
     }
+}
+
+/// Whether the issuer stands for the e-mail address. Without `email_verified` it does: many issuers have only addresses
+/// that they assign themselves. Some write it as text. OpenID Connect Core 1.0, section 5.1.
+fn is_verified(claims: &Object) -> bool {
+    match claims.get("email_verified") {
+        None => true,
+        Some(Value::String(text)) => text == "true",
+        Some(value) => *value == Value::Bool(true),
+    }
+}
+
+/// Names are compared without case.
+fn same(left: &str, right: &str) -> bool {
+    left.to_lowercase() == right.to_lowercase()
 }
 
 /// A text or a list of texts and numbers, as a set.

@@ -94,7 +94,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Checks issuer, audience and times; `now` in seconds since 1970.
+/// Checks issuer, audience, times, and that whoever has the token may use it; `now` in seconds since 1970.
 fn check(claims: &Object, expected: &Expectations, now: i64) -> Result<(), &'static str> {
     if claims.get("iss").and_then(Value::as_str) != Some(&expected.issuer) {
         return Err("the token is from another issuer");
@@ -107,6 +107,13 @@ fn check(claims: &Object, expected: &Expectations, now: i64) -> Result<(), &'sta
     };
     if !for_us {
         return Err("the token is for another audience");
+    }
+    // The token is for whoever proves that they have a key (RFC 7800, by mutual TLS or DPoP: RFC 8705, RFC 9449). That
+    // cannot be checked here, and to take it as a bearer token would let a thief use it.
+    if claims.contains_key("cnf") {
+        return Err(
+            "the token is bound to a key (`cnf`), and its possession cannot be checked here; a bearer token is needed",
+        );
     }
     match claims.get("exp").map(Value::as_i64) {
         Some(Some(exp)) if exp >= now.saturating_sub(expected.leeway) => {}

@@ -1,7 +1,7 @@
 //! A policy as an author submits it: from the payload to the document, its faults, and how risky it is to publish.
 //! Contract 20, sections 4.1 and 4.2. Pure.
 
-use cavra_model::{Digest, Object, Severity, Timestamp};
+use cavra_model::{Digest, Object, Severity};
 use serde_json::{Value, json};
 
 use crate::diff::Diff;
@@ -35,15 +35,18 @@ pub struct Draft {
     pub policy: Value,
     /// What is wrong with it, as `<dotted path>: <message>`, by path; none means that it may be published.
     pub errors: Vec<String>,
+    /// The version it was given because it names none.
+    pub assumed_version: Option<String>,
     id: String,
 }
 
 impl Draft {
-    /// Reads a payload; members may stand at the top or in `metadata`, which counts first.
+    /// Reads a payload; members may stand at the top or in `metadata`, which counts first. One without a version has
+    /// `version`.
     ///
     /// # Errors
     /// A sentence saying which text is missing.
-    pub fn read(payload: &Object, now: Timestamp) -> Result<Self, String> {
+    pub fn read(payload: &Object, version: &str) -> Result<Self, String> {
         let inner = payload.get("metadata").and_then(Value::as_object);
         let given = |name: &str| {
             let places = inner.into_iter().chain(std::iter::once(payload));
@@ -52,7 +55,9 @@ impl Draft {
         let needed =
             |name: &str| given(name).as_ref().and_then(stringified).ok_or_else(|| format!("a draft needs {name}"));
         let id = needed("id")?;
-        let version = given("version").as_ref().and_then(stringified).unwrap_or_else(|| now.date());
+        let named = given("version").as_ref().and_then(stringified);
+        let assumed_version = named.is_none().then(|| version.to_owned());
+        let version = named.unwrap_or_else(|| version.to_owned());
         let mut metadata =
             json!({ "id": id, "title": needed("title")?, "description": needed("description")?, "version": version });
         for name in ["inherits", "mode"] {
@@ -82,7 +87,7 @@ impl Draft {
         let mut errors = validate(&policy);
         errors.extend(faults);
         errors.sort();
-        Ok(Self { policy, errors, id })
+        Ok(Self { policy, errors, assumed_version, id })
     }
 
     /// The id it says it has. It may be unsafe until [`Draft::errors`] is empty.
@@ -144,7 +149,7 @@ mod tests {
     use super::*;
 
     fn read(payload: Value) -> Result<Draft, String> {
-        Draft::read(&serde_json::from_value(payload).unwrap(), "2031-02-03T04:05:06Z".parse().unwrap())
+        Draft::read(&serde_json::from_value(payload).unwrap(), "2031.02.03")
     }
 
     fn fine() -> Value {
@@ -157,6 +162,7 @@ mod tests {
         let metadata = json!({"id": "cavra-x", "title": "X", "description": "x", "version": "2031.02.03"});
         assert_eq!(draft.policy, json!({"metadata": metadata, "filesystem": {"block_read": ["a"]}}));
         assert_eq!((draft.errors.len(), draft.id()), (0, "cavra-x"));
+        assert_eq!(draft.assumed_version.as_deref(), Some("2031.02.03"));
         let nested = json!({
             "id": "other", "metadata": {"id": "cavra-x", "title": 5, "description": true, "version": 1.5, "mode": "enforce",
             "inherits": []}, "git": null, "approval_id": "apr_1", "actor_token": "hush",
@@ -165,7 +171,7 @@ mod tests {
         let metadata =
             json!({"id": "cavra-x", "title": "5", "description": "true", "version": "1.5", "mode": "enforce"});
         assert_eq!(draft.policy, json!({"metadata": metadata}));
-        assert_eq!(draft.errors, Vec::<String>::new());
+        assert_eq!((draft.errors, draft.assumed_version), (vec![], None));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Directories and files created so that they survive a power failure and only their owner can read them.
 
-use std::fs::{DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Mode of files with records.
 pub(crate) const FILE_MODE: u32 = 0o600;
-const DIRECTORY_MODE: u32 = 0o700;
+/// Mode of directories with such files.
+pub(crate) const DIRECTORY_MODE: u32 = 0o700;
 
 /// The directory that holds `path`.
 pub(crate) fn parent(path: &Path) -> &Path {
@@ -39,4 +40,33 @@ pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Replaces the file `path`, durably and at once: whoever opens it finds the old content or the new. The caller has the
+/// lock of the store, so the one name of the temporary file is free; what a crash left there is removed.
+pub(crate) fn replace(path: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<File> {
+    let temporary = sibling(path, ".tmp");
+    let written = write(&temporary, content, permissions).and_then(|file| {
+        fs::rename(&temporary, path)?;
+        sync_directory(parent(path))?;
+        Ok(file)
+    });
+    written.inspect_err(|_| {
+        // Best effort: the next one removes it too.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn write(temporary: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<File> {
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(file)
 }

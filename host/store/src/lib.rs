@@ -5,6 +5,7 @@
 //! All writes of a store go through one thread, which commits what has queued up in one go (see `writer`); reads run
 //! beside it. Processes that share a store, such as the server and the CLI, never lose each other's writes.
 
+mod attachments;
 mod criteria;
 mod error;
 mod files;
@@ -28,6 +29,7 @@ use crate::overlay::check_kind;
 use crate::query::Condition;
 use crate::writer::{Backend, Message, Task};
 
+pub use attachments::Attachment;
 pub use criteria::{Criterion, Test};
 pub use error::StoreError;
 pub use log::{LogFile, MAX_LEAF};
@@ -112,6 +114,14 @@ pub trait Transaction {
     /// # Errors
     /// [`StoreError::Refused`] if it is longer than [`MAX_LEAF`].
     fn append(&mut self, leaf: String) -> Result<(), StoreError>;
+
+    /// Keeps bytes that are large for a record under their SHA-256 in hex, in a file beside the store. They are durable
+    /// when this returns, before the transaction is; they stay, whatever becomes of it. Answers `false`, and keeps
+    /// nothing, in a database, where large records cost nothing: there they belong into the record.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if they cannot be written, [`StoreError::Refused`] for another name.
+    fn attach(&mut self, sha256: &str, bytes: &[u8]) -> Result<bool, StoreError>;
 }
 
 /// The reading side of a backend; calls block.
@@ -125,6 +135,7 @@ pub(crate) trait Reader: Send + Sync {
     fn check(&self) -> Result<(), StoreError>;
     fn log_size(&self) -> Result<u64, StoreError>;
     fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError>;
+    fn attachment(&self, name: &str, limit: u64) -> Result<Attachment, StoreError>;
 }
 
 /// Takes one record after the other; answers whether it wants more.
@@ -273,6 +284,15 @@ impl RecordStore {
     /// [`StoreError::Corrupt`] if a leaf before the end is missing, or if the store cannot be read.
     pub async fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
         self.read(move |reader| reader.leaves(range)).await
+    }
+
+    /// What [`Transaction::attach`] kept under that name, if it has at most `limit` bytes. Others may have changed it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn attachment(&self, sha256: &str, limit: u64) -> Result<Attachment, StoreError> {
+        let name = sha256.to_owned();
+        self.read(move |reader| reader.attachment(&name, limit)).await
     }
 
     /// The records with these keys, as far as there are any, in the order of the keys.

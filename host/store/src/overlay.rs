@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use cavra_model::{Kind, Object};
 
+use crate::attachments::is_name;
 use crate::log::check_leaf;
 use crate::query::{Cell, filter_column, group_column, id_of};
 use crate::writer::Backend;
@@ -164,6 +165,13 @@ impl Transaction for Scope<'_> {
             u64::try_from(count).ok().filter(|count| *count > 0).map(|count| (name, count))
         };
         Ok(counts.into_iter().filter_map(positive).collect())
+    }
+
+    fn attach(&mut self, sha256: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+        if !is_name(sha256) {
+            return Err(StoreError::Refused("an attachment is named by its SHA-256".to_owned()));
+        }
+        self.backend.attach(sha256, bytes)
     }
 
     fn append(&mut self, leaf: String) -> Result<(), StoreError> {

@@ -35,6 +35,8 @@ pub(crate) trait Backend: Send {
         by: (&'static Column, &Cell),
         group: &'static Column,
     ) -> Result<Vec<(String, u64)>, StoreError>;
+    /// Keeps bytes beside the records, durably, if there is a place for that; answers whether there is.
+    fn attach(&mut self, name: &str, bytes: &[u8]) -> Result<bool, StoreError>;
     /// Makes all changes durable and ends the transaction; on an error none is made.
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError>;
     /// Ends the transaction without changes.

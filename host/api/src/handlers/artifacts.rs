@@ -17,6 +17,10 @@ const SHA256: HeaderName = HeaderName::from_static("x-cavra-artifact-sha256");
 const KIND: HeaderName = HeaderName::from_static("x-cavra-artifact-kind");
 const COUNT: HeaderName = HeaderName::from_static("x-cavra-artifact-count");
 
+/// Headers of these answers that a browser keeps from pages of other origins unless they are exposed.
+pub const EXPOSED: [HeaderName; 7] =
+    [SHA256, KIND, COUNT, header::CONTENT_DISPOSITION, header::CONTENT_RANGE, header::ACCEPT_RANGES, header::ETAG];
+
 /// The listing.
 pub fn listing(route: &'static ArtifactRoute) -> MethodRouter<App> {
     get(move |State(app): State<App>, Id(id): Id| async move {

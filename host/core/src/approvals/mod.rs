@@ -221,7 +221,7 @@ impl Approvals {
         if !may_decide(&self.gatekeeper, &identity.actor, record, ruling) {
             return Err(CoreError::Forbidden("this approval is for members of another group".to_owned()));
         }
-        let own = ruling == Ruling::Approve && intake::askers(record).any(|name| identity.actor.is_called(name));
+        let own = ruling == Ruling::Approve && intake::askers(record).any(|name| identity.actor.may_be(name));
         if own && self.gatekeeper.forbids_self_approval(identity.via) {
             return Err(CoreError::Forbidden("nobody approves their own request".to_owned()));
         }

@@ -23,6 +23,43 @@ fn the_name_is_the_first_that_is_there() {
     }
 }
 
+/// An address that the issuer has not verified is what somebody entered, not who they are.
+#[test]
+fn an_unverified_address_names_nobody() {
+    let (unsigned, signed) = (Gate::new(None, None), Gate::standard());
+    let verdicts = [
+        (json!(true), "ceo@x"),
+        (json!("true"), "ceo@x"),
+        (json!(false), "mallory"),
+        (json!("false"), "mallory"),
+        (json!("TRUE"), "mallory"),
+        (json!(null), "mallory"),
+        (json!(1), "mallory"),
+        (json!([true]), "mallory"),
+    ];
+    for (verified, name) in verdicts {
+        let claims =
+            claims_with(json!({"email": "ceo@x", "email_verified": verified, "preferred_username": "mallory"}));
+        let token = Signer::provider().token(header(), &claims);
+        for actor in [unsigned.claimed(claims.clone()), signed.accepts("signed", &token)] {
+            assert_eq!(actor.actor, name, "{claims}");
+            assert_eq!(actor.is_called("CEO@x"), name == "ceo@x", "{claims}");
+            // What they asked for under that address is not theirs to approve.
+            assert!(actor.may_be(" Ceo@X ") && actor.may_be("mallory") && !actor.may_be("ann") && !actor.may_be(""));
+        }
+    }
+    for (claims, name) in [
+        (json!({"email": "ceo@x", "email_verified": false, "preferred_username": "CEO@X", "sub": "u7"}), "u7"),
+        (json!({"email": "ceo@x", "email_verified": false, "sub": "u7"}), "u7"),
+        (json!({"email": "ceo@x", "email_verified": false}), "unknown"),
+        // The issuer assigns subjects.
+        (json!({"email": "ceo@x", "email_verified": false, "sub": "ceo@x"}), "ceo@x"),
+        (json!({"preferred_username": "ann", "email_verified": false}), "ann"),
+    ] {
+        assert_eq!(unsigned.claimed(claims.clone()).actor, name, "{claims}");
+    }
+}
+
 #[test]
 fn members_of_the_context() {
     let gate = Gate::new(None, None);

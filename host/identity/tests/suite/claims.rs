@@ -153,6 +153,23 @@ fn clocks_may_differ_by_the_leeway_and_not_a_second_more() {
     }
 }
 
+/// RFC 7800, RFC 8705, RFC 9449: whoever stole the token has no key to prove, so it is no bearer token.
+#[test]
+fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    let gate = Gate::standard();
+    for confirmation in [
+        json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}),
+        json!({"jwk": {"kty": "RSA"}}),
+        json!({"kid": "k1"}),
+        json!({}),
+        json!(null),
+        json!(false),
+    ] {
+        gate.refuses(&confirmation.to_string(), &with("cnf", confirmation), "is bound to a key");
+    }
+}
+
 #[test]
 fn claims_are_one_object_with_one_meaning() {
     let gate = Gate::standard();

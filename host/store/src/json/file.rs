@@ -1,7 +1,7 @@
 //! The file of a JSON store: reading it, noticing that it changed, replacing it, and taking turns at that.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cavra_model::Kind;
 
 use crate::StoreError;
-use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
+use crate::files::{self, FILE_MODE, create_parents, sibling};
 
 use super::document::Document;
 
@@ -93,34 +93,11 @@ pub(super) fn load(path: &Path, kinds: &[&'static Kind]) -> Result<Document, Sto
     Ok(document)
 }
 
-/// Replaces the file, durably and at once: whoever opens it finds the old content or the new. The caller has the
-/// lock, so the one name of the temporary file is free; what a crash left there is removed.
+/// Replaces the file as [`files::replace`] does; it keeps its permissions.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<Source, StoreError> {
-    let temporary = sibling(path, ".tmp");
-    let written = write(&temporary, path, content).and_then(|source| {
-        fs::rename(&temporary, path)?;
-        sync_directory(parent(path))?;
-        Ok(source)
-    });
-    written.map_err(|error| {
-        // Best effort: the next commit removes it too.
-        let _ = fs::remove_file(&temporary);
-        StoreError::unavailable(path, &error)
-    })
-}
-
-fn write(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<Source> {
-    match fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
-    if let Ok(existing) = fs::metadata(path) {
-        file.set_permissions(existing.permissions())?;
-    }
-    file.write_all(content)?;
-    file.sync_all()?;
-    Source::new(file)
+    let permissions = fs::metadata(path).ok().map(|existing| existing.permissions());
+    let written = files::replace(path, content, permissions).and_then(Source::new);
+    written.map_err(|error| StoreError::unavailable(path, &error))
 }
 
 /// The advisory lock of one writer.

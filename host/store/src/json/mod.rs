@@ -20,7 +20,7 @@ use crate::log::missing;
 use crate::overlay::Changes;
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare};
 use crate::writer::Backend;
-use crate::{Reader, StoreError, Visitor};
+use crate::{Attachment, Reader, StoreError, Visitor, attachments};
 
 use document::{Document, Entry};
 use file::Lock;
@@ -148,6 +148,10 @@ impl Reader for JsonReader {
             leaves.get(bound(range.start)..bound(range.end)).ok_or_else(|| missing(&self.shared.path, range.start))?;
         Ok(found.iter().map(|leaf| leaf.as_ref().to_owned()).collect())
     }
+
+    fn attachment(&self, name: &str, limit: u64) -> Result<Attachment, StoreError> {
+        attachments::read(&file::resolve(&self.shared.path)?, name, limit)
+    }
 }
 
 /// Writes, on the writer thread.
@@ -188,6 +192,11 @@ impl Backend for JsonWriter {
             *counts.entry(entry.cell(group).to_string()).or_default() += 1;
         }
         Ok(counts.into_iter().collect())
+    }
+
+    fn attach(&mut self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+        attachments::keep(&file::resolve(&self.shared.path)?, name, bytes)?;
+        Ok(true)
     }
 
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {

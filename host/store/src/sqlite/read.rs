@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::log::missing;
 use crate::query::{self, Cell, Condition, Conditions, Page, Query};
-use crate::{Reader, StoreError, Visitor};
+use crate::{Attachment, Reader, StoreError, Visitor};
 
 use super::list::list;
 use super::schema::{LOG, has_index, index_name, order, quote};
@@ -115,6 +115,10 @@ impl Reader for SqliteReader {
     fn check(&self) -> Result<(), StoreError> {
         let connection = self.database.reader()?;
         self.database.quick_check(&connection)
+    }
+
+    fn attachment(&self, _name: &str, _limit: u64) -> Result<Attachment, StoreError> {
+        Ok(Attachment::Missing)
     }
 
     fn log_size(&self) -> Result<u64, StoreError> {

@@ -148,6 +148,10 @@ impl Backend for SqliteWriter {
         read::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
     }
 
+    fn attach(&mut self, _name: &str, _bytes: &[u8]) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
         if let Err(error) = self.write(changes) {
             self.note_failure(&error);

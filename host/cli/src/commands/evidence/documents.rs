@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use cavra_evidence::{
-    BundleFolder, EvidenceReport, Expectations, FileFault, Retention, SiemExport, StorageTargets, attest_bundle,
-    pretty, retention_document, retention_markdown, storage_plan_markdown, verify_bundle, write_file,
+    BundleFolder, EvidenceReport, Expectations, Retention, SiemExport, StorageTargets, attest_bundle, pretty,
+    retention_document, retention_markdown, storage_plan_markdown, verify_bundle, write_file,
 };
 use cavra_model::Timestamp;
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub fn retention_policy(args: &RetentionPolicyArgs) -> anyhow::Result<ExitCode> 
     let created_at: Timestamp = created_at.map_err(|()| anyhow::anyhow!("evidence.json has no valid created_at"))?;
     let stated = match folder.json("retention-policy.json") {
         Ok(document) => Retention::of_document(&document),
-        Err(error) if matches!(error.fault, FileFault::Missing) => Retention::default(),
+        Err(error) if error.fault.is_missing() => Retention::default(),
         Err(error) => return Err(error.into()),
     };
     let days = args.retention_days.unwrap_or_else(|| stated.days().into());

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 4 * SEGMENT;
 
 /// Whether the writer of this row should [`fold`].
 pub(in crate::sqlite) const fn is_due(row: i64) -> bool {
-    row % LOOK == 0
+    row.rem_euclid(LOOK) == 0
 }
 
 /// Makes a segment of the rows that have none if they are enough, and brings changed rows back if there are many.

@@ -205,11 +205,11 @@ proptest! {
     #[test]
     fn segments_count_what_the_rows_say(steps in proptest::collection::vec(any_step(), 1..120)) {
         let mut connection = database();
-        for (at, step) in steps.into_iter().enumerate() {
+        for (at, step) in (0_u32..).zip(steps) {
             match step {
                 // Times are about in the order of writing.
                 Step::Put { verb, id, late, values } => {
-                    put(&connection, verb, id, (at as u32 / 3).saturating_sub(late), values);
+                    put(&connection, verb, id, (at / 3).saturating_sub(late), values);
                 }
                 Step::Date { id, second } => {
                     let sql = "UPDATE activity_decisions SET timestamp = ?2 WHERE decision_id = ?1";
