@@ -88,6 +88,12 @@ pub trait Transaction {
     /// If the store cannot be read.
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError>;
 
+    /// Whether there is a record with that key.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn holds(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError>;
+
     /// Writes a new record.
     ///
     /// # Errors

@@ -121,10 +121,14 @@ impl Transaction for Scope<'_> {
         }
     }
 
-    fn insert(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
+    fn holds(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
         self.check(kind)?;
+        Ok(self.pending(kind, id).is_some() || self.backend.exists(kind, id)?)
+    }
+
+    fn insert(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
         let id = id_of(kind, &record)?.to_owned();
-        if self.pending(kind, &id).is_some() || self.backend.exists(kind, &id)? {
+        if self.holds(kind, &id)? {
             return Err(StoreError::Exists);
         }
         self.own.put(kind, id, record, true);
