@@ -1,5 +1,5 @@
 //! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `decisions`, `lists`, `backtest` to run only those.
+//! more of `evaluate`, `process`, `decisions`, `lists`, `backtest`, `replay` to run only those.
 
 mod backtest;
 mod evaluate;
@@ -8,6 +8,7 @@ mod lists;
 mod load;
 mod peers;
 mod process;
+mod replay;
 mod report;
 mod rules;
 mod server;
@@ -30,6 +31,8 @@ enum Part {
     Lists,
     /// `cavra policy backtest` over a hundred thousand decisions.
     Backtest,
+    /// `cavra evidence replay` of a hundred thousand decisions.
+    Replay,
 }
 
 #[derive(Parser)]
@@ -54,7 +57,8 @@ fn main() -> anyhow::Result<()> {
     if wanted(Part::Evaluate) {
         evaluate::run()?;
     }
-    let needs_binary = [Part::Process, Part::Decisions, Part::Lists, Part::Backtest].into_iter().any(wanted);
+    let needs_binary =
+        [Part::Process, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay].into_iter().any(wanted);
     if !needs_binary {
         return Ok(());
     }
@@ -67,6 +71,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Part::Backtest) {
         backtest::run(&cavra)?;
+    }
+    if wanted(Part::Replay) {
+        replay::run(&cavra)?;
     }
     if !wanted(Part::Decisions) && !wanted(Part::Lists) {
         return Ok(());
