@@ -215,15 +215,22 @@ impl Backend for JsonWriter {
 }
 
 impl JsonWriter {
-    /// Writes the new file, and only then changes what is known. Readers wait for the second part alone.
+    /// Writes the new file, and only then changes what is known. Readers wait for the second part alone. One who came
+    /// between the two has read the new file already: then there is nothing to change, and leaves must not be added to
+    /// themselves.
     fn replace(&self, changes: &Changes<'_>) -> Result<(), StoreError> {
         let path = file::resolve(&self.shared.path)?;
         let entries = document::entries_of(&changes.records)?;
-        let text = self.shared.read().render(self.shared.kinds, &entries, changes.leaves);
+        let (text, before) = {
+            let known = self.shared.read();
+            (known.render(self.shared.kinds, &entries, changes.leaves), known.mark())
+        };
         let file = file::replace(&path, text.as_bytes())?;
         let mut known = self.shared.write();
-        known.apply(entries, changes.leaves);
-        known.source = Some(file);
+        if known.mark() == before {
+            known.apply(entries, changes.leaves);
+            known.source = Some(file);
+        }
         Ok(())
     }
 }
