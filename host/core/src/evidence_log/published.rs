@@ -122,7 +122,10 @@ impl Hashes {
         let differs = rows.iter().take(wanted).zip(computed.iter()).position(|(row, hash)| row != hash.bytes())?;
         let index = served.tile.nodes().start + differs as u64;
         Some(match level {
-            0 => format!("its hash {differs} is not that of leaf {index}"),
+            0 => {
+                let entries = Tile { kind: TileKind::Entries, ..served.tile };
+                format!("its hash {differs} is not that of leaf {index} in tile/{entries}")
+            }
             _ => format!("its hash {differs} is not that of the leaves below it"),
         })
     }
