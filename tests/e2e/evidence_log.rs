@@ -321,7 +321,7 @@ fn stores_without_a_log() {
         let (name, value) = backend.setting(&home);
         let verify = ["evidence", "log", "verify", "--records", "--json"];
         let found = home.cavra(&verify).env(name, &value).run().ok().json();
-        assert_eq!(found["records"], json!({"matching": 1, "older_than_the_log": 1, "faults": []}));
+        assert_eq!(found["records"], json!({"matching": 1, "older_than_the_log": 1, "by_clients": 0, "faults": []}));
     });
 }
 

@@ -33,6 +33,8 @@ pub struct Written {
     pub record: Object,
     /// It was there already, from an earlier call.
     pub repeated: bool,
+    /// A client had a record under its id, which gave way.
+    pub replaced: bool,
 }
 
 impl Evidence {
@@ -76,28 +78,36 @@ impl Evidence {
     /// and is answered. `exclusive` names something that may happen only once, whatever the record's id: a second
     /// record for it is a conflict. Contract 30, sections 8 and 10.
     ///
+    /// What the server does has ids that others can compute beforehand, and clients may post records under any free id
+    /// (section 1.2). So a client's record gives way: it is kept with the note of who wrote what, and only there.
+    ///
     /// # Errors
-    /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if a client has a record under this id, or
-    /// if `exclusive` has happened already; [`CoreError::Store`].
+    /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if `exclusive` has happened already;
+    /// [`CoreError::Store`].
     pub async fn insert_once(&self, record: Object, exclusive: Option<String>) -> Result<Written, CoreError> {
         let id = check(&record)?;
         let now = Timestamp::now();
         let record = complete(record, None, now);
         let change = move |tx: &mut dyn Transaction| {
-            if let Some(stored) = tx.get(&EVIDENCE_METADATA, &id)? {
-                let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
-                return Ok(if ours { Ok(Written { record: stored, repeated: true }) } else { Err(IMPORTED) });
-            }
+            let stored = tx.get(&EVIDENCE_METADATA, &id)?;
+            let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
+            let foreign = match stored {
+                Some(record) if ours => return Ok(Ok(Written { record, repeated: true, replaced: false })),
+                stored => stored,
+            };
             if let Some(exclusive) = exclusive.map(|what| format!("once:{what}")) {
                 if tx.get(&EVIDENCE_ORIGINS, &exclusive)?.is_some() {
                     return Ok(Err(HAPPENED));
                 }
                 tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &id, now))?;
             }
-            tx.insert(&EVIDENCE_ORIGINS, origin(&written(&id), &id, now))?;
+            let replaced = foreign.is_some();
+            let mut origin = origin(&written(&id), &id, now);
+            origin.extend(foreign.map(|foreign| ("replaced".to_owned(), Value::Object(foreign))));
+            tx.insert(&EVIDENCE_ORIGINS, origin)?;
             note(tx, LogEvent::of_evidence(&record), &EVIDENCE_METADATA, &record)?;
-            tx.insert(&EVIDENCE_METADATA, record.clone())?;
-            Ok(Ok(Written { record, repeated: false }))
+            tx.put(&EVIDENCE_METADATA, record.clone())?;
+            Ok(Ok(Written { record, repeated: false, replaced }))
         };
         self.store.transact(change).await?.map_err(|conflict| CoreError::Conflict(conflict.to_owned()))
     }
@@ -207,7 +217,6 @@ impl Evidence {
     }
 }
 
-const IMPORTED: &str = "a record with this id was imported; it was not written by this server";
 const HAPPENED: &str = "this was done already, under another approval";
 const KIND: &str = "metadata_kind";
 const APPROVAL: &str = "approval_id";
@@ -228,7 +237,7 @@ pub fn kind_of(record: &Object) -> &'static MetadataKind {
 }
 
 /// The note that the server wrote the record with this id.
-fn written(id: &str) -> String {
+pub(crate) fn written(id: &str) -> String {
     format!("record:{id}")
 }
 

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 
 use cavra_log::{Checkpoint, Hash, Tree, leaf_hash};
-use cavra_model::{Kind, Object};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Kind, PUBLICATIONS};
 use cavra_store::LogFile;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Leaf, LogError};
+use crate::evidence::written;
 
 /// Where the leaves of a log are read from.
 pub trait Leaves {
@@ -105,6 +106,8 @@ pub struct RecordAudit {
     pub matching: u64,
     /// Records that are older than the log and so have no leaf.
     pub older: u64,
+    /// Records of evidence that clients posted; they have no leaves.
+    pub by_clients: u64,
     /// Records that do not fit.
     pub faults: Vec<RecordFault>,
 }
@@ -125,32 +128,32 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
     })?;
     let first = first.unwrap_or_default();
     let mut found = RecordAudit::default();
+    let mut without_leaf = Vec::new();
     for kind in kinds.iter().filter(|kind| kind.leaves()) {
         file.records(kind, |record| {
             let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
             let id = text(kind.id);
             let leaf = newest.remove(&(kind.table, id.clone()));
             let older = text(kind.order.by) < first;
-            match judge(leaf.as_ref(), &record, older) {
-                Some(fault) => found.faults.push(RecordFault { id, fault }),
-                None if leaf.is_some() => found.matching += 1,
-                None => found.older += 1,
+            match leaf {
+                Some(leaf) if leaf.is_of(&record) => found.matching += 1,
+                Some(_) => found.faults.push(RecordFault { id, fault: "changed" }),
+                None => without_leaf.push((*kind, id, older)),
             }
         })?;
+    }
+    for (kind, id, older) in without_leaf {
+        let foreign = kind.table == EVIDENCE_METADATA.table && file.get(&EVIDENCE_ORIGINS, &written(&id))?.is_none();
+        match () {
+            () if foreign => found.by_clients += 1,
+            () if older => found.older += 1,
+            () => found.faults.push(RecordFault { id, fault: "unlogged" }),
+        }
     }
     let missing = newest.into_keys().map(|(_, id)| RecordFault { id, fault: "missing" });
     found.faults.extend(missing);
     found.faults.sort_by(|left, right| left.id.cmp(&right.id));
     Ok(found)
-}
-
-fn judge(leaf: Option<&Leaf>, record: &Object, older: bool) -> Option<&'static str> {
-    match leaf {
-        Some(leaf) if leaf.is_of(record) => None,
-        Some(_) => Some("changed"),
-        None if older => None,
-        None => Some("unlogged"),
-    }
 }
 
 trait Logged {
@@ -160,8 +163,6 @@ trait Logged {
 
 impl Logged for Kind {
     fn leaves(&self) -> bool {
-        [&cavra_model::DECISIONS, &cavra_model::APPROVALS, &cavra_model::PUBLICATIONS]
-            .iter()
-            .any(|kind| kind.table == self.table)
+        [&DECISIONS, &APPROVALS, &PUBLICATIONS, &EVIDENCE_METADATA].iter().any(|kind| kind.table == self.table)
     }
 }

@@ -160,7 +160,8 @@ impl Report {
                 "valid": problems.is_empty(), "problems": problems, "size": size, "root_hash": root,
                 "checkpoints": heads.len(), "signed_size": signed, "closed_logs": closed,
                 "records": records.as_ref().map(|records| json!({
-                    "matching": records.matching, "older_than_the_log": records.older, "faults": records.faults,
+                    "matching": records.matching, "older_than_the_log": records.older,
+                    "by_clients": records.by_clients, "faults": records.faults,
                 })),
             }))?;
         } else {
@@ -170,6 +171,9 @@ impl Report {
             if let Some(records) = records {
                 let (matching, older) = (records.matching, records.older);
                 print_line(&format!("{matching} records are as logged, {older} are older than the log"))?;
+                if records.by_clients > 0 {
+                    print_line(&format!("{} records were posted by clients and have no leaf", records.by_clients))?;
+                }
             }
             closed.iter().try_for_each(|log| print_line(&format!("closed log {log}")))?;
             problems.iter().try_for_each(|problem| print_line(&format!("WRONG: {problem}")))?;
