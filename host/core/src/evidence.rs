@@ -8,7 +8,7 @@ use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
 use crate::evidence_log::note;
-use crate::{Approvals, CoreError, LogEvent, PageRequest, check_id};
+use crate::{Approvals, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
 
 /// The kinds of an evidence metadata store.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
@@ -136,10 +136,7 @@ impl Evidence {
     /// # Errors
     /// [`CoreError::Query`] for a parameter of the wrong type; [`CoreError::Store`].
     pub async fn list(&self, kind: &'static MetadataKind, request: &PageRequest) -> Result<Page, CoreError> {
-        let mut query = Query { limit: request.limit(), offset: request.offset(), ..Query::default() };
-        if let Some(value) = kind.value {
-            query.criteria.push(Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
-        }
+        let mut query = Query { criteria: of_kind(kind), ..request.page() };
         for filter in kind.filters {
             if let Some(value) = request.parameter(filter.parameter) {
                 query.criteria.push(self.criterion(filter, value).await?);
@@ -148,14 +145,23 @@ impl Evidence {
         self.page(query).await
     }
 
-    /// Every record of a kind, newest first, as it was written.
+    /// Shows `visit` every record of a kind, newest first, as it was written. What is posted meanwhile may be shown too, or
+    /// move another one to where it is shown twice.
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn all(&self, kind: &'static MetadataKind) -> Result<Vec<Object>, CoreError> {
-        let fixed = kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
-        let query = Query { criteria: fixed.into_iter().collect(), limit: u64::MAX, ..Query::default() };
-        Ok(self.store.list(&EVIDENCE_METADATA, query).await?.items)
+    pub async fn each(&self, kind: &'static MetadataKind, mut visit: impl FnMut(&Object)) -> Result<(), CoreError> {
+        let mut request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
+        loop {
+            let query = Query { criteria: of_kind(kind), ..request.page() };
+            let page = self.store.list(&EVIDENCE_METADATA, query).await?;
+            page.items.iter().for_each(&mut visit);
+            let seen = request.offset().saturating_add(page.items.len() as u64);
+            if page.items.is_empty() || seen >= page.total {
+                return Ok(());
+            }
+            request.offset = i64::try_from(seen).ok();
+        }
     }
 
     async fn page(&self, query: Query) -> Result<Page, CoreError> {
@@ -220,6 +226,11 @@ impl Evidence {
 const HAPPENED: &str = "this was done already, under another approval";
 const KIND: &str = "metadata_kind";
 const APPROVAL: &str = "approval_id";
+
+/// What records of a kind have in common.
+fn of_kind(kind: &MetadataKind) -> Vec<Criterion> {
+    kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) }).into_iter().collect()
+}
 
 fn approval_id(record: &Object) -> Option<&str> {
     record.get(APPROVAL).and_then(Value::as_str).filter(|id| !id.is_empty())

@@ -62,6 +62,11 @@ impl Entry {
         serde_json::from_str(&self.text).map_err(|error| StoreError::unreadable(path, &error))
     }
 
+    /// Bytes of the record.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
+    }
+
     /// Its key.
     pub(super) fn id(&self) -> &str {
         &self.id
