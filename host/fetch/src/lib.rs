@@ -147,3 +147,48 @@ pub fn is_private(url: &Url) -> bool {
     };
     url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_others_can_read() {
+        for (address, private) in [
+            ("https://a.example/x", true),
+            ("http://localhost:8000", true),
+            ("http://127.0.0.1", true),
+            ("http://127.1.2.3:1", true),
+            ("http://[::1]/", true),
+            ("http://a.example", false),
+            ("http://localhost.a.example", false),
+            ("http://128.0.0.1", false),
+            ("http://[::2]/", false),
+            ("http://0.0.0.0", false),
+            ("ftp://localhost", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(is_private(&address.parse().unwrap()), private, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_show() {
+        let token = Token::new("hush-hush").unwrap();
+        let client = Client::new("http", Duration::from_secs(1)).unwrap().with_token(token.clone());
+        assert!(!format!("{token:?} {client:?}").contains("hush"));
+        for wrong in ["a\nb", "a\rb", "a\0b", "a\u{7f}b"] {
+            assert_eq!(Token::new(wrong).unwrap_err(), InvalidToken, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself() {
+        let passing = [FetchError::NoAnswer("x".into()), FetchError::CutOff("x".into()), FetchError::Status(503)];
+        let lasting =
+            [FetchError::Status(404), FetchError::Status(500), FetchError::Redirect(302), FetchError::TooLarge(1)];
+        assert!(passing.iter().all(FetchError::is_passing) && !lasting.iter().any(FetchError::is_passing));
+    }
+}
