@@ -36,11 +36,12 @@ pub fn progress(total: Option<u64>, things: &str) -> ProgressBar {
         Some(total) => (ProgressBar::new(total), "{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left"),
         None => (ProgressBar::new_spinner(), "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}"),
     };
-    bar.set_message(things.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(100));
+    // The style first, or the bar shows in another one for a moment.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
+    bar.set_message(things.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 
