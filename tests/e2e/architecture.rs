@@ -53,7 +53,7 @@ fn each_engine_is_named_by_one_crate() {
         let name = crate_folder.file_name().unwrap().to_str().unwrap().to_owned();
         let manifest = dependencies(&crate_folder.join("Cargo.toml"));
         seen += 1;
-        for (word, owner) in [("wasmtime", "plugins"), ("rusqlite", "store"), ("axum", "api")] {
+        for (word, owner) in [("wasmtime", "plugins"), ("rusqlite", "store"), ("axum", "api"), ("reqwest", "fetch")] {
             if name == owner {
                 assert!(manifest.contains(word), "{owner} names {word}");
                 continue;

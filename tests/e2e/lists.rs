@@ -294,3 +294,37 @@ fn at_most_500_risk_events() {
         assert_eq!(server.get("/decisions?limit=9999").ok()["items"].as_array().unwrap().len(), 500);
     });
 }
+
+/// Many large records are no reason for an answer of any size; whoever goes on where a page ends sees them all.
+#[test]
+fn pages_are_bounded_in_bytes() {
+    const MOST: usize = 16 * 1024 * 1024;
+    on_both(|backend| {
+        let server = crate::evidence::serve(&Home::new(), backend, &[]);
+        for number in 0..5 {
+            let body = json!({"session_id": format!("s{number}"), "created_at": format!("2031-01-01T00:00:0{number}Z"),
+                "metadata_kind": "release-connector-delivery", "decisions": "x".repeat(7 << 20)});
+            server.post("/evidence", &body).ok();
+        }
+        for path in ["/evidence", "/release-connector-deliveries", "/evidence?signer="] {
+            let glue = if path.contains('?') { '&' } else { '?' };
+            let (mut seen, mut pages) = (Vec::new(), Vec::new());
+            while seen.len() < 5 {
+                let answer = server.get(&format!("{path}{glue}limit=500&offset={}", seen.len()));
+                assert!(answer.body.len() < MOST + 4096, "{}", answer.body.len());
+                let page = answer.ok();
+                let items: Vec<_> =
+                    page["items"].as_array().unwrap().iter().map(|item| text(item, "session_id").to_owned()).collect();
+                pages.push((items.len(), page["limit"].as_u64().unwrap(), page["total"].as_u64().unwrap()));
+                seen.extend(items);
+            }
+            assert_eq!(seen, ["s4", "s3", "s2", "s1", "s0"], "{path}");
+            // Full pages say how much they hold; the last one what was asked for.
+            assert_eq!(pages, [(2, 2, 5), (2, 2, 5), (1, 500, 5)], "{path}");
+        }
+        let page = server.get("/evidence?limit=1&offset=1").ok();
+        assert_eq!((&page["limit"], page["items"].as_array().unwrap().len()), (&json!(1), 1));
+        let board = server.get("/release-connector-deliveries/dashboard").ok();
+        assert_eq!(board["total_deliveries"], 5, "all are counted, page by page");
+    });
+}

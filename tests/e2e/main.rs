@@ -38,6 +38,7 @@ mod evidence_documents;
 mod evidence_log;
 mod evidence_log_python;
 mod evidence_log_tampering;
+mod evidence_log_url;
 mod hook;
 mod inventory;
 mod listening;

@@ -4,10 +4,11 @@ use cavra_evidence::SigningKey;
 use cavra_release::{PROMOTION_SIGNATURE, sign};
 use serde_json::{Value, json};
 
+use crate::evidence_log::leaves;
 use crate::promotion::{Site, capture, object, problems, serve};
 use crate::release_cli::release;
 use crate::release_package as package;
-use crate::support::{Backend, on_both, strings, text};
+use crate::support::{Backend, on_both, sha256, strings, text};
 
 #[test]
 fn requests_that_are_refused_store_nothing() {
@@ -299,8 +300,48 @@ fn records_that_were_imported_are_not_believed() {
         ["execute-rollout-promotion", "request.json", "--approval-json", "approval.json", "--metadata-json", "m.json"];
     let done = release(&site.home, 0, &arguments);
     site.server.post("/evidence", &site.home.json("m.json")["items"][0]).ok();
-    // Its id is taken now: the server does not pass it off as its own.
-    site.execute(&json!({"request": request})).refused(&[409]);
     let rollback = site.approval_of(&Site::rollback_decision(&done["execution"], "d"));
     site.roll_back(&done["execution"], &json!({"approval_id": rollback})).ok();
+}
+
+/// Who may post evidence knows the ids that approvals lead to. What is posted there is neither taken for the server's nor
+/// in its way.
+#[test]
+fn ids_that_others_can_compute_cannot_be_occupied() {
+    on_both(|backend| {
+        let site = Site::new(backend);
+        let request = site.approved();
+        let hex = |parts: String| sha256(parts).replace("sha256:", "")[..12].to_owned();
+        let approval = text(&request["approval"], "approval_id");
+        let id = format!("rpe_{}", hex(format!("{}:{approval}", text(&request, "request_id"))));
+        let forged = json!({"session_id": id, "metadata_kind": "rollout-promotion-execution", "signer": "eve",
+            "execution": {"execution_id": id, "request_id": request["request_id"], "approval_id": approval}});
+        site.server.post("/evidence", &forged).ok();
+        let done = site.execute(&json!({"request": request, "executed_by": "ann"})).ok();
+        assert_eq!(
+            (text(&done["execution"], "execution_id"), &done["metadata"]["signer"]),
+            (id.as_str(), &json!("ann"))
+        );
+        assert!(strings(&done["warnings"])[0].contains("gave way"), "{done}");
+        site.server.post("/evidence", &forged).refused(&[409]);
+        let again = site.execute(&json!({"request": request})).ok();
+        assert_eq!((&again["execution"], &again["warnings"]), (&done["execution"], &json!([])));
+
+        let execution = &done["execution"];
+        let approval = site.approval_of(&Site::rollback_decision(execution, "d"));
+        let id = format!("rre_{}", hex(format!("{id}:{approval}")));
+        site.server.post("/evidence", &json!({"session_id": id, "metadata_kind": "managed-endpoint-rollout"})).ok();
+        let back = site.roll_back(execution, &json!({"approval_id": approval})).ok();
+        assert_eq!(text(&back["rollback"], "rollback_id"), id);
+        assert_eq!(site.server.get(&format!("/rollback-executions/{id}")).ok(), back["metadata"]);
+        assert_eq!((site.stored().0, site.stored().1), (1, 1));
+
+        // The log speaks of what the server wrote, and what clients posted is told apart.
+        let leaves = leaves(&site.server, "evidence");
+        assert_eq!(leaves.len(), 2);
+        let store = site.home.at(if backend == Backend::Json { "metadata.json" } else { "metadata.db" });
+        let verify = ["evidence", "log", "verify", "--log", "evidence", "--store", &store, "--records", "--json"];
+        let found = site.home.cavra(&verify).run().ok().json();
+        assert_eq!(found["records"], json!({"matching": 2, "older_than_the_log": 0, "by_clients": 1, "faults": []}));
+    });
 }

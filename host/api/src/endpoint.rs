@@ -189,7 +189,7 @@ impl Endpoint {
         self.query.push(Parameter {
             name: "limit",
             kind: ParameterKind::Integer,
-            help: "Page size, clamped to 1..500.",
+            help: "Page size, clamped to 1..500. A page of more than 16 MiB ends before, and its `limit` is what it holds.",
         });
         self.query.push(Parameter {
             name: "offset",

@@ -27,19 +27,21 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
     print_text(&format!("{line}\n"))
 }
 
-/// Progress over decisions on standard error, if somebody looks at it: a bar where their number is known.
-pub fn progress(total: Option<u64>) -> ProgressBar {
+/// Progress over some `things` on standard error, if somebody looks at it: a bar where their number is known.
+pub fn progress(total: Option<u64>, things: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{bar:30} {human_pos}/{human_len} decisions, {per_sec}, {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {human_pos} decisions, {per_sec}, {elapsed}"),
+        Some(total) => (ProgressBar::new(total), "{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left"),
+        None => (ProgressBar::new_spinner(), "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}"),
     };
-    bar.enable_steady_tick(Duration::from_millis(100));
+    // The style first, or the bar shows in another one for a moment.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
+    bar.set_message(things.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 

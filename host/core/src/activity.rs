@@ -162,7 +162,7 @@ impl Activity {
         let outcomes = [Outcome::Block, Outcome::RequireApproval, Outcome::Warn].map(Outcome::as_str);
         let outcomes = outcomes.into_iter().filter(|outcome| wanted.as_deref().is_none_or(|wanted| wanted == *outcome));
         query.any_of = Some(("decision", outcomes.map(ToOwned::to_owned).collect()));
-        query.limit = limit;
+        (query.limit, query.bytes) = (limit, None);
         Ok(self.store.list(&DECISIONS, query).await?.items)
     }
 

@@ -16,55 +16,65 @@ impl Evidence {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn delivery_dashboard(&self) -> Result<Value, CoreError> {
-        Ok(dashboard(&self.all(&RELEASE_DELIVERIES).await?))
+        let mut seen = Deliveries::default();
+        self.each(&RELEASE_DELIVERIES, |record| seen.add(record)).await?;
+        Ok(seen.dashboard())
     }
 }
 
-fn dashboard(deliveries: &[Object]) -> Value {
-    let text =
-        |record: &Object, member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let succeeded = |record: &&Object| record.get("delivery_success") == Some(&Value::Bool(true));
-    let successful = deliveries.iter().filter(succeeded).count();
-    let mut providers = BTreeMap::<String, usize>::new();
-    let mut event_types = BTreeMap::<String, usize>::new();
-    for record in deliveries {
+/// What is known of deliveries; small, however large their records are.
+#[derive(Default)]
+struct Deliveries {
+    total: usize,
+    successful: usize,
+    providers: BTreeMap<String, usize>,
+    event_types: BTreeMap<String, usize>,
+    alerts: Vec<Value>,
+}
+
+impl Deliveries {
+    fn add(&mut self, record: &Object) {
+        let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
+        self.total += 1;
         let names = record.get("providers").and_then(Value::as_array).into_iter().flatten();
         for name in names.filter_map(Value::as_str) {
-            *providers.entry(name.to_owned()).or_default() += 1;
+            *self.providers.entry(name.to_owned()).or_default() += 1;
         }
-        *event_types.entry(text(record, "event_type")).or_default() += 1;
+        let event_type = text("event_type");
+        *self.event_types.entry(event_type.to_owned()).or_default() += 1;
+        if record.get("delivery_success") == Some(&Value::Bool(true)) {
+            self.successful += 1;
+            return;
+        }
+        self.alerts.push(json!({
+            "level": if event_type == ROLLBACK_EVENT { "critical" } else { "warning" },
+            "session_id": text("session_id"),
+            "event_id": text("event_id"),
+            "event_type": event_type,
+            "failed_providers": record.get("failed_providers"),
+            "message": format!("delivery of {} failed", text("event_id")),
+        }));
     }
-    let mut alerts: Vec<Value> = deliveries
-        .iter()
-        .filter(|record| !succeeded(record))
-        .map(|record| {
-            let level = if text(record, "event_type") == ROLLBACK_EVENT { "critical" } else { "warning" };
-            json!({
-                "level": level,
-                "session_id": text(record, "session_id"),
-                "event_id": text(record, "event_id"),
-                "event_type": text(record, "event_type"),
-                "failed_providers": record.get("failed_providers"),
-                "message": format!("delivery of {} failed", text(record, "event_id")),
-            })
+
+    fn dashboard(mut self) -> Value {
+        if self.total == 0 {
+            self.alerts.push(json!({ "level": "warning", "message": "no release event was delivered yet" }));
+        }
+        let has = |level: &&str| self.alerts.iter().any(|alert| alert["level"] == **level);
+        let level = ["critical", "warning"].into_iter().find(has).unwrap_or("healthy");
+        json!({
+            "schema_version": "cavra.release.connector_delivery_dashboard.v1",
+            "product": "CAVRA",
+            "alert_level": level,
+            "total_deliveries": self.total,
+            "successful_deliveries": self.successful,
+            "failed_deliveries": self.total - self.successful,
+            "success_rate": rate(self.successful, self.total),
+            "providers": self.providers,
+            "event_types": self.event_types,
+            "alerts": self.alerts,
         })
-        .collect();
-    if deliveries.is_empty() {
-        alerts.push(json!({ "level": "warning", "message": "no release event was delivered yet" }));
     }
-    let level = ["critical", "warning"].into_iter().find(|level| alerts.iter().any(|alert| alert["level"] == **level));
-    json!({
-        "schema_version": "cavra.release.connector_delivery_dashboard.v1",
-        "product": "CAVRA",
-        "alert_level": level.unwrap_or("healthy"),
-        "total_deliveries": deliveries.len(),
-        "successful_deliveries": successful,
-        "failed_deliveries": deliveries.len() - successful,
-        "success_rate": rate(successful, deliveries.len()),
-        "providers": providers,
-        "event_types": event_types,
-        "alerts": alerts,
-    })
 }
 
 /// Share in percent with two digits; 0 of nothing.
@@ -93,7 +103,9 @@ mod tests {
             (vec![delivery("x", false), delivery("x", true), delivery("x", true)], "warning", 66.66),
             (vec![delivery("x", false), delivery(ROLLBACK_EVENT, false)], "critical", 0.0),
         ] {
-            let shown = dashboard(&deliveries);
+            let mut seen = Deliveries::default();
+            deliveries.iter().for_each(|delivery| seen.add(delivery));
+            let shown = seen.dashboard();
             assert_eq!((shown["alert_level"].as_str(), shown["success_rate"].as_f64()), (Some(level), Some(rate)));
             assert_eq!(shown["total_deliveries"], json!(deliveries.len()));
         }

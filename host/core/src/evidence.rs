@@ -8,7 +8,7 @@ use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
 use crate::evidence_log::note;
-use crate::{Approvals, CoreError, LogEvent, PageRequest, check_id};
+use crate::{Approvals, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
 
 /// The kinds of an evidence metadata store.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
@@ -33,6 +33,8 @@ pub struct Written {
     pub record: Object,
     /// It was there already, from an earlier call.
     pub repeated: bool,
+    /// A client had a record under its id, which gave way.
+    pub replaced: bool,
 }
 
 impl Evidence {
@@ -76,28 +78,36 @@ impl Evidence {
     /// and is answered. `exclusive` names something that may happen only once, whatever the record's id: a second
     /// record for it is a conflict. Contract 30, sections 8 and 10.
     ///
+    /// What the server does has ids that others can compute beforehand, and clients may post records under any free id
+    /// (section 1.2). So a client's record gives way: it is kept with the note of who wrote what, and only there.
+    ///
     /// # Errors
-    /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if a client has a record under this id, or
-    /// if `exclusive` has happened already; [`CoreError::Store`].
+    /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if `exclusive` has happened already;
+    /// [`CoreError::Store`].
     pub async fn insert_once(&self, record: Object, exclusive: Option<String>) -> Result<Written, CoreError> {
         let id = check(&record)?;
         let now = Timestamp::now();
         let record = complete(record, None, now);
         let change = move |tx: &mut dyn Transaction| {
-            if let Some(stored) = tx.get(&EVIDENCE_METADATA, &id)? {
-                let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
-                return Ok(if ours { Ok(Written { record: stored, repeated: true }) } else { Err(IMPORTED) });
-            }
+            let stored = tx.get(&EVIDENCE_METADATA, &id)?;
+            let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
+            let foreign = match stored {
+                Some(record) if ours => return Ok(Ok(Written { record, repeated: true, replaced: false })),
+                stored => stored,
+            };
             if let Some(exclusive) = exclusive.map(|what| format!("once:{what}")) {
                 if tx.get(&EVIDENCE_ORIGINS, &exclusive)?.is_some() {
                     return Ok(Err(HAPPENED));
                 }
                 tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &id, now))?;
             }
-            tx.insert(&EVIDENCE_ORIGINS, origin(&written(&id), &id, now))?;
+            let replaced = foreign.is_some();
+            let mut origin = origin(&written(&id), &id, now);
+            origin.extend(foreign.map(|foreign| ("replaced".to_owned(), Value::Object(foreign))));
+            tx.insert(&EVIDENCE_ORIGINS, origin)?;
             note(tx, LogEvent::of_evidence(&record), &EVIDENCE_METADATA, &record)?;
-            tx.insert(&EVIDENCE_METADATA, record.clone())?;
-            Ok(Ok(Written { record, repeated: false }))
+            tx.put(&EVIDENCE_METADATA, record.clone())?;
+            Ok(Ok(Written { record, repeated: false, replaced }))
         };
         self.store.transact(change).await?.map_err(|conflict| CoreError::Conflict(conflict.to_owned()))
     }
@@ -126,10 +136,7 @@ impl Evidence {
     /// # Errors
     /// [`CoreError::Query`] for a parameter of the wrong type; [`CoreError::Store`].
     pub async fn list(&self, kind: &'static MetadataKind, request: &PageRequest) -> Result<Page, CoreError> {
-        let mut query = Query { limit: request.limit(), offset: request.offset(), ..Query::default() };
-        if let Some(value) = kind.value {
-            query.criteria.push(Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
-        }
+        let mut query = Query { criteria: of_kind(kind), ..request.page() };
         for filter in kind.filters {
             if let Some(value) = request.parameter(filter.parameter) {
                 query.criteria.push(self.criterion(filter, value).await?);
@@ -138,14 +145,23 @@ impl Evidence {
         self.page(query).await
     }
 
-    /// Every record of a kind, newest first, as it was written.
+    /// Shows `visit` every record of a kind, newest first, as it was written. What is posted meanwhile may be shown too, or
+    /// move another one to where it is shown twice.
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn all(&self, kind: &'static MetadataKind) -> Result<Vec<Object>, CoreError> {
-        let fixed = kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) });
-        let query = Query { criteria: fixed.into_iter().collect(), limit: u64::MAX, ..Query::default() };
-        Ok(self.store.list(&EVIDENCE_METADATA, query).await?.items)
+    pub async fn each(&self, kind: &'static MetadataKind, mut visit: impl FnMut(&Object)) -> Result<(), CoreError> {
+        let mut request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
+        loop {
+            let query = Query { criteria: of_kind(kind), ..request.page() };
+            let page = self.store.list(&EVIDENCE_METADATA, query).await?;
+            page.items.iter().for_each(&mut visit);
+            let seen = request.offset().saturating_add(page.items.len() as u64);
+            if page.items.is_empty() || seen >= page.total {
+                return Ok(());
+            }
+            request.offset = i64::try_from(seen).ok();
+        }
     }
 
     async fn page(&self, query: Query) -> Result<Page, CoreError> {
@@ -207,10 +223,14 @@ impl Evidence {
     }
 }
 
-const IMPORTED: &str = "a record with this id was imported; it was not written by this server";
 const HAPPENED: &str = "this was done already, under another approval";
 const KIND: &str = "metadata_kind";
 const APPROVAL: &str = "approval_id";
+
+/// What records of a kind have in common.
+fn of_kind(kind: &MetadataKind) -> Vec<Criterion> {
+    kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) }).into_iter().collect()
+}
 
 fn approval_id(record: &Object) -> Option<&str> {
     record.get(APPROVAL).and_then(Value::as_str).filter(|id| !id.is_empty())
@@ -228,7 +248,7 @@ pub fn kind_of(record: &Object) -> &'static MetadataKind {
 }
 
 /// The note that the server wrote the record with this id.
-fn written(id: &str) -> String {
+pub(crate) fn written(id: &str) -> String {
     format!("record:{id}")
 }
 

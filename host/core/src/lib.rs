@@ -48,8 +48,8 @@ pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
 pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
 pub use evidence_log::{
-    Audit, EvidenceLog, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, LogError, LogEvent, LogState, RecordAudit,
-    RecordFault, audit, audit_records, full_path, log_store,
+    Audit, EvidenceLog, Files, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, Leaves, LogError, LogEvent, LogState,
+    PublishedLog, RecordAudit, RecordFault, RemoteLog, Served, TileVisitor, audit, audit_records, full_path, log_store,
 };
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;

@@ -2,11 +2,15 @@
 
 use std::num::IntErrorKind;
 
-use cavra_model::Kind;
-use cavra_store::Query;
+use cavra_model::{Kind, Object};
+use cavra_store::{Page, Query};
+use serde_json::{Value, json};
 
 /// Largest page.
 pub const MAX_LIMIT: u64 = 500;
+/// Largest page in bytes. A record of evidence may have 8 MiB, so 500 of them would be 4 GB in one answer; a page that holds
+/// less than it was asked for says so by its `limit`.
+pub const PAGE_BYTES: u64 = 16 * 1024 * 1024;
 const DEFAULT_LIMIT: i64 = 50;
 
 /// What a caller asks of a list.
@@ -69,7 +73,26 @@ impl PageRequest {
             .filter(|column| column.filter)
             .filter_map(|column| self.parameter(column.name).map(|value| (column.name, value.to_owned())))
             .collect();
-        Query { filters, limit: self.limit(), offset: self.offset(), ..Query::default() }
+        Query { filters, ..self.page() }
+    }
+
+    /// The store's query without filters.
+    #[must_use]
+    pub fn page(&self) -> Query {
+        Query { limit: self.limit(), offset: self.offset(), bytes: Some(PAGE_BYTES), ..Query::default() }
+    }
+
+    /// What is answered with a page. `limit` is how many records it was allowed to hold: for one that was full before,
+    /// that is how many it holds, so that the next one begins where it ends.
+    #[must_use]
+    pub fn answer(&self, page: Page) -> Object {
+        let limit = if page.full { page.items.len() as u64 } else { self.limit() };
+        Object::from_iter([
+            ("items".to_owned(), page.items.into_iter().map(Value::Object).collect()),
+            ("total".to_owned(), json!(page.total)),
+            ("limit".to_owned(), json!(limit)),
+            ("offset".to_owned(), json!(self.offset())),
+        ])
     }
 }
 
@@ -87,6 +110,15 @@ mod tests {
         assert_eq!(page(Some(0), Some(-4)), (1, 0));
         assert_eq!(page(Some(9999), Some(7)), (500, 7));
         assert_eq!(page(Some(-1), None), (1, 0));
+    }
+
+    #[test]
+    fn a_full_page_says_how_much_it_holds() {
+        let request = PageRequest { limit: Some(9), offset: Some(3), ..PageRequest::default() };
+        let page = |full| Page { items: vec![Object::new(); 2], total: 40, full };
+        let answer = |full| Value::Object(request.answer(page(full)));
+        assert_eq!(answer(false), json!({"items": [{}, {}], "total": 40, "limit": 9, "offset": 3}));
+        assert_eq!(answer(true), json!({"items": [{}, {}], "total": 40, "limit": 2, "offset": 3}));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cavra_evidence::Secret;
+use cavra_fetch::Token;
 use cavra_store::Location;
 use serde::Serialize;
 
@@ -37,6 +38,11 @@ const fn secret(name: &'static str, default: &'static str, help: &'static str) -
 pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_ACTIVITY_DB", "unset", "SQLite file for decisions and sessions; wins over CAVRA_ACTIVITY_STORE."),
     setting("CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json", "JSON file for decisions and sessions."),
+    secret(
+        "CAVRA_API_TOKEN",
+        "unset",
+        "Token that commands send to a server which asks for one: an API token or a person's.",
+    ),
     setting("CAVRA_APPROVAL_DB", "unset", "SQLite file for approvals; wins over CAVRA_APPROVAL_STORE."),
     setting("CAVRA_APPROVAL_OIDC_CONFIG", "unset: OIDC is off", "OpenID Connect configuration, JSON or YAML."),
     setting("CAVRA_APPROVAL_RBAC_FILE", "unset: RBAC is off", "Who may decide which approvals, JSON or YAML."),
@@ -120,6 +126,8 @@ pub struct Settings {
     pub policy_file: Option<PathBuf>,
     /// Cache of compiled packs; `None` keeps none.
     pub cache_dir: Option<PathBuf>,
+    /// Token that commands send to a server.
+    pub api_token: Option<Token>,
     /// Key of the evidence log.
     pub evidence_log_key: PathBuf,
     /// Key that signers and verifiers of evidence bundles share.
@@ -183,7 +191,9 @@ impl Settings {
                 CoreError::BadRequest("CAVRA_HOOK_DEADLINE_MS must be a whole number of milliseconds".to_owned())
             })?,
         };
+        let api_token = get("CAVRA_API_TOKEN").map(|token| Token::new(&token)).transpose();
         Ok(Self {
+            api_token: api_token.map_err(|error| CoreError::BadRequest(format!("CAVRA_API_TOKEN: {error}")))?,
             activity: location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json"),
             registry: location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE", ".cavra/api/registry.json"),
             approvals: location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json"),
@@ -271,12 +281,18 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_and_never_debugged() {
-        let lookup = |name: &str| (name == "CAVRA_POLICY_SIGNING_KEY").then(|| "hush-hush".to_owned());
+        let names = ["CAVRA_POLICY_SIGNING_KEY", "CAVRA_API_TOKEN"];
+        let lookup = |name: &str| names.contains(&name).then(|| "hush-hush".to_owned());
         let shown = shown_settings(lookup);
-        let key = shown.iter().find(|setting| setting.name == "CAVRA_POLICY_SIGNING_KEY").unwrap();
-        assert_eq!((key.value.as_deref(), key.origin), (Some("********"), Origin::Environment));
+        for name in names {
+            let key = shown.iter().find(|setting| setting.name == name).unwrap();
+            assert_eq!((key.value.as_deref(), key.origin), (Some("********"), Origin::Environment));
+        }
         let settings = Settings::read(lookup).unwrap();
-        assert!(settings.signing_key.is_some() && !format!("{settings:?}").contains("hush"));
+        assert!(settings.signing_key.is_some() && settings.api_token.is_some());
+        assert!(!format!("{settings:?}").contains("hush"));
+        let refused = Settings::read(|name| (name == "CAVRA_API_TOKEN").then(|| "hush\nhush".to_owned())).unwrap_err();
+        assert!(!refused.to_string().contains("hush"), "{refused}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use cavra_core::{CoreError, EVIDENCE_KINDS, Evidence, Written};
-use cavra_model::{EVIDENCE, Object};
+use cavra_model::{EVIDENCE, EVIDENCE_ORIGINS, Object};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn the_first_of_two_stays() {
         let first = evidence.insert_once(execution("ann"), None).await.unwrap();
         assert!(!first.repeated);
         let second = evidence.insert_once(execution("bob"), None).await.unwrap();
-        assert_eq!(second, Written { record: first.record.clone(), repeated: true });
+        assert_eq!(second, Written { record: first.record.clone(), repeated: true, replaced: false });
         evidence.store().close().await;
         // Who wrote it is remembered.
         let evidence = open(&location);
@@ -78,20 +78,39 @@ async fn what_happens_once_happens_under_one_record() {
     }
 }
 
-/// A client cannot put its own record where the server would later find it as the result of an earlier call.
+/// A client cannot put its own record where the server would later find it as the result of an earlier call, nor keep the
+/// server from writing there.
 #[tokio::test]
-async fn what_a_client_imported_is_not_taken_for_ours() {
+async fn what_a_client_posted_gives_way() {
     let (_directory, locations) = stores();
     for location in locations {
         let evidence = open(&location);
-        evidence.post(execution("eve")).await.unwrap();
+        let posted = evidence.post(execution("eve")).await.unwrap();
         assert!(!evidence.is_ours("rpe_1").await.unwrap());
-        assert!(matches!(evidence.insert_once(execution("ann"), None).await, Err(CoreError::Conflict(_))));
-        assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap()["signer"], "eve");
+        let once = || Some("x".to_owned());
+        let written = evidence.insert_once(execution("ann"), once()).await.unwrap();
+        assert!(written.replaced && !written.repeated && written.record["signer"] == "ann");
+        assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap(), written.record);
+        assert!(evidence.is_ours("rpe_1").await.unwrap());
+        assert!(matches!(evidence.post(execution("eve")).await, Err(CoreError::Conflict(_))));
+        let again = evidence.insert_once(execution("bob"), once()).await.unwrap();
+        assert_eq!(again, Written { record: written.record, repeated: true, replaced: false });
+        // It is not lost, and it has no leaf.
+        let note = evidence.store().get(&EVIDENCE_ORIGINS, "record:rpe_1").await.unwrap().unwrap();
+        assert_eq!(note["replaced"], Value::Object(posted));
+        assert_eq!(evidence.store().log_size().await, Ok(1));
+        // What may happen once is not undone by it: nothing gives way to what is refused.
+        evidence
+            .post(execution("eve").into_iter().chain([("session_id".to_owned(), json!("rpe_2"))]).collect())
+            .await
+            .unwrap();
+        let second = object(&json!({"session_id": "rpe_2"}));
+        assert!(matches!(evidence.insert_once(second, once()).await, Err(CoreError::Conflict(_))));
+        assert_eq!(evidence.get(&EVIDENCE, "rpe_2").await.unwrap()["signer"], "eve");
         // Names of notes are no ids of records.
-        for id in ["record:rpe_2", "once:x"] {
+        for id in ["record:rpe_3", "once:y"] {
             evidence.post(object(&json!({"session_id": id}))).await.unwrap();
         }
-        assert!(!evidence.is_ours("rpe_2").await.unwrap());
+        assert!(!evidence.is_ours("rpe_3").await.unwrap());
     }
 }

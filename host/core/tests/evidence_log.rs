@@ -145,7 +145,7 @@ async fn tampering_is_found() {
         for (what, leaves) in mutations(&signed, if place.sqlite { 11 } else { 1 }) {
             place.tamper(&leaves);
             tried += 1;
-            let found = audit(&place.look(), &heads, |_, _| {});
+            let found = audit(&place.look(), &heads, |_| {});
             let noticed = found.as_ref().is_ok_and(|found| found.problems[0].is_some());
             assert!(noticed, "{what}: {found:?}");
             let (log, _) = place.log();
@@ -393,7 +393,7 @@ async fn a_rotation_is_logged_and_signed_by_the_old_key() {
         assert!(Checkpoint::open(&after.note, &all[1..]).is_ok(), "the new key signs");
         assert!(Checkpoint::open(&after.note, &old).is_err(), "and the old one does not");
         let heads = [before.checkpoint, after.checkpoint];
-        assert_eq!(audit(&place.look(), &heads, |_, _| {}).unwrap().problems, [None, None], "it is one log");
+        assert_eq!(audit(&place.look(), &heads, |_| {}).unwrap().problems, [None, None], "it is one log");
         // Another process, which does not know yet, signs with the new key too.
         let (other, store) = place.log();
         decide(&store, 10..11).await;
@@ -425,7 +425,7 @@ async fn processes_sign_one_log() {
         for worker in workers {
             heads.extend(worker.await.unwrap());
         }
-        let found = audit(&place.look(), &heads, |_, _| {}).unwrap();
+        let found = audit(&place.look(), &heads, |_| {}).unwrap();
         assert_eq!((found.size, found.problems.iter().flatten().count()), (32, 0), "{found:?}");
         assert_eq!(place.head().size, 32);
     }

@@ -3,12 +3,10 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use cavra_fetch::{Client, FetchError, Url, is_private};
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
-use url::Host;
 
 use crate::jwk::{Key, parse_keys};
 
@@ -57,7 +55,7 @@ impl KeySource {
 pub struct Discovery {
     issuer: String,
     document: Url,
-    client: OnceLock<Option<Client>>,
+    client: OnceLock<Result<Client, FetchError>>,
     fetched: RwLock<Option<Fetched>>,
     /// When the last attempt ended. One caller fetches, the others wait for what it finds.
     attempted: Arc<Mutex<Option<Instant>>>,
@@ -132,40 +130,14 @@ impl Discovery {
     }
 
     async fn document(&self, url: Url) -> Result<Value, String> {
-        let client =
-            self.client.get_or_init(|| client(self.document.scheme())).as_ref().ok_or("TLS is not available")?;
-        let mut response =
-            client.get(url).send().await.map_err(|error| format!("no answer: {}", error.without_url()))?;
-        if !response.status().is_success() {
-            return Err(format!("answered with status {}", response.status().as_u16()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
-            if body.len() + chunk.len() > SIZE_LIMIT {
-                return Err(format!("the document is larger than {SIZE_LIMIT} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let client = self.client.get_or_init(|| Client::new(self.document.scheme(), TIMEOUT)).as_ref();
+        let client = client.map_err(ToString::to_string)?;
+        let body = client.get(url, SIZE_LIMIT).await.map_err(|error| error.to_string())?;
         serde_json::from_slice(&body).map_err(|_| "the document is not JSON".to_owned())
     }
 }
 
-/// A client that follows no redirect: the keys have to be where the issuer says. What is not encrypted stays on
-/// loopback and goes through no proxy.
-fn client(scheme: &str) -> Option<Client> {
-    // Fails only if another provider was installed before, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder().redirect(Policy::none()).timeout(TIMEOUT);
-    if scheme == "https" { builder } else { builder.no_proxy() }.build().ok()
-}
-
 /// An address that keys may come from.
 fn address(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let loopback = match url.host()? {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    (url.scheme() == "https" || (url.scheme() == "http" && loopback)).then_some(url)
+    Url::parse(text).ok().filter(is_private)
 }

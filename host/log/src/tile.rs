@@ -15,6 +15,8 @@ pub const MAX_LEAF: usize = u16::MAX as usize;
 const MAX_LEVEL: u64 = 63;
 /// Levels of the tree that one level of tiles spans, as a power of two.
 const HEIGHT: u32 = 8;
+/// Levels of tiles that a log can have.
+const LEVELS: u32 = u64::BITS / HEIGHT;
 
 /// A path or bundle is none.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -48,6 +50,36 @@ pub struct Tile {
 }
 
 impl Tile {
+    /// Every tile of a log of `size` leaves, each after those it is made from: a bundle of entries, the hashes of its
+    /// leaves, and the tiles above that are complete then; at last the tiles above that are not.
+    pub fn all(size: u64) -> impl Iterator<Item = Self> + use<> {
+        let bundles = (0..size.div_ceil(TILE_WIDTH)).flat_map(move |index| {
+            let width = (size - index * TILE_WIDTH).min(TILE_WIDTH);
+            let pair = [TileKind::Entries, TileKind::Hashes(0)].map(|kind| Self { kind, index, width });
+            pair.into_iter().chain((1..LEVELS).map_while(move |level| Self::completed(level, index, width)))
+        });
+        let rest = (1..LEVELS).filter_map(move |level| {
+            let nodes = size.checked_shr(level * HEIGHT)?;
+            let (index, width) = (nodes / TILE_WIDTH, nodes % TILE_WIDTH);
+            (width > 0).then_some(Self { kind: TileKind::Hashes(level), index, width })
+        });
+        bundles.chain(rest)
+    }
+
+    /// The tile of a level that is complete with this bundle.
+    fn completed(level: u32, bundle: u64, width: u64) -> Option<Self> {
+        let before = bundle.checked_add(1)?;
+        let below = TILE_WIDTH.checked_pow(level)?;
+        let complete = width == TILE_WIDTH && before.is_multiple_of(below);
+        complete.then(|| Self { kind: TileKind::Hashes(level), index: before / below - 1, width })
+    }
+
+    /// The same tile once it is complete.
+    #[must_use]
+    pub const fn full(&self) -> Self {
+        Self { width: TILE_WIDTH, ..*self }
+    }
+
     /// Level of the tree whose nodes it holds.
     #[must_use]
     pub const fn level(&self) -> u32 {

@@ -255,3 +255,40 @@ proptest! {
         let _ = (Note::parse(&text), unbundle(&bytes));
     }
 }
+
+/// All tiles of a log are those that the layout says: per level the complete ones and what is left, each after those that it
+/// is made from.
+#[test]
+fn all_tiles_of_a_log() {
+    for size in [0, 1, 255, 256, 257, 1000, 65_535, 65_536, 65_537, 140_000] {
+        let tiles: Vec<Tile> = Tile::all(size).collect();
+        let mut wanted = Vec::new();
+        for (kind, level) in (0..4).map(|level| (TileKind::Hashes(level), level)).chain([(TileKind::Entries, 0)]) {
+            let nodes = size >> (8 * level);
+            wanted.extend((0..nodes / 256).map(|index| Tile { kind, index, width: 256 }));
+            wanted.extend((nodes % 256 > 0).then_some(Tile { kind, index: nodes / 256, width: nodes % 256 }));
+        }
+        let texts = |tiles: &[Tile]| {
+            let mut texts: Vec<_> = tiles.iter().map(ToString::to_string).collect();
+            texts.sort();
+            texts
+        };
+        assert_eq!(texts(&tiles), texts(&wanted), "{size}");
+        let mut known = [0_u64; 5];
+        for tile in tiles {
+            let level = match tile.kind {
+                TileKind::Entries => 0,
+                TileKind::Hashes(level) => usize::try_from(level).unwrap() + 1,
+            };
+            assert!(tile.exists(size) && tile.nodes().start == known[level], "{tile}");
+            known[level] = tile.nodes().end;
+            if let TileKind::Hashes(upper @ 1..) = tile.kind {
+                assert!(known[usize::try_from(upper).unwrap()] >= tile.nodes().end * 256, "{tile} comes too early");
+            }
+        }
+    }
+    // Whatever size somebody signs, its tiles can be listed.
+    for size in [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 56] {
+        assert_eq!(Tile::all(size).take(2000).filter(|tile| tile.exists(size)).count(), 2000);
+    }
+}

@@ -23,6 +23,9 @@ pub struct Query {
     pub limit: u64,
     /// Records skipped before the page.
     pub offset: u64,
+    /// Most bytes of the records on the page, as the store keeps them: the page ends before the record that goes
+    /// beyond. The first record is there whatever its size. Not for pages of `any_of`.
+    pub bytes: Option<u64>,
 }
 
 /// Which records a walk visits, in the kind's order. Bounds compare text columns, so they fit time stamps.
@@ -76,6 +79,29 @@ pub struct Page {
     pub items: Vec<Object>,
     /// Matches before paging.
     pub total: u64,
+    /// The page ended because of [`Query::bytes`].
+    pub full: bool,
+}
+
+/// What still fits on a page.
+pub(crate) struct Room(Option<u64>);
+
+impl Room {
+    /// Of a page that holds so many bytes.
+    pub(crate) fn new(bytes: Option<u64>) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether a record of this size fits; it then takes its place. `first` always does.
+    pub(crate) fn takes(&mut self, size: usize, first: bool) -> bool {
+        let Some(left) = self.0 else { return true };
+        match left.checked_sub(size as u64) {
+            Some(rest) => self.0 = Some(rest),
+            None if first => self.0 = Some(0),
+            None => return false,
+        }
+        true
+    }
 }
 
 /// The value of a column. A member that is missing or null counts as the empty text or 0; a member of another type

@@ -115,6 +115,44 @@ async fn every_operator() {
     }
 }
 
+/// A page ends before the record that goes beyond; where the next one begins nothing is left out.
+#[tokio::test]
+async fn pages_are_bounded_in_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    for location in locations(directory.path()) {
+        let store = RecordStore::open(location, &KINDS).unwrap();
+        let sizes = [100, 400, 100, 900, 100, 100, 100];
+        let change = move |tx: &mut dyn cavra_store::Transaction| {
+            sizes.iter().enumerate().try_for_each(|(at, size)| {
+                let id = format!("r{at}");
+                tx.insert(&EVIDENCE_METADATA, object(json!({"session_id": id, "text": "x".repeat(*size)})))
+            })
+        };
+        store.transact(change).await.unwrap();
+        for (limit, bytes, wanted) in [
+            // Besides its text a record has fewer than 100 bytes.
+            (50, Some(650), &["r0r1", "r2", "r3", "r4r5r6"][..]),
+            (2, Some(650), &["r0r1", "r2", "r3", "r4r5", "r6"]),
+            (50, Some(0), &["r0", "r1", "r2", "r3", "r4", "r5", "r6"]),
+            (50, Some(1 << 20), &["r0r1r2r3r4r5r6"]),
+            (50, None, &["r0r1r2r3r4r5r6"]),
+        ] {
+            let mut pages = Vec::new();
+            let mut offset = 0;
+            while offset < 7 {
+                let query = Query { limit, offset, bytes, ..Query::default() };
+                let page = store.list(&EVIDENCE_METADATA, query).await.unwrap();
+                assert_eq!(page.total, 7);
+                let taken = page.items.len() as u64;
+                assert_eq!(page.full, taken < limit.min(7 - offset), "{limit} {bytes:?} {offset}");
+                offset += taken;
+                pages.push(page.items.iter().map(|item| item["session_id"].as_str().unwrap()).collect::<String>());
+            }
+            assert_eq!(pages, wanted, "{limit} {bytes:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_declared_members_in_their_way() {
     let directory = tempfile::tempdir().unwrap();

@@ -97,6 +97,28 @@ async fn writers_share_one_order() {
     }
 }
 
+/// Somebody who looks all the time, also at the moment between the new file and its being known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaf_is_there_once_whoever_looks() {
+    for (_directory, _, store) in stores() {
+        let reader = store.clone();
+        let looking = tokio::spawn(async move {
+            let mut seen = 0;
+            while seen < 200 {
+                let size = reader.log_size().await.unwrap();
+                assert!(size >= seen, "a leaf is gone: {size} after {seen}");
+                seen = size;
+            }
+        });
+        for number in 0..200 {
+            append(&store, &[&number.to_string()]).await;
+        }
+        looking.await.unwrap();
+        let wanted: Vec<String> = (0..200).map(|number: u64| number.to_string()).collect();
+        assert_eq!(store.leaves(0..u64::MAX).await.unwrap(), wanted);
+    }
+}
+
 #[tokio::test]
 async fn a_missing_leaf_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

@@ -20,15 +20,12 @@ pub async fn post(State(app): State<App>, credentials: Credentials, Body(body): 
 /// The list of a kind.
 pub fn list(kind: &'static MetadataKind) -> MethodRouter<App> {
     get(move |State(app): State<App>, Paging(page): Paging| async move {
-        let found = app.evidence.list(kind, &page).await?;
-        let mut answer = json!({
-            "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset(),
-        });
-        if let (Some(schema), Value::Object(answer)) = (kind.list_schema, &mut answer) {
+        let mut answer = page.answer(app.evidence.list(kind, &page).await?);
+        if let Some(schema) = kind.list_schema {
             answer.insert("schema_version".to_owned(), json!(schema));
             answer.insert("product".to_owned(), json!("CAVRA"));
         }
-        Ok::<_, crate::problem::Problem>(Json(answer))
+        Ok::<_, crate::problem::Problem>(Json(Value::Object(answer)))
     })
 }
 

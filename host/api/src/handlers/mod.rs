@@ -63,10 +63,7 @@ pub async fn get_record(app: App, kind: &'static Kind, id: String) -> Answer {
 
 /// One page of records.
 pub async fn list_records(app: App, kind: &'static Kind, page: PageRequest) -> Answer {
-    let found = app.list(kind, page.query(kind)).await?;
-    Ok(Json(json!({
-        "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset(),
-    })))
+    answer(app.list(kind, page.query(kind)).await.map(|found| page.answer(found)))
 }
 
 /// `GET /risk/events`. Contract 10, section 10.

@@ -75,6 +75,10 @@ pub struct LogVerifyArgs {
     /// Store to check, JSON or SQLite; default is the one of the settings.
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
+    /// Server that publishes the log; then everything it serves of the log is checked, and no store is looked at. Needs
+    /// --vkey. If the server asks for a token, put it in CAVRA_API_TOKEN.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["store", "records"])]
+    pub url: Option<String>,
     /// File with a signed checkpoint that the log has to continue; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Vec<PathBuf>,

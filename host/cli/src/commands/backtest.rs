@@ -23,7 +23,7 @@ pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json
     let activity = Activity::new(RecordStore::open(settings.activity, &ACTIVITY_KINDS)?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let bar = progress(None);
+    let bar = progress(None, "decisions");
     let shown = bar.clone();
     let scope = backtest_scope(days, policy_pack);
     let report =

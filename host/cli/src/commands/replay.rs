@@ -19,7 +19,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let format = args.json;
     let scope = scope(args);
     let report = runtime.block_on(async {
-        let bar = progress(total(&activity, &scope).await);
+        let bar = progress(total(&activity, &scope).await, "decisions");
         let shown = bar.clone();
         let report = decisions.replay(&activity, scope, move |count| shown.set_position(count)).await;
         bar.finish_and_clear();

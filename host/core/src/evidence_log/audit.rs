@@ -4,12 +4,40 @@
 use std::collections::HashMap;
 
 use cavra_log::{Checkpoint, Hash, Tree, leaf_hash};
-use cavra_model::{Kind, Object};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Kind, PUBLICATIONS};
 use cavra_store::LogFile;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Leaf, LogError};
+use crate::evidence::written;
+
+/// Where the leaves of a log are read from.
+pub trait Leaves {
+    /// Number of leaves.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    fn size(&self) -> Result<u64, LogError>;
+
+    /// Shows `visit` every leaf, one after the other. Answers what is wrong with the log besides its leaves, the first
+    /// few things.
+    ///
+    /// # Errors
+    /// [`LogError`] if a leaf is missing or the log cannot be read.
+    fn walk(&self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<Vec<String>, LogError>;
+}
+
+impl Leaves for LogFile {
+    fn size(&self) -> Result<u64, LogError> {
+        Ok(Self::size(self)?)
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<Vec<String>, LogError> {
+        Self::walk(self, 0..Self::size(self)?, |index, leaf| visit(index, leaf.as_bytes()))?;
+        Ok(Vec::new())
+    }
+}
 
 /// What a log is found to be.
 #[derive(Clone, Debug)]
@@ -22,41 +50,44 @@ pub struct Audit {
     pub problems: Vec<Option<String>>,
     /// Leaves that are none of ours, the first few.
     pub strange: Vec<u64>,
+    /// What is wrong besides the leaves, the first few things.
+    pub faults: Vec<String>,
 }
 
-/// Strange leaves that are named.
-const NAMED: usize = 10;
+/// Strange leaves and faults that are named.
+pub(super) const NAMED: usize = 10;
 
-/// Hashes every leaf, compares with the checkpoints on the way, and shows every leaf to `visit`.
+/// Hashes every leaf, compares with the checkpoints on the way, and tells `visit` of every leaf.
 ///
 /// Checkpoints that both fit the same leaves are consistent with each other.
 ///
 /// # Errors
-/// [`LogError::Store`] if a leaf is missing or the store cannot be read.
-pub fn audit(file: &LogFile, heads: &[Checkpoint], mut visit: impl FnMut(u64, &str)) -> Result<Audit, LogError> {
-    let size = file.size()?;
+/// [`LogError`] if a leaf is missing or the log cannot be read.
+pub fn audit(log: &impl Leaves, heads: &[Checkpoint], mut visit: impl FnMut(u64)) -> Result<Audit, LogError> {
+    let size = log.size()?;
     let (mut tree, mut strange) = (Tree::default(), Vec::new());
     let mut roots: HashMap<u64, Hash> = HashMap::new();
     let is_wanted = |size: u64| heads.iter().any(|head| head.size == size);
     if is_wanted(0) {
         roots.insert(0, tree.root());
     }
-    file.walk(0..size, |index, leaf| {
+    let faults = log.walk(&mut |index, leaf| {
         tree.push(leaf_hash(leaf));
         if is_wanted(index + 1) {
             roots.insert(index + 1, tree.root());
         }
-        if Leaf::parse(leaf).is_none() && strange.len() < NAMED {
+        let ours = std::str::from_utf8(leaf).ok().and_then(Leaf::parse);
+        if ours.is_none() && strange.len() < NAMED {
             strange.push(index);
         }
-        visit(index, leaf);
+        visit(index);
     })?;
     let problem = |head: &Checkpoint| match roots.get(&head.size) {
         Some(root) if *root == head.root => None,
         Some(_) => Some(format!("the first {} leaves are not those that were signed", head.size)),
         None => Some(format!("the log has {size} leaves, but {} were signed", head.size)),
     };
-    Ok(Audit { size, root: tree.root(), problems: heads.iter().map(problem).collect(), strange })
+    Ok(Audit { size, root: tree.root(), problems: heads.iter().map(problem).collect(), strange, faults })
 }
 
 /// A record that does not fit the log.
@@ -75,6 +106,8 @@ pub struct RecordAudit {
     pub matching: u64,
     /// Records that are older than the log and so have no leaf.
     pub older: u64,
+    /// Records of evidence that clients posted; they have no leaves.
+    pub by_clients: u64,
     /// Records that do not fit.
     pub faults: Vec<RecordFault>,
 }
@@ -95,32 +128,32 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
     })?;
     let first = first.unwrap_or_default();
     let mut found = RecordAudit::default();
+    let mut without_leaf = Vec::new();
     for kind in kinds.iter().filter(|kind| kind.leaves()) {
         file.records(kind, |record| {
             let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
             let id = text(kind.id);
             let leaf = newest.remove(&(kind.table, id.clone()));
             let older = text(kind.order.by) < first;
-            match judge(leaf.as_ref(), &record, older) {
-                Some(fault) => found.faults.push(RecordFault { id, fault }),
-                None if leaf.is_some() => found.matching += 1,
-                None => found.older += 1,
+            match leaf {
+                Some(leaf) if leaf.is_of(&record) => found.matching += 1,
+                Some(_) => found.faults.push(RecordFault { id, fault: "changed" }),
+                None => without_leaf.push((*kind, id, older)),
             }
         })?;
+    }
+    for (kind, id, older) in without_leaf {
+        let foreign = kind.table == EVIDENCE_METADATA.table && file.get(&EVIDENCE_ORIGINS, &written(&id))?.is_none();
+        match () {
+            () if foreign => found.by_clients += 1,
+            () if older => found.older += 1,
+            () => found.faults.push(RecordFault { id, fault: "unlogged" }),
+        }
     }
     let missing = newest.into_keys().map(|(_, id)| RecordFault { id, fault: "missing" });
     found.faults.extend(missing);
     found.faults.sort_by(|left, right| left.id.cmp(&right.id));
     Ok(found)
-}
-
-fn judge(leaf: Option<&Leaf>, record: &Object, older: bool) -> Option<&'static str> {
-    match leaf {
-        Some(leaf) if leaf.is_of(record) => None,
-        Some(_) => Some("changed"),
-        None if older => None,
-        None => Some("unlogged"),
-    }
 }
 
 trait Logged {
@@ -130,8 +163,6 @@ trait Logged {
 
 impl Logged for Kind {
     fn leaves(&self) -> bool {
-        [&cavra_model::DECISIONS, &cavra_model::APPROVALS, &cavra_model::PUBLICATIONS]
-            .iter()
-            .any(|kind| kind.table == self.table)
+        [&DECISIONS, &APPROVALS, &PUBLICATIONS, &EVIDENCE_METADATA].iter().any(|kind| kind.table == self.table)
     }
 }

@@ -75,6 +75,17 @@ pub enum LogError {
         /// What is wrong.
         problem: String,
     },
+    /// A file of a published log is not what it has to be.
+    #[error("{file}: {problem}")]
+    Published {
+        /// The file, as it is named to those who can fetch it.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An address is none that a log can be fetched from.
+    #[error("{0}")]
+    Address(&'static str),
     /// The store of the log cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

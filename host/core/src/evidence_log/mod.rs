@@ -10,6 +10,8 @@ mod grown;
 mod keyring;
 mod leaf;
 mod lookup;
+mod published;
+mod remote;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +24,14 @@ use tokio::sync::Mutex;
 
 use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, EVIDENCE_KINDS, Settings};
 
-pub use audit::{Audit, RecordAudit, RecordFault, audit, audit_records};
+pub use audit::{Audit, Leaves, RecordAudit, RecordFault, audit, audit_records};
 pub use error::LogError;
 use grown::Grown;
 pub use keyring::{Keyring, KnownKey, KnownLog, LogState};
 pub(crate) use leaf::note;
 pub use leaf::{Leaf, LogEvent};
+pub use published::{Files, PublishedLog, Served, TileVisitor};
+pub use remote::RemoteLog;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
 pub static LOGS: [(&str, &Kind); 3] =

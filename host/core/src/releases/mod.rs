@@ -28,6 +28,8 @@ pub use requests::{Promotion, ask_promotion};
 const CONSOLE: &str = "console";
 /// Why a promotion is rolled back if nobody says so.
 const ROLLBACK_REASON: &str = "the promotion is rolled back under an approved rollback request";
+/// What is said if somebody had posted a record under the id of what was carried out.
+const REPLACED: &str = "a record that a client had posted under this id gave way to that of this server";
 /// Switches of a verification, all on unless the caller turns them off.
 const CHECKS: [&str; 3] = ["require_package_verification", "require_signatures", "require_provenance"];
 
@@ -81,7 +83,7 @@ impl App {
     /// # Errors
     /// In this order: [`CoreError::NotFound`] for the record; [`CoreError::BadRequest`] for its kind, the request and the
     /// approval id; [`CoreError::NotFound`] for the approval; [`CoreError::Refused`] with everything that does not fit;
-    /// [`CoreError::Conflict`] for a record that somebody else put there; [`CoreError::Store`].
+    /// [`CoreError::Store`].
     pub async fn execute_promotion(&self, id: &str, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
         self.rollout(id).await?;
         let wrong = |text: &str| CoreError::BadRequest(text.to_owned());
@@ -188,7 +190,8 @@ impl App {
         }
         let written = self.evidence.insert_once(done.record, exclusive).await?;
         let (kind, by) = (action.kind, said.by.as_str());
-        tracing::info!(kind, id = done.id, approval = approval_id, by, repeated = written.repeated, "carried out");
+        let (repeated, replaced) = (written.repeated, written.replaced);
+        tracing::info!(kind, id = done.id, approval = approval_id, by, repeated, replaced, "carried out");
         Ok(written)
     }
 
@@ -200,7 +203,7 @@ impl App {
         let record = self.evidence.get(&EVIDENCE, id).await?;
         let same =
             record.get(action.payload).and_then(|stored| stored.get(action.digest)) == document.get(action.digest);
-        Ok(same.then_some(Written { record, repeated: true }))
+        Ok(same.then_some(Written { record, repeated: true, replaced: false }))
     }
 }
 
@@ -213,10 +216,11 @@ fn document<'a>(action: &Action, record: &'a Object) -> Result<&'a Object, CoreE
 /// What callers are told about something that was carried out, now or before.
 fn answer(action: &Action, written: Written) -> Value {
     let record = written.record;
+    let warnings: &[_] = if written.replaced { &[REPLACED] } else { &[] };
     let mut answer = json!({
         "valid": true,
         "errors": [],
-        "warnings": [],
+        "warnings": warnings,
         "rollout_id": record.get("rollout_id"),
         "files": [],
     });

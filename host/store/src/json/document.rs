@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::overlay::Pending;
 use crate::query::{Cell, id_of, order_cell};
 
-use super::file::Source;
+use super::file::{Mark, Source};
 
 /// The member that holds the leaves of the log; it is there once there is a leaf.
 const LOG: &str = "evidence_log";
@@ -60,6 +60,11 @@ impl Entry {
     /// The record.
     pub(super) fn object(&self, path: &Path) -> Result<Object, StoreError> {
         serde_json::from_str(&self.text).map_err(|error| StoreError::unreadable(path, &error))
+    }
+
+    /// Bytes of the record.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
     }
 
     /// Its key.
@@ -132,6 +137,11 @@ impl Document {
             }
         }
         Ok(document)
+    }
+
+    /// Which content of the file it is; `None` if there was no file.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.source.as_ref().map(Source::mark)
     }
 
     /// One record.

@@ -32,8 +32,8 @@ pub(super) struct Source {
 }
 
 /// What tells one content of a file from another.
-#[derive(Debug, PartialEq, Eq)]
-struct Mark {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
     device: u64,
     inode: u64,
     size: u64,
@@ -44,6 +44,11 @@ impl Source {
     fn new(file: File) -> io::Result<Self> {
         let mark = Mark::of(&file.metadata()?);
         Ok(Self { _file: file, mark })
+    }
+
+    /// Which content it is.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
     }
 }
 

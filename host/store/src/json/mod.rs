@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::log::missing;
 use crate::overlay::Changes;
-use crate::query::{self, Cell, Condition, Conditions, Page, Query, compare};
+use crate::query::{self, Cell, Condition, Conditions, Page, Query, Room, compare};
 use crate::writer::Backend;
 use crate::{Attachment, Reader, StoreError, Visitor, attachments};
 
@@ -83,9 +83,16 @@ impl Reader for JsonReader {
             document.entries(kind).filter(|entry| conditions.hold(entry.id(), |column| entry.cell(column))).collect();
         matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
         let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let page = matches.iter().skip(bound(query.offset)).take(bound(query.limit));
-        let items = page.map(|entry| entry.object(&self.shared.path)).collect::<Result<_, _>>()?;
-        Ok(Page { items, total: matches.len() as u64 })
+        let mut page = Page { total: matches.len() as u64, ..Page::default() };
+        let mut room = Room::new(query.bytes);
+        for entry in matches.iter().skip(bound(query.offset)).take(bound(query.limit)) {
+            if !room.takes(entry.size(), page.items.is_empty()) {
+                page.full = true;
+                break;
+            }
+            page.items.push(entry.object(&self.shared.path)?);
+        }
+        Ok(page)
     }
 
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {
@@ -215,15 +222,22 @@ impl Backend for JsonWriter {
 }
 
 impl JsonWriter {
-    /// Writes the new file, and only then changes what is known. Readers wait for the second part alone.
+    /// Writes the new file, and only then changes what is known. Readers wait for the second part alone. One who came
+    /// between the two has read the new file already: then there is nothing to change, and leaves must not be added to
+    /// themselves.
     fn replace(&self, changes: &Changes<'_>) -> Result<(), StoreError> {
         let path = file::resolve(&self.shared.path)?;
         let entries = document::entries_of(&changes.records)?;
-        let text = self.shared.read().render(self.shared.kinds, &entries, changes.leaves);
+        let (text, before) = {
+            let known = self.shared.read();
+            (known.render(self.shared.kinds, &entries, changes.leaves), known.mark())
+        };
         let file = file::replace(&path, text.as_bytes())?;
         let mut known = self.shared.write();
-        known.apply(entries, changes.leaves);
-        known.source = Some(file);
+        if known.mark() == before {
+            known.apply(entries, changes.leaves);
+            known.source = Some(file);
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 
 use crate::criteria::{Asked, Target, Test};
-use crate::query::{Cell, Condition, Conditions, Page, Query, compare, id_of, order_cell};
+use crate::query::{Cell, Condition, Conditions, Page, Query, Room, compare, id_of, order_cell};
 
 use super::read::{ReadError, by_index, record};
 use super::schema::{has_index, order, quote};
@@ -30,7 +30,7 @@ pub(super) fn list(
     let asked = asked::wheres(kind, &conditions.asked);
     let Some(any) = &conditions.any else {
         let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
-        return page(connection, &search, query.limit, query.offset);
+        return page(connection, &search, query.limit, query.offset, query.bytes);
     };
     // One page per value, each from its own index range, long enough for what they can contribute.
     let mut merged = Page::default();
@@ -38,7 +38,7 @@ pub(super) fn list(
         let mut all = conditions.all.clone();
         all.push(condition.clone());
         let search = Search { kind, all: &all, index: None, asked: &asked };
-        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0)?;
+        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0, None)?;
         merged.items.extend(part.items);
         merged.total = merged.total.saturating_add(part.total);
     }
@@ -103,7 +103,13 @@ fn indexed(asked: &[Asked]) -> Option<&'static Column> {
 }
 
 /// One page: `total` and the records.
-fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -> Result<Page, ReadError> {
+fn page(
+    connection: &Connection,
+    search: &Search<'_>,
+    limit: u64,
+    offset: u64,
+    bytes: Option<u64>,
+) -> Result<Page, ReadError> {
     let kind = search.kind;
     let selective = most_selective(connection, kind, search.all)?;
     let index = selective.map(|(column, _)| column).or(search.index);
@@ -113,7 +119,7 @@ fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -
         None => count_rows(connection, search, index)?,
     };
     if offset >= total || limit == 0 {
-        return Ok(Page { items: Vec::new(), total });
+        return Ok(Page { total, ..Page::default() });
     }
     let needed = offset.saturating_add(limit).min(total);
     let way = match (selective, counted) {
@@ -139,11 +145,16 @@ fn page(connection: &Connection, search: &Search<'_>, limit: u64, offset: u64) -
         Way::Index(_) => statement.query(params_from_iter(search.parameters()))?,
         Way::Rows(rows) => statement.query([Value::from(rows).to_string()])?,
     };
-    let mut items = Vec::new();
+    let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(bytes));
     while let Some(row) = rows.next()? {
-        items.push(record(row.get_ref(0)?)?);
+        let payload = row.get_ref(0)?;
+        if !room.takes(payload.as_bytes().map_or(0, <[u8]>::len), page.items.is_empty()) {
+            page.full = true;
+            break;
+        }
+        page.items.push(record(payload)?);
     }
-    Ok(Page { items, total })
+    Ok(page)
 }
 
 /// How the records of a page are found.

@@ -1,18 +1,18 @@
 //! `cavra evidence log …` and `cavra evidence verify-proof`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
-use cavra_core::{EvidenceLog, Keyring, Leaf, LogState, Settings, audit, audit_records, full_path, log_store};
+use cavra_core::{EvidenceLog, Leaf, Settings};
 use cavra_evidence::{read_file, write_file};
-use cavra_log::{Checkpoint, TlogProof, VerifierKey};
+use cavra_log::{TlogProof, VerifierKey};
 use cavra_model::Object;
-use cavra_store::{Location, LogFile};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use crate::args::{Json, LogCommand, LogVerifyArgs, VerifyProofArgs};
+use super::log_verify::verify;
+use crate::args::{Json, LogCommand, VerifyProofArgs};
 use crate::output::{print_json, print_line, print_text};
 
 /// Largest checkpoint, proof or record file.
@@ -86,96 +86,6 @@ fn show(format: Json) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A checkpoint to check a log against, and where it is from.
-struct Signed {
-    from: String,
-    checkpoint: Checkpoint,
-}
-
-fn verify(args: &LogVerifyArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from_env()?;
-    let name = args.log.log.as_str();
-    let location = match &args.store {
-        Some(file) => LogFile::find(file)?,
-        None => log_store(&settings, name).0,
-    };
-    let (_, kinds) = log_store(&settings, name);
-    let file = LogFile::open(&location, kinds)?;
-    let state = Keyring::new(settings.evidence_log_key).state()?;
-    let heads = heads(args, state.as_ref(), name, &location)?;
-    let checkpoints: Vec<_> = heads.iter().map(|head| head.checkpoint.clone()).collect();
-    let found = audit(&file, &checkpoints, |_, _| {})?;
-    let mut problems: Vec<String> = heads
-        .iter()
-        .zip(&found.problems)
-        .filter_map(|(head, problem)| Some(format!("{}: {}", head.from, problem.as_ref()?)))
-        .collect();
-    problems.extend(found.strange.iter().map(|index| format!("leaf {index} is none of cavra's")));
-    let records = if args.records { Some(audit_records(&file, kinds)?) } else { None };
-    if let Some(records) = &records {
-        problems.extend(records.faults.iter().map(|fault| format!("record {} is {}", fault.id, fault.fault)));
-    }
-    let signed = checkpoints.iter().map(|head| head.size).max().unwrap_or(0);
-    let closed = state.iter().flat_map(|state| &state.logs).filter(|log| log.store == place(&location));
-    let closed: Vec<_> = closed.filter_map(|log| Some(format!("{}: {}", log.origin, log.closed.as_ref()?))).collect();
-    if args.json.json {
-        print_json(&json!({
-            "valid": problems.is_empty(), "problems": problems, "size": found.size, "root_hash": found.root.to_base64(),
-            "checkpoints": heads.len(), "signed_size": signed, "closed_logs": closed,
-            "records": records.map(|records| json!({ "matching": records.matching, "older_than_the_log": records.older, "faults": records.faults })),
-        }))?;
-    } else {
-        print_line(&format!("{} leaves, root hash {}", found.size, found.root.to_base64()))?;
-        let unsigned = found.size.saturating_sub(signed);
-        print_line(&format!("{} signed checkpoints; {unsigned} leaves after the newest of them", heads.len()))?;
-        if let Some(records) = &records {
-            let (matching, older) = (records.matching, records.older);
-            print_line(&format!("{matching} records are as logged, {older} are older than the log"))?;
-        }
-        closed.iter().try_for_each(|log| print_line(&format!("closed log {log}")))?;
-        problems.iter().try_for_each(|problem| print_line(&format!("WRONG: {problem}")))?;
-        print_line(if problems.is_empty() { "the log is whole" } else { "the log is NOT whole" })?;
-    }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn place(location: &Location) -> PathBuf {
-    let (Location::Json(path) | Location::Sqlite(path)) = location;
-    full_path(path)
-}
-
-/// The checkpoints a log has to continue: those in files, and what this installation has signed last.
-fn heads(
-    args: &LogVerifyArgs,
-    state: Option<&LogState>,
-    name: &str,
-    location: &Location,
-) -> anyhow::Result<Vec<Signed>> {
-    let given = keys(&args.vkey)?;
-    let keys_of = |origin: &str| match state {
-        _ if !given.is_empty() => given.clone(),
-        Some(state) => state.verifiers(origin),
-        None => Vec::new(),
-    };
-    let open = |from: String, note: &str| -> anyhow::Result<Signed> {
-        let origin = Checkpoint::unverified(note).with_context(|| from.clone())?.origin;
-        let (checkpoint, _) = Checkpoint::open(note, &keys_of(&origin)).with_context(|| from.clone())?;
-        Ok(Signed { from, checkpoint })
-    };
-    let mut heads = Vec::new();
-    for file in &args.checkpoint {
-        heads.push(open(file.display().to_string(), &read(file)?)?);
-    }
-    let known = state.and_then(|state| state.open_log(name, &place(location)));
-    if let Some(known) = known.filter(|known| !known.checkpoint.is_empty()) {
-        heads.push(open("what was signed last".to_owned(), &known.checkpoint)?);
-    }
-    if heads.is_empty() {
-        bail!("nothing has been signed here; name a signed checkpoint with --checkpoint");
-    }
-    Ok(heads)
-}
-
 pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
     let proof: TlogProof = read(&args.file)?.parse().with_context(|| args.file.display().to_string())?;
     let record = args.record.as_deref().map(record).transpose()?;
@@ -203,7 +113,8 @@ pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn keys(texts: &[String]) -> anyhow::Result<Vec<VerifierKey>> {
+/// Keys as they are written on the command line.
+pub fn keys(texts: &[String]) -> anyhow::Result<Vec<VerifierKey>> {
     texts.iter().map(|text| text.parse().with_context(|| text.clone())).collect()
 }
 
@@ -215,7 +126,8 @@ fn record(file: &Path) -> anyhow::Result<Object> {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+/// A checkpoint, proof or record.
+pub fn read(file: &Path) -> anyhow::Result<String> {
     let bytes = read_file(file, FILE_LIMIT)?;
     String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))
 }

@@ -61,9 +61,7 @@ pub fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
     let request = PageRequest { parameters, limit: Some(args.limit), offset: Some(args.offset) };
     let location = Location::Sqlite(args.sqlite.clone());
     let found = with(location, async |evidence| Ok(evidence.list(&EVIDENCE, &request).await?))?;
-    print_json(&json!({
-        "items": found.items, "total": found.total, "limit": request.limit(), "offset": request.offset(),
-    }))?;
+    print_json(&request.answer(found))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ mod bundle;
 mod documents;
 mod keys;
 mod log;
+mod log_verify;
 mod metadata;
 mod trust;
 mod verify;

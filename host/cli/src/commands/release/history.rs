@@ -29,14 +29,10 @@ pub fn list(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
     let page = PageRequest { parameters: given.collect(), limit: Some(args.limit), offset: Some(args.offset) };
     let evidence = open(location(&args.store))?;
     let found = runtime()?.block_on(evidence.list(&RELEASE_DELIVERIES, &page))?;
-    print_json(&json!({
-        "schema_version": RELEASE_DELIVERIES.list_schema,
-        "product": "CAVRA",
-        "items": found.items,
-        "total": found.total,
-        "limit": page.limit(),
-        "offset": page.offset(),
-    }))?;
+    let mut answer = page.answer(found);
+    answer.insert("schema_version".to_owned(), json!(RELEASE_DELIVERIES.list_schema));
+    answer.insert("product".to_owned(), json!("CAVRA"));
+    print_json(&answer)?;
     Ok(ExitCode::SUCCESS)
 }
 
