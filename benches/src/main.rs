@@ -11,6 +11,7 @@ mod process;
 mod replay;
 mod report;
 mod rules;
+mod runs;
 mod server;
 
 use std::path::PathBuf;

@@ -1,22 +1,18 @@
 //! `cavra evidence replay`: stored decisions made again by what made them, from process start to exit.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionPoint, DecisionRequest};
 use cavra_model::{ActionType, Context, McpRegistry};
 use cavra_normalize::ActionRequest;
 use cavra_packs::{PackLibrary, PackRoot};
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Location, RecordStore};
-use serde_json::Value;
 
 use crate::report::{head, row};
+use crate::runs::Runs;
 
 const STORED: usize = 100_000;
-const RUNS: usize = 3;
 /// Decisions under way at a time while the store is filled.
 const CLIENTS: usize = 64;
 
@@ -35,28 +31,8 @@ pub fn run(cavra: &Path) -> anyhow::Result<()> {
     eprintln!("deciding and storing {STORED} actions …");
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(&database))?;
     head("evidence replay", &["decisions", "fastest", "slowest", "decisions/s", "decisions/s and core"]);
-    let mut took = Vec::with_capacity(RUNS);
-    // The first run compiles the pack and is not counted.
-    for run in 0..=RUNS {
-        let started = Instant::now();
-        let output = Command::new(cavra)
-            .args(["evidence", "replay", "--days", "366", "--json"])
-            .current_dir(home.path())
-            .env_clear()
-            .env("HOME", home.path())
-            .env("CAVRA_ACTIVITY_DB", &database)
-            .output()
-            .context("cannot run the replay")?;
-        let elapsed = started.elapsed();
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let report: Value = serde_json::from_slice(&output.stdout)?;
-        ensure!(report.get("equal").and_then(Value::as_u64) == Some(STORED as u64), "not all are equal: {report}");
-        if run > 0 {
-            took.push(elapsed.as_secs_f64());
-        }
-    }
-    took.sort_by(f64::total_cmp);
-    let (fastest, slowest) = (took.first().copied().unwrap_or(0.0), took.last().copied().unwrap_or(0.0));
+    let args = ["evidence", "replay", "--days", "366", "--json"];
+    let Runs { fastest, slowest } = Runs::of(cavra, &database, &args, ("equal", STORED as u64))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let each_second = STORED as f64 / slowest;
     row(&[
