@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 
 use crate::sqlite::schema::quote;
 
-use super::sets::{Sets, read_set};
+use super::sets::{Sets, read_set, text};
 use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments, streams};
 
 /// Rows between two looks at whether there is enough for a segment.
@@ -112,7 +112,7 @@ fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Resul
             sets.insert(column.name, text, at);
         }
     }
-    Ok(row.get::<_, Option<String>>(1)?.unwrap_or_default())
+    text(row, 1)
 }
 
 fn write(connection: &Connection, names: &Names, segment: Segment, sets: &Sets) -> rusqlite::Result<()> {

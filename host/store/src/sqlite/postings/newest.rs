@@ -10,6 +10,7 @@ use crate::query::Condition;
 use crate::sqlite::schema::quote;
 
 use super::count::View;
+use super::sets::text;
 use super::{Names, place, streams};
 
 /// A row by its place in lists.
@@ -44,10 +45,10 @@ pub(in crate::sqlite) fn newest(
     let mut first = First { needed, found: Vec::new() };
     let mut look = |first: &mut First, rows: &mut dyn Iterator<Item = i64>| -> rusqlite::Result<()> {
         for row in rows {
-            first.found.push(lookup.query_row([row], |row| {
-                let text = |index| row.get::<_, Option<String>>(index).map(Option::unwrap_or_default);
-                Ok(Found { time: text(0)?, key: text(1)?, row: row.get(2)? })
-            })?);
+            first.found.push(
+                lookup
+                    .query_row([row], |row| Ok(Found { time: text(row, 0)?, key: text(row, 1)?, row: row.get(2)? }))?,
+            );
         }
         first.keep();
         Ok(())

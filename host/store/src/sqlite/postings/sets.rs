@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 use rusqlite::Row;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 
 /// The rows that have a value, by column and value. The set of all rows goes by two empty names.
 #[derive(Default)]
@@ -47,4 +47,12 @@ pub(super) fn read_set(row: &Row<'_>, index: usize) -> rusqlite::Result<RoaringB
     let bytes = row.get_ref(index)?.as_blob()?;
     RoaringBitmap::deserialize_from(bytes)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, error.into()))
+}
+
+/// A text, or none where something else is stored.
+pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::new(),
+    })
 }
