@@ -12,7 +12,7 @@ use crate::checks::{Check, Findings, Report};
 use crate::documents::PRODUCT;
 use crate::folder::BundleFolder;
 use crate::markdown::code;
-use crate::tally::text;
+use crate::tally::{decisions, text};
 
 /// What the check of an attestation found.
 #[derive(Clone, Debug)]
@@ -122,7 +122,6 @@ impl Subject {
 
     /// The decisions, as the attestation was rendered from them.
     fn decisions(&self) -> Vec<Object> {
-        let decisions = self.evidence.as_ref().and_then(|evidence| evidence.get("decisions")).and_then(Value::as_array);
-        decisions.into_iter().flatten().filter_map(Value::as_object).cloned().collect()
+        decisions(self.evidence.as_ref().and_then(|evidence| evidence.get("decisions"))).cloned().collect()
     }
 }

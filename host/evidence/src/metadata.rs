@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::bundle::{EVIDENCE, MANIFEST};
 use crate::folder::{BundleFileError, BundleFolder};
 use crate::retention::RETENTION;
-use crate::tally::{outcome, text};
+use crate::tally::{decisions, outcome, text};
 
 /// The record of the bundle in `folder`. Nothing is verified here.
 ///
@@ -24,13 +24,7 @@ pub fn bundle_metadata(folder: &BundleFolder) -> Result<Object, BundleFileError>
 }
 
 fn record(evidence: &Value, manifest: &Value, retention: &Value, bundle_dir: &str) -> Object {
-    let decisions: Vec<&Object> = evidence
-        .get("decisions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .collect();
+    let decisions: Vec<&Object> = decisions(evidence.get("decisions")).collect();
     let outcomes: Vec<&Object> =
         decisions.iter().filter_map(|decision| decision.get("approval")?.as_object()).collect();
     let decided = |wanted| decisions.iter().filter(|decision| outcome(decision) == Some(wanted)).count();

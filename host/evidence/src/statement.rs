@@ -13,7 +13,7 @@ use crate::checks::{Check, Report};
 use crate::dsse::{open_envelope, sign_envelope};
 use crate::folder::{BundleFileError, BundleFolder, FileFault};
 use crate::strict::read_json;
-use crate::tally::{Tally, text};
+use crate::tally::{Tally, decisions, text};
 use crate::{PublicKey, SigningKey};
 
 /// Media type of the payload.
@@ -36,13 +36,7 @@ pub fn bundle_statement(folder: &BundleFolder) -> Result<Value, BundleFileError>
         subjects.push(json!({ "name": name, "digest": { "sha256": measured.sha256 } }));
     }
     let (manifest, evidence) = (folder.json(MANIFEST)?, folder.json(EVIDENCE)?);
-    let decisions: Vec<&Object> = evidence
-        .get("decisions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .collect();
+    let decisions: Vec<&Object> = decisions(evidence.get("decisions")).collect();
     let tally = Tally::of(decisions.iter().copied());
     let packs: BTreeMap<&str, &str> =
         decisions.iter().map(|decision| (text(decision, "policy_pack"), text(decision, "policy_digest"))).collect();

@@ -10,6 +10,11 @@ pub fn text<'a>(object: &'a Object, member: &str) -> &'a str {
     object.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The decisions in the member `decisions` of a document, if it has it.
+pub fn decisions(member: Option<&Value>) -> impl Iterator<Item = &Object> {
+    member.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+}
+
 /// The outcome of a decision, if it is a known one.
 pub fn outcome(decision: &Object) -> Option<Outcome> {
     Outcome::from_str(text(decision, "decision")).ok()

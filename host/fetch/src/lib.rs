@@ -18,6 +18,9 @@ pub enum FetchError {
     /// There is no client for such addresses here.
     #[error("TLS is not available")]
     NoClient,
+    /// A token would have to be sent to where others can read it.
+    #[error("a token is sent over https only, or to this machine")]
+    Exposed,
     /// A text is no address.
     #[error("this is no address")]
     NoAddress,
@@ -88,7 +91,7 @@ impl Client {
         Ok(Self { client, token: None })
     }
 
-    /// Sends this token with every request. The caller sees to it that the addresses are [`is_private`].
+    /// Sends this token with every request; addresses that are not [`is_private`] are not asked then.
     #[must_use]
     pub fn with_token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
@@ -99,6 +102,9 @@ impl Client {
     /// # Errors
     /// Every [`FetchError`] about an answer.
     pub async fn get(&self, url: Url, limit: usize) -> Result<Vec<u8>, FetchError> {
+        if self.token.is_some() && !is_private(&url) {
+            return Err(FetchError::Exposed);
+        }
         let mut request = self.client.get(url);
         if let Some(Token(value)) = &self.token {
             request = request.header(AUTHORIZATION, value.clone());
@@ -182,6 +188,15 @@ mod tests {
         for wrong in ["a\nb", "a\rb", "a\0b", "a\u{7f}b"] {
             assert_eq!(Token::new(wrong).unwrap_err(), InvalidToken, "{wrong:?}");
         }
+    }
+
+    /// The address belongs to nobody, so whoever asks it all the same gets another error.
+    #[test]
+    fn a_token_is_not_sent_where_others_can_read_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = Client::new("http", Duration::from_millis(50)).unwrap().with_token(Token::new("hush").unwrap());
+        let asked = runtime.block_on(client.get("http://192.0.2.1/".parse().unwrap(), 1));
+        assert_eq!(asked, Err(FetchError::Exposed));
     }
 
     #[test]

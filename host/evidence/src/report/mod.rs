@@ -14,7 +14,7 @@ use crate::checks::Report;
 use crate::compliance::control_evidence;
 use crate::folder::{BundleFileError, BundleFolder};
 use crate::retention::RETENTION;
-use crate::tally::{Tally, text};
+use crate::tally::{Tally, decisions, text};
 use crate::verify::Expectations;
 
 /// The report as headings, lines and tables.
@@ -55,8 +55,7 @@ impl EvidenceReport {
         let evidence = folder.json(EVIDENCE)?;
         let evidence = evidence.as_object().cloned().unwrap_or_default();
         let manifest = folder.json(MANIFEST).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-        let decisions = evidence.get("decisions").and_then(Value::as_array).into_iter().flatten();
-        let decisions: Vec<Object> = decisions.filter_map(Value::as_object).cloned().collect();
+        let decisions: Vec<Object> = decisions(evidence.get("decisions")).cloned().collect();
         let verified = folder.verify(&Expectations::keyless());
         let mut sections = vec![overview(&evidence, &manifest, &decisions), integrity(&verified), table(&decisions)];
         sections.extend(approvals(&decisions));

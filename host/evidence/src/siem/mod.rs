@@ -16,7 +16,7 @@ use thiserror::Error;
 use event::SecurityEvent;
 
 use crate::pretty;
-use crate::tally::text;
+use crate::tally::{decisions, text};
 
 /// Nothing was exported.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -98,8 +98,7 @@ impl SiemExport {
     }
 
     fn decisions(&self) -> impl Iterator<Item = SecurityEvent<'_>> {
-        let decisions = self.event.get("decisions").and_then(Value::as_array).into_iter().flatten();
-        decisions.filter_map(Value::as_object).map(|decision| SecurityEvent::of(decision, self.time))
+        decisions(self.event.get("decisions")).map(|decision| SecurityEvent::of(decision, self.time))
     }
 }
 

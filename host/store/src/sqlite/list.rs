@@ -12,7 +12,7 @@ use super::schema::{has_index, order, quote};
 use super::{asked, postings};
 
 /// Most rows that are looked up one by one for a page.
-const MOST_ROWS: u64 = 10_000;
+const MOST_ROWS: u64 = if cfg!(test) { 12 } else { 10_000 };
 
 /// Most rows that are looked up although fewer may do.
 const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 256 };

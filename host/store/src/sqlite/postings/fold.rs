@@ -32,7 +32,10 @@ pub(in crate::sqlite) fn fold(connection: &Connection, kind: &'static Kind) -> r
     while let Some(Next { segment, sets, newest }) = next(connection, kind, &names, segments.last())? {
         write(connection, &names, segment, &sets)?;
         if streams(kind) {
-            let sql = format!("INSERT INTO {} VALUES (?1, ?2)", names.blocks);
+            let blocks = &names.blocks;
+            let sql = format!(
+                "INSERT INTO {blocks} VALUES (?1, max(?2, coalesce((SELECT newest FROM {blocks} ORDER BY last DESC LIMIT 1), '')))"
+            );
             connection.prepare_cached(&sql)?.execute((segment.last, newest))?;
         }
         segments.push(segment);
@@ -221,12 +224,9 @@ fn correct(
     after.iter().filter(differs).try_for_each(|entry| write_set(connection, names, segment, entry))
 }
 
-/// Notes that a block has a row of this time.
+/// Notes that the block of a row, and so all after it, have a row of this time.
 fn raise(connection: &Connection, names: &Names, row: i64, time: &str) -> rusqlite::Result<()> {
-    let blocks = &names.blocks;
-    let sql = format!(
-        "UPDATE {blocks} SET newest = max(newest, ?2) WHERE last = (SELECT min(last) FROM {blocks} WHERE last >= ?1)"
-    );
+    let sql = format!("UPDATE {} SET newest = ?2 WHERE last >= ?1 AND newest < ?2", names.blocks);
     connection.prepare_cached(&sql)?.execute((row, time))?;
     Ok(())
 }

@@ -62,7 +62,7 @@ struct Names {
     postings: String,
     /// Rows of segments that are to be looked at.
     changed: String,
-    /// The newest time of each block of rows.
+    /// The newest time up to the end of each block of rows.
     blocks: String,
 }
 

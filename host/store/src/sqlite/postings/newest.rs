@@ -1,7 +1,8 @@
 //! The first rows of a list whose filters have no index: those with the newest times.
 //!
 //! Rows are written about in the order of their times, so the newest matches are among the last rows. How far back
-//! they may be is known from the newest time of each block, which is what was one of the smallest segments.
+//! they may be is known from the blocks, which are what was once the smallest segments: each has the newest time up to its
+//! end. So a list looks at as many blocks as its page needs, however many there are.
 
 use cavra_model::Kind;
 use rusqlite::Connection;
@@ -11,7 +12,7 @@ use crate::sqlite::schema::quote;
 
 use super::count::View;
 use super::sets::text;
-use super::{Names, place, streams};
+use super::{Names, place, region, streams};
 
 /// A row by its place in lists.
 struct Found {
@@ -54,41 +55,27 @@ pub(in crate::sqlite) fn newest(
         Ok(())
     };
     look(&mut first, &mut view.loose(str::to_owned, |row| row.get(0))?.into_iter())?;
-    let blocks = blocks(connection, &names)?;
+    let mut blocks =
+        connection.prepare_cached(&format!("SELECT last, newest FROM {} ORDER BY last DESC", names.blocks))?;
+    let mut blocks = blocks.query_map([], |row| Ok(Block { last: row.get(0)?, newest: row.get(1)? }))?;
     let mut segments = view.segments.iter().rev().peekable();
     let mut rows = None;
-    for (at, block) in blocks.iter().enumerate().rev() {
-        if first.is_before(&block.newest) {
-            break;
-        }
+    let mut next = blocks.next().transpose()?;
+    while let Some(block) = next
+        && !first.is_before(&block.newest)
+    {
+        next = blocks.next().transpose()?;
         // The segment that the block is part of is the last one that does not end before it.
         while let Some(segment) = segments.next_if(|segment| segment.last >= block.last) {
-            rows = Some((super::region(segment.last), view.unchanged(segment)?));
+            rows = Some((region(segment.last), view.unchanged(segment)?));
         }
-        let Some((region, rows)) = &rows else { break };
-        let after = at.checked_sub(1).and_then(|before| blocks.get(before)).map(|before| before.last);
-        let start =
-            after.filter(|after| super::region(*after) == *region).map_or(0, |after| place(after).saturating_add(1));
+        let Some((own, rows)) = &rows else { break };
+        let before = next.as_ref().map(|before| before.last).filter(|before| region(*before) == *own);
+        let start = before.map_or(0, |before| place(before).saturating_add(1));
         let within = rows.range(start..=place(block.last));
-        look(&mut first, &mut within.map(|place| (region << 32) | i64::from(place)))?;
+        look(&mut first, &mut within.map(|place| (own << 32) | i64::from(place)))?;
     }
     Ok(Some(first.found.into_iter().map(|found| found.row).collect()))
-}
-
-fn blocks(connection: &Connection, names: &Names) -> rusqlite::Result<Vec<Block>> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT last, newest FROM {} ORDER BY last", names.blocks))?;
-    let mut rows = statement.query([])?;
-    let mut blocks: Vec<Block> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let own: String = row.get(1)?;
-        let newest = match blocks.last() {
-            Some(before) if before.newest > own => before.newest.clone(),
-            _ => own,
-        };
-        blocks.push(Block { last: row.get(0)?, newest });
-    }
-    Ok(blocks)
 }
 
 /// The first rows of those seen so far.

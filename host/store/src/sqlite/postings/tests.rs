@@ -6,7 +6,8 @@ use cavra_model::{DECISIONS, Kind};
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
 
-use crate::query::{Cell, Condition};
+use crate::query::{Cell, Condition, Conditions, Query};
+use crate::sqlite::list::list;
 use crate::sqlite::{Database, schema};
 
 use super::{count, fold, hold, newest, rows, segments};
@@ -33,7 +34,8 @@ fn time(second: u32) -> String {
 
 fn put(connection: &Connection, verb: &str, id: u32, second: u32, (agent, decision): (&str, Option<&str>)) {
     let sql = format!(
-        "{verb} INTO activity_decisions (decision_id, agent_id, decision, timestamp, payload) VALUES (?1, ?2, ?3, ?4, '{{}}')"
+        "{verb} INTO activity_decisions (decision_id, agent_id, decision, timestamp, payload) \
+         VALUES (?1, ?2, ?3, ?4, json_object('decision_id', ?1))"
     );
     connection.execute(&sql, params![format!("d{id}"), agent, decision, time(second)]).unwrap();
 }
@@ -55,6 +57,7 @@ fn check(connection: &Connection) {
             .prepare(&format!("SELECT rowid FROM activity_decisions NOT INDEXED WHERE 1{wheres} ORDER BY rowid"))
             .unwrap();
         let wanted: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        check_lists(connection, &conditions, &wheres, wanted.len());
         let Some(counted) = count(connection, &DECISIONS, &conditions).unwrap() else {
             assert!(!hold(connection, &DECISIONS).unwrap());
             continue;
@@ -73,6 +76,27 @@ fn check(connection: &Connection) {
             let wanted: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
             assert_eq!(newest(connection, &DECISIONS, &conditions, needed).unwrap(), Some(wanted), "{wheres} {needed}");
         }
+    }
+}
+
+/// Pages of every way to find them, and what a sort of all rows says.
+fn check_lists(connection: &Connection, conditions: &[Condition], wheres: &str, total: usize) {
+    for (limit, offset) in [(1, 0), (3, 1), (2, 5), (4, 9), (50, 0)] {
+        let sql = format!(
+            "SELECT decision_id FROM activity_decisions NOT INDEXED WHERE 1{wheres} ORDER BY timestamp DESC, decision_id \
+             LIMIT {limit} OFFSET {offset}"
+        );
+        let mut statement = connection.prepare(&sql).unwrap();
+        let wanted: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let resolved = Conditions { all: conditions.to_vec(), any: None, asked: Vec::new() };
+        let query = Query { limit, offset, ..Query::default() };
+        let Ok(page) = list(connection, &DECISIONS, &resolved, &query) else { panic!("{wheres} {limit} {offset}") };
+        let found: Vec<_> = page.items.iter().map(|item| item["decision_id"].as_str().unwrap()).collect();
+        assert_eq!(
+            (found, page.total),
+            (wanted.iter().map(String::as_str).collect(), total as u64),
+            "{wheres} {limit} {offset}"
+        );
     }
 }
 
@@ -110,7 +134,7 @@ fn numbers_far_apart_are_in_segments_of_their_own() {
     fill(&connection, 0..6);
     connection
         .execute_batch(
-            "INSERT INTO activity_decisions (rowid, decision_id, agent_id, payload) VALUES (1 << 33, 'far', 'a', '{}')",
+            "INSERT INTO activity_decisions (rowid, decision_id, agent_id, timestamp, payload) VALUES (1 << 33, 'far', 'a', '', '{\"decision_id\": \"far\"}')",
         )
         .unwrap();
     fill(&connection, 10..20);
