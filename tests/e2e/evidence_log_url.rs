@@ -212,7 +212,8 @@ fn what_was_signed_and_is_not_served_any_more_is_missed() {
     let (auditor, key) = (Home::new(), keys(&server, "activity").remove(0));
     let older = checkpoint(&server, "activity");
     server.decide_on("read_file", "later", BASELINE);
-    auditor.write("kept.txt", checkpoint(&server, "activity"));
+    let newer = checkpoint(&server, "activity");
+    auditor.write("kept.txt", &newer);
     let served = older.clone();
     let cut = Liar::start(server.address, move |path, _| {
         if path.ends_with("/checkpoint") { Lie::Bytes(served.clone().into_bytes()) } else { Lie::Truth }
@@ -229,11 +230,12 @@ fn what_was_signed_and_is_not_served_any_more_is_missed() {
     let head = Checkpoint::unverified(&older).unwrap();
     let foreign = head.sign(&name, |text| stranger.sign(text)).unwrap();
     let others = checkpoint(&server, "approvals");
-    let mixed = format!("{}{}", foreign, older.rsplit_once("\n\n").unwrap().1.replace('A', "B"));
+    // The log's own signature of another head under a text that the stranger signed.
+    let mixed = format!("{}{}", foreign, newer.rsplit_once("\n\n").unwrap().1);
     for (note, wanted) in [
         (foreign.clone(), "/checkpoint: the note is not signed by a known key"),
         (others, "/checkpoint: this is a checkpoint of the log cavra/"),
-        (mixed, "/checkpoint: "),
+        (mixed, "/checkpoint: a signature of the note is wrong"),
     ] {
         let liar = Liar::start(server.address, move |path, _| {
             if path.ends_with("/checkpoint") { Lie::Bytes(note.clone().into_bytes()) } else { Lie::Truth }
