@@ -62,14 +62,14 @@ fn foreign_hosts_are_refused() {
             }
         }
     }
-    let before = server.total("/decisions");
-    let body = json!({"action_type": "read_file", "target": "a"}).to_string();
+    // The other tests decide on this server at the same time.
+    let body = json!({"action_type": "read_file", "target": "a", "agent_id": "rebound"}).to_string();
     let mut connection = server.connect();
     let head =
         format!("POST /decisions HTTP/1.1\r\nHost: evil.example\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     connection.send(head.as_bytes()).unwrap();
     connection.receive().unwrap().refused(&[403]);
-    assert_eq!(server.total("/decisions"), before);
+    assert_eq!(server.total("/decisions?agent_id=rebound"), 0);
 }
 
 #[test]
