@@ -36,6 +36,14 @@ fn only_objects_of_a_bounded_size_are_taken() {
             answer.refused(&[400, 422]);
         }
         server.request("POST", path, b"\xff{}").refused(&[400, 422]);
+        // What two readers would understand differently.
+        for (ambiguous, said) in [
+            (r#"{"a": [{"b": 1, "c": 2, "\u0062": 1}]}"#, "an object with two members of the same name"),
+            (r#"{"a": 18446744073709551616}"#, "an integer that needs more than 64 bits"),
+        ] {
+            let answer = server.request("POST", path, ambiguous.as_bytes());
+            assert!(answer.refused(&[422]).to_string().contains(said), "{path}: {}", answer.text());
+        }
         let large = json!({ "decision_id": "x".repeat(LARGE) }).to_string();
         server.request("POST", path, large.as_bytes()).refused(&[413]);
     }

@@ -187,6 +187,8 @@ fn what_cannot_be_understood_is_refused() {
         event[member] = value;
         event.to_string().into_bytes()
     };
+    // Who judges sees one file, who acts perhaps another.
+    let two_files = good.to_string().replacen("\"file_path\":", "\"file_path\":\"README.md\",\"file_path\":", 1);
     let inputs: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", Vec::new()),
         ("blanks", b" \n".to_vec()),
@@ -194,6 +196,7 @@ fn what_cannot_be_understood_is_refused() {
         ("a list", b"[]".to_vec()),
         ("no UTF-8", b"{\"hook_event_name\": \"\xff\"}".to_vec()),
         ("two events", format!("{good}{good}").into_bytes()),
+        ("two files", two_files.into_bytes()),
         ("a deep nest", b"[".repeat(200_000)),
         ("no event name", without("hook_event_name")),
         ("no tool", without("tool_name")),

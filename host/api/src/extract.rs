@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use cavra_core::PageRequest;
-use cavra_model::Object;
+use cavra_model::{Object, read_json};
 use serde_json::Value;
 
 use crate::BODY_LIMIT;
@@ -59,13 +59,10 @@ async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, P
 }
 
 fn parse(bytes: &[u8]) -> Result<Object, Problem> {
-    match serde_json::from_slice(bytes) {
+    match read_json(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::unprocessable(&["body"], "the body must be a JSON object", "object_type")),
-        Err(error) => {
-            let message = format!("the body is not JSON (line {}, column {})", error.line(), error.column());
-            Err(Problem::unprocessable(&["body"], &message, "json_invalid"))
-        }
+        Err(error) => Err(Problem::unprocessable(&["body"], &format!("the body is {error}"), "json_invalid")),
     }
 }
 

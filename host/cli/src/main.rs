@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod hook;
+mod input;
 mod local;
 mod mcp;
 mod output;

@@ -8,7 +8,9 @@ use cavra_artifacts::{
     ReadError, Tree,
 };
 use cavra_evidence::{BundleFolder, Expectations, MANIFEST};
-use cavra_model::{Artifact, ArtifactSet, CHECKSUMS, EVIDENCE_METADATA, Integrity, MetadataKind, Object, Offered};
+use cavra_model::{
+    Artifact, ArtifactSet, CHECKSUMS, EVIDENCE_METADATA, Integrity, MetadataKind, Object, Offered, read_json,
+};
 use serde_json::{Value, json};
 
 use crate::evidence::kind_of;
@@ -262,7 +264,7 @@ impl Files {
     fn status_in_file(&self) -> Option<String> {
         let document = self.set.files.first()?;
         let bytes = self.tree.as_ref()?.read(&Inside::new(document.name)?, DOCUMENT_LIMIT).ok()?;
-        let document: Value = serde_json::from_slice(&bytes).ok()?;
+        let document = read_json(&bytes).ok()?;
         document.get("status").and_then(Value::as_str).map(ToOwned::to_owned)
     }
 

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cavra_artifacts::{Inside, Measured, Reach, ReachError, ReadError, Tree};
+use cavra_model::{JsonError, read_json};
 use serde_json::Value;
 use thiserror::Error;
-
-use crate::strict::read_json;
 
 /// The largest file of a bundle that is read.
 pub const MAX_BUNDLE_FILE_BYTES: u64 = 256 << 20;
@@ -23,9 +22,9 @@ pub enum FileFault {
     /// The file was not read.
     #[error(transparent)]
     Unread(#[from] ReadError),
-    /// Not JSON.
-    #[error("not JSON: {0}")]
-    Json(serde_json::Error),
+    /// Not JSON, or not of one meaning.
+    #[error("{0}")]
+    Json(JsonError),
 }
 
 impl FileFault {

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cavra_artifacts::ReadError;
-use cavra_model::{Object, canonical};
+use cavra_model::{Object, canonical, read_json};
 use serde_json::{Value, json};
 
 use crate::bundle::{BUNDLE_FILES, EVIDENCE, MANIFEST};
 use crate::checks::{Check, Report};
 use crate::dsse::{open_envelope, sign_envelope};
 use crate::folder::{BundleFileError, BundleFolder, FileFault};
-use crate::strict::read_json;
 use crate::tally::{Tally, decisions, text};
 use crate::{PublicKey, SigningKey};
 

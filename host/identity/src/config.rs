@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cavra_model::read_json;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -124,6 +125,6 @@ fn read(file: &Path) -> Result<Value, ConfigError> {
     if yaml {
         serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))
     } else {
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+        read_json(text.as_bytes()).map_err(|error| wrong(error.to_string()))
     }
 }

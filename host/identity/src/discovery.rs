@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use cavra_fetch::{Client, FetchError, Url, is_private};
+use cavra_model::read_json;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -133,7 +134,7 @@ impl Discovery {
         let client = self.client.get_or_init(|| Client::new(self.document.scheme(), TIMEOUT)).as_ref();
         let client = client.map_err(ToString::to_string)?;
         let body = client.get(url, SIZE_LIMIT).await.map_err(|error| error.to_string())?;
-        serde_json::from_slice(&body).map_err(|_| "the document is not JSON".to_owned())
+        read_json(&body).map_err(|error| format!("the document is {error}"))
     }
 }
 

@@ -4,11 +4,10 @@
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use cavra_model::{Object, Timestamp};
+use cavra_model::{Object, Timestamp, read_json};
 use serde_json::Value;
 
 use crate::jwk::Key;
-use crate::strict_json::parse_object;
 
 /// Longest token, in bytes.
 const TOKEN_LIMIT: usize = 16 * 1024;
@@ -56,7 +55,7 @@ impl<'a> Token<'a> {
             return Err("the token is no JSON Web Token");
         }
         let decode = |segment: &str| BASE64URL.decode(segment).map_err(|_| "the token is not base64url");
-        let header = parse_object(&decode(header)?).ok_or("the token's header is no JSON object")?;
+        let header = read_object(&decode(header)?).ok_or("the token's header is no JSON object")?;
         if REFUSED_HEADERS.iter().any(|member| header.contains_key(*member)) {
             return Err("the token's header has a member that is not accepted");
         }
@@ -88,9 +87,16 @@ impl<'a> Token<'a> {
         if !candidates.any(|key| key.verifies(self.signed.as_bytes(), &self.signature)) {
             return Err("the token's signature is wrong");
         }
-        let claims = parse_object(&self.payload).ok_or("the token's claims are no JSON object")?;
+        let claims = read_object(&self.payload).ok_or("the token's claims are no JSON object")?;
         check(&claims, expected, now.as_micros().div_euclid(1_000_000))?;
         Ok(claims)
+    }
+}
+
+fn read_object(bytes: &[u8]) -> Option<Object> {
+    match read_json(bytes) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
     }
 }
 

@@ -14,7 +14,6 @@ mod gatekeeper;
 mod jwk;
 mod jwt;
 mod rbac;
-mod strict_json;
 
 pub use actor::Actor;
 pub use api_token::{ApiToken, Scope};

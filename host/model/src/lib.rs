@@ -22,6 +22,7 @@ mod record_schema;
 mod rollout;
 mod routing;
 mod session;
+mod strict;
 mod time;
 
 pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
@@ -57,6 +58,7 @@ pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
 pub use session::{InvalidSession, SessionState, apply_decision, is_counted, merge_session, present_session};
+pub use strict::{JsonError, read_json};
 pub use time::Timestamp;
 
 /// A JSON object, the shape of every record.

@@ -5,11 +5,12 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, bail};
 use cavra_core::{DecisionRequest, check_id};
-use cavra_model::{ActionType, Context, DecisionRecord, Object, Outcome, Timestamp, random_hex};
+use cavra_model::{ActionType, Context, DecisionRecord, Outcome, Timestamp, random_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
+use crate::input::object_file;
 use crate::local::{Local, action_request};
 use crate::output::{print_json, print_line, print_text};
 
@@ -107,9 +108,7 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
 
 fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
     let path = audit_path(directory, session_id)?;
-    let bytes = cavra_evidence::read_file(&path, MAX_AUDIT_BYTES)?;
-    let audit: Object =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is no audit file", path.display()))?;
+    let audit = object_file(&path, MAX_AUDIT_BYTES)?;
     match format {
         "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
         "json" => print_json(&audit)?,

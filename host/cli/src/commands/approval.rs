@@ -15,11 +15,15 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+use crate::input::{MAX_KEY_BYTES, object_file, text_file};
 use crate::local::existing;
 use crate::output::print_json;
 
 /// Where `migrate` finds the database unless told.
 const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
+
+/// Largest decision that is read from a file; its action's content is in it.
+const MAX_DECISION_BYTES: u64 = 16 << 20;
 
 pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
     let store = &args.store;
@@ -136,11 +140,10 @@ fn rule(store: &ApprovalStoreArgs, ruling: Ruling, args: &RulingArgs) -> anyhow:
         "actor": args.actor, "reason": args.reason, "external_ref": args.external_ref,
     }));
     if let Some(file) = &args.actor_claims {
-        ensure!(read_json(file)?.is_object(), "{}: claims must be a JSON object", file.display());
-        body.insert("actor_claims".to_owned(), read_json(file)?);
+        body.insert("actor_claims".to_owned(), Value::Object(object_file(file, MAX_KEY_BYTES)?));
     }
     if let Some(file) = &args.actor_token {
-        let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let token = text_file(file, MAX_KEY_BYTES)?;
         body.insert("actor_token".to_owned(), json!(token.trim()));
     }
     let desk = Desk::open(store, Routing::default(), gatekeeper.clone())?;
@@ -193,14 +196,7 @@ fn rules(arg: &RoutingArg) -> anyhow::Result<Routing> {
 
 /// The decision in a file. Its own approver group ranks below the routing rules.
 fn decision(file: &Path) -> anyhow::Result<Value> {
-    let decision = read_json(file)?;
-    ensure!(decision.is_object(), "{}: the decision must be a JSON object", file.display());
-    Ok(decision)
-}
-
-fn read_json(file: &Path) -> anyhow::Result<Value> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+    Ok(Value::Object(object_file(file, MAX_DECISION_BYTES)?))
 }
 
 fn object(value: Value) -> Object {

@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use cavra_evidence::{PolicyTrust, PublicKey, Secret, Signing, SigningKey, pretty, sign_policy, verify_policy};
+use cavra_evidence::{PolicyTrust, Secret, Signing, pretty, read_file, sign_policy, verify_policy};
 use cavra_model::Timestamp;
+use cavra_packs::MAX_POLICY_BYTES;
 use serde_json::{Value, json};
 
 use crate::args::{PolicySignArgs, PolicyVerifyArgs};
+use crate::input::{MAX_KEY_BYTES, json_file, public_key_file, signing_key_file};
 use crate::output::{print_json, print_line};
 
 pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
     let signing = match (&args.private_key, &args.key) {
         (Some(file), _) => {
-            let key = SigningKey::from_pem(&read_text(file)?).with_context(|| file.display().to_string())?;
+            let key = signing_key_file(file)?;
             let key_id = args.key_id.clone().unwrap_or_else(|| key.public().key_id().to_owned());
             Signing::Ed25519 { key, key_id }
         }
@@ -22,7 +24,7 @@ pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
         (None, None) => Signing::Checksum,
     };
     let policy = policy_file(&args.path);
-    let bytes = read(&policy)?;
+    let bytes = policy_bytes(&policy)?;
     let document = cavra_packs::read_policy(&policy).context("only a policy is signed")?;
     ensure!(document.is_object(), "{} is no policy; only a policy is signed", policy.display());
     let document = Value::Object(sign_policy(&bytes, &signing, &args.signer, Timestamp::now()));
@@ -38,16 +40,12 @@ pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub fn verify(args: &PolicyVerifyArgs) -> anyhow::Result<ExitCode> {
-    let public_key = match &args.public_key {
-        Some(file) => Some(PublicKey::from_pem(&read_text(file)?).with_context(|| file.display().to_string())?),
-        None => None,
-    };
+    let public_key = args.public_key.as_deref().map(public_key_file).transpose()?;
     let key = args.key.as_deref().map(Secret::new).transpose()?;
     let policy = policy_file(&args.path);
-    let bytes = read(&policy)?;
+    let bytes = policy_bytes(&policy)?;
     let file = args.signature.clone().unwrap_or_else(|| signature_file(&policy));
-    let document: Value =
-        serde_json::from_slice(&read(&file)?).with_context(|| format!("{} is not JSON", file.display()))?;
+    let document = json_file(&file, MAX_KEY_BYTES)?;
     let outcome = verify_policy(&bytes, &document, &PolicyTrust { key, public_key });
     let (valid, message) = match outcome {
         Ok(verdict) => (true, verdict.message().to_owned()),
@@ -61,6 +59,10 @@ pub fn verify(args: &PolicyVerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn policy_bytes(policy: &Path) -> anyhow::Result<Vec<u8>> {
+    Ok(read_file(policy, u64::try_from(MAX_POLICY_BYTES).unwrap_or(u64::MAX))?)
+}
+
 fn policy_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("policy.yaml") } else { path.to_owned() }
 }
@@ -70,14 +72,4 @@ fn signature_file(policy: &Path) -> PathBuf {
     let mut name = policy.file_name().unwrap_or_default().to_owned();
     name.push(".sig.json");
     policy.with_file_name(name)
-}
-
-/// A file of the size a policy, key or signature has.
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let limit = u64::try_from(cavra_packs::MAX_POLICY_BYTES).unwrap_or(u64::MAX);
-    Ok(cavra_evidence::read_file(file, limit)?)
-}
-
-fn read_text(file: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read(file)?).with_context(|| format!("{} is not text", file.display()))
 }

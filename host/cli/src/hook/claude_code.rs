@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::check_id;
-use cavra_model::{ActionType, Context, Object, Outcome};
+use cavra_model::{ActionType, Context, Object, Outcome, read_json};
 use cavra_normalize::ActionRequest;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,7 +74,8 @@ enum Asked {
 
 /// Answers an event with the text to print.
 pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
-    let event: Event = serde_json::from_slice(event).context("the event is not a Claude Code hook event")?;
+    let event = read_json(event).map_err(anyhow::Error::from).and_then(|event| Ok(serde_json::from_value(event)?));
+    let event: Event = event.context("the event is not a Claude Code hook event")?;
     if event.hook_event_name != "PreToolUse" {
         return Ok("{}".to_owned());
     }

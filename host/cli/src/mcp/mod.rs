@@ -7,7 +7,7 @@ use std::io::{BufRead, Read as _, Write as _};
 use std::process::ExitCode;
 
 use cavra_core::DecisionRequest;
-use cavra_model::ActionType;
+use cavra_model::{ActionType, read_json};
 use serde_json::{Value, json};
 
 use crate::args::{ActionArgs, McpServerArgs};
@@ -66,8 +66,8 @@ fn next_line(input: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
 
 /// The answer to one message; none for notifications.
 fn respond(session: &mut Session, line: &[u8]) -> Option<Value> {
-    let Ok(message) = serde_json::from_slice::<Value>(line) else {
-        return Some(failure(&Value::Null, PARSE_ERROR, "the message is not JSON"));
+    let Ok(message) = read_json(line) else {
+        return Some(failure(&Value::Null, PARSE_ERROR, "the message is not JSON, or not of one meaning"));
     };
     let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
     let Some(method) = message.get("method").and_then(Value::as_str) else {

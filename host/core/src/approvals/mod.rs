@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
     APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Kind, Object, PUBLICATIONS, Routing,
-    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval,
-    rule_on,
+    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, read_json,
+    request_approval, rule_on,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Walk};
 use serde_json::Value;
@@ -74,7 +74,7 @@ pub fn read_routing(file: &Path) -> Result<Routing, CoreError> {
     let document: Value = if yaml {
         serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))?
     } else {
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?
+        read_json(text.as_bytes()).map_err(|error| wrong(error.to_string()))?
     };
     let (routing, ignored) = Routing::parse(&document).map_err(|error| wrong(error.to_string()))?;
     for warning in ignored {

@@ -212,7 +212,7 @@ pub(crate) fn read_object(tree: &Tree, file: &str) -> Result<Option<Object>, Str
         Err(ReadError::Missing) => return Ok(None),
         other => other.map_err(|error| unreadable(&path, &error))?,
     };
-    match cavra_evidence::read_json(&bytes) {
+    match cavra_model::read_json(&bytes) {
         Ok(Value::Object(document)) => Ok(Some(document)),
         _ => Err(format!("{file}: it is no JSON object")),
     }

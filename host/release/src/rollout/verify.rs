@@ -127,7 +127,7 @@ impl Inspection {
 fn read_evidence(tree: &Tree) -> Result<(Object, Digest), String> {
     let path = Inside::new(ROLLOUT_EVIDENCE).ok_or_else(|| format!("missing file: {ROLLOUT_EVIDENCE}"))?;
     let bytes = tree.read(&path, DOCUMENT_LIMIT).map_err(|error| unreadable(&path, &error))?;
-    match cavra_evidence::read_json(&bytes) {
+    match cavra_model::read_json(&bytes) {
         Ok(Value::Object(evidence)) => Ok((evidence, Digest::of(&bytes))),
         _ => Err(format!("{ROLLOUT_EVIDENCE}: it is no JSON object")),
     }

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use cavra_core::check_id;
-use cavra_evidence::{Bundle, MAX_BUNDLE_FILE_BYTES, Retention, read_file};
+use cavra_evidence::{Bundle, MAX_BUNDLE_FILE_BYTES, Retention};
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 
 use super::keys;
 use crate::args::BundleArgs;
 use crate::commands::scenario;
+use crate::input::json_file;
 use crate::output::{print_json, print_line};
 
 /// Session of decisions that name none or several.
@@ -57,10 +58,8 @@ pub fn write(args: &BundleArgs) -> anyhow::Result<ExitCode> {
 
 /// The decisions in a file: one, a list, or an object that holds a list.
 fn read_decisions(file: &Path) -> anyhow::Result<Vec<Object>> {
-    let bytes = read_file(file, MAX_BUNDLE_FILE_BYTES)?;
     let name = file.display();
-    let value: Value = serde_json::from_slice(&bytes).with_context(|| format!("{name} is not JSON"))?;
-    let list = match value {
+    let list = match json_file(file, MAX_BUNDLE_FILE_BYTES)? {
         Value::Array(list) => list,
         Value::Object(mut members) => match members.remove("decisions").or_else(|| members.remove("items")) {
             Some(Value::Array(list)) => list,

@@ -3,15 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use cavra_core::Settings;
-use cavra_evidence::{
-    PublicKey, Secret, Signing, SigningKey, WriteError, create_private_file, read_file, write_file, write_private_file,
-};
+use cavra_evidence::{Secret, Signing, SigningKey, WriteError, create_private_file, write_file, write_private_file};
 use serde_json::json;
 
-use super::MAX_KEY_BYTES;
 use crate::args::KeypairArgs;
+use crate::input::signing_key_file;
 use crate::output::{print_json, print_line};
 
 pub fn generate(args: &KeypairArgs) -> anyhow::Result<ExitCode> {
@@ -60,21 +58,12 @@ pub fn signing(key: Option<&str>, private_key: Option<&Path>, key_id: Option<&st
 
 /// A private key and the id under which verifiers know it.
 pub fn private_key_file(file: &Path, key_id: Option<&str>) -> anyhow::Result<(SigningKey, String)> {
-    let key = SigningKey::from_pem(&read_pem(file)?).with_context(|| file.display().to_string())?;
+    let key = signing_key_file(file)?;
     let key_id = key_id.unwrap_or_else(|| key.public().key_id()).to_owned();
     Ok((key, key_id))
-}
-
-/// A public key.
-pub fn public_key_file(file: &Path) -> anyhow::Result<PublicKey> {
-    PublicKey::from_pem(&read_pem(file)?).with_context(|| file.display().to_string())
 }
 
 /// The shared key of the environment, so that it need not stand on a command line.
 pub fn shared_key() -> anyhow::Result<Option<Secret>> {
     Ok(Settings::from_env()?.evidence_signing_key)
-}
-
-fn read_pem(file: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read_file(file, MAX_KEY_BYTES)?).map_err(|_| anyhow::anyhow!("{} is no text", file.display()))
 }

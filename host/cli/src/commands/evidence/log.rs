@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use cavra_core::{EvidenceLog, Leaf, Settings};
-use cavra_evidence::{read_file, write_file};
+use cavra_evidence::write_file;
 use cavra_log::{TlogProof, VerifierKey};
 use cavra_model::Object;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 
 use super::log_verify::verify;
 use crate::args::{Json, LogCommand, VerifyProofArgs};
+use crate::input::{object_file, text_file};
 use crate::output::{print_json, print_line, print_text};
 
 /// Largest checkpoint, proof or record file.
@@ -120,14 +121,10 @@ pub fn keys(texts: &[String]) -> anyhow::Result<Vec<VerifierKey>> {
 
 /// The record in a file.
 fn record(file: &Path) -> anyhow::Result<Object> {
-    match serde_json::from_str(&read(file)?).with_context(|| format!("{} is not JSON", file.display()))? {
-        Value::Object(record) => Ok(record),
-        _ => bail!("{}: the record must be a JSON object", file.display()),
-    }
+    object_file(file, FILE_LIMIT)
 }
 
 /// A checkpoint, proof or record.
 pub fn read(file: &Path) -> anyhow::Result<String> {
-    let bytes = read_file(file, FILE_LIMIT)?;
-    String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))
+    text_file(file, FILE_LIMIT)
 }

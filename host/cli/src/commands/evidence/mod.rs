@@ -20,9 +20,6 @@ use serde_json::json;
 use crate::args::{EvidenceCommand, Json};
 use crate::output::{print_json, print_line};
 
-/// The largest key or trust root file.
-const MAX_KEY_BYTES: u64 = 1 << 20;
-
 pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
     match command {
         EvidenceCommand::Replay(args) => super::replay::run(args),

@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
-use cavra_evidence::{
-    Distribution, TRUST_ROOTS, TrustRoot, TrustRoots, pretty, read_file, read_json, trust_root_bundle, write_file,
-};
+use cavra_evidence::{Distribution, TRUST_ROOTS, TrustRoot, TrustRoots, pretty, trust_root_bundle, write_file};
 use cavra_model::Timestamp;
 use serde_json::Value;
 
-use super::{MAX_KEY_BYTES, keys, write_and_list};
+use super::write_and_list;
 use crate::args::{Json, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs};
+use crate::input::{MAX_KEY_BYTES, json_file, public_key_file};
 use crate::output::{print_json, print_line};
 
 pub fn root(args: &TrustRootArgs) -> anyhow::Result<ExitCode> {
-    let public_key = keys::public_key_file(&args.public_key)?;
+    let public_key = public_key_file(&args.public_key)?;
     let valid_from = time(args.valid_from.as_deref(), "--valid-from")?.unwrap_or_else(Timestamp::now);
     let root = TrustRoot {
         key_id: args.key_id.clone().unwrap_or_else(|| public_key.key_id().to_owned()),
@@ -46,7 +45,7 @@ pub fn distribution(args: &TrustDistributionArgs) -> anyhow::Result<ExitCode> {
 /// The trust roots in a file, or in the directory of a distribution.
 pub fn read(path: &Path) -> anyhow::Result<TrustRoots> {
     let file = if path.is_dir() { path.join(TRUST_ROOTS) } else { path.to_owned() };
-    TrustRoots::read(&read_value(&file)?).with_context(|| file.display().to_string())
+    TrustRoots::read(&json_file(&file, MAX_KEY_BYTES)?).with_context(|| file.display().to_string())
 }
 
 /// Every root in `files`, each of which may hold one or several.
@@ -59,11 +58,6 @@ fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<TrustRoot>> {
         }
     }
     Ok(roots)
-}
-
-fn read_value(file: &Path) -> anyhow::Result<Value> {
-    let bytes = read_file(file, MAX_KEY_BYTES)?;
-    read_json(&bytes).with_context(|| format!("{} is not JSON", file.display()))
 }
 
 fn write(file: &Path, document: &Value, format: Json) -> anyhow::Result<ExitCode> {

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use cavra_evidence::{
-    Expectations, ManifestTrust, PublicKey, Report, Secret, pretty, read_file, read_json, verify_attestation,
-    verify_bundle, verify_statement, visible,
+    Expectations, ManifestTrust, PublicKey, Report, Secret, pretty, verify_attestation, verify_bundle,
+    verify_statement, visible,
 };
 use cavra_model::Timestamp;
 
-use super::{MAX_KEY_BYTES, keys, trust, write_files};
+use super::{keys, trust, write_files};
 use crate::args::{Json, TrustArgs, VerifyArgs, VerifyStatementArgs};
+use crate::input::{MAX_KEY_BYTES, json_file, public_key_file};
 use crate::output::{print_json, print_line};
 
 pub fn bundle(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -41,9 +41,7 @@ pub fn attestation(bundle: &Path, output: &Path, format: Json) -> anyhow::Result
 }
 
 pub fn statement(args: &VerifyStatementArgs) -> anyhow::Result<ExitCode> {
-    let bytes = read_file(&args.statement, MAX_KEY_BYTES)?;
-    let name = args.statement.display();
-    let envelope = read_json(&bytes).with_context(|| format!("{name} is not JSON"))?;
+    let envelope = json_file(&args.statement, MAX_KEY_BYTES)?;
     let report = verify_statement(&args.bundle, &envelope, &statement_keys(args)?.iter().collect::<Vec<_>>());
     answer(&report, "statement", args.json)
 }
@@ -51,7 +49,7 @@ pub fn statement(args: &VerifyStatementArgs) -> anyhow::Result<ExitCode> {
 /// Keys that may have signed a statement: the one that is given, else the trust roots that verify now.
 fn statement_keys(args: &VerifyStatementArgs) -> anyhow::Result<Vec<PublicKey>> {
     match (&args.public_key, &args.trust_root) {
-        (Some(file), _) => Ok(vec![keys::public_key_file(file)?]),
+        (Some(file), _) => Ok(vec![public_key_file(file)?]),
         (None, Some(path)) => Ok(trust::read(path)?.active_keys(Timestamp::now())),
         (None, None) => Ok(vec![]),
     }
@@ -61,7 +59,7 @@ fn statement_keys(args: &VerifyStatementArgs) -> anyhow::Result<Vec<PublicKey>> 
 fn trusted(args: &TrustArgs) -> anyhow::Result<ManifestTrust> {
     Ok(match (&args.key, &args.public_key, &args.trust_root) {
         (Some(key), _, _) => ManifestTrust::Shared(Secret::new(key.as_str())?),
-        (None, Some(file), _) => ManifestTrust::Key(keys::public_key_file(file)?),
+        (None, Some(file), _) => ManifestTrust::Key(public_key_file(file)?),
         (None, None, Some(path)) => ManifestTrust::Roots(trust::read(path)?),
         (None, None, None) => keys::shared_key()?.map_or(ManifestTrust::Nothing, ManifestTrust::Shared),
     })

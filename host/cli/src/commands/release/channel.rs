@@ -11,8 +11,9 @@ use cavra_release::{
 };
 use serde_json::{Value, json};
 
-use super::{approvals, look_at_package, metadata, refused, report, signing_key, write_files};
+use super::{approvals, look_at_package, metadata, refused, report, write_files};
 use crate::args::ChannelArgs;
+use crate::input::signing_key_file;
 
 pub fn request(args: &ChannelArgs) -> anyhow::Result<ExitCode> {
     let what = "channel promotion requested";
@@ -20,7 +21,7 @@ pub fn request(args: &ChannelArgs) -> anyhow::Result<ExitCode> {
     let wanted = ChannelRequest { package: &package, channel: &args.channel, target_ring: &args.target_ring };
     let mut errors = channel_problems(&wanted);
     let key = match &args.asked.signing_key {
-        Some(file) => signing_key(file),
+        Some(file) => signing_key_file(file),
         None => Settings::from_env()?.release_keys.channel().map_err(Into::into),
     };
     errors.extend(key.as_ref().err().map(|error| format!("{error:#}")));

@@ -14,18 +14,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use cavra_artifacts::{Reach, Tree};
-use cavra_evidence::{PublicKey, SigningKey, TrustRoots, TrustStatus, read_file, read_json, write_file};
+use cavra_evidence::{PublicKey, TrustRoots, TrustStatus, write_file};
 use cavra_model::{Object, Timestamp};
 use cavra_release::{Document, Package, PackageOptions, verify_package};
 use serde_json::{Value, json};
 
 use crate::args::{Json, PackageFlags, ReleaseCommand};
+use crate::input::{MAX_KEY_BYTES, json_file, object_file};
 use crate::output::{print_json, print_line};
 
 /// The largest document that is read.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
-/// The largest key or trust root.
-const MAX_KEY_BYTES: u64 = 1 << 20;
 
 pub fn run(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -104,9 +103,7 @@ fn look_at_package(
 /// The keys of the trust roots in a file that are active and valid now. A signature without a trustworthy time cannot be
 /// judged by the past.
 fn trusted_keys(file: &Path) -> anyhow::Result<Vec<PublicKey>> {
-    let document: Value = serde_json::from_slice(&read_file(file, MAX_KEY_BYTES)?)
-        .with_context(|| format!("{} is not JSON", file.display()))?;
-    let roots = match TrustRoots::read(&document).with_context(|| file.display().to_string())? {
+    let roots = match TrustRoots::read(&json_file(file, MAX_KEY_BYTES)?).with_context(|| file.display().to_string())? {
         TrustRoots::One(root) => vec![*root],
         TrustRoots::Many(roots) => roots,
     };
@@ -123,21 +120,9 @@ fn trusted_keys(file: &Path) -> anyhow::Result<Vec<PublicKey>> {
     Ok(keys)
 }
 
-/// The private key in a PEM file.
-fn signing_key(file: &Path) -> anyhow::Result<SigningKey> {
-    let pem = String::from_utf8(read_file(file, MAX_KEY_BYTES)?)
-        .map_err(|_| anyhow::anyhow!("{} is no text", file.display()))?;
-    SigningKey::from_pem(&pem).with_context(|| file.display().to_string())
-}
-
 /// The JSON object in a file.
 fn read_object(file: &Path) -> anyhow::Result<Object> {
-    let document =
-        read_json(&read_file(file, MAX_DOCUMENT_BYTES)?).with_context(|| format!("{} is not JSON", file.display()))?;
-    match document {
-        Value::Object(object) => Ok(object),
-        _ => anyhow::bail!("{} is no JSON object", file.display()),
-    }
+    object_file(file, MAX_DOCUMENT_BYTES)
 }
 
 /// Writes files into a directory; answers their paths.

@@ -14,8 +14,9 @@ use cavra_release::{
 };
 use serde_json::{Value, json};
 
-use super::{approvals, look_at_package, metadata, open, options, refused, report, signing_key, write_files};
+use super::{approvals, look_at_package, metadata, open, options, refused, report, write_files};
 use crate::args::{CaptureArgs, PackageFlags, PromotionRequestArgs, VerifyRolloutArgs};
+use crate::input::signing_key_file;
 
 pub fn capture(args: &CaptureArgs) -> anyhow::Result<ExitCode> {
     let package = look_at_package(&args.package, &args.strict, &CAPTURE_DOCUMENTS)?;
@@ -80,7 +81,7 @@ pub fn request(args: &PromotionRequestArgs) -> anyhow::Result<ExitCode> {
     let mut errors = rollout.report.errors.clone();
     errors.extend(promotion_refusals(&rollout, &args.target_ring));
     let key = match &args.asked.signing_key {
-        Some(file) => signing_key(file),
+        Some(file) => signing_key_file(file),
         None => Settings::from_env()?.release_keys.promotion().map_err(Into::into),
     };
     errors.extend(key.as_ref().err().map(|error| format!("{error:#}")));
