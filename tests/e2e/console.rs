@@ -260,6 +260,38 @@ fn listed_browsers_may_call() {
     assert!(answers.iter().flat_map(|answer| &answer.headers).all(|(name, _)| !name.starts_with("access-control-")));
 }
 
+/// A page of anybody may send a POST that no browser asks about before; it must not loosen what agents may do.
+#[test]
+fn pages_of_others_change_nothing() {
+    let home = Home::new();
+    let server = home.serve(&[("CAVRA_CORS_ORIGINS", "https://a.example")]);
+    let rollout = json!({"rollout_id": "r", "policy_pack": "cavra-ai-agent-baseline", "repository": "x",
+        "mode": "audit_only", "state": "active", "coverage_percent": 100});
+    let post = |path: &str, more: &[(&str, &str)], body: &Value| {
+        let headers = [&[("content-type", "text/plain")], more].concat();
+        server.request_with("POST", path, &headers, body.to_string().as_bytes())
+    };
+    let document = server.get("/openapi.json").ok();
+    let paths = document["paths"].as_object().unwrap();
+    for path in paths.iter().filter(|(_, methods)| methods["post"].is_object()).map(|(path, _)| path) {
+        for headers in [
+            &[("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")][..],
+            &[("origin", "null")],
+            &[("origin", "http://localhost:1")],
+            &[("sec-fetch-site", "cross-site")],
+        ] {
+            post(path, headers, &rollout).refused(&[403]);
+        }
+    }
+    assert_eq!((server.total("/policy-rollouts"), server.total("/decisions"), server.total("/approvals")), (0, 0, 0));
+    // What the tests' requests name as their host.
+    let own = "http://localhost";
+    for headers in [&[][..], &[("origin", own), ("sec-fetch-site", "same-origin")], &[("origin", "https://a.example")]]
+    {
+        post("/policy-rollouts", headers, &rollout).ok();
+    }
+}
+
 /// What an answer says in its headers is for consoles on other origins too.
 #[test]
 fn pages_of_listed_origins_read_every_header() {

@@ -1,10 +1,12 @@
-//! Defence against web pages that reach a loopback server through a name of their own (DNS rebinding): while
-//! listening on loopback only requests that name loopback are served.
+//! Defence against web pages of others. One may reach a loopback server through a name of its own (DNS rebinding): while
+//! listening on loopback only requests that name loopback are served. And any page may send a plain POST without asking
+//! (cross-site request forgery): what changes something is taken from a page only if its origin may call.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -39,14 +41,54 @@ fn names_loopback(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Refuses requests whose `Host` the guard does not admit. A request without one (HTTP/1.0) comes from no browser.
-pub async fn check_host(State(guard): State<HostGuard>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    match host {
-        Some(host) if !guard.admits(host) => {
-            Problem::new(StatusCode::FORBIDDEN, "this server only answers requests for localhost").into_response()
+/// What a page of another site is told by browsers to say of itself. Fetch Metadata, section 2.1.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Whose requests are served.
+#[derive(Clone)]
+pub struct Guard {
+    hosts: HostGuard,
+    /// Origins of pages that may call besides the server's own; `*` is any.
+    origins: Arc<[String]>,
+}
+
+impl Guard {
+    /// A guard for `hosts`; `public` is the address under which browsers reach the server, if it is another.
+    pub fn new(hosts: HostGuard, origins: &[String], public: &str) -> Self {
+        let public = public.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        Self { hosts, origins: origins.iter().cloned().chain([public]).collect() }
+    }
+
+    /// Why a request is refused, if it is.
+    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
+        // A request without a host (HTTP/1.0) comes from no browser.
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let host = text(&header::HOST);
+        if host.is_some_and(|host| !self.hosts.admits(host)) {
+            return Some("this server only answers requests for localhost");
         }
-        _ => next.run(request).await,
+        let harmless = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        let admitted = match (text(&header::ORIGIN), text(&FETCH_SITE)) {
+            (Some(origin), _) => self.admits_origin(origin, host),
+            (None, Some(site)) => matches!(site, "same-origin" | "none"),
+            // No page: the command line, a hook, another server.
+            (None, None) => true,
+        };
+        (!harmless && !admitted).then_some("this server takes no changes from pages of other origins")
+    }
+
+    fn admits_origin(&self, origin: &str, host: Option<&str>) -> bool {
+        let own = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+        own.is_some() && own == host
+            || self.origins.iter().any(|allowed| allowed == "*" || (allowed == origin && !origin.is_empty()))
+    }
+}
+
+/// Refuses what the guard does not admit.
+pub async fn check_caller(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.refusal(request.method(), request.headers()) {
+        Some(reason) => Problem::new(StatusCode::FORBIDDEN, reason).into_response(),
+        None => next.run(request).await,
     }
 }
 
@@ -63,5 +105,43 @@ mod tests {
             assert!(!HostGuard::LoopbackOnly.admits(bad), "{bad}");
         }
         assert!(HostGuard::Any.admits("cavra.example"));
+    }
+
+    #[test]
+    fn pages_of_others_change_nothing() {
+        let guard = |origins: &[&str]| {
+            let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
+            Guard::new(HostGuard::LoopbackOnly, &origins, "https://cavra.example/base/")
+        };
+        let (none, listed, any) = (guard(&[]), guard(&["https://a.example"]), guard(&["*"]));
+        let own = "http://localhost:8000";
+        for (guard, origin, site, taken) in [
+            (&none, None, None, true),
+            (&none, None, Some("same-origin"), true),
+            (&none, None, Some("none"), true),
+            (&none, None, Some("cross-site"), false),
+            (&none, None, Some("same-site"), false),
+            (&none, Some(own), Some("same-origin"), true),
+            (&none, Some("https://localhost:8000"), None, true),
+            (&none, Some("http://localhost:3000"), Some("same-site"), false),
+            (&none, Some("http://localhost"), None, false),
+            (&none, Some("null"), None, false),
+            (&none, Some(""), None, false),
+            (&none, Some("https://cavra.example"), Some("cross-site"), true),
+            (&none, Some("localhost:8000"), None, false),
+            (&none, Some("https://a.example"), Some("cross-site"), false),
+            (&listed, Some("https://a.example"), Some("cross-site"), true),
+            (&listed, Some("http://a.example"), None, false),
+            (&listed, Some("https://a.example.evil"), None, false),
+            (&listed, Some(own), None, true),
+            (&any, Some("https://b.example"), Some("cross-site"), true),
+        ] {
+            let mut headers = HeaderMap::from_iter([(header::HOST, "localhost:8000".parse().unwrap())]);
+            for (name, value) in [(header::ORIGIN, origin), (FETCH_SITE, site)] {
+                headers.extend(value.map(|value| (name, value.parse().unwrap())));
+            }
+            assert_eq!(guard.refusal(&Method::POST, &headers).is_none(), taken, "{origin:?} {site:?}");
+            assert_eq!(guard.refusal(&Method::GET, &headers), None, "reading is what CORS is for");
+        }
     }
 }

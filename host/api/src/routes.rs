@@ -21,7 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::BODY_LIMIT;
 use crate::credentials::admit;
 use crate::endpoint::{Endpoint, named};
-use crate::guard::{HostGuard, check_host};
+use crate::guard::{Guard, HostGuard, check_caller};
 use crate::handlers::{self, approvals, authoring, console, inventory, log, records};
 use crate::openapi::{self, array_of, page_of};
 use crate::problem::{self, Problem};
@@ -272,6 +272,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
     let rows = endpoints();
     let document = openapi::build(&rows);
     let cors = cors(&app.settings.cors_origins);
+    let guard = Guard::new(guard, &app.settings.cors_origins, &app.settings.public_api_base_url);
     let routes = rows.into_iter().fold(Router::new(), |router, row| {
         let handler = match row.scope {
             Some(scope) => row.handler.layer(from_fn_with_state((app.clone(), scope), admit)),
@@ -292,11 +293,13 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(from_fn_with_state(guard, check_host)).layer(from_fn(measure)).layer(TraceLayer::new_for_http()).layer(
-        CatchPanicLayer::custom(|_| {
+    router
+        .layer(from_fn_with_state(guard, check_caller))
+        .layer(from_fn(measure))
+        .layer(TraceLayer::new_for_http())
+        .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed to answer").into_response()
-        }),
-    )
+        }))
 }
 
 /// Browsers of the listed origins may call; without any there are no such headers at all. Contract 20, section 7.
