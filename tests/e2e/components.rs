@@ -65,6 +65,7 @@ fn a_component_that_cannot_be_loaded_is_a_refusal_that_stores_nothing() {
         (broken.as_str(), change_freeze()),
         (&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), b"\0asm garbage".as_slice()),
         (&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), b"".as_slice()),
+        (&freeze("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"), b"\0asm\x01\0\0\0".as_slice()),
     ] {
         let home = with_component(document, wasm);
         let (name, packs) = home.packs();

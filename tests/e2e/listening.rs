@@ -142,3 +142,17 @@ fn one_connection_serves_many_requests() {
     connection.send(chunked.as_bytes()).unwrap();
     assert_eq!(connection.receive().unwrap().ok()["decision"], "allow");
 }
+
+/// Who asks first whether so much is wanted need not send it; who does not ask gets an answer too.
+#[test]
+fn a_body_that_is_announced_too_large_is_refused_at_once() {
+    let server = server();
+    let head = "POST /decisions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 30000000\r\n";
+    let mut connection = server.connect();
+    connection.send(format!("{head}expect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    connection.receive().unwrap().refused(&[413]);
+    let mut connection = server.connect();
+    connection.send(format!("{head}\r\n").as_bytes()).unwrap();
+    connection.send(&vec![b' '; 30_000_000]).unwrap();
+    connection.receive().unwrap().refused(&[413]);
+}

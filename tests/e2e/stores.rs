@@ -28,6 +28,21 @@ fn pretty(value: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(&sorted(value)).unwrap())
 }
 
+/// Who stops the server and copies its file has everything.
+#[test]
+fn a_stopped_server_leaves_its_database_in_one_file() {
+    let (home, copied) = (Home::new(), Home::new());
+    let server = Backend::Sqlite.serve(&home);
+    for number in 0..3 {
+        server.decide(&json!({"action_type": "read_file", "target": format!("f{number}")}));
+    }
+    assert!(server.terminate().success());
+    copied.write(Backend::Sqlite.file(), std::fs::read(home.join(Backend::Sqlite.file())).unwrap());
+    let copy = Connection::open(copied.join(Backend::Sqlite.file())).unwrap();
+    let count = |table: &str| copy.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+    assert_eq!((count("activity_decisions"), count("evidence_log")), (Ok(3), Ok(3)));
+}
+
 #[test]
 fn the_json_file_has_its_form() {
     let home = Home::new();

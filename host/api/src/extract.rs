@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use cavra_core::PageRequest;
 use cavra_model::{Object, read_json};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use crate::BODY_LIMIT;
@@ -16,6 +17,9 @@ use crate::problem::Problem;
 
 /// Time a client has to send its body, so that one that sends a byte a minute cannot hold a connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes that are read and thrown away at most of a body that is too large.
+const DISCARDED: usize = 32 * 1024 * 1024;
 
 /// The largest body of an endpoint that has a limit of its own.
 #[derive(Clone, Copy)]
@@ -46,16 +50,39 @@ impl<S: Send + Sync> FromRequest<S> for MaybeBody {
 
 async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     let limit = request.extensions().get::<BodyLimit>().map_or(BODY_LIMIT, |limit| limit.0);
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {limit} bytes"));
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        if !request.headers().contains_key(header::EXPECT) {
+            discard(request.into_body()).await;
+        }
+        return Err(too_large());
+    }
     let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
     received.map_err(|rejection| {
         if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {limit} bytes"))
+            too_large()
         } else {
             Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")
         }
     })
+}
+
+/// Reads what a client sends without waiting to be told to go on: many see the answer only if they get rid of it.
+async fn discard(mut body: axum::body::Body) {
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await
+            && read < DISCARDED
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Whether all of it came makes no difference to the answer.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
 fn parse(bytes: &[u8]) -> Result<Object, Problem> {

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
-        eprintln!("cavra: {error:#}");
+        eprintln!("cavra: {}", output::explain(&error));
         ExitCode::FAILURE
     })
 }

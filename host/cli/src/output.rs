@@ -45,6 +45,19 @@ pub fn progress(total: Option<u64>, things: &str) -> ProgressBar {
     bar
 }
 
+/// An error with its causes on one line; a cause that the sentence before has told already is not told again.
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !told.contains(&cause) {
+            let separator = if told.is_empty() { "" } else { ": " };
+            told = format!("{told}{separator}{cause}");
+        }
+    }
+    told
+}
+
 /// Log targets of the shell parser.
 const PARSER_TARGETS: [&str; 4] = ["arithmetic", "expansion", "parse", "tokenize"];
 
@@ -58,7 +71,8 @@ pub fn start_logging(server: bool) {
         .iter()
         .filter_map(|target| format!("{target}=off").parse().ok())
         .fold(filter, EnvFilter::add_directive);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     if std::env::var("CAVRA_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().init();
     } else {

@@ -221,7 +221,7 @@ impl App {
         self.decisions.pack(name)
     }
 
-    /// Signs what has been logged, drains and flushes the stores.
+    /// Signs what has been logged, drains the stores and leaves each in its one file.
     pub async fn close(&self) {
         if let Err(error) = self.log.sign_all().await {
             tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");
@@ -235,7 +235,7 @@ impl App {
             self.tokens.store(),
         ];
         for store in stores {
-            store.close().await;
+            store.settle().await;
         }
     }
 }

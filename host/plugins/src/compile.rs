@@ -70,6 +70,9 @@ impl Compiled {
     }
 }
 
+/// How a core module begins: the commonest mistake is to forget to make a component of it.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 /// Compiles `wasm` and configures it with `document`.
 pub(crate) async fn compile(
     runtime: &Runtime,
@@ -79,6 +82,9 @@ pub(crate) async fn compile(
 ) -> Result<Compiled, Failure> {
     if wasm.len() > limits.wasm_bytes || document.len() > limits.document_bytes {
         return Err(PluginErrorKind::Input.into());
+    }
+    if wasm.starts_with(CORE_MODULE) {
+        return Err(PluginErrorKind::Incompatible("it is a core module, not a component".to_owned()).into());
     }
     let mut wizer = Wizer::new();
     wizer.init_func("configure").keep_init_func(true);

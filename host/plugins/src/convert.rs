@@ -148,9 +148,19 @@ fn finding(finding: wit::Finding) -> Result<Finding, Failure> {
         rule_id: finding.rule_id,
         outcome: outcome(finding.outcome),
         severity: severity(finding.severity),
-        reason: finding.reason,
-        approver_group: finding.approver_group,
+        reason: printable(&finding.reason),
+        approver_group: finding.approver_group.as_deref().map(printable),
     })
+}
+
+/// Text that does not move about on the terminal or page that shows it: no control characters, no separators of lines,
+/// nothing that turns the direction of writing (Unicode TR 36, section 2.10).
+fn printable(text: &str) -> String {
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if moves(c) { '\u{fffd}' } else { c }).collect()
 }
 
 const fn outcome(outcome: wit::Outcome) -> Outcome {
@@ -224,6 +234,13 @@ mod tests {
         let grouped = wit::Finding { approver_group: Some("g".repeat(257)), ..answer("a", "no") };
         assert_eq!(kind(vec![grouped]), Some("bad_answer"));
         assert_eq!(kind(vec![answer("a", ""), answer("a", ""), answer("a", "")]), Some("output"));
+    }
+
+    #[test]
+    fn what_is_shown_stays_in_its_place() {
+        let said = |reason: &str| findings(vec![answer("a", reason)], 1).unwrap().remove(0).reason;
+        assert_eq!(said("line\nforged\x1b[31m \u{202e}ltr"), "line\u{fffd}forged\u{fffd}[31m \u{fffd}ltr");
+        assert_eq!(said("naïve 中文 🙂 matches `a b`"), "naïve 中文 🙂 matches `a b`");
     }
 
     #[test]

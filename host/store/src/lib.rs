@@ -355,8 +355,18 @@ impl RecordStore {
 
     /// Finishes what is queued, tidies the files and stops writing; further transactions get [`StoreError::Closed`].
     pub async fn close(&self) {
-        let (sender, closed) = oneshot::channel();
-        if self.inner.queue.send(Message::Close(sender)).is_ok() {
+        self.stop(false).await;
+    }
+
+    /// Closes the store and leaves all records in the one file at [`RecordStore::path`], so that it can be copied, if no
+    /// other process has it open.
+    pub async fn settle(&self) {
+        self.stop(true).await;
+    }
+
+    async fn stop(&self, settle: bool) {
+        let (done, closed) = oneshot::channel();
+        if self.inner.queue.send(Message::Close { settle, done }).is_ok() {
             // An error means that somebody else closed it first.
             let _ = closed.await;
         }

@@ -43,8 +43,8 @@ pub(crate) trait Backend: Send {
     fn abort(&mut self);
     /// Nothing has happened for a while.
     fn idle(&mut self);
-    /// The store is closing.
-    fn close(&mut self);
+    /// The store is closing; with `settle` all records are brought into the file that people know, however long it takes.
+    fn close(&mut self, settle: bool);
 }
 
 /// One caller's closure with its answer.
@@ -60,7 +60,7 @@ pub(crate) enum Message {
     /// Do this.
     Job(Box<dyn Job>),
     /// Do what came before this, then stop and say so.
-    Close(oneshot::Sender<()>),
+    Close { settle: bool, done: oneshot::Sender<()> },
 }
 
 /// A closure, its result and where that goes.
@@ -130,7 +130,7 @@ impl Writer {
             while let Some(next) = message {
                 match next {
                     Message::Job(job) => batch.push(job),
-                    Message::Close(answer) => close = Some(answer),
+                    Message::Close { settle, done } => close = Some((settle, done)),
                 }
                 message = if batch.len() < BATCH && close.is_none() { queue.try_recv().ok() } else { None };
             }
@@ -139,11 +139,11 @@ impl Writer {
                 break close;
             }
         };
-        self.backend.close();
+        self.backend.close(closed.as_ref().is_some_and(|(settle, _)| *settle));
         drop(self);
-        if let Some(answer) = closed {
+        if let Some((_, done)) = closed {
             // Nobody may be waiting any more.
-            let _ = answer.send(());
+            let _ = done.send(());
         }
     }
 

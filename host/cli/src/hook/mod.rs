@@ -13,6 +13,7 @@ use anyhow::{Context as _, ensure};
 use cavra_core::Settings;
 
 use crate::args::{Agent, HookArgs};
+use crate::output::explain;
 
 /// Largest event, in bytes: a written file travels inside it.
 const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
@@ -26,7 +27,7 @@ pub fn run(args: &HookArgs) -> ExitCode {
     let outcome = deadline.map_err(anyhow::Error::from).and_then(|_| claude_code::answer(&read_event()?, &args.pack));
     match outcome {
         Ok(text) => answer.give(&text, ExitCode::SUCCESS),
-        Err(error) => answer.refuse(&format!("{error:#}")),
+        Err(error) => answer.refuse(&explain(&error)),
     }
 }
 

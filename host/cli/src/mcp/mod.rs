@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ActionArgs, McpServerArgs};
 use crate::local::{Local, action_request};
-use crate::output::print_json;
+use crate::output::{explain, print_json};
 use session::Session;
 use tools::ToolError;
 
@@ -105,7 +105,7 @@ fn call(session: &mut Session, params: &Value) -> Result<Value, (i32, String)> {
         Ok(result) => Ok(json!({ "content": [{ "type": "text", "text": result.to_string() }] })),
         Err(ToolError::InvalidParams(message)) => Err((INVALID_PARAMS, message)),
         Err(ToolError::Failed(error)) => {
-            Ok(json!({ "content": [{ "type": "text", "text": format!("{error:#}") }], "isError": true }))
+            Ok(json!({ "content": [{ "type": "text", "text": explain(&error) }], "isError": true }))
         }
     }
 }

@@ -218,7 +218,7 @@ impl Backend for JsonWriter {
 
     fn idle(&mut self) {}
 
-    fn close(&mut self) {}
+    fn close(&mut self, _settle: bool) {}
 }
 
 impl JsonWriter {

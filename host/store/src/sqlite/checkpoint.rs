@@ -28,8 +28,9 @@ const PASSES: usize = 6;
 /// Records between two looks at the log.
 const INTERVAL: usize = 1024;
 
-/// Log that a closing or idle store may leave behind, in bytes. The next process to open the database reads it.
-const LEFT: u64 = 1024 * 1024;
+/// Log that a store may leave behind which somebody waits to see closed, in bytes. The next process to open the
+/// database reads it.
+pub(super) const LEFT: u64 = 1024 * 1024;
 
 /// Decides when to checkpoint.
 pub(super) struct Checkpointer {
@@ -122,9 +123,9 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(i64, i64
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok((row.get(1)?, row.get(2)?)))
 }
 
-/// Empties a log that is not short, if nobody else is using it at this moment.
-pub(super) fn tidy(database: &Database, connection: &Connection) {
-    if database.log_size() <= LEFT {
+/// Empties a log of more than `left` bytes, if nobody else is using it at this moment.
+pub(super) fn tidy(database: &Database, connection: &Connection, left: u64) {
+    if database.log_size() <= left {
         return;
     }
     let tidy = || {

@@ -11,7 +11,7 @@ use crate::overlay::Changes;
 use crate::query::Cell;
 use crate::writer::Backend;
 
-use super::checkpoint::{Checkpointer, tidy};
+use super::checkpoint::{Checkpointer, LEFT, tidy};
 use super::schema::{LOG, quote};
 use super::{Database, postings, read};
 
@@ -172,14 +172,14 @@ impl Backend for SqliteWriter {
     }
 
     fn idle(&mut self) {
-        tidy(&self.database, &self.connection);
+        tidy(&self.database, &self.connection, 0);
         if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
             tracing::debug!(error = &error as &dyn std::error::Error, "memory not given back");
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, settle: bool) {
         self.checkpointer.stop();
-        tidy(&self.database, &self.connection);
+        tidy(&self.database, &self.connection, if settle { 0 } else { LEFT });
     }
 }
