@@ -253,3 +253,23 @@ fn broken_packs_decide_nothing() {
     assert_eq!(server.get("/compliance/mappings").status, 200);
     assert_eq!(keys(&listed[0])[0], "description");
 }
+
+/// A component may look at the text; the store keeps its digest only. Other actions have none, and the member is ignored.
+#[test]
+fn the_text_to_be_written_is_part_of_what_is_decided() {
+    let server = server();
+    let asked = |action_type: &str, content: Value| {
+        let body = json!({"action_type": action_type, "target": "notes.txt", "content": content});
+        let record = server.decide(&body);
+        assert!(!record.to_string().contains("needle"), "{record}");
+        record["content_digest"].clone()
+    };
+    let (first, second) = (asked("write_file", json!("needle 1")), asked("write_file", json!("needle 2")));
+    assert!(first.is_string() && second.is_string() && first != second);
+    assert_eq!(asked("write_file", json!("needle 1")), first);
+    for (action_type, content) in
+        [("write_file", json!(null)), ("write_file", json!("")), ("read_file", json!("needle"))]
+    {
+        assert_eq!(asked(action_type, content), Value::Null, "{action_type}");
+    }
+}

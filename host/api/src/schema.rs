@@ -82,6 +82,8 @@ struct DecisionRequest {
     target: Option<String>,
     /// Name of the git operation; default `push`.
     operation: Option<String>,
+    /// Text about to be written by `write_file`, for components that look at it; its digest is recorded, not the text.
+    content: Option<String>,
     /// MCP server.
     server: Option<String>,
     /// MCP tool.

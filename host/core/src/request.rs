@@ -9,6 +9,9 @@ use crate::fields::{FIELD_LIMIT, ID_LIMIT, check_text, text};
 /// Longest correlation id, in characters.
 const CORRELATION_LIMIT: usize = 128;
 
+/// Longest text to be written that is looked at, in bytes: escaped it still fits into a body.
+const CONTENT_LIMIT: usize = 512 * 1024;
+
 /// What a caller asks to be decided.
 #[derive(Clone, Debug)]
 pub struct DecisionRequest {
@@ -48,6 +51,10 @@ impl DecisionRequest {
             server: id(body, "server")?,
             tool: id(body, "tool")?,
             capability: id(body, "capability")?,
+            content: match action_type {
+                ActionType::WriteFile => text(body, "content", CONTENT_LIMIT)?,
+                _ => None,
+            },
             ..ActionRequest::of(action_type)
         };
         let default = Context::default();
@@ -113,6 +120,8 @@ mod tests {
             json!({"action_type": 3}),
             json!({"action_type": "read_file", "target": 5}),
             json!({"action_type": "read_file", "target": "x".repeat(FIELD_LIMIT + 1)}),
+            json!({"action_type": "write_file", "target": "a", "content": 5}),
+            json!({"action_type": "write_file", "target": "a", "content": "x".repeat(CONTENT_LIMIT + 1)}),
             json!({"action_type": "read_file", "target": "a", "session_id": "x".repeat(257)}),
             json!({"action_type": "read_file", "target": "a", "agent_id": "a\u{7}"}),
             json!({"action_type": "read_file", "target": "a", "policy_pack": "../etc"}),

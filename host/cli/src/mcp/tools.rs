@@ -43,6 +43,7 @@ static TOOLS: [Tool; 13] = [
             ("action_type", "read_file (default), write_file, execute_command, git_operation or mcp_tool_call.", false),
             ("target", "Path, command line, or remote/branch.", false),
             ("operation", "Git operation; default push.", false),
+            ("content", "Text about to be written to a file.", false),
             ("server", "MCP server.", false),
             ("tool", "MCP tool.", false),
             ("capability", "Capability the MCP call needs.", false),
@@ -219,6 +220,7 @@ fn request(action_type: ActionType, arguments: &Object) -> ActionRequest {
     ActionRequest {
         target: text("target"),
         operation: text("operation"),
+        content: text("content"),
         server: text("server"),
         tool: text("tool"),
         capability: text("capability"),
