@@ -209,6 +209,18 @@ fn decisions_go_from_evaluate_to_an_approval() {
         desk.home.write("asked.json", &decided.stdout);
         assert_eq!(desk.answer(&["route", "asked.json"])["approver_group"], group, "{target}: {}", decided.stdout);
         assert_eq!(desk.answer(&["create", "asked.json"])["approver_group"], group);
+        // An object that holds it is as good, for every command that takes a decision file.
+        let bare: Value = serde_json::from_str(&decided.stdout).unwrap();
+        for wrapper in ["decision", "base_decision"] {
+            desk.home.write("wrapped.json", json!({wrapper: bare["base_decision"], "mode": "enforce"}).to_string());
+            let shown = desk.answer(&["route", "wrapped.json"]);
+            assert_eq!((&shown["decision_id"], &shown["approver_group"]), (&bare["decision_id"], &json!(group)));
+            assert_eq!(desk.answer(&["create", "wrapped.json"])["decision_id"], bare["decision_id"]);
+            let broken = ["break-glass", "wrapped.json", "--actor", "a", "--reason", "r"];
+            assert_eq!(desk.answer(&broken)["decision_id"], bare["decision_id"]);
+            let bundle = ["evidence", "bundle", "--decisions", "wrapped.json", "--output", "bundle", "--json"];
+            assert_eq!(desk.home.cavra(&bundle).run().ok().json()["decision_count"], 1);
+        }
     }
 }
 

@@ -23,6 +23,20 @@ pub fn object_file(file: &Path, limit: u64) -> anyhow::Result<Object> {
     }
 }
 
+/// The decision that an object is, or holds under `decision` or `base_decision`. Contract 10, section 12.
+pub fn decision_in(mut object: Object) -> Object {
+    // A decision's own `decision` is a text.
+    let wrapper =
+        ["decision", "base_decision"].into_iter().find(|member| object.get(*member).is_some_and(Value::is_object));
+    match wrapper {
+        Some(wrapper) if !object.get("decision").is_some_and(Value::is_string) => match object.remove(wrapper) {
+            Some(Value::Object(decision)) => decision,
+            _ => object,
+        },
+        _ => object,
+    }
+}
+
 /// The text in a file of at most `limit` bytes.
 pub fn text_file(file: &Path, limit: u64) -> anyhow::Result<String> {
     String::from_utf8(read_file(file, limit)?).with_context(|| format!("{} is not text", file.display()))

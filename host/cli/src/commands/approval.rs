@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
-use crate::input::{MAX_KEY_BYTES, object_file, text_file};
+use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
 use crate::local::existing;
 use crate::output::print_json;
 
@@ -196,7 +196,7 @@ fn rules(arg: &RoutingArg) -> anyhow::Result<Routing> {
 
 /// The decision in a file. Its own approver group ranks below the routing rules.
 fn decision(file: &Path) -> anyhow::Result<Value> {
-    Ok(Value::Object(object_file(file, MAX_DECISION_BYTES)?))
+    Ok(Value::Object(decision_in(object_file(file, MAX_DECISION_BYTES)?)))
 }
 
 fn object(value: Value) -> Object {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use cavra_core::check_id;
 use cavra_evidence::{Bundle, MAX_BUNDLE_FILE_BYTES, Retention};
 use cavra_model::{Object, Timestamp};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::keys;
 use crate::args::BundleArgs;
 use crate::commands::scenario;
-use crate::input::json_file;
+use crate::input::{decision_in, json_file};
 use crate::output::{print_json, print_line};
 
 /// Session of decisions that name none or several.
@@ -69,9 +69,14 @@ fn read_decisions(file: &Path) -> anyhow::Result<Vec<Object>> {
         _ => anyhow::bail!("{name} holds no decisions"),
     };
     list.into_iter()
-        .map(|decision| match decision {
-            Value::Object(decision) if decision.get("decision").is_some_and(Value::is_string) => Ok(decision),
-            _ => anyhow::bail!("{name} holds something that is no decision"),
+        .map(|item| match item {
+            Value::Object(object) => Some(decision_in(object)),
+            _ => None,
+        })
+        .map(|decision| {
+            decision
+                .filter(|decision| decision.get("decision").is_some_and(Value::is_string))
+                .with_context(|| format!("{name} holds something that is no decision"))
         })
         .collect()
 }
