@@ -69,7 +69,7 @@ enum OnlyHook {
 pub enum Command {
     /// Print the version.
     Version(Json),
-    /// Decide one action locally; stores nothing.
+    /// Decide one action locally; records no decision, but uses up an approval that lets the action happen.
     Evaluate(EvaluateArgs),
     /// Read, check and compare policy packs.
     #[command(subcommand)]

@@ -1,4 +1,5 @@
-//! The embedded decision point of commands, hooks and the MCP adapter: no server, no stores.
+//! The embedded decision point of commands, hooks and the MCP adapter: no server, no MCP trust registry. It records no
+//! decision; rollouts and approvals of this place count where there are any.
 
 use std::path::Path;
 use std::sync::Arc;

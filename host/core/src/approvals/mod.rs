@@ -122,7 +122,7 @@ impl Approvals {
         &self.routing
     }
 
-    /// Asks for an approval. Contract 20, section 3.3. `prefer` says whose word about the group counts.
+    /// Asks for an approval. Contract 20, section 3.3.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Store`].
