@@ -94,6 +94,59 @@ fn events_are_judged_and_recorded() {
     assert_eq!(stored["sessions"][0]["decision_count"], recorded);
 }
 
+/// Whoever searches the contents of files reads them; which, is what ripgrep would read.
+#[test]
+fn a_search_reads_what_it_covers() {
+    let home = Home::new();
+    for file in ["src/a.rs", "deploy/.env", "deploy/notes.txt", "ignored/.env", "open/b.rs", ".git/.env", "iam/role.tf"]
+    {
+        home.write(file, "SECRET=1");
+    }
+    home.write(".gitignore", "ignored/\n");
+    let grep = |input: Value| {
+        let mut input = input;
+        input["pattern"] = json!("SECRET");
+        event(&home, "Grep", input)
+    };
+    for (input, expected) in [
+        (json!({}), "deny"),
+        (json!({"path": home.at("")}), "deny"),
+        (json!({"path": "."}), "deny"),
+        (json!({"path": ".", "output_mode": "content"}), "deny"),
+        (json!({"path": ".", "output_mode": "count"}), "deny"),
+        (json!({"path": "deploy"}), "deny"),
+        (json!({"path": "src/../deploy"}), "deny"),
+        (json!({"glob": ".en*"}), "deny"),
+        (json!({"glob": "[.]env"}), "deny"),
+        (json!({"glob": "{.env,x}"}), "deny"),
+        (json!({"glob": "*.rs .env"}), "deny"),
+        (json!({"glob": "*.rs,.env"}), "deny"),
+        (json!({"glob": "*"}), "deny"),
+        (json!({"glob": "!.env"}), "allow"),
+        (json!({"glob": "*.rs"}), "allow"),
+        (json!({"path": "src"}), "allow"),
+        (json!({"path": "iam"}), "allow"),
+        // Who names what is ignored gets it.
+        (json!({"path": "ignored"}), "deny"),
+        (json!({"path": "nowhere"}), "allow"),
+    ] {
+        let file = if input["path"] == "ignored" { "ignored/.env" } else { "deploy/.env" };
+        let reason = judged(&home, &grep(input.clone()), expected);
+        assert_eq!(
+            reason.contains(&format!("the search would read `{file}`")),
+            expected == "deny",
+            "{input}: {reason}"
+        );
+    }
+    let output = home.cavra(&["hook", "claude-code"]).stdin(grep(json!({"glob": "{"})).to_string()).run();
+    refused(&output);
+    let stored = home.json(".cavra/api/activity.json");
+    let targets: Vec<&str> = stored["decisions"].as_array().unwrap().iter().map(|it| text(it, "target")).collect();
+    assert!(targets.contains(&"deploy/.env") && !targets.contains(&"deploy/notes.txt"), "{targets:?}");
+    // Names alone are no contents.
+    judged(&home, &event(&home, "Glob", json!({"pattern": "**/.env"})), "allow");
+}
+
 /// Wherever the hook is started: the project the event names is the one whose store and packs count.
 #[test]
 fn the_project_is_where_the_agent_works() {

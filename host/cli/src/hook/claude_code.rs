@@ -1,6 +1,6 @@
 //! Claude Code's `PreToolUse`. Contract 60, "Claude Code"; contract 10, section 13.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::check_id;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::judge::{names_of_file, strictest};
+use super::search::Search;
 use crate::args::PackArg;
 
 /// Longest reason the agent takes, in characters.
@@ -64,6 +65,8 @@ struct McpServer {
 enum Asked {
     /// Actions the policy decides.
     Actions(Vec<ActionRequest>),
+    /// A search through a directory, with the actions that its place and glob are judged as.
+    Search(Vec<ActionRequest>, Search),
     /// Commands of a shell whose grammar is not understood: never allowed outright.
     Unparsed(Vec<ActionRequest>),
     /// Nothing the policy speaks about.
@@ -80,6 +83,7 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
         return Ok("{}".to_owned());
     }
     let project = enter_project(&event)?;
+    let mut searched = None;
     let (actions, at_least) = match asked(&event, &project)? {
         Asked::Nothing => return Ok("{}".to_owned()),
         Asked::Unknown => {
@@ -87,17 +91,27 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
             return Ok(verdict(Outcome::RequireApproval, &reason));
         }
         Asked::Actions(actions) => (actions, Outcome::Allow),
+        Asked::Search(actions, search) => {
+            let found = searched.insert(search.files(&project)?);
+            (actions, if found.more { Outcome::RequireApproval } else { Outcome::Allow })
+        }
         Asked::Unparsed(actions) => (actions, Outcome::RequireApproval),
     };
-    let record = strictest(actions, &context(&event, &project)?, pack)?;
+    let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
+    let record = strictest(actions, read, &context(&event, &project)?, pack)?;
     let enforced = record.effective();
     let outcome = if at_least.strictness() > enforced.strictness() { at_least } else { enforced };
-    let reason = format!(
+    let mut reason = format!(
         "{} ({}, {})",
         record.reason.as_deref().unwrap_or("decided by policy"),
         record.rule_id,
         record.decision_id
     );
+    if read.contains(&record.target) && enforced != Outcome::Allow {
+        reason = format!("the search would read `{}`: {reason}; leave it out by `path` or `glob`", record.target);
+    } else if at_least != Outcome::Allow && searched.is_some() {
+        reason = "the search reads more files than can be judged; search a smaller directory".to_owned();
+    }
     Ok(verdict(outcome, &reason))
 }
 
@@ -133,7 +147,7 @@ fn enter_project(event: &Event) -> anyhow::Result<PathBuf> {
     std::env::current_dir().context("there is no working directory")
 }
 
-fn context(event: &Event, project: &std::path::Path) -> anyhow::Result<Context> {
+fn context(event: &Event, project: &Path) -> anyhow::Result<Context> {
     let mut context = Context { agent_id: "claude-code".to_owned(), ..Context::default() };
     if let Some(session) = event.session_id.as_ref().filter(|session| !session.is_empty()) {
         check_id("session_id", session)?;
@@ -146,7 +160,7 @@ fn context(event: &Event, project: &std::path::Path) -> anyhow::Result<Context> 
     Ok(context)
 }
 
-fn asked(event: &Event, project: &std::path::Path) -> anyhow::Result<Asked> {
+fn asked(event: &Event, project: &Path) -> anyhow::Result<Asked> {
     let input = &event.tool_input;
     let files = |action_type: ActionType, path: &str, content: Option<&str>| {
         let working_directory = event.cwd.as_deref().unwrap_or(project);
@@ -166,7 +180,12 @@ fn asked(event: &Event, project: &std::path::Path) -> anyhow::Result<Asked> {
             Asked::Actions(files(ActionType::WriteFile, file_path(input)?, written_text(input).as_deref()))
         }
         "Grep" | "Glob" => {
-            Asked::Actions(searched(input).iter().flat_map(|path| files(ActionType::ReadFile, path, None)).collect())
+            let actions = searched(input).iter().flat_map(|path| files(ActionType::ReadFile, path, None)).collect();
+            match event.tool_name.as_str() {
+                "Grep" => Asked::Search(actions, search(input, event.cwd.as_deref().unwrap_or(project))),
+                // Only names are answered.
+                _ => Asked::Actions(actions),
+            }
         }
         "Bash" => Asked::Actions(vec![command(input)?]),
         "PowerShell" => Asked::Unparsed(vec![command(input)?]),
@@ -199,8 +218,15 @@ fn written_text(input: &Object) -> Option<String> {
 /// Where a search looks: the directory, and the files its glob names inside.
 fn searched(input: &Object) -> Vec<String> {
     let directory = text(input, "path").unwrap_or(".");
-    let glob = text(input, "glob").map(|glob| format!("{directory}/{glob}"));
+    let glob = text(input, "glob").filter(|glob| !glob.starts_with('!')).map(|glob| format!("{directory}/{glob}"));
     std::iter::once(directory.to_owned()).chain(glob).collect()
+}
+
+fn search(input: &Object, working_directory: &Path) -> Search {
+    Search {
+        directory: working_directory.join(text(input, "path").unwrap_or(".")),
+        glob: text(input, "glob").map(ToOwned::to_owned),
+    }
 }
 
 fn command(input: &Object) -> anyhow::Result<ActionRequest> {
@@ -240,8 +266,8 @@ mod tests {
     }
 
     fn targets(tool: &str, input: &Value) -> Vec<String> {
-        match asked(&event(tool, input), std::path::Path::new("/nowhere/project")).unwrap() {
-            Asked::Actions(actions) | Asked::Unparsed(actions) => {
+        match asked(&event(tool, input), Path::new("/nowhere/project")).unwrap() {
+            Asked::Actions(actions) | Asked::Unparsed(actions) | Asked::Search(actions, _) => {
                 actions.into_iter().map(|action| action.target.or(action.server).unwrap()).collect()
             }
             Asked::Nothing => vec!["nothing".into()],
@@ -263,7 +289,7 @@ mod tests {
 
     #[test]
     fn events_without_their_subject_are_errors() {
-        let project = std::path::Path::new("/nowhere/project");
+        let project = Path::new("/nowhere/project");
         for (tool, input) in
             [("Read", json!({})), ("Bash", json!({"command": 5})), ("mcp____x", json!({})), ("", json!({}))]
         {

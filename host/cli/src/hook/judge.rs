@@ -1,17 +1,28 @@
 //! Decides the actions of one event and records them before anything is answered.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
-use cavra_model::{Context, DecisionRecord};
+use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::ActionRequest;
+use cavra_packs::ResolvedPack;
 use cavra_store::RecordStore;
 
 use crate::args::PackArg;
 use crate::local::Local;
 
-/// Decides every action, records each, and answers the strictest decision.
-pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg) -> anyhow::Result<DecisionRecord> {
+/// Most decisions about files of one search that are recorded.
+const HELD: usize = 8;
+
+/// Decides every action, records each, and answers the strictest decision. Of the files that are read by the way, those
+/// that may be read are not recorded, and of the others at most a few.
+pub fn strictest(
+    actions: Vec<ActionRequest>,
+    read: &[String],
+    context: &Context,
+    pack: &PackArg,
+) -> anyhow::Result<DecisionRecord> {
     let local = Local::from_env()?;
     // The store is opened beside the decision: each takes about as long as the other.
     let location = local.settings.activity.clone();
@@ -21,6 +32,13 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
     for action in actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack)?);
+    }
+    for action in not_free(&local, &pack, read)? {
+        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
+        decided.push(local.decide_governed(request, &pack)?);
+        if decided.last().is_some_and(|record| record.effective() == Outcome::Block) {
+            break;
+        }
     }
     let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     let activity = Activity::new(store).with_redactor(local.settings.redactor);
@@ -36,6 +54,20 @@ pub fn strictest(actions: Vec<ActionRequest>, context: &Context, pack: &PackArg)
         .into_iter()
         .max_by_key(|record| (record.effective().strictness(), record.severity))
         .ok_or_else(|| anyhow::anyhow!("the event holds no action"))
+}
+
+/// Reading those of the files that may not just be read, blocked ones first.
+fn not_free(local: &Local, pack: &ResolvedPack, files: &[String]) -> anyhow::Result<Vec<ActionRequest>> {
+    let mut held = Vec::new();
+    for file in files {
+        let read = ActionRequest { target: Some(file.clone()), ..ActionRequest::of(ActionType::ReadFile) };
+        let decision = local.decide_action(read.clone(), pack)?.decision;
+        if decision.strictness() >= Outcome::RequireApproval.strictness() {
+            held.push((decision, read));
+        }
+    }
+    held.sort_by_key(|(decision, _)| Reverse(decision.strictness()));
+    Ok(held.into_iter().take(HELD).map(|(_, read)| read).collect())
 }
 
 /// Every name under which policy should see the file: relative to the project where it lies inside, and, if links
@@ -54,7 +86,7 @@ pub fn names_of_file(path: &str, project: &Path) -> Vec<String> {
     names
 }
 
-fn relative(path: &Path, project: &Path) -> String {
+pub fn relative(path: &Path, project: &Path) -> String {
     let inside = path.strip_prefix(project).ok().filter(|inside| !inside.as_os_str().is_empty());
     inside.unwrap_or(path).to_string_lossy().into_owned()
 }

@@ -3,6 +3,7 @@
 
 mod claude_code;
 mod judge;
+mod search;
 
 use std::io::Read as _;
 use std::process::ExitCode;
