@@ -304,15 +304,20 @@ fn a_new_key_of_the_provider_is_found_and_the_old_one_forgotten() {
     refused(&server, &pending(&server), Some(&old), 401);
 }
 
+/// What is known of a provider outlives it for a while; without having met it, no server starts.
 #[test]
-fn without_the_provider_nobody_decides() {
+fn a_provider_is_met_at_the_start() {
     let home = Home::new();
     let Some(provider) = Provider::start(&home) else { return };
     let server = provider.trusted(&home);
     let token = provider.machine("ci-iam");
     drop(provider);
     let id = pending(&server);
-    refused(&server, &id, Some(&token), 503);
     refused(&server, &id, Some("not.a.token"), 401);
     refused(&server, &id, None, 401);
+    approved(approve(&server, &id, Some(&token)).ok(), "ci-iam");
+    drop(server);
+    let again =
+        home.cavra(&["serve", "--port", "0"]).env("CAVRA_APPROVAL_OIDC_CONFIG", home.at("oidc.json")).run().fails();
+    assert!(again.stderr.contains("oidc.json") && again.stdout.is_empty(), "{again:?}");
 }

@@ -93,6 +93,24 @@ fn parse(bytes: &[u8]) -> Result<Object, Problem> {
     }
 }
 
+/// Filters from the query string of a list that has no pages: `limit` and `offset` are no parameters there.
+pub struct Filters(pub PageRequest);
+
+impl<S: Send + Sync> FromRequestParts<S> for Filters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(PageRequest { parameters: parameters(parts, state).await?, limit: None, offset: None }))
+    }
+}
+
+async fn parameters<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(String, String)>, Problem> {
+    match Query::from_request_parts(parts, state).await {
+        Ok(Query(parameters)) => Ok(parameters),
+        Err(_) => Err(Problem::unprocessable(&["query"], "the query string cannot be read", "query")),
+    }
+}
+
 /// Filters and paging from the query string.
 pub struct Paging(pub PageRequest);
 
@@ -100,9 +118,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(parameters) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::unprocessable(&["query"], "the query string cannot be read", "query"))?;
+        let parameters = parameters(parts, state).await?;
         let limit = integer(&parameters, "limit")?;
         let offset = integer(&parameters, "offset")?;
         Ok(Self(PageRequest { parameters, limit, offset }))

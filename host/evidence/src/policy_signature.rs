@@ -39,7 +39,7 @@ impl PolicyVerdict {
     pub const fn message(self) -> &'static str {
         match self {
             Self::Verified => "policy signature verified",
-            Self::DigestOnly => "policy digest verified; the signer was not checked (digest only)",
+            Self::DigestOnly => "digest only: the policy matches its signature document; who signed was not checked",
         }
     }
 }

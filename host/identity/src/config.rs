@@ -103,9 +103,10 @@ fn key_source(
     if let Some(path) = given(jwks_path) {
         let path = path.as_str().filter(|path| !path.is_empty()).ok_or_else(|| wrong("jwks_path must be a text"))?;
         let path = file.parent().unwrap_or(Path::new("")).join(path);
-        return parse_keys(&read(&path)?)
+        let set = read(&path).map_err(|error| wrong(&format!("jwks_path: {error}")))?;
+        return parse_keys(&set)
             .map(KeySource::fixed)
-            .ok_or_else(|| ConfigError { file: path, problem: "must be an object with a list keys".to_owned() });
+            .ok_or_else(|| wrong(&format!("jwks_path: {}: must be an object with a list keys", path.display())));
     }
     Discovery::new(issuer)
         .map(KeySource::Discovered)

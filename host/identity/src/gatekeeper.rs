@@ -11,6 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::{Oidc, load_rbac};
+use crate::discovery::Unavailable;
 use crate::jwt::Token;
 use crate::{Actor, ConfigError, Permission, Rbac};
 
@@ -69,7 +70,11 @@ impl Envelope {
     pub fn from_body(body: &Object, authorization: Option<&str>) -> Self {
         Self {
             claims: body.get("actor_claims").and_then(Value::as_object).cloned(),
-            token: body.get("actor_token").and_then(Value::as_str).map(ToOwned::to_owned),
+            token: body
+                .get("actor_token")
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(ToOwned::to_owned),
             authorization: authorization.map(ToOwned::to_owned),
         }
     }
@@ -173,6 +178,18 @@ impl Gatekeeper {
         Ok(Self { oidc, rbac })
     }
 
+    /// Fetches the keys that the configuration leaves to the issuer. Contract 20, section 2.2: a configuration that leads to
+    /// no keys stops the server.
+    ///
+    /// # Errors
+    /// [`IdentityError::KeysUnavailable`]; the log says why.
+    pub async fn prepare(&self) -> Result<(), IdentityError> {
+        match &self.oidc {
+            None => Ok(()),
+            Some(oidc) => oidc.keys.keys(None).await.map(drop).map_err(|Unavailable| IdentityError::KeysUnavailable),
+        }
+    }
+
     /// With neither configured: everybody is who they say.
     #[must_use]
     pub fn open() -> Self {
@@ -215,7 +232,7 @@ impl Gatekeeper {
         }
         let oidc = self.oidc.as_ref().ok_or(IdentityError::TokenNotConfigured)?;
         let token = Token::parse(text).map_err(IdentityError::Unauthenticated)?;
-        let keys = oidc.keys.keys(token.kid()).await.map_err(|_| IdentityError::KeysUnavailable)?;
+        let keys = oidc.keys.keys(token.kid()).await.map_err(|Unavailable| IdentityError::KeysUnavailable)?;
         let claims = token.verify(&keys, &oidc.expected, Timestamp::now()).map_err(IdentityError::Unauthenticated)?;
         Ok(Identity { actor: self.actor(&claims), via: Via::Token })
     }

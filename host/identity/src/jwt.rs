@@ -93,6 +93,12 @@ impl<'a> Token<'a> {
     }
 }
 
+/// Exact for some hundred million years.
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+fn seconds(seconds: i64) -> f64 {
+    seconds as f64
+}
+
 fn read_object(bytes: &[u8]) -> Option<Object> {
     match read_json(bytes) {
         Ok(Value::Object(object)) => Some(object),
@@ -127,10 +133,11 @@ fn check(claims: &Object, expected: &Expectations, now: i64) -> Result<(), &'sta
         Some(None) => return Err("the token's exp is no whole number"),
         None => return Err("the token does not say when it expires"),
     }
-    match claims.get("nbf").map(Value::as_i64) {
+    // A number of seconds, not necessarily whole (RFC 7519, section 2).
+    match claims.get("nbf").map(Value::as_f64) {
         None => Ok(()),
-        Some(Some(nbf)) if nbf <= now.saturating_add(expected.leeway) => Ok(()),
+        Some(Some(nbf)) if nbf <= seconds(now.saturating_add(expected.leeway)) => Ok(()),
         Some(Some(_)) => Err("the token is not valid yet"),
-        Some(None) => Err("the token's nbf is no whole number"),
+        Some(None) => Err("the token's nbf is no number"),
     }
 }

@@ -292,8 +292,8 @@ pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, 
     if id.is_some_and(|id| record.get("decision_id") != Some(id)) {
         return Err(ApprovalConflict::OtherDecision);
     }
-    let mut refs: Vec<String> = texts(decision.get("evidence_refs")).collect();
-    for reference in texts(record.get("evidence_refs")) {
+    let mut refs: Vec<String> = Vec::new();
+    for reference in texts(decision.get("evidence_refs")).chain(texts(record.get("evidence_refs"))) {
         if !refs.contains(&reference) {
             refs.push(reference);
         }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::{Answer, answer};
 use crate::credentials::{Credentials, Need};
-use crate::extract::{Body, Id, Paging};
+use crate::extract::{Body, Filters, Id};
 
 /// `GET /<kind>`: all records that match, unpaged.
 pub fn all(kind: &'static Kind) -> MethodRouter<App> {
-    get(move |State(app): State<App>, Paging(page): Paging| async move {
+    get(move |State(app): State<App>, Filters(page): Filters| async move {
         let mut query = page.query(kind);
         (query.limit, query.offset) = (u64::MAX, 0);
         let found = app.list(kind, query).await?;

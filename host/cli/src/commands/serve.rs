@@ -29,6 +29,10 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let app = App::open(settings, Engine::Server)?;
     // A log that does not continue what was signed is found here, before anything is added to it.
     app.log.start().await.map_err(CoreError::from)?;
+    app.gatekeeper.prepare().await.with_context(|| {
+        let file = settings.oidc_config.as_deref().unwrap_or("CAVRA_APPROVAL_OIDC_CONFIG".as_ref()).display();
+        format!("{file}: it has no jwks and no jwks_path, and its issuer's keys cannot be fetched (the log says why)")
+    })?;
     warm_up(&app).await;
     tracing::info!(
         %address,

@@ -123,16 +123,18 @@ fn the_expiry_is_a_whole_number_ahead() {
 }
 
 #[test]
-fn the_beginning_is_a_whole_number_behind() {
+fn the_beginning_is_a_moment_behind() {
     let gate = Gate::standard();
-    for begin in [json!(null), json!("0"), json!(0.5), json!(1.0), json!([]), json!(false), json!(u64::MAX)] {
-        gate.refuses(&begin.to_string(), &with("nbf", begin), "nbf is no whole number");
+    for begin in [json!(null), json!("0"), json!([]), json!(false)] {
+        gate.refuses(&begin.to_string(), &with("nbf", begin), "nbf is no number");
     }
-    for begin in [now() + 3600, i64::MAX] {
-        gate.refuses(&begin.to_string(), &with("nbf", json!(begin)), "not valid yet");
+    for begin in [json!(now() + 3600), json!(i64::MAX), json!(u64::MAX), json!(1e300), json!(4e9 + 0.5)] {
+        gate.refuses(&begin.to_string(), &with("nbf", begin), "not valid yet");
     }
-    for begin in [0, -1, i64::MIN, now() - 3600, now()] {
-        gate.accepts(&begin.to_string(), &with("nbf", json!(begin)));
+    for begin in
+        [json!(0), json!(-1), json!(i64::MIN), json!(now() - 3600), json!(now()), json!(0.5), json!(1.0), json!(-1e300)]
+    {
+        gate.accepts(&begin.to_string(), &with("nbf", begin));
     }
 }
 

@@ -164,7 +164,7 @@ proptest! {
         let for_us = claims["aud"] == "cavra" || claims["aud"].as_array().is_some_and(|list| list.contains(&json!("cavra")));
         let now = crate::support::now();
         let in_time = claims["exp"].as_i64().is_some_and(|exp| exp >= now - 60)
-            && claims.get("nbf").is_none_or(|nbf| nbf.as_i64().is_some_and(|nbf| nbf <= now + 60));
+            && claims.get("nbf").is_none_or(|nbf| nbf.as_f64().is_some_and(|nbf| nbf <= (now + 60) as f64));
         let fine = header["alg"] == "RS256" && !refused_header && kid && for_us && in_time && claims["iss"] == "https://id.example";
         match GATE.token(&Signer::provider().token(&header, &claims)) {
             Ok(Identity { via: Via::Token, .. }) => prop_assert!(fine, "{} {}", header, claims),
