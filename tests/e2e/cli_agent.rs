@@ -240,3 +240,23 @@ fn the_installed_hook_refuses_a_canary() {
     let stored = home.json(".cavra/api/activity.json");
     assert_eq!(stored["decisions"][0]["session_id"], "canary", "recorded");
 }
+
+/// What runs is read by the shell as which it was judged.
+#[test]
+fn a_command_runs_as_it_was_judged() {
+    let home = Home::new();
+    let ran = home.at("terraform-ran");
+    for (name, script) in [("pytest", "exit 0".to_owned()), ("terraform", format!("touch {ran}"))] {
+        let program = home.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", home.at("bin"), std::env::var("PATH").unwrap());
+    for command in ["pytest &> xx terraform apply", r"pytest $'\'; terraform apply #'", "pytest -q"] {
+        home.cavra(&["agent", "exec", command])
+            .env("PATH", &path)
+            .env("BASH_FUNC_pytest%%", "() { terraform apply; }")
+            .run();
+        assert!(!home.exists("terraform-ran"), "{command}");
+    }
+    home.cavra(&["agent", "exec", "pytest -q"]).env("PATH", &path).run().ok();
+}

@@ -90,12 +90,13 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
 fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json) -> anyhow::Result<ExitCode> {
     // With --json the decision has standard output to itself.
     let stdout = if format.json { Stdio::from(std::io::stderr()) } else { Stdio::inherit() };
-    let status = std::process::Command::new("/bin/sh")
-        .args(["-c", command])
+    // The shell whose grammar the command was judged by; `-p` keeps functions and start-up files of the environment out.
+    let status = std::process::Command::new("bash")
+        .args(["-p", "-c", command])
         .current_dir(repo)
         .stdout(stdout)
         .status()
-        .context("cannot start the shell")?;
+        .context("cannot start bash, as which the command was judged")?;
     if format.json {
         print_json(record)?;
     }

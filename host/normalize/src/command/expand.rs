@@ -162,10 +162,7 @@ impl Lexer<'_> {
                 }
             }
         }
-        // `${name@P}` runs the commands in a value.
-        if self.since(start).ends_with("@P") {
-            return Err(Trouble("a value is expanded as a prompt"));
-        }
+        refuse_evaluation(self.since(start))?;
         self.bump();
         self.leave();
         Ok(scripts)
@@ -182,6 +179,7 @@ impl Lexer<'_> {
     /// After `((`: up to the closing `))`.
     pub(super) fn arithmetic(&mut self) -> Lexed<Vec<Script>> {
         self.enter()?;
+        let start = self.at;
         let mut scripts = Vec::new();
         let mut depth = 0_usize;
         loop {
@@ -190,6 +188,11 @@ impl Lexer<'_> {
                 Some(')') if depth == 0 => {
                     if !self.eat("))") {
                         return Err(Trouble("nested subshells that look like arithmetic"));
+                    }
+                    // The value of a variable, or what a command prints, is an expression again, and its subscripts run
+                    // the commands in them.
+                    if self.since(start).contains(|c: char| c.is_alphabetic() || "_$`".contains(c)) {
+                        return Err(Trouble("an arithmetic expression evaluates what is not in the text"));
                     }
                     break;
                 }
@@ -316,6 +319,32 @@ impl Lexer<'_> {
         let code = u32::from_str_radix(&digits, radix).ok().filter(|code| (1..=limit).contains(code));
         code.and_then(char::from_u32).ok_or(Trouble("an ANSI-C escape that is no plain character"))
     }
+}
+
+/// Refuses the inside of `${ }` where bash would evaluate a value again: as the name of another variable (`!`), as
+/// arithmetic (subscripts, offsets of substrings), as a prompt (`@P`). Commands in such a value run.
+fn refuse_evaluation(inside: &str) -> Lexed<()> {
+    let named = inside.strip_prefix('#').filter(|rest| !rest.is_empty()).unwrap_or(inside);
+    if named.len() > 1 && named.starts_with('!') {
+        return Err(Trouble("a value is the name of another variable"));
+    }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let rest = named.trim_start_matches(in_name);
+    let rest = if rest.len() == named.len() { rest.get(1..).unwrap_or_default() } else { rest };
+    let rest = match rest.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        None => rest,
+        Some(Some((index, rest))) if index.bytes().all(|b| b.is_ascii_digit()) || index == "@" || index == "*" => rest,
+        Some(_) => return Err(Trouble("a subscript that is not fixed text")),
+    };
+    if let Some(offsets) = rest.strip_prefix(':').filter(|rest| !rest.starts_with(['-', '=', '?', '+']))
+        && !offsets.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b' ' | b'-'))
+    {
+        return Err(Trouble("the offset of a substring is not fixed text"));
+    }
+    if rest.ends_with("@P") {
+        return Err(Trouble("a value is expanded as a prompt"));
+    }
+    Ok(())
 }
 
 /// True if the pieces so far are `name=`, `name+=` or `name[…]=`: a parenthesis starts an array then.

@@ -7,11 +7,19 @@ use super::word::collapse_all;
 /// Most commands guessed from one text.
 const MAX_GUESSES: usize = 128;
 
+/// Words of the grammar after which a command begins.
+const OPENERS: [&str; 10] = ["!", "coproc", "do", "elif", "else", "if", "then", "time", "until", "while"];
+
 /// The whole text and every piece of it between characters that can separate commands.
 pub(super) fn commands(text: &str) -> Vec<CommandPart> {
     let mut parts = Vec::new();
     let mut push = |piece: &str| {
-        let spelling = collapse_all(piece);
+        let mut spelling = collapse_all(piece);
+        while let Some((word, rest)) = spelling.split_once(' ')
+            && OPENERS.contains(&word)
+        {
+            spelling = rest.to_owned();
+        }
         if spelling.is_empty() {
             return;
         }

@@ -58,6 +58,30 @@ fn split(text: &str) -> CommandLine {
     splitter.finish(text)
 }
 
+/// The text written so that bash reads it as a POSIX shell such as dash reads the text itself, where that may run something
+/// else: `&>` ends a command there and begins a redirection, and a quote that begins with `$'` ends at the next quote even
+/// if that is escaped.
+fn posix_reading(text: &str) -> Option<String> {
+    let ends_elsewhere = text.contains("$'") && text.contains("\\'");
+    if !text.contains("&>") && !ends_elsewhere {
+        return None;
+    }
+    let mut posix = String::with_capacity(text.len() + 8);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match (c, characters.peek()) {
+            ('\\', Some(_)) => {
+                posix.push(c);
+                posix.extend(characters.next());
+            }
+            ('&', Some('>')) => posix.push_str("& "),
+            ('$', Some('\'')) => posix.push_str("\\$"),
+            _ => posix.push(c),
+        }
+    }
+    Some(posix)
+}
+
 /// How a command came to be run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Context {
@@ -87,6 +111,8 @@ struct Splitter {
     writes: Vec<String>,
     git: Vec<GitOperation>,
     unresolved: Option<String>,
+    /// A text is read as another shell reads it; what both find counts once.
+    read_again: bool,
     /// Words that brace expansions made so far.
     braces: usize,
 }
@@ -96,6 +122,12 @@ impl Splitter {
     fn text(&mut self, text: &str, context: Context) {
         // Scripts nest in scripts; the limits bound how far, and the stack grows with them.
         stacker::maybe_grow(STACK_RESERVE, STACK_CHUNK, || self.text_here(text, context));
+        // Which shell will read it is not known. Where the two readings differ, both have to be allowed.
+        if let Some(posix) = posix_reading(text) {
+            let outer = std::mem::replace(&mut self.read_again, true);
+            stacker::maybe_grow(STACK_RESERVE, STACK_CHUNK, || self.text_here(&posix, context));
+            self.read_again = outer;
+        }
     }
 
     fn text_here(&mut self, text: &str, context: Context) {
@@ -140,7 +172,7 @@ impl Splitter {
     fn part(&mut self, part: CommandPart) {
         if self.is_full() {
             self.unresolved("the text runs too many commands");
-        } else if !part.implied || !self.parts.contains(&part) {
+        } else if !(part.implied || self.read_again) || !self.parts.contains(&part) {
             self.parts.push(part);
         }
     }

@@ -4,10 +4,10 @@ use super::invoke::{Invocation, Stdin};
 use super::{Context, Splitter};
 
 /// Shells whose grammar is close enough to split their scripts.
-const SHELLS: [&str; 8] = ["ash", "bash", "dash", "ksh", "mksh", "rbash", "sh", "zsh"];
+const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "rbash", "sh"];
 
 /// Shells with a grammar of their own.
-const FOREIGN_SHELLS: [&str; 9] = ["csh", "elvish", "fish", "ion", "nu", "powershell", "pwsh", "tcsh", "xonsh"];
+const FOREIGN_SHELLS: [&str; 10] = ["csh", "elvish", "fish", "ion", "nu", "powershell", "pwsh", "tcsh", "xonsh", "zsh"];
 
 /// Options of shells that take a value.
 const VALUE_OPTIONS: [&str; 6] = ["-o", "+o", "-O", "+O", "--rcfile", "--init-file"];

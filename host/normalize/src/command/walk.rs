@@ -7,6 +7,8 @@ use brush_parser::ast::{
     RedirectList, SimpleCommand, Word as TreeWord,
 };
 
+use cavra_model::CommandPart;
+
 use super::grammar::{self, Parsed};
 use super::invoke::{Invocation, Stdin};
 use super::lex::{HereDoc, Script, TokenKind, Trouble};
@@ -39,7 +41,24 @@ impl Splitter {
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
-        pipeline.seq.iter().try_for_each(|command| self.command(command, parsed, context))
+        let mut stages = Vec::with_capacity(pipeline.seq.len());
+        for command in &pipeline.seq {
+            let before = self.parts.len();
+            self.command(command, parsed, context)?;
+            stages.extend(self.parts.get(before).cloned());
+        }
+        self.joined(&stages);
+        Ok(())
+    }
+
+    /// A pipeline as a whole, wherever it stands, so that stricter rules about pipelines see it.
+    fn joined(&mut self, stages: &[CommandPart]) {
+        if stages.len() < 2 {
+            return;
+        }
+        let join = |text: fn(&CommandPart) -> &str| stages.iter().map(text).collect::<Vec<_>>().join(" | ");
+        let written = join(|stage| stage.spellings.last().map_or("", String::as_str));
+        self.part(CommandPart { spellings: vec![written], dequoted: join(|stage| &stage.dequoted), implied: true });
     }
 
     fn command(&mut self, command: &Command, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
@@ -50,6 +69,8 @@ impl Splitter {
                 self.redirects(redirects.as_ref(), parsed, context)
             }
             Command::Function(function) => {
+                // Its name may be that of a command that is judged by it, with arguments that only the body knows.
+                self.unresolved("a function is defined");
                 self.compound(&function.body.0, parsed, context)?;
                 self.redirects(function.body.1.as_ref(), parsed, context)
             }
