@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cavra_model::{
-    Action, Context, DECISIONS, Decided, FileAccess, Finding, Kind, Outcome, SESSIONS, Severity, Subject, Timestamp,
-    apply_decision, stamp,
+    Action, Context, DECISIONS, Decided, DecisionRecord, FileAccess, Finding, Kind, NoRandomness, Outcome, SESSIONS,
+    Severity, Subject, Timestamp, apply_decision, stamp,
 };
 use cavra_store::{Location, RecordStore, StoreError, Transaction};
 use serde_json::Value;
@@ -33,14 +33,15 @@ pub fn fill(database: &Path, count: u64) -> anyhow::Result<()> {
 }
 
 fn insert(tx: &mut dyn Transaction, number: u64) -> Result<(), StoreError> {
-    let Ok(Value::Object(decision)) = serde_json::to_value(record(number)) else { return Ok(()) };
+    let record = record(number).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let Ok(Value::Object(decision)) = serde_json::to_value(record) else { return Ok(()) };
     let session = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let folded = apply_decision(tx.get(&SESSIONS, &session)?, &decision, Vec::new);
     tx.insert(&DECISIONS, decision)?;
     tx.put(&SESSIONS, folded)
 }
 
-fn record(number: u64) -> cavra_model::DecisionRecord {
+fn record(number: u64) -> Result<DecisionRecord, NoRandomness> {
     let outcome = match number % 10 {
         0 => Outcome::Block,
         1 | 2 => Outcome::RequireApproval,

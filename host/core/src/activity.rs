@@ -2,7 +2,7 @@
 //! Contract 10, sections 5, 7 and 8.
 
 use cavra_model::{
-    DECISIONS, DecisionRecord, Kind, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
+    DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
     new_decision_id, present_session,
 };
 use cavra_packs::ResolvedPack;
@@ -58,7 +58,7 @@ impl Activity {
                 store_logged(tx, leaf, object)
             };
             match self.store.transact(change).await {
-                Err(StoreError::Exists) => renew_id(&mut decision),
+                Err(StoreError::Exists) => renew_id(&mut decision)?,
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
                     self.archive.note(digests);
@@ -218,9 +218,10 @@ fn began(tx: &mut dyn Transaction, session: &str, tally: &[(String, u64)]) -> Re
     Ok(times.into_iter().map(|(time, _)| time).min())
 }
 
-fn renew_id(decision: &mut DecisionRecord) {
-    decision.decision_id = new_decision_id();
+fn renew_id(decision: &mut DecisionRecord) -> Result<(), NoRandomness> {
+    decision.decision_id = new_decision_id()?;
     decision.evidence_refs = vec![format!("evidence://{}/{}", decision.session_id, decision.decision_id)];
+    Ok(())
 }
 
 /// The record as the JSON object that is stored.

@@ -132,7 +132,7 @@ impl DecisionPoint {
 
     /// The record of a decision, without secrets: the one place where records come from.
     fn stamped(&self, decided: Decided, context: Context) -> Result<DecisionRecord, CoreError> {
-        let mut record = stamp(decided, context);
+        let mut record = stamp(decided, context)?;
         self.redactor.decision(&mut record)?;
         Ok(record)
     }

@@ -1,7 +1,7 @@
 //! One error type for all use cases. `Display` is what a client may read; the cause stays in [`std::error::Error::source`].
 
 use cavra_identity::IdentityError;
-use cavra_model::{InvalidSession, SchemaViolation};
+use cavra_model::{InvalidSession, NoRandomness, SchemaViolation};
 use cavra_normalize::Refusal;
 use cavra_packs::PackError;
 use cavra_plugins::PluginError;
@@ -75,6 +75,9 @@ pub enum CoreError {
         /// What somebody should know.
         warnings: Vec<String>,
     },
+    /// There is nothing to make an id or a secret from.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The plugin runtime could not be started.
     #[error("the plugin runtime cannot be started")]
     Runtime(#[source] PluginError),

@@ -108,7 +108,7 @@ mod tests {
             approver_group: None,
         };
         let decided = Decided { subject: Subject::of(&action, registry), finding, now: Timestamp::from_micros(7) };
-        let record = serde_json::to_value(stamp(decided, Context::default())).unwrap();
+        let record = serde_json::to_value(stamp(decided, Context::default()).unwrap()).unwrap();
         (action, record.as_object().cloned().unwrap())
     }
 

@@ -140,7 +140,7 @@ impl App {
     pub async fn sandbox_run(&self, body: &Object) -> Result<Value, CoreError> {
         let wish = Wish::read(body)?;
         let pack = self.pack(wish.pack.as_ref())?;
-        let run_id = format!("run_{}", random_hex(5));
+        let run_id = format!("run_{}", random_hex(5)?);
         let mut decisions = Vec::new();
         let mut events = Vec::new();
         for (step, story) in before_the_agent_acts(UNKNOWN_SERVER).into_iter().zip(&SCENARIO.stories) {

@@ -50,7 +50,7 @@ impl ApiTokens {
         if name.trim().is_empty() || scopes.is_empty() {
             return Err(CoreError::BadRequest("a token needs a name and at least one scope".to_owned()));
         }
-        let token = ApiToken::generate().map_err(|error| CoreError::Configuration(error.to_string()))?;
+        let token = ApiToken::generate()?;
         let now = Timestamp::now();
         let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| scopes.contains(scope)).map(Scope::as_str).collect();
         let record = json!({

@@ -48,7 +48,7 @@ pub fn replace_directory(directory: &Path, files: &[(&'static str, String)]) -> 
     fs::create_dir_all(parent).map_err(failed)?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.new", random_hex(6)));
+    hidden.push(format!(".{}.new", random_hex(6).map_err(|error| failed(io::Error::other(error)))?));
     let draft = parent.join(hidden);
     let written = fill(&draft, files).map_err(failed).and_then(|()| put_in_place(&draft, directory, &names));
     // On success this is what was replaced. On failure the first error is the one to report, whether or not this works.

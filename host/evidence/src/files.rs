@@ -99,7 +99,7 @@ fn place(
     fs::create_dir_all(parent).map_err(failed)?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.new", random_hex(6)));
+    hidden.push(format!(".{}.new", random_hex(6).map_err(|error| failed(io::Error::other(error)))?));
     let draft = parent.join(hidden);
     let written = fill(&draft, content, private).and_then(|()| put(&draft)).and_then(|()| sync_directory(parent));
     if written.is_err() {

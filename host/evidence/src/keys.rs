@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cavra_model::{NoRandomness, fill_random};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{Signature, Signer as _};
@@ -21,8 +22,8 @@ pub enum InvalidKey {
     #[error("the public key is no Ed25519 key in PEM form")]
     Public,
     /// The operating system gave no random bytes.
-    #[error("no random bytes for a new key")]
-    NoRandomness,
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }
 
 /// A private key. It prints as its key id.
@@ -56,7 +57,7 @@ impl SigningKey {
     /// [`InvalidKey::NoRandomness`].
     pub fn generate() -> Result<Self, InvalidKey> {
         let mut seed = [0_u8; ed25519_dalek::SECRET_KEY_LENGTH];
-        getrandom::fill(&mut seed).map_err(|_| InvalidKey::NoRandomness)?;
+        fill_random(&mut seed)?;
         Self::new(ed25519_dalek::SigningKey::from_bytes(&seed))
     }
 

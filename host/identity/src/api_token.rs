@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cavra_model::{NoRandomness, fill_random, random_hex};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -66,11 +67,6 @@ pub struct ApiToken {
     pub secret_sha256: String,
 }
 
-/// The system has no randomness to make a secret from.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the system has no randomness")]
-pub struct NoRandomness;
-
 impl ApiToken {
     /// Makes a token.
     ///
@@ -78,9 +74,9 @@ impl ApiToken {
     /// [`NoRandomness`].
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut secret = [0_u8; SECRET_BYTES];
-        getrandom::fill(&mut secret).map_err(|_| NoRandomness)?;
+        fill_random(&mut secret)?;
         let secret = URL_SAFE_NO_PAD.encode(secret);
-        let digits = cavra_model::random_hex(ID_DIGITS / 2);
+        let digits = random_hex(ID_DIGITS / 2)?;
         Ok(Self { id: format!("tok_{digits}"), text: format!("cavra_{digits}_{secret}"), secret_sha256: hash(&secret) })
     }
 

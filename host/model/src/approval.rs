@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{Digest, Object, Timestamp, random_hex};
+use crate::{Digest, NoRandomness, Object, Timestamp, random_hex};
 
 /// State of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +120,12 @@ pub enum ApprovalConflict {
 }
 
 /// A new pending approval.
-#[must_use]
-pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Result<Object, NoRandomness> {
     let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest } = request;
-    let approval_id = format!("apr_{}", random_hex(6));
+    let approval_id = format!("apr_{}", random_hex(6)?);
     let refs = std::iter::once(format!("approval://{approval_id}")).chain(texts(decision.get("evidence_refs")));
     let mut record = members(json!({
         "schema_version": "cavra.approval.v1",
@@ -146,19 +148,21 @@ pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Object {
         record.insert("approvals".to_owned(), json!([]));
     }
     record.insert("decision".to_owned(), Value::Object(decision));
-    record
+    Ok(record)
 }
 
 /// A new approval made by breaking the glass: asked for, approved and used as an exception by one person.
-#[must_use]
-pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Timestamp) -> Object {
-    let mut record = request_approval(request, now);
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Timestamp) -> Result<Object, NoRandomness> {
+    let mut record = request_approval(request, now)?;
     push_history(&mut record, decision_event("approved", by, now));
     push_history(&mut record, decision_event("break_glass", by, now));
     record.insert("break_glass".to_owned(), json!(true));
     record.insert("break_glass_reason".to_owned(), json!(by.reason));
     settle(&mut record, ApprovalState::BreakGlass, by, now);
-    record
+    Ok(record)
 }
 
 /// Whether a pending approval has run out. A moment that cannot be read has passed.

@@ -34,7 +34,7 @@ fn by(person: &str) -> DecidedBy {
 
 #[test]
 fn a_new_approval_waits() {
-    let record = request_approval(request(1), at(0));
+    let record = request_approval(request(1), at(0)).unwrap();
     assert_eq!(state(&record), Some(ApprovalState::Pending));
     let id = record["approval_id"].as_str().unwrap();
     assert!(id.len() == 16 && id.starts_with("apr_"), "{id}");
@@ -52,7 +52,7 @@ fn a_new_approval_waits() {
 #[test]
 fn rulings_are_final() {
     for (ruling, wanted) in [(Ruling::Approve, "approved"), (Ruling::Deny, "denied"), (Ruling::Expire, "expired")] {
-        let mut record = request_approval(request(1), at(0));
+        let mut record = request_approval(request(1), at(0)).unwrap();
         rule_on(&mut record, ruling, &by("ann"), at(1)).unwrap();
         assert_eq!((record["state"].as_str(), record["decided_by"].as_str()), (Some(wanted), Some("ann")));
         assert_eq!(record["history"][1]["external_ref"], "CHG-1");
@@ -64,7 +64,7 @@ fn rulings_are_final() {
 
 #[test]
 fn the_clock_expires_what_nobody_decides() {
-    let mut record = request_approval(request(1), at(0));
+    let mut record = request_approval(request(1), at(0)).unwrap();
     assert!(!expire_if_lapsed(&mut record, at(23)));
     assert_eq!(rule_on(&mut record, Ruling::Approve, &by("ann"), at(24)), Err(ApprovalConflict::NotPending("expired")));
     assert!(expire_if_lapsed(&mut record, at(30)));
@@ -75,7 +75,7 @@ fn the_clock_expires_what_nobody_decides() {
 
 #[test]
 fn a_grant_that_ran_out_authorizes_nothing() {
-    let mut record = request_approval(request(1), at(0));
+    let mut record = request_approval(request(1), at(0)).unwrap();
     assert!(!authorizes(&record, at(1)));
     rule_on(&mut record, Ruling::Approve, &by("ann"), at(1)).unwrap();
     assert!(authorizes(&record, at(23)) && !authorizes(&record, at(24)));
@@ -85,21 +85,21 @@ fn a_grant_that_ran_out_authorizes_nothing() {
 
 #[test]
 fn a_quorum_needs_different_people() {
-    let mut record = request_approval(request(2), at(0));
+    let mut record = request_approval(request(2), at(0)).unwrap();
     rule_on(&mut record, Ruling::Approve, &by("ann"), at(1)).unwrap();
     assert_eq!(state(&record), Some(ApprovalState::Pending));
     assert_eq!(rule_on(&mut record, Ruling::Approve, &by("ann"), at(2)), Err(ApprovalConflict::SamePerson));
     rule_on(&mut record, Ruling::Approve, &by("bob"), at(3)).unwrap();
     assert_eq!(state(&record), Some(ApprovalState::Approved));
     assert_eq!(record["approvals"].as_array().unwrap().len(), 2);
-    let mut denied = request_approval(request(3), at(0));
+    let mut denied = request_approval(request(3), at(0)).unwrap();
     rule_on(&mut denied, Ruling::Deny, &by("ann"), at(1)).unwrap();
     assert_eq!(state(&denied), Some(ApprovalState::Denied));
 }
 
 #[test]
 fn breaking_the_glass_tells_its_story() {
-    let record = break_glass_approval(request(1), &by("ann"), at(0));
+    let record = break_glass_approval(request(1), &by("ann"), at(0)).unwrap();
     let events: Vec<_> = record["history"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
     assert_eq!(events, ["requested", "approved", "break_glass"]);
     assert_eq!((&record["history"][0]["reason"], &record["break_glass_reason"]), (&json!("why"), &json!("fine")));
@@ -109,7 +109,7 @@ fn breaking_the_glass_tells_its_story() {
 
 #[test]
 fn a_decision_takes_the_approval_along() {
-    let record = request_approval(request(1), at(0));
+    let record = request_approval(request(1), at(0)).unwrap();
     let decision = members(json!({"decision_id": "dec_1", "evidence_refs": ["evidence://s/dec_1"]}));
     let attached = attach_approval(decision, &record).unwrap();
     assert_eq!(attached["approval"]["break_glass"], json!(false));
@@ -148,7 +148,7 @@ proptest! {
     /// different people end in `approved`.
     #[test]
     fn settled_is_settled(quorum in 1_u64..4, rulings in prop::collection::vec((0_u8..3, 0_u8..4, 0_i64..40), 0..12)) {
-        let mut record = request_approval(request(quorum), at(0));
+        let mut record = request_approval(request(quorum), at(0)).unwrap();
         let mut people = std::collections::BTreeSet::new();
         for (ruling, person, hour) in rulings {
             let ruling = [Ruling::Approve, Ruling::Deny, Ruling::Expire][usize::from(ruling)];
@@ -172,12 +172,12 @@ proptest! {
 
 #[test]
 fn a_broken_glass_ends_once() {
-    let mut record = break_glass_approval(request(1), &by("ann"), at(0));
+    let mut record = break_glass_approval(request(1), &by("ann"), at(0)).unwrap();
     assert!(!end_break_glass(&mut record, at(23)));
     assert!(end_break_glass(&mut record, at(30)));
     assert_eq!((&record["state"], &record["break_glass_ended_at"]), (&json!("break_glass"), &json!(at(24))));
     assert_eq!(record["history"].as_array().unwrap().last().unwrap()["event"], "break_glass_ended");
     assert!(!end_break_glass(&mut record, at(31)), "once");
-    let mut pending = request_approval(request(1), at(0));
+    let mut pending = request_approval(request(1), at(0)).unwrap();
     assert!(!end_break_glass(&mut pending, at(30)));
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
-    Action, DEFAULT_PACK, Digest, Finding, McpRegistry, Object, Outcome, Overlay, Severity, Timestamp,
+    Action, DEFAULT_PACK, Digest, Finding, McpRegistry, NoRandomness, Object, Outcome, Overlay, Severity, Timestamp,
     new_correlation_id, new_decision_id,
 };
 
@@ -249,11 +249,14 @@ pub struct Decided {
 }
 
 /// Gives a decision its ids, time and context.
-#[must_use]
-pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn stamp(decided: Decided, context: Context) -> Result<DecisionRecord, NoRandomness> {
     let Decided { subject, finding, now } = decided;
-    let decision_id = new_decision_id();
-    DecisionRecord {
+    let decision_id = new_decision_id()?;
+    let correlation_id = context.correlation_id.map_or_else(new_correlation_id, Ok)?;
+    Ok(DecisionRecord {
         schema_version: "cavra.decision.v1".to_owned(),
         evidence_refs: vec![format!("evidence://{}/{decision_id}", context.session_id)],
         decision_id,
@@ -272,7 +275,7 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
         reason: Some(finding.reason),
         approver_group: finding.approver_group,
         timestamp: now,
-        correlation_id: context.correlation_id.unwrap_or_else(new_correlation_id),
+        correlation_id,
         pack_version: context.pack_version,
         policy_digest: context.policy_digest,
         component_digests: context.component_digests,
@@ -283,7 +286,7 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
         rollout: None,
         decision_before_approval: None,
         approval: None,
-    }
+    })
 }
 
 /// A record that another component handed in is not a decision record.
@@ -291,13 +294,20 @@ pub fn stamp(decided: Decided, context: Context) -> DecisionRecord {
 #[error("invalid decision record: {0}")]
 pub struct InvalidRecord(pub &'static str);
 
+impl From<NoRandomness> for InvalidRecord {
+    fn from(_: NoRandomness) -> Self {
+        Self("it has no id, and the system has no randomness to make one")
+    }
+}
+
 /// The one normaliser for decision records made elsewhere (sandbox, importers): fills in the defaults of contract
 /// 10, section 5.
 ///
 /// # Errors
-/// [`InvalidRecord`] if `decision` is outside the six values or `evidence_refs` is no text or list.
+/// [`InvalidRecord`] if `decision` is outside the six values or `evidence_refs` is no text or list, and if there is no
+/// randomness for an id.
 pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, InvalidRecord> {
-    let decision_id = text(&record, "decision_id").unwrap_or_else(new_decision_id);
+    let decision_id = text(&record, "decision_id").map_or_else(new_decision_id, Ok)?;
     let pack = text(&record, "policy_pack").unwrap_or_else(|| DEFAULT_PACK.to_owned());
     let outcome = text(&record, "decision").unwrap_or_else(|| Outcome::AuditOnly.as_str().to_owned());
     outcome.parse::<Outcome>().map_err(|()| InvalidRecord("decision is not a known value"))?;
@@ -318,7 +328,7 @@ pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, 
         ("decision", outcome),
         ("severity", Severity::Low.as_str().to_owned()),
         ("timestamp", now.to_string()),
-        ("correlation_id", new_correlation_id()),
+        ("correlation_id", new_correlation_id()?),
     ];
     for (field, default) in defaults {
         if text(&record, field).is_none() {

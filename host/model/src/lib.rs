@@ -40,7 +40,7 @@ pub use decision::{
 };
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
-pub use id::{new_correlation_id, new_decision_id, random_hex};
+pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
     API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind,

@@ -57,7 +57,7 @@ pub fn publish(root: &Path, name: &PackName, yaml: &[u8], signature: &[u8]) -> R
     let name = name.as_str();
     let exists = is_folder(&directory, name)?;
     sweep(&directory, name)?;
-    let draft = format!("{}{}", draft_prefix(name), random_hex(6));
+    let draft = format!("{}{}", draft_prefix(name), random_hex(6).map_err(io::Error::other)?);
     directory.create_dir(&draft)?;
     let outcome = fill(&directory, exists.then_some(name), &draft, &[(POLICY, yaml), (SIGNATURE_FILE, signature)])
         .and_then(|()| put_in_place(&directory, &draft, name, exists));

@@ -222,7 +222,7 @@ fn only_what_is_staged_moves_to_another_ring() {
 fn requested(place: &Place) -> (Object, Object) {
     let rollout = place.verify(&strict());
     let decision = promotion_decision(&rollout, "production", "ann", &[]);
-    let approval = request_approval(asked(decision), now());
+    let approval = request_approval(asked(decision), now()).unwrap();
     let mut request = promotion_request(&rollout, "production", &approval, now());
     sign(&mut request, PROMOTION_SIGNATURE, &place.key, "release-manager");
     (request, approved(approval))
@@ -347,7 +347,7 @@ fn what_does_not_fit_does_not_promote() {
     // Of several faults all are named.
     let worse = with(&with(&approval, "/state", Some(&json!("denied"))), "/session_id", Some(&json!("x")));
     assert_eq!(refusals(&forged, &worse, &trust).len(), 3);
-    let glass = break_glass_approval(asked(object(&approval["decision"])), &bob(), now());
+    let glass = break_glass_approval(asked(object(&approval["decision"])), &bob(), now()).unwrap();
     assert!(refusals(&request, &glass, &trust).iter().any(|problem| problem.contains("break_glass")));
 }
 
@@ -359,7 +359,7 @@ fn a_rollback_is_bound_to_its_promotion() {
     let execution_id = execution["execution_id"].as_str().unwrap();
     let decision = json!({"decision_id": "d", "session_id": "r-1", "action_type": ROLLBACK.operation,
         "metadata": {"promotion_execution_id": execution_id, "target_ring": "production"}});
-    let approval = approved(request_approval(asked(object(&decision)), now()));
+    let approval = approved(request_approval(asked(object(&decision)), now()).unwrap());
     let refusals = |action: &Action, execution: &Object, approval: &Object| {
         action.refusals(execution, approval, &Trust::Pinned(Vec::new()), now())
     };

@@ -149,6 +149,7 @@ fn single(path: &std::path::Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+#[expect(clippy::expect_used, reason = "a tool of developers, which may stop")]
 fn decision(number: usize, sessions: usize) -> Object {
     let mix = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let pick = |shift: u32, count: u64| (mix >> shift) % count;
@@ -156,7 +157,7 @@ fn decision(number: usize, sessions: usize) -> Object {
         names.iter().cycle().nth(usize::try_from(pick(shift, 64)).unwrap_or(0)).copied()
     };
     let session = format!("session-{}", pick(3, sessions as u64));
-    let id = new_decision_id();
+    let id = new_decision_id().expect("randomness");
     let value = json!({
         "schema_version": "cavra.decision.v1", "decision_id": id, "session_id": session,
         "agent_id": format!("agent-{}", pick(5, 12)), "actor": "ai-agent", "repository": format!("org/repo-{}", pick(9, 40)),

@@ -5,7 +5,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, bail};
 use cavra_core::{DecisionRequest, check_id};
-use cavra_model::{ActionType, Context, DecisionRecord, Outcome, Timestamp, random_hex};
+use cavra_model::{ActionType, Context, DecisionRecord, NoRandomness, Outcome, Timestamp, random_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -51,7 +51,7 @@ fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     // A session under a pack that cannot decide would refuse everything later; say so now.
     let local = Local::from_env()?;
     local.load(&*local.pack(&args.pack)?)?;
-    let audit = Audit::new(args);
+    let audit = Audit::new(args)?;
     let path = audit.save(&args.output)?;
     if format.json {
         print_json(&json!({ "session_id": audit.session_id, "path": path }))?;
@@ -64,7 +64,7 @@ fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
 fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
     let pack = local.pack(&args.pack)?;
-    let mut audit = Audit::new(args);
+    let mut audit = Audit::new(args)?;
     let action = action_request(ActionType::ExecuteCommand, command, &ActionArgs::default());
     let context = Context {
         session_id: audit.session_id.clone(),
@@ -129,14 +129,14 @@ fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<Ex
 }
 
 impl Audit {
-    fn new(args: &AgentArgs) -> Self {
-        Self {
-            session_id: random_hex(6),
+    fn new(args: &AgentArgs) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            session_id: random_hex(6)?,
             tool: args.tool.clone(),
             repo: args.repo.display().to_string(),
             started_at: Timestamp::now(),
             actions: Vec::new(),
-        }
+        })
     }
 
     fn save(&self, directory: &Path) -> anyhow::Result<PathBuf> {

@@ -26,7 +26,7 @@ pub fn demo(args: &ScenarioArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &ScenarioArgs, output: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let session = format!("demo-{}", random_hex(6));
+    let session = format!("demo-{}", random_hex(6)?);
     let decisions = decide(&args.pack, &session)?;
     if let Some(directory) = output {
         write_bundle(directory, &session, &decisions)?;

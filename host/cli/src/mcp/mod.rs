@@ -37,7 +37,7 @@ pub fn run(args: &McpServerArgs) -> anyhow::Result<ExitCode> {
         print_json(&local.decide(DecisionRequest::new(action), &pack)?.record)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut session = Session::new(local, args.pack.clone());
+    let mut session = Session::new(local, args.pack.clone())?;
     let mut input = std::io::stdin().lock();
     while let Some(line) = next_line(&mut input)? {
         if line.iter().all(u8::is_ascii_whitespace) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cavra_core::DecisionRequest;
-use cavra_model::{Context, DecisionRecord, Object, Outcome, Timestamp, random_hex};
+use cavra_model::{Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use cavra_normalize::ActionRequest;
 use cavra_packs::ResolvedPack;
 use serde_json::{Value, json};
@@ -24,25 +24,29 @@ pub struct Session {
     decisions: Vec<DecisionRecord>,
 }
 
+fn new_id() -> Result<String, NoRandomness> {
+    Ok(format!("mcp-{}", random_hex(6)?))
+}
+
 impl Session {
-    pub fn new(local: Local, default_pack: PackArg) -> Self {
-        Self {
+    pub fn new(local: Local, default_pack: PackArg) -> Result<Self, NoRandomness> {
+        Ok(Self {
             local,
             default_pack,
-            id: format!("mcp-{}", random_hex(6)),
+            id: new_id()?,
             agent: None,
             started_at: Timestamp::now(),
             decisions: Vec::new(),
-        }
+        })
     }
 
     /// Begins anew; answers the summary of the new session.
-    pub fn start(&mut self, agent: Option<String>) -> Value {
-        self.id = format!("mcp-{}", random_hex(6));
+    pub fn start(&mut self, agent: Option<String>) -> Result<Value, NoRandomness> {
+        self.id = new_id()?;
         self.agent = agent;
         self.started_at = Timestamp::now();
         self.decisions.clear();
-        self.summary()
+        Ok(self.summary())
     }
 
     /// The session's id.

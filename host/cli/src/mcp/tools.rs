@@ -134,7 +134,7 @@ static TOOLS: [Tool; 13] = [
             if let Some(agent) = &agent {
                 cavra_core::check_id("agent_id", agent).map_err(|error| ToolError::InvalidParams(error.to_string()))?;
             }
-            Ok(session.start(agent))
+            session.start(agent).map_err(|error| ToolError::Failed(error.into()))
         },
     },
     Tool {

@@ -156,7 +156,7 @@ impl Approvals {
         let quorum = rule.map_or(1, |rule| rule.quorum);
         let (decision, action_digest) = self.bound(decision).await?;
         let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest };
-        let record = request_approval(request, Timestamp::now());
+        let record = request_approval(request, Timestamp::now())?;
         self.insert(record).await
     }
 
@@ -183,7 +183,7 @@ impl Approvals {
         let requested_by = by.actor.clone();
         let (decision, action_digest) = self.bound(decision).await?;
         let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1, action_digest };
-        self.insert(break_glass_approval(request, &by, Timestamp::now())).await
+        self.insert(break_glass_approval(request, &by, Timestamp::now())?).await
     }
 
     /// Approves, denies or expires. Contract 20, section 3.5.

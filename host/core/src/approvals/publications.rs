@@ -29,7 +29,7 @@ impl Approvals {
     /// [`CoreError::Store`]; nothing may be published then.
     pub async fn begin_publication(&self, publication: Publication<'_>) -> Result<Object, CoreError> {
         let record = json!({
-            "publication_id": format!("pub_{}", random_hex(6)),
+            "publication_id": format!("pub_{}", random_hex(6)?),
             "policy_id": publication.policy_id,
             "policy_digest": publication.policy_digest,
             "approval_id": publication.approval_id,

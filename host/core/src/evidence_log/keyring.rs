@@ -177,7 +177,8 @@ impl Keyring {
             None => {
                 let key = read_key(&self.key)?;
                 let keys = vec![KnownKey::new(&key, None)];
-                let installation_id = random_hex(8);
+                let installation_id = random_hex(8)
+                    .map_err(|source| LogError::NoKey { file: self.key.clone(), source: source.into() })?;
                 let state = LogState { schema_version: SCHEMA.to_owned(), installation_id, keys, logs: Vec::new() };
                 self.save(&state)?;
                 (key, state)
