@@ -142,7 +142,7 @@ fn every_change_of_the_manifest_is_named() {
             fs::write(bundle.file(MANIFEST), manifest.to_string().replacen('{', &format!("{{\"{member}\":[],"), 1))
                 .unwrap();
             let report = verify_bundle(&bundle.path(), &expected);
-            assert!(report.errors()[0].contains("is there twice"), "{way}: {member}: {report:?}");
+            assert!(report.errors()[0].contains("two members of the same name"), "{way}: {member}: {report:?}");
             tried += 1;
         }
         // Whitespace and order are not what is signed.
