@@ -1,12 +1,11 @@
 //! The log as somebody else reads it: a Python program that shares no code with cavra, and takes the signatures of the
 //! package `cryptography`.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{BASELINE, Home, text};
+use crate::support::{BASELINE, Home, python, text};
 
 /// Fetches a log by the layout of C2SP `tlog-tiles`, checks signature, tiles and root, and one proof by the algorithm
 /// of RFC 9162, section 2.1.3.2.
@@ -103,27 +102,9 @@ if older:
 print(json.dumps({"size": size, "index": index, "consistent": consistent}))
 "#;
 
-/// The package's interpreter, installed once per target folder; `None` where that cannot be done.
-fn interpreter() -> Option<String> {
-    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/tlog-venv");
-    let python = format!("{folder}/bin/python");
-    let import = "import cryptography.hazmat.primitives.asymmetric.ed25519";
-    let ready =
-        |python: &str| Command::new(python).args(["-c", import]).output().is_ok_and(|output| output.status.success());
-    if !ready(&python) {
-        Command::new("python3").args(["-m", "venv", folder]).output().ok().filter(|output| output.status.success())?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "cryptography>=42"];
-        Command::new(&python).args(install).output().ok().filter(|output| output.status.success())?;
-    }
-    (Path::new(&python).exists() && ready(&python)).then_some(python)
-}
-
 #[test]
 fn another_implementation_verifies_the_log() {
-    let Some(python) = interpreter() else {
-        println!("SKIPPED: python3 with the package `cryptography` is not available here");
-        return;
-    };
+    let Some(python) = python() else { return };
     let home = Home::new();
     let server = home.serve(&[("CAVRA_ACTIVITY_DB", &home.at("activity.db"))]);
     let decide = |number: u32| {

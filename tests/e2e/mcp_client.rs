@@ -1,14 +1,13 @@
 //! The MCP adapter as a real client sees it: the `mcp` package of the protocol's authors.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::Home;
+use crate::support::{Home, python};
 
-/// Talks the way the package's session does and, where the package is new enough to have one, the way its client
-/// does, which first asks for a newer protocol and falls back.
+/// Talks the way the package's session does, and the way its client does, which first asks for a newer protocol and
+/// falls back.
 const SCRIPT: &str = r#"
 import asyncio, json, sys
 import mcp
@@ -41,38 +40,16 @@ async def main():
         async with mcp.ClientSession(read, write) as session:
             hello = await session.initialize()
             seen.append(await use(session, either(hello, "server_info", "serverInfo").name))
-    if hasattr(mcp, "Client"):
-        async with mcp.Client(server) as client:
-            seen.append(await use(client, client.server_info.name))
+    async with mcp.Client(server) as client:
+        seen.append(await use(client, client.server_info.name))
     print(json.dumps(seen))
 
 asyncio.run(main())
 "#;
 
-/// The package's interpreter, installed once per target folder; `None` where that cannot be done.
-fn interpreter() -> Option<String> {
-    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/mcp-venv");
-    let python = format!("{folder}/bin/python");
-    let ready = |python: &str| {
-        Command::new(python)
-            .args(["-c", "import mcp.client.stdio"])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    };
-    if !ready(&python) {
-        Command::new("python3").args(["-m", "venv", folder]).output().ok().filter(|output| output.status.success())?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "mcp>=1,<3"];
-        Command::new(&python).args(install).output().ok().filter(|output| output.status.success())?;
-    }
-    (Path::new(&python).exists() && ready(&python)).then_some(python)
-}
-
 #[test]
 fn a_real_client_lists_and_calls() {
-    let Some(python) = interpreter() else {
-        println!("SKIPPED: python3 with the package `mcp` is not available here");
-        return;
-    };
+    let Some(python) = python() else { return };
     let home = Home::new();
     let output = Command::new(python)
         .args(["-c", SCRIPT, env!("CARGO_BIN_EXE_cavra")])
@@ -83,6 +60,7 @@ fn a_real_client_lists_and_calls() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(seen.as_array().unwrap().len(), 2);
     for seen in seen.as_array().unwrap() {
         assert_eq!(seen["server"], "cavra-mcp-server");
         assert!(seen["tools"].as_array().unwrap().iter().any(|tool| tool == "cavra.check_command"), "{seen}");

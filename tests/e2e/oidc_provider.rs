@@ -5,21 +5,18 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::approvals::{pending, serve};
-use crate::support::{Backend, Connection, Home, Response, Server, text};
+use crate::support::{Backend, Connection, Home, Response, Server, node, text};
 
 const SCRIPT: &str = include_str!("oidc_provider.mjs");
 /// The provider's version.
 const VERSION: &str = "9.13.3";
-/// Where the package is installed, once per target folder.
-const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/oidc-provider");
 /// Where the provider sends people who have signed in. Nobody is there; the code is read from the address.
 const CALLBACK: &str = "https://console.example/callback";
 /// What a token is for, as the script knows it: the server, and somebody else.
@@ -28,30 +25,6 @@ const THEIRS: &str = "https://other.example/";
 /// A proof key and its challenge: RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-/// Whether the package is there; `false` where there is nothing to run it or to install it with.
-fn installed() -> bool {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let runs =
-        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !runs("node") || !runs("npm") {
-        return false;
-    }
-    let manifest = Path::new(FOLDER).join("node_modules/oidc-provider/package.json");
-    let version = || {
-        serde_json::from_str::<Value>(&std::fs::read_to_string(&manifest).ok()?).ok()?["version"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    if version().as_deref() != Some(VERSION) {
-        std::fs::create_dir_all(FOLDER).unwrap();
-        let install = ["install", "--prefix", FOLDER, "--no-audit", "--no-fund", "--ignore-scripts"];
-        let output = Command::new("npm").args(install).arg(format!("oidc-provider@{VERSION}")).output().unwrap();
-        assert!(output.status.success(), "npm install: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    true
-}
 
 /// A provider with people and machines; ended when dropped.
 struct Provider {
@@ -65,13 +38,10 @@ struct Provider {
 impl Provider {
     /// One on a free port of loopback; `None`, said aloud, where it cannot run.
     fn start(home: &Home) -> Option<Self> {
-        if !installed() {
-            println!("SKIPPED: node and npm are not available here");
-            return None;
-        }
+        let folder = node("oidc-provider", VERSION)?;
         let mut child = Command::new("node")
             .args(["--input-type=module", "--eval", SCRIPT])
-            .current_dir(FOLDER)
+            .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(home.join("provider.log")).unwrap())

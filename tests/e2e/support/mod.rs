@@ -5,13 +5,15 @@ mod home;
 mod http;
 mod issuer;
 mod json;
+mod packages;
 mod server;
 
 pub use backend::{Backend, OldDecision, on_both};
-pub use home::{Home, Output};
+pub use home::{Home, Output, PATIENCE};
 pub use http::{Connection, Response};
 pub use issuer::Issuer;
 pub use json::{assert_id, assert_timestamp, canonical, keys, sha256, strings, text};
+pub use packages::{node, python};
 pub use server::{Server, Shared};
 
 /// Name of the default pack.
