@@ -294,12 +294,19 @@ fn large_events() {
 #[test]
 fn the_deadline_refuses() {
     let home = Home::new();
-    let hook = || home.cavra(&["hook", "claude-code"]).env("CAVRA_HOOK_DEADLINE_MS", "300").hold_stdin_open();
-    for input in ["", "{\"hook_event_name\": \"PreToolUse\", "] {
-        let output = hook().stdin(input).run();
+    let took = |milliseconds: u64, input: &str| {
+        let deadline = milliseconds.to_string();
+        let hook = home.cavra(&["hook", "claude-code"]).env("CAVRA_HOOK_DEADLINE_MS", &deadline);
+        let output = hook.hold_stdin_open().stdin(input).run();
         refused(&output);
-        assert!(output.took > Duration::from_millis(290) && output.took < Duration::from_secs(5), "{:?}", output.took);
-    }
+        assert!(verdict(&output).1.ends_with(": no decision in time"), "{output:?}");
+        assert!(output.took >= Duration::from_millis(milliseconds), "{:?}", output.took);
+        output.took
+    };
+    let short = ["", "{\"hook_event_name\": \"PreToolUse\", "].map(|input| took(300, input));
+    // Longer than the default, so that it is the setting that counts.
+    let long = took(8_000, "");
+    assert!(short.iter().all(|short| *short < long), "{short:?} {long:?}");
     for wrong in ["soon", "-1", "1.5"] {
         let good = event(&home, "Read", json!({"file_path": home.at("README.md")})).to_string();
         refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_HOOK_DEADLINE_MS", wrong).stdin(good).run());

@@ -1,13 +1,11 @@
 //! A crash while packs are published leaves the old pack or the new one, whole and signed. Contract 20, section 4.2.
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::approvals::string;
-use crate::support::{Backend, Connection, Home, Server};
+use crate::support::{Backend, Home, Server};
 
 const ROUNDS: u64 = 40;
 const PUBLISHERS: usize = 3;
@@ -55,46 +53,27 @@ fn a_crash_leaves_one_whole_pack() {
     }
     drop(server);
     home.write("packs/cavra-mine/notes.txt", "kept");
+    // They take turns; each begins where the one before it goes on.
+    let publishers: Vec<Vec<_>> = (0..PUBLISHERS)
+        .map(|publisher| bodies.iter().cycle().skip(publisher).take(bodies.len()).cloned().collect())
+        .collect();
     let (mut published, mut interrupted, mut seen) = (0, 0, [0, 0]);
-    for round in 0..ROUNDS {
-        let server = serve(&home);
-        let (pid, address) = (server.pid(), server.address);
-        let (told, hears) = mpsc::channel();
-        published += thread::scope(|scope| {
-            let publishers: Vec<_> = (0..PUBLISHERS)
-                .map(|publisher| {
-                    let (bodies, told) = (&bodies, told.clone());
-                    scope.spawn(move || {
-                        let mut acknowledged = 0;
-                        let Ok(mut connection) = Connection::open(address) else { return 0 };
-                        for body in bodies.iter().cycle().skip(publisher) {
-                            match connection.exchange("POST", "/policy-packs/publish", body.as_bytes()) {
-                                Ok(answer) => drop(answer.ok()),
-                                Err(_) => break,
-                            }
-                            acknowledged += 1;
-                            // Nobody hears but the first.
-                            let _ = told.send(());
-                        }
-                        acknowledged
-                    })
-                })
-                .collect();
-            // The load is on; then a moment that no two rounds share.
-            hears.recv_timeout(Duration::from_secs(60)).unwrap();
-            thread::sleep(Duration::from_micros(round * 7_919 % 90_000));
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-            publishers.into_iter().map(|publisher| publisher.join().unwrap()).sum::<usize>()
-        });
-        server.wait();
+    // How often a crash comes in the middle of a publication, and after which one, depends on the machine: on until both
+    // were seen.
+    let mut round = 0;
+    while round < ROUNDS || ((interrupted == 0 || seen.contains(&0)) && round < 10 * ROUNDS) {
+        // The load is on; then a moment that no two rounds share.
+        let pause = Duration::from_micros(round * 7_919 % 90_000);
+        published += serve(&home).crash("/policy-packs/publish", &publishers, 1, pause).len();
         let drafts = std::fs::read_dir(home.join("packs"))
             .unwrap()
             .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().contains(".draft-"));
         interrupted += usize::from(drafts.count() > 0);
         seen[whole(&home, round)] += 1;
+        round += 1;
     }
-    println!("{published} publications, {interrupted} of {ROUNDS} crashes in the middle of one, versions {seen:?}");
-    assert!(published >= 40 && interrupted > 0, "the load was no load: {published} {interrupted}");
+    println!("{published} publications, {interrupted} of {round} crashes in the middle of one, versions {seen:?}");
+    assert!(interrupted > 0, "no crash came in the middle of {published} publications");
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
     // The next publication clears what the crashes left.
     let server = serve(&home);
@@ -102,6 +81,6 @@ fn a_crash_leaves_one_whole_pack() {
     let names: Vec<_> =
         std::fs::read_dir(home.join("packs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| name == "cavra-mine" || name == ".publish.lock"), "{names:?}");
-    assert_eq!(whole(&home, ROUNDS), 0);
+    assert_eq!(whole(&home, round), 0);
     assert_eq!(server.decide_on("read_file", "secrets-0/7/x", "cavra-mine")["decision"], "block");
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +12,25 @@ use tempfile::TempDir;
 
 use super::Server;
 
-/// A program that runs longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// What takes longer than this hangs.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits for the end of a program; one that does not come to an end is killed and complained about.
+#[track_caller]
+pub fn end_of(child: &mut Child, hung: impl FnOnce() -> String) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{}", hung());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// Working directory and home directory of the programs under test; removed with the last clone.
 #[derive(Clone)]
@@ -124,6 +141,8 @@ impl Run {
     /// Runs to the end.
     pub fn run(mut self) -> Output {
         let piped = self.stdin.is_some() || self.held_open;
+        // Before the program's own clock starts, so that what it waits for is over when this is.
+        let started = Instant::now();
         let mut child = self
             .command
             .stdin(if piped { Stdio::piped() } else { Stdio::null() })
@@ -143,17 +162,7 @@ impl Run {
             }
             held_open.then_some(input)
         });
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() > PATIENCE {
-                child.kill().unwrap();
-                panic!("{:?} does not end", self.command);
-            }
-            thread::sleep(Duration::from_millis(2));
-        };
+        let status = end_of(&mut child, || format!("{:?} does not end", self.command));
         drop(writer.join().unwrap());
         Output {
             code: status.code().unwrap_or(-1),

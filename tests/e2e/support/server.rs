@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::home::{PATIENCE, end_of};
 use super::{Connection, Home, Response};
 
 /// A running server.
@@ -40,12 +42,12 @@ impl Server {
             .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let (said, hears) = mpsc::channel();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let mut line = String::new();
             let _ = output.read_line(&mut line);
             let _ = said.send(line);
         });
-        let line = hears.recv_timeout(Duration::from_secs(90)).unwrap_or_default();
+        let line = hears.recv_timeout(PATIENCE).unwrap_or_default();
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
             let _ = child.kill();
             panic!("the server does not listen: {line:?}\n{}", std::fs::read_to_string(&log).unwrap());
@@ -137,14 +139,43 @@ impl Server {
     }
 
     /// Asks it to stop; answers how it ended.
+    #[track_caller]
     pub fn terminate(self) -> ExitStatus {
         rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).unwrap();
         self.wait()
     }
 
     /// Waits for its end.
+    #[track_caller]
     pub fn wait(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        end_of(&mut self.child, || format!("the server does not end\n{}", std::fs::read_to_string(&self.log).unwrap()))
+    }
+
+    /// Clients post to a path, each its bodies in turn and again, until the server is ended as a crash would: a `pause`
+    /// after so many `answers`. Answers everything that was acknowledged.
+    pub fn crash(self, path: &str, clients: &[Vec<String>], answers: usize, pause: Duration) -> Vec<Value> {
+        let (told, hears) = mpsc::channel();
+        let address = self.address;
+        let acknowledged = thread::scope(|scope| {
+            for bodies in clients {
+                let told = told.clone();
+                scope.spawn(move || {
+                    let Ok(mut connection) = Connection::open(address) else { return };
+                    for body in bodies.iter().cycle() {
+                        let Ok(answer) = connection.exchange("POST", path, body.as_bytes()) else { return };
+                        told.send(answer.ok()).unwrap();
+                    }
+                });
+            }
+            drop(told);
+            let mut acknowledged: Vec<_> = (0..answers).map_while(|_| hears.recv_timeout(PATIENCE).ok()).collect();
+            thread::sleep(pause);
+            self.kill();
+            acknowledged.extend(hears);
+            acknowledged
+        });
+        assert!(acknowledged.len() >= answers, "only {} answers", acknowledged.len());
+        acknowledged
     }
 }
 
