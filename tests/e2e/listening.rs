@@ -1,12 +1,12 @@
 //! Safe listening, and clients that misbehave.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Connection, Home, Server, Shared};
+use crate::support::{Connection, Home, Response, Server, Shared};
 
 static SERVER: Shared = Shared::new();
 
@@ -72,6 +72,18 @@ fn foreign_hosts_are_refused() {
     assert_eq!(server.total("/decisions?agent_id=rebound"), 0);
 }
 
+/// It was answered, or the server hung up; both on its own account.
+#[track_caller]
+fn harmless(answer: std::io::Result<Response>) {
+    match answer {
+        Ok(answer) => assert!(answer.status < 500, "{}", answer.status),
+        Err(error) => {
+            let hung_up = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+            assert!(hung_up, "neither an answer nor the end: {error}");
+        }
+    }
+}
+
 #[test]
 fn malformed_requests_do_no_harm() {
     let server = server();
@@ -87,13 +99,9 @@ fn malformed_requests_do_no_harm() {
         b"POST /decisions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ] {
-        let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        stream.write_all(bytes).unwrap();
-        let mut answer = [0; 64];
-        let read = stream.read(&mut answer).unwrap_or(0);
-        let said = String::from_utf8_lossy(&answer[..read]).into_owned();
-        assert!(!said.starts_with("HTTP/1.1 5"), "{said}");
+        let mut connection = server.connect();
+        connection.send(bytes).unwrap();
+        harmless(connection.receive());
         assert_eq!(server.get("/health").status, 200);
     }
     let huge =
@@ -101,9 +109,7 @@ fn malformed_requests_do_no_harm() {
             .concat();
     let mut connection = server.connect();
     let _ = connection.send(&huge);
-    if let Ok(answer) = connection.receive() {
-        assert!((400..500).contains(&answer.status));
-    }
+    harmless(connection.receive());
     assert_eq!(server.get("/health").status, 200);
     assert_eq!(server.total("/decisions?agent_id=%ff%fe"), 0);
 }

@@ -335,7 +335,7 @@ fn of_parallel_executions_one_counts() {
     on_both(|backend| {
         let site = Arc::new(Site::new(backend));
         let request = site.approved();
-        let all: Vec<_> = (0..10)
+        let threads: Vec<_> = (0..10)
             .map(|number| {
                 let (site, request) = (Arc::clone(&site), request.clone());
                 std::thread::spawn(move || {
@@ -343,8 +343,8 @@ fn of_parallel_executions_one_counts() {
                         .clone()
                 })
             })
-            .map(|thread| thread.join().unwrap())
             .collect();
+        let all: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(all.iter().all(|execution| *execution == all[0]));
         assert_eq!(site.stored().0, 1);
 

@@ -376,7 +376,9 @@ fn binaries_for_this_machine_start() {
     }
     // What does not verify is not started.
     let (home, _) = sealed(&draft("1.2.3"));
-    put(home.path(), LINUX, "#!/bin/sh\ntouch /tmp/never\n");
+    let trace = home.path().join("trace");
+    put(home.path(), LINUX, format!("#!/bin/sh\n: > '{}'\n", trace.display()));
     let report = smoke_installers(&look(home.path(), &strict()), Some(second));
+    assert!(!trace.exists(), "it was started");
     assert!(!report.valid && report.targets.iter().all(|target| !target.executed));
 }
