@@ -1,8 +1,9 @@
 //! A log checked from elsewhere, by somebody who has its keys and its address: `cavra evidence log verify --url`.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -150,6 +151,14 @@ fn flipped(truth: &[u8]) -> Lie {
     Lie::Bytes(bytes)
 }
 
+/// A note with another first character in one line.
+fn changed(note: &[u8], line: usize) -> Lie {
+    let mut lines: Vec<_> = std::str::from_utf8(note).unwrap().split('\n').map(str::to_owned).collect();
+    let other = if lines[line].starts_with('7') { "8" } else { "7" };
+    lines[line].replace_range(..1, other);
+    Lie::Bytes(lines.join("\n").into_bytes())
+}
+
 #[test]
 fn whoever_lies_about_a_log_is_found_out() {
     const CHANGED: &str = "/checkpoint: the first 9 leaves are not those that were signed";
@@ -188,7 +197,10 @@ fn whoever_lies_about_a_log_is_found_out() {
         ("checkpoint", |_| Lie::Bytes(b"<html>".to_vec()), &["/checkpoint: the text is no signed note"]),
         ("checkpoint", |_| Lie::Bytes(vec![0xff; 50]), &["/checkpoint: the answer is no text"]),
         ("checkpoint", |_| Lie::Bytes(vec![b'x'; 70_000]), &["/checkpoint: the answer is larger than 65536 bytes"]),
-        ("checkpoint", flipped, &["/checkpoint: "]),
+        // The name of the log, its size, and its root hash.
+        ("checkpoint", |truth| changed(truth, 0), &["/checkpoint: a signature of the note is wrong"]),
+        ("checkpoint", |truth| changed(truth, 1), &["/checkpoint: a signature of the note is wrong"]),
+        ("checkpoint", |truth| changed(truth, 2), &["/checkpoint: a signature of the note is wrong"]),
     ];
     for (path, deed, wanted) in deeds {
         let (full, deed) = (format!("/log/activity/{path}"), *deed);
@@ -276,8 +288,7 @@ fn a_server_that_stumbles_is_asked_again() {
     let said = problems(verify(&auditor, &liar.url, &key, &["--json"]));
     assert!(said.contains("301: redirects are not followed") && elsewhere.asked.lock().unwrap().is_empty(), "{said}");
     // Nobody there, and somebody who speaks something else.
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = problems(verify(&auditor, &format!("http://{closed}"), &key, &["--json"]));
+    let said = problems(verify(&auditor, "http://127.0.0.1:1", &key, &["--json"]));
     assert!(said.contains("/log/activity/checkpoint: no answer: "), "{said}");
     let said = problems(verify(&auditor, &format!("https://{}", server.address), &key, &["--json"]));
     assert!(said.contains("/log/activity/checkpoint: no answer: "), "{said}");
@@ -338,6 +349,40 @@ fn a_token_opens_a_server_that_asks_for_one() {
     assert!(refused.stderr.contains("CAVRA_API_TOKEN") && !refused.stderr.contains("hush"), "{refused:?}");
 }
 
+/// `openssl` serving files over TLS; ended when dropped.
+struct Web {
+    child: Child,
+    address: String,
+}
+
+impl Web {
+    /// Serves `www` on a port that it chooses itself, and says once it listens.
+    fn start(home: &Home) -> Self {
+        let arguments = "s_server -WWW -accept 127.0.0.1:0 -cert tls.pem -key tls.key";
+        let mut child = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(home.join("www"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(home.join("web.log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let found = lines.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
+        // It goes on talking, and would wait for somebody to listen.
+        thread::spawn(move || lines.for_each(drop));
+        let address = found.unwrap_or_else(|| panic!("openssl does not serve: {}", home.read("web.log")));
+        Self { child, address }
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// `openssl` serves a copy of the files over TLS.
 #[test]
 fn a_copy_on_a_web_server_is_checked_over_tls() {
@@ -365,27 +410,17 @@ fn a_copy_on_a_web_server_is_checked_over_tls() {
         println!("SKIPPED: openssl is not available here");
         return;
     }
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let arguments = format!("s_server -WWW -accept 127.0.0.1:{port} -cert tls.pem -key tls.key");
-    let mut web = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(auditor.join("www"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let url = format!("https://127.0.0.1:{port}");
+    let web = Web::start(&auditor);
+    let url = format!("https://{}", web.address);
     let arguments = ["evidence", "log", "verify", "--url", &url, "--vkey", &key, "--json"];
     let known = || auditor.cavra(&arguments).env("SSL_CERT_FILE", auditor.at("ca.pem")).run();
     let found = known();
     let stranger = auditor.cavra(&arguments).run();
     auditor.write("www/log/activity/tile/0/000.p/9", [7; 288]);
     let edited = known();
-    web.kill().unwrap();
-    web.wait().unwrap();
     assert_eq!(found.ok().json()["size"], 9);
-    assert!(problems(stranger).contains("/checkpoint: no answer: "), "a certificate that nobody vouches for");
+    let said = problems(stranger);
+    assert!(said.contains("/checkpoint: no answer: invalid peer certificate: UnknownIssuer"), "{said}");
     assert!(problems(edited).contains("tile/0/000.p/9: its hash 0 is not that of leaf 0"));
 }
 
