@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cavra_plugins::{HostConfig, Limits, PluginError, PluginErrorKind, PluginHost, PolicyPack};
 use support::{actions, ask, assert_fresh, component, component_with, facts, host, load};
@@ -53,40 +53,51 @@ fn assert_named(error: &PluginError, plugin: &str) {
     assert!(error.to_string().starts_with(&format!("plugin `{plugin}` 1.0.0 (sha256:")), "{error}");
 }
 
-/// Limits under which only the wall clock ends an endless loop.
+/// The usual limits, but nobody is late because the machine is busy with something else.
+fn unhurried() -> Limits {
+    Limits { evaluate_time: Duration::from_secs(10), configure_time: Duration::from_secs(60), ..Limits::default() }
+}
+
+/// Limits under which only the wall clock ends an endless loop. They hold for the good pack too, which needs a hundredth
+/// of such a second.
 fn only_time() -> Limits {
-    Limits { evaluate_fuel: 10_000_000_000, configure_fuel: 100_000_000_000, ..Limits::default() }
+    Limits {
+        evaluate_fuel: 10_000_000_000,
+        configure_fuel: 100_000_000_000,
+        evaluate_time: Duration::from_secs(1),
+        configure_time: Duration::from_secs(1),
+        ..Limits::default()
+    }
 }
 
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_fuel() {
-    let bench = Bench::new(Limits { evaluate_time: Duration::from_secs(10), ..Limits::default() }).await;
+    let bench = Bench::new(unhurried()).await;
     assert_eq!(*bench.error_of("endless_loop").await.kind(), PluginErrorKind::Fuel);
 }
 
 #[tokio::test]
 async fn an_endless_loop_runs_out_of_time() {
-    let bench = Bench::new(Limits { evaluate_time: Duration::from_millis(50), ..only_time() }).await;
+    let bench = Bench::new(only_time()).await;
     assert_eq!(*bench.error_of("endless_loop").await.kind(), PluginErrorKind::Deadline);
 }
 
 #[tokio::test]
 async fn a_slow_configure_is_ended() {
-    let bench = Bench::new(Limits { configure_time: Duration::from_millis(50), ..only_time() }).await;
+    let bench = Bench::new(only_time()).await;
     let wasm = component("endless_loop_in_configure");
     let error = bench.load_error_of("endless_loop_in_configure", &wasm).await;
     assert_eq!(*error.kind(), PluginErrorKind::Deadline);
-    let again = Instant::now();
-    bench.load_error_of("endless_loop_in_configure", &wasm).await;
-    assert!(again.elapsed() < Duration::from_millis(45), "a failed load is remembered");
-    let bench = Bench::new(Limits { configure_fuel: 1_000_000, ..Limits::default() }).await;
+    let again = bench.load_error_of("endless_loop_in_configure", &wasm).await;
+    assert!(std::ptr::eq(error.digest(), again.digest()), "a failed load is remembered, not repeated");
+    let bench = Bench::new(Limits { configure_fuel: 1_000_000, ..unhurried() }).await;
     let error = bench.load_error_of("endless_loop_in_configure", &wasm).await;
     assert_eq!(*error.kind(), PluginErrorKind::Fuel);
 }
 
 #[tokio::test]
 async fn memory_is_limited_in_total() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     for fixture in ["memory_bomb", "memory_overflow_bomb", "table_bomb"] {
         assert_eq!(*bench.error_of(fixture).await.kind(), PluginErrorKind::Memory, "{fixture}");
     }
@@ -96,14 +107,14 @@ async fn memory_is_limited_in_total() {
 
 #[tokio::test]
 async fn more_memories_or_tables_than_allowed_are_refused_before_anything_runs() {
-    let bench = Bench::new(Limits { memories: 2, ..Limits::default() }).await;
+    let bench = Bench::new(Limits { memories: 2, ..unhurried() }).await;
     let error = bench.load_error_of("several_memories", &component("several_memories")).await;
     assert_eq!(*error.kind(), PluginErrorKind::Memory);
 }
 
 #[tokio::test]
 async fn crashes_are_traps() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     for fixture in ["deep_recursion", "trap_in_evaluate"] {
         assert_eq!(*bench.error_of(fixture).await.kind(), PluginErrorKind::Trap, "{fixture}");
     }
@@ -113,7 +124,7 @@ async fn crashes_are_traps() {
 
 #[tokio::test]
 async fn answers_are_bounded() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     assert_eq!(*bench.error_of("huge_answer").await.kind(), PluginErrorKind::Output);
     let kind = bench.error_of("huge_list").await.kind().clone();
     assert!(matches!(kind, PluginErrorKind::Output | PluginErrorKind::BadAnswer(_)), "{kind:?}");
@@ -121,7 +132,7 @@ async fn answers_are_bounded() {
 
 #[tokio::test]
 async fn malformed_answers_are_refused() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     let pack = bench.load("malformed_answer").await.unwrap();
     for action in actions() {
         let error = pack.evaluate(&action, &facts()).await.unwrap_err();
@@ -132,7 +143,7 @@ async fn malformed_answers_are_refused() {
 
 #[tokio::test]
 async fn input_is_bounded() {
-    let bench = Bench::new(Limits { input_bytes: 1_000, document_bytes: 100, ..Limits::default() }).await;
+    let bench = Bench::new(Limits { input_bytes: 1_000, document_bytes: 100, ..unhurried() }).await;
     let long = cavra_model::FileAccess { path: "a".repeat(1_000), content: None };
     let error = bench.good.evaluate(&cavra_model::Action::ReadFile(long), &facts()).await.unwrap_err();
     assert_eq!(*error.kind(), PluginErrorKind::Input);
@@ -143,7 +154,7 @@ async fn input_is_bounded() {
 
 #[tokio::test]
 async fn an_import_is_refused_by_name() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     let wasm = component_with(
         "forbidden_import",
         "world policy-pack {",
@@ -155,7 +166,7 @@ async fn an_import_is_refused_by_name() {
 
 #[tokio::test]
 async fn another_version_of_the_contract_is_refused_by_name() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     for version in ["0.9.0", "1.0.1", "2.0.0-dev.1"] {
         let wasm = component_with("good", "cavra:policy@1.0.0", &format!("cavra:policy@{version}"));
         let error = bench.load_error_of("old", &wasm).await;
@@ -166,7 +177,7 @@ async fn another_version_of_the_contract_is_refused_by_name() {
 
 #[tokio::test]
 async fn another_shape_of_the_contract_is_refused() {
-    let bench = Bench::new(Limits::default()).await;
+    let bench = Bench::new(unhurried()).await;
     let wasm = component_with(
         "good",
         "        critical,\n    }\n\n    record finding",
@@ -181,7 +192,7 @@ async fn another_shape_of_the_contract_is_refused() {
 
 #[tokio::test]
 async fn garbage_is_refused() {
-    let bench = Bench::new(Limits { wasm_bytes: 1_000_000, ..Limits::default() }).await;
+    let bench = Bench::new(Limits { wasm_bytes: 1_000_000, ..unhurried() }).await;
     let good = component("good");
     for (name, wasm) in [("torn", &good[..good.len() / 2]), ("text", &b"hello"[..])] {
         assert_eq!(*bench.load_error_of(name, wasm).await.kind(), PluginErrorKind::Load, "{name}");
@@ -196,8 +207,9 @@ async fn garbage_is_refused() {
 /// is busy, and the good pack answers throughout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_callers_of_a_slow_pack_are_in_nobody_elses_way() {
+    // Longer than one turn takes the good pack among sixteen loops on two threads.
     let limits =
-        Limits { evaluate_time: Duration::from_millis(200), queue_time: Duration::from_millis(400), ..only_time() };
+        Limits { evaluate_time: Duration::from_secs(2), queue_time: Duration::from_millis(400), ..only_time() };
     let bench = Bench::new(limits).await;
     let slow = bench.load("endless_loop").await.unwrap();
     let callers: Vec<_> = (0..1_000)
