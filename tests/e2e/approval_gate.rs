@@ -294,18 +294,22 @@ fn check(site: &mut Site, steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+const CASES: u32 = 128;
+
 #[test]
 fn outsiders_decide_nothing() {
-    let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: CASES, source_file: Some(file!()), ..ProptestConfig::default() };
     let site = std::cell::RefCell::new(Site::new());
     let sequences = prop::collection::vec(step(attacker().boxed()), 1..24);
     let outcome =
         proptest::test_runner::TestRunner::new(config).run(&sequences, |steps| check(&mut site.borrow_mut(), &steps));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     let site = site.into_inner();
-    // The sequences did something: some approvals of their own group were decided, some were refused.
+    // The sequences did something. Every one begins with two approvals that nobody decides. A step approves what is for
+    // the attackers' own group with a probability of about 8/19 · 1/2 · 9/10 · 4/9 · 1/4, one in fifty; that none of the
+    // about 1500 steps does has one of e^-30.
+    assert!(site.server.total("/approvals?state=pending") >= 2 * u64::from(CASES));
     assert!(site.server.total("/approvals?approver_group=Interns&state=approved") > 0);
-    assert!(site.server.total("/approvals?state=pending") > 100);
     assert!(!site.server.log().contains(&site.machine));
 }
 

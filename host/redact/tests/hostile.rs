@@ -70,7 +70,7 @@ fn long_texts_take_time_in_proportion() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn secrets_are_apart_and_in_order(text in "(password=|token: |://|ghp_|[a-zA-Z0-9é\"' \\\\=:;@/.$-]{0,12}){0,12}") {

@@ -351,7 +351,7 @@ fn any_decision() -> impl Strategy<Value = Object> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Whatever is written in whatever batches, both backends list the same and what a plain model says.
     #[test]

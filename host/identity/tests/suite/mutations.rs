@@ -112,7 +112,7 @@ fn any_claims() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn a_changed_token_is_nobodys(changes in prop::collection::vec(change(), 1..4)) {
@@ -154,7 +154,7 @@ proptest! {
 
 proptest! {
     // Signing takes its time.
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn what_the_provider_signs_is_accepted_exactly_when_it_says_enough(header in headers(), claims in any_claims()) {
