@@ -124,6 +124,16 @@ fn a_termination_drains() {
     });
 }
 
+/// Whoever reads that it listens may ask it to stop, and it stops as it should.
+#[test]
+fn a_termination_is_heard_from_the_first_moment() {
+    let home = Home::new();
+    for _ in 0..10 {
+        let status = home.serve(&[]).terminate();
+        assert!(status.success(), "{status}");
+    }
+}
+
 #[test]
 fn concurrent_clients_lose_nothing() {
     on_both(|backend| {

@@ -93,14 +93,16 @@ fn connection(stream: TcpStream, router: Router) -> http1::Connection<TokioIo<Tc
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }
 
-/// Completes when the process is asked to stop (interrupt or terminate).
-pub async fn shutdown_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        tracing::error!("cannot wait for signals");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+/// Completes when the process is asked to stop (interrupt or terminate), be it before anybody waits for it.
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

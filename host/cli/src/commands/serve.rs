@@ -41,11 +41,12 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
-    // For people and for programs that start a server on a free port.
+    let shutdown = cavra_api::shutdown_signal().context("cannot wait for signals")?;
+    // For people and for programs that start a server on a free port. Whoever reads it may ask to stop at once.
     print_line(&format!("listening on http://{address}"))?;
     let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
     tokio::select! {
-        () = cavra_api::serve(listener, router, cavra_api::shutdown_signal()) => {}
+        () = cavra_api::serve(listener, router, shutdown) => {}
         () = app.keep_time() => {}
     }
     app.close().await;
