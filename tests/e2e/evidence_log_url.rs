@@ -198,7 +198,7 @@ fn whoever_lies_about_a_log_is_found_out() {
         ("checkpoint", |_| Lie::Bytes(vec![0xff; 50]), &["/checkpoint: the answer is no text"]),
         ("checkpoint", |_| Lie::Bytes(vec![b'x'; 70_000]), &["/checkpoint: the answer is larger than 65536 bytes"]),
         // The name of the log, its size, and its root hash.
-        ("checkpoint", |truth| changed(truth, 0), &["/checkpoint: a signature of the note is wrong"]),
+        ("checkpoint", |truth| changed(truth, 0), &["/checkpoint: this is a checkpoint of the log 7avra/"]),
         ("checkpoint", |truth| changed(truth, 1), &["/checkpoint: a signature of the note is wrong"]),
         ("checkpoint", |truth| changed(truth, 2), &["/checkpoint: a signature of the note is wrong"]),
     ];
