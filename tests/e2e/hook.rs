@@ -213,6 +213,8 @@ fn links_do_not_hide_a_file() {
     judged(&home, &event(&home, "Read", json!({"file_path": home.at("chain.txt")})), "deny");
     judged(&home, &event(&home, "Write", json!({"file_path": home.at("flows/new.yml"), "content": ""})), "deny");
     judged(&home, &event(&home, "Read", json!({"file_path": home.at("src/link.rs")})), "allow");
+    // Resolved by its text this is harmless.txt, which is .env; resolved by the system it lies beside the linked folder.
+    judged(&home, &event(&home, "Read", json!({"file_path": home.at("flows/../harmless.txt")})), "deny");
     let output = home
         .cavra(&["hook", "claude-code"])
         .stdin(event(&home, "Read", json!({"file_path": home.at("loop-a")})).to_string())
@@ -251,7 +253,7 @@ fn what_cannot_be_understood_is_refused() {
         ("two events", format!("{good}{good}").into_bytes()),
         ("two files", two_files.into_bytes()),
         ("a deep nest", b"[".repeat(200_000)),
-        ("no event name", without("hook_event_name")),
+        ("neither event name nor tool", json!({"session_id": "s", "cwd": home.path()}).to_string().into_bytes()),
         ("no tool", without("tool_name")),
         ("no input", without("tool_input")),
         ("a tool that is a number", with("tool_name", json!(5))),
@@ -262,7 +264,8 @@ fn what_cannot_be_understood_is_refused() {
         ("a path with a line break", with("tool_input", json!({"file_path": "a\nb"}))),
         ("a session with control characters", with("session_id", json!("a\u{1b}[2J"))),
         ("a long session", with("session_id", json!("s".repeat(300)))),
-        ("a directory that is gone", with("cwd", json!("/nowhere/at/all"))),
+        ("a directory that is a file", with("cwd", json!("/etc/passwd"))),
+        ("a directory without a name", with("cwd", json!(""))),
     ];
     for (what, input) in inputs {
         println!("-- {what}");
@@ -273,6 +276,52 @@ fn what_cannot_be_understood_is_refused() {
         refused(&output);
     }
     assert!(!home.exists(".cavra/api/activity.json"), "nothing was decided, nothing recorded");
+}
+
+/// The four members of contract 10, section 13 are enough.
+#[test]
+fn an_event_without_its_name_is_the_one_before_a_tool() {
+    let home = Home::new();
+    for (tool, input, expected) in [
+        ("Read", json!({"file_path": home.at("README.md")}), "allow"),
+        ("Read", json!({"file_path": home.at(".env")}), "deny"),
+        ("Bash", json!({"command": "terraform apply"}), "deny"),
+    ] {
+        let event = json!({"session_id": "s", "cwd": home.path(), "tool_name": tool, "tool_input": input});
+        judged(&home, &event, expected);
+    }
+}
+
+/// An agent may work where the hook cannot look: names are judged, what only the disk could tell is asked.
+#[test]
+fn a_working_directory_that_is_not_here() {
+    let home = Home::new();
+    for (tool, input, expected) in [
+        ("Read", json!({"file_path": "/nowhere/at/all/README.md"}), "allow"),
+        ("Read", json!({"file_path": "src/lib.rs"}), "allow"),
+        ("Read", json!({"file_path": "/nowhere/at/all/.env"}), "deny"),
+        ("Read", json!({"file_path": ".env"}), "deny"),
+        ("Read", json!({"file_path": "../../../root/.ssh/id_rsa"}), "deny"),
+        ("Write", json!({"file_path": "/nowhere/at/all/.github/workflows/ci.yml", "content": "x"}), "deny"),
+        ("Write", json!({"file_path": "iam/role.tf", "content": "x"}), "ask"),
+        ("Bash", json!({"command": "terraform apply"}), "deny"),
+        ("Bash", json!({"command": "pytest -q"}), "allow"),
+        ("Grep", json!({"pattern": "x"}), "ask"),
+        ("Grep", json!({"pattern": "x", "path": home.at("")}), "deny"),
+    ] {
+        let mut event = event(&home, tool, input);
+        event["cwd"] = json!("/nowhere/at/all");
+        home.write(".env", "SECRET=1");
+        judged(&home, &event, expected);
+    }
+    let stored = home.json(".cavra/api/activity.json");
+    assert_eq!(stored["decisions"][0]["repository"], "all");
+    // A policy that is named and not there is no reason to fall back on another.
+    let mut read = event(&home, "Read", json!({"file_path": "README.md"}));
+    read["cwd"] = json!("/nowhere/at/all");
+    let read = read.to_string();
+    refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_POLICY", "gone.yaml").stdin(read.as_str()).run());
+    refused(&home.cavra(&["hook", "claude-code"]).env("CLAUDE_PROJECT_DIR", "/nowhere").stdin(read.as_str()).run());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Claude Code's `PreToolUse`. Contract 60, "Claude Code"; contract 10, section 13.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -9,7 +10,7 @@ use cavra_normalize::ActionRequest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::judge::{names_of_file, strictest};
+use super::judge::{cleaned, names_of_file, strictest};
 use super::search::Search;
 use crate::args::PackArg;
 
@@ -43,7 +44,9 @@ const HARMLESS: [&str; 20] = [
 /// The event, as far as it is needed.
 #[derive(Deserialize)]
 struct Event {
-    hook_event_name: String,
+    /// Contract 10, section 13 does not name it: an event without it is the one the hook is for.
+    #[serde(default)]
+    hook_event_name: Option<String>,
     #[serde(default)]
     session_id: Option<String>,
     #[serde(default)]
@@ -79,28 +82,35 @@ enum Asked {
 pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
     let event = read_json(event).map_err(anyhow::Error::from).and_then(|event| Ok(serde_json::from_value(event)?));
     let event: Event = event.context("the event is not a Claude Code hook event")?;
-    if event.hook_event_name != "PreToolUse" {
+    if event.hook_event_name.as_deref().is_some_and(|name| name != "PreToolUse") {
         return Ok("{}".to_owned());
     }
     let project = enter_project(&event)?;
     let mut searched = None;
-    let (actions, at_least) = match asked(&event, &project)? {
+    let (actions, doubt) = match asked(&event, &project)? {
         Asked::Nothing => return Ok("{}".to_owned()),
         Asked::Unknown => {
             let reason = format!("cavra does not know the tool `{}`", event.tool_name);
             return Ok(verdict(Outcome::RequireApproval, &reason));
         }
-        Asked::Actions(actions) => (actions, Outcome::Allow),
+        Asked::Actions(actions) => (actions, None),
         Asked::Search(actions, search) => {
             let found = searched.insert(search.files(&project)?);
-            (actions, if found.more { Outcome::RequireApproval } else { Outcome::Allow })
+            let too_many = "the search reads more files than can be judged; search a smaller directory";
+            // Where nothing is, nothing is found; but of a whole project that is not there nothing is known either.
+            let elsewhere = !project.is_dir() && !search.directory.exists();
+            let unseen =
+                elsewhere.then_some("the project is not here, so the files that the search reads are not known");
+            (actions, found.more.then_some(too_many).or(unseen))
         }
-        Asked::Unparsed(actions) => (actions, Outcome::RequireApproval),
+        Asked::Unparsed(actions) => (actions, Some("cavra does not read the language of this shell")),
     };
     let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
     let record = strictest(actions, read, &context(&event, &project)?, pack)?;
     let enforced = record.effective();
-    let outcome = if at_least.strictness() > enforced.strictness() { at_least } else { enforced };
+    if let Some(doubt) = doubt.filter(|_| enforced.strictness() < Outcome::RequireApproval.strictness()) {
+        return Ok(verdict(Outcome::RequireApproval, &format!("{doubt} ({})", record.decision_id)));
+    }
     let mut reason = format!(
         "{} ({}, {})",
         record.reason.as_deref().unwrap_or("decided by policy"),
@@ -109,10 +119,8 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
     );
     if read.contains(&record.target) && enforced != Outcome::Allow {
         reason = format!("the search would read `{}`: {reason}; leave it out by `path` or `glob`", record.target);
-    } else if at_least != Outcome::Allow && searched.is_some() {
-        reason = "the search reads more files than can be judged; search a smaller directory".to_owned();
     }
-    Ok(verdict(outcome, &reason))
+    Ok(verdict(enforced, &reason))
 }
 
 /// A refusal that needs no decision.
@@ -138,11 +146,21 @@ fn verdict(outcome: Outcome, reason: &str) -> String {
     .to_string()
 }
 
-/// The project's root: what the agent says it is, else where it works. Stores and packs are found relative to it.
+/// The project's root: what the agent says it is, else where it works. Stores and packs are found relative to it. A
+/// working directory that is not on this disk is not entered, and paths in it are judged by their names; then stores and
+/// packs are those of the place where the hook was started, the default pack if there are none.
 fn enter_project(event: &Event) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("CLAUDE_PROJECT_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let Some(project) = named.or_else(|| event.cwd.clone()) {
-        std::env::set_current_dir(&project).context("the project directory cannot be entered")?;
+    let entered = match (&named, &event.cwd) {
+        (Some(directory), _) | (None, Some(directory)) => std::env::set_current_dir(directory),
+        (None, None) => Ok(()),
+    };
+    match (entered, &event.cwd) {
+        (Err(error), Some(cwd)) if named.is_none() && error.kind() == ErrorKind::NotFound => {
+            let absolute = std::path::absolute(cwd).context("the event's directory cannot be understood")?;
+            return Ok(cleaned(&absolute));
+        }
+        (entered, _) => entered.context("the project directory cannot be entered")?,
     }
     std::env::current_dir().context("there is no working directory")
 }

@@ -1,11 +1,11 @@
 //! Decides the actions of one event and records them before anything is answered.
 
 use std::cmp::Reverse;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
-use cavra_normalize::ActionRequest;
+use cavra_normalize::{ActionRequest, clean_path};
 use cavra_packs::ResolvedPack;
 use cavra_store::RecordStore;
 
@@ -71,19 +71,36 @@ fn not_free(local: &Local, pack: &ResolvedPack, files: &[String]) -> anyhow::Res
 }
 
 /// Every name under which policy should see the file: relative to the project where it lies inside, and, if links
-/// lead elsewhere, the file they lead to.
+/// lead elsewhere, the file they lead to. A program may resolve `..` before it opens a file or leave that to the system,
+/// and behind a link that makes two files of one path: both are named.
 pub fn names_of_file(path: &str, project: &Path) -> Vec<String> {
-    let given = Path::new(path);
-    let absolute = project.join(given);
-    let mut names = vec![relative(&absolute, project)];
-    if let Some(real) = real_path(&absolute) {
-        let root = project.canonicalize().unwrap_or_else(|_| project.to_owned());
-        let name = relative(&real, &root);
-        if !names.contains(&name) {
-            names.push(name);
+    let given = project.join(path);
+    let root = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+    let mut names: Vec<String> = Vec::new();
+    for absolute in [cleaned(&given), given] {
+        let real = real_path(&absolute).map(|real| relative(&real, &root));
+        for name in std::iter::once(relative(&absolute, project)).chain(real) {
+            if !names.iter().any(|known| clean_path(known) == clean_path(&name)) {
+                names.push(name);
+            }
         }
     }
     names
+}
+
+/// The path without `.` and `..`, as far as its text tells.
+pub fn cleaned(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                cleaned.pop();
+            }
+            part => cleaned.push(part),
+        }
+    }
+    cleaned
 }
 
 pub fn relative(path: &Path, project: &Path) -> String {
