@@ -124,6 +124,9 @@ fn attest_renders_the_audit() {
     let printed = attest(&["--format", "artifact"]).ok().stdout;
     assert!(printed.contains("cavra-attestation-0123456789ab.json"), "{printed}");
     assert!(home.json(".cavra/cavra-attestation-0123456789ab.json").is_object());
+    assert_eq!(attest(&["--json"]).ok().json(), document);
+    assert_eq!(attest(&["--format", "markdown", "--json"]).ok().json(), json!({"comment": markdown}));
+    assert_eq!(attest(&["--format", "artifact", "--json"]).ok().json(), json!({"path": printed.trim_end()}));
     attest(&["--format", "pdf"]).fails();
     attest(&["--audit-dir", "elsewhere"]).fails();
     home.write("session-outside.json", document.to_string());
@@ -135,6 +138,34 @@ fn attest_renders_the_audit() {
     let id = text(&exec.json(), "session_id").to_owned();
     let attested = home.cavra(&["agent", "attest", &id, "--audit-dir", "audits"]).run().ok().stdout;
     assert!(attested.contains("Approval-required actions: 1") && attested.contains("`make`"), "{attested}");
+}
+
+/// What cannot be counted is not attested as nothing.
+#[test]
+fn a_broken_audit_is_not_attested() {
+    let home = Home::new();
+    let action = json!({"type": "execute_command", "target": "ls", "decision": "allow"});
+    for (actions, session, sound) in [
+        (json!([]), json!("s"), true),
+        (json!([action]), json!("s"), true),
+        (json!("x"), json!("s"), false),
+        (json!([5]), json!("s"), false),
+        (json!([action, {"target": "ls"}]), json!("s"), false),
+        (json!([action, {"target": "ls", "decision": "Block"}]), json!("s"), false),
+        (json!({}), json!("s"), false),
+        (Value::Null, json!("s"), false),
+        (json!([action]), json!("t"), false),
+        (json!([action]), Value::Null, false),
+    ] {
+        let mut audit = json!({"session_id": session, "tool": "codex", "repo": "r", "actions": actions});
+        audit.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        home.write(".cavra/session-s.json", audit.to_string());
+        for format in ["markdown", "json", "artifact"] {
+            let output = home.cavra(&["agent", "attest", "s", "--format", format]).run();
+            assert_eq!(output.code, i32::from(!sound), "{audit} {format}: {output:?}");
+            assert!(sound || (output.stdout.is_empty() && output.stderr.contains("session-s.json")), "{output:?}");
+        }
+    }
 }
 
 #[test]

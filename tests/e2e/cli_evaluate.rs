@@ -7,7 +7,9 @@ use crate::support::{BASELINE, Home, assert_id, assert_timestamp, keys, pack_yam
 #[test]
 fn version_completions_and_man_pages() {
     let home = Home::new();
-    assert_eq!(home.cavra(&["version"]).run().ok().stdout, format!("cavra {}\n", env!("CARGO_PKG_VERSION")));
+    for said in [&["version"], &["--version"], &["-V"]] {
+        assert_eq!(home.cavra(said).run().ok().stdout, format!("cavra {}\n", env!("CARGO_PKG_VERSION")));
+    }
     for shell in ["bash", "zsh", "fish"] {
         let script = home.cavra(&["completions", shell]).run().ok().stdout;
         assert!(script.contains("cavra") && script.contains("evaluate") && script.contains("policy-pack"), "{shell}");
@@ -175,6 +177,9 @@ fn wrong_usage_and_wrong_packs() {
     for arguments in [
         &["evaluate"][..],
         &["evaluate", "read_file"],
+        &["evaluate", "read_file", ""],
+        &["policy", "explain", "read_file", ""],
+        &["agent", "exec", ""],
         &["evaluate", "delete_file", "a"],
         &["evaluate", "READ_FILE", "a"],
         &["evaluate", "pull_request", "a"],

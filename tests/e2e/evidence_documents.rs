@@ -33,6 +33,30 @@ fn exports_for_siem_systems() {
     evidence(&home, &["export-siem", LATEST]).fails();
 }
 
+/// What is there is indexed and exported, but whoever does it is told.
+#[test]
+fn damage_is_not_passed_over() {
+    let home = bundled(&[]);
+    let commands: [&[&str]; 4] = [
+        &["index", LATEST, "--store", "i.json"],
+        &["siem-event", LATEST],
+        &["export-siem", LATEST],
+        &["retention-policy", LATEST],
+    ];
+    let sound = commands.map(|command| evidence(&home, command).ok());
+    assert!(sound.iter().all(|output| output.stderr.is_empty()), "{sound:?}");
+    let file = format!("{LATEST}/evidence.json");
+    home.write(&file, home.read(&file) + "\n");
+    for (command, before) in commands.into_iter().zip(sound) {
+        let output = evidence(&home, command).ok();
+        assert_eq!(output.stdout, before.stdout, "{command:?}");
+        assert!(
+            output.stderr.contains("warning") && output.stderr.contains("checksum mismatch: evidence.json"),
+            "{output:?}"
+        );
+    }
+}
+
 #[test]
 fn documents_made_from_a_bundle() {
     let home = bundled(&["--retention-days", "90", "--classification", "internal", "--legal-hold"]);

@@ -230,6 +230,14 @@ fn a_proof_is_checked_offline() {
             let found = verify(id, id, &key).ok().json();
             assert_eq!((&found["leaf"]["id"], &found["record_checked"]), (&json!(id), &json!(true)));
         }
+        // `verify` knows a proof when it sees one, and asks for the key it needs.
+        let proof = format!("audit/{}.tlog-proof", ids[0]);
+        let found = home.cavra(&["evidence", "verify", &proof, "--vkey", &key, "--json"]).run().ok().json();
+        assert_eq!((&found["leaf"]["id"], &found["record_checked"]), (&json!(ids[0]), &json!(false)));
+        let hint = home.cavra(&["evidence", "verify", &proof]).run().fails().stderr;
+        assert!(hint.contains("--vkey"), "{hint}");
+        home.cavra(&["evidence", "verify-proof", &proof]).run().exits(2);
+        home.cavra(&["evidence", "verify", "audit", "--vkey", &key]).run().fails();
         let other = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
         for run in [verify(&ids[0], &ids[1], &key), verify(&ids[0], &ids[0], other)] {
             assert_eq!(run.exits(1).json()["valid"], false);

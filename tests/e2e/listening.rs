@@ -29,6 +29,13 @@ fn an_open_address_needs_an_explicit_word() {
 }
 
 #[test]
+fn localhost_is_an_address() {
+    let server = Server::start_with(&Home::new(), &["--host", "LocalHost"], &[]);
+    assert_eq!(server.address.ip(), std::net::Ipv4Addr::LOCALHOST);
+    server.get("/health").ok();
+}
+
+#[test]
 fn with_the_word_any_host_is_served() {
     let home = Home::new();
     let server = Server::start_with(&home, &["--host", "0.0.0.0", "--allow-unauthenticated"], &[]);

@@ -6,13 +6,16 @@ mod log;
 mod release;
 mod replay;
 mod signing;
+#[cfg(test)]
+mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use cavra_identity::Scope;
 use cavra_model::ActionType;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
@@ -21,7 +24,7 @@ pub use evidence::{
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
     VerifyArgs, VerifyStatementArgs,
 };
-pub use log::{LogCommand, LogVerifyArgs, VerifyProofArgs};
+pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
 pub use release::{
     AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
     MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
@@ -32,7 +35,7 @@ pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
 #[derive(Parser)]
-#[command(name = "cavra", disable_version_flag = true, propagate_version = false)]
+#[command(name = "cavra", version, propagate_version = false)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -143,6 +146,7 @@ pub struct EvaluateArgs {
     #[arg(value_parser = action_type)]
     pub action_type: ActionType,
     /// Path, command line, remote/branch, or MCP server.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub target: String,
     #[command(flatten)]
     pub pack: PackArg,
@@ -231,6 +235,7 @@ pub enum PolicyCommand {
         #[arg(value_parser = action_type)]
         action_type: ActionType,
         /// Path, command line, remote/branch, or MCP server.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         target: String,
         #[command(flatten)]
         pack: PackArg,
@@ -317,6 +322,7 @@ pub enum AgentCommand {
     /// Decide a command and run it through the shell only if it is allowed.
     Exec {
         /// The command line.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         command: String,
         #[command(flatten)]
         session: AgentArgs,
@@ -330,9 +336,11 @@ pub enum AgentCommand {
         /// Directory of the audit files.
         #[arg(long, default_value = ".cavra", value_name = "DIR")]
         audit_dir: PathBuf,
-        /// Format.
-        #[arg(long, default_value = "markdown")]
-        format: String,
+        /// markdown, json or artifact; default is markdown, with --json it is json.
+        #[arg(long)]
+        format: Option<String>,
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -353,8 +361,8 @@ pub struct AgentArgs {
 
 #[derive(Args)]
 pub struct ServeArgs {
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
+    /// Address to listen on; or localhost, which is 127.0.0.1.
+    #[arg(long, default_value = "127.0.0.1", value_parser = host)]
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 8000)]
@@ -380,13 +388,17 @@ pub enum Agent {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("printed").multiple(true))]
 pub struct McpServerArgs {
-    /// Print the tools and exit.
-    #[arg(long)]
+    /// Print the tools as JSON and exit.
+    #[arg(long, group = "printed")]
     pub list_tools: bool,
-    /// Print the decision about a command and exit.
-    #[arg(long, value_name = "TEXT")]
+    /// Print the decision about a command as JSON and exit.
+    #[arg(long, value_name = "TEXT", group = "printed")]
     pub check_command: Option<String>,
+    /// JSON is what it prints anyway.
+    #[arg(long, requires = "printed")]
+    pub json: bool,
     #[command(flatten)]
     pub pack: PackArg,
 }
@@ -464,6 +476,14 @@ impl From<TokenScope> for Scope {
             TokenScope::Evidence => Self::Evidence,
         }
     }
+}
+
+/// An address to listen on. Of all names only the one that needs nobody to ask.
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse().map_err(|_| "neither an IP address nor localhost".to_owned())
 }
 
 fn action_type(name: &str) -> Result<ActionType, String> {

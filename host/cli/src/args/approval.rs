@@ -19,6 +19,9 @@ pub struct ApprovalStoreArgs {
 pub struct ApprovalArgs {
     #[command(flatten)]
     pub store: ApprovalStoreArgs,
+    /// Every command prints one JSON value anyway.
+    #[arg(long, global = true)]
+    pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: ApprovalCommand,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::log::{LogCommand, VerifyProofArgs};
+use super::log::{LogCommand, ProofArgs, VerifyProofArgs};
 use super::{Json, PackArg, ReplayArgs};
 
 #[derive(Subcommand)]
@@ -19,12 +19,14 @@ pub enum EvidenceCommand {
     TrustBundle(TrustBundleArgs),
     /// Write a directory that carries trust roots to verifiers.
     TrustDistribution(TrustDistributionArgs),
-    /// Verify a bundle.
+    /// Verify a bundle; or a proof that a record is in the evidence log, as `verify-proof` does.
     Verify(VerifyArgs),
-    /// Print the SIEM event of a bundle.
+    /// Print the SIEM event of a bundle, which is JSON.
     SiemEvent {
         /// Bundle.
         bundle: PathBuf,
+        #[command(flatten)]
+        json: Json,
     },
     /// Write the retention rule of a bundle.
     RetentionPolicy(RetentionPolicyArgs),
@@ -277,8 +279,10 @@ pub struct TrustArgs {
 
 #[derive(Args)]
 pub struct VerifyArgs {
-    /// Bundle.
+    /// Bundle; or `.tlog-proof` file, which needs --vkey.
     pub bundle: PathBuf,
+    #[command(flatten)]
+    pub proof: ProofArgs,
     #[command(flatten)]
     pub trust: TrustArgs,
     /// Days that the evidence has to be kept at least.
@@ -401,6 +405,8 @@ pub struct ReportArgs {
     /// File for the report; default is standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Formats of a report.

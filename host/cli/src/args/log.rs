@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::Json;
 
@@ -11,7 +11,12 @@ pub enum LogCommand {
     /// Show the logs with their newest checkpoints and keys.
     Show(Json),
     /// Sign a log as far as it has come and print the checkpoint.
-    Checkpoint(WhichLog),
+    Checkpoint {
+        #[command(flatten)]
+        log: WhichLog,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Print the proof that the newest leaf about a record is in the log.
     Proof {
         /// Id of the record.
@@ -21,6 +26,8 @@ pub enum LogCommand {
         /// File to write; default is standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
     },
     /// Check a whole log against the checkpoints that were signed; writes nothing.
     Verify(LogVerifyArgs),
@@ -93,15 +100,23 @@ pub struct LogVerifyArgs {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("key").arg("vkey").required(true).multiple(true))]
 pub struct VerifyProofArgs {
     /// The `.tlog-proof` file.
     pub file: PathBuf,
+    #[command(flatten)]
+    pub proof: ProofArgs,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// What a proof is checked with.
+#[derive(Args)]
+pub struct ProofArgs {
     /// Key of the log, of the form NAME+HASH+KEY, as `cavra evidence log show` prints it; may be repeated.
-    #[arg(long, value_name = "KEY", required = true)]
+    #[arg(long, value_name = "KEY")]
     pub vkey: Vec<String>,
     /// JSON file with the record that the leaf has to be about.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    #[command(flatten)]
-    pub json: Json,
 }

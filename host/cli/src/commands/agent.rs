@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use cavra_core::{DecisionRequest, check_id};
-use cavra_model::{ActionType, Context, DecisionRecord, NoRandomness, Outcome, Timestamp, random_hex};
+use cavra_model::{ActionType, Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::input::object_file;
@@ -43,7 +43,9 @@ pub fn run(command: AgentCommand) -> anyhow::Result<ExitCode> {
     match command {
         AgentCommand::Start { session, json } => start(&session, json),
         AgentCommand::Exec { command, session, json } => exec(&command, &session, json),
-        AgentCommand::Attest { session_id, audit_dir, format } => attest(&session_id, &audit_dir, &format),
+        AgentCommand::Attest { session_id, audit_dir, format, json } => {
+            attest(&session_id, &audit_dir, format.as_deref(), json)
+        }
     }
 }
 
@@ -107,10 +109,12 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
     Ok(ExitCode::FAILURE)
 }
 
-fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<ExitCode> {
+fn attest(session_id: &str, directory: &Path, format: Option<&str>, json: Json) -> anyhow::Result<ExitCode> {
     let path = audit_path(directory, session_id)?;
     let audit = object_file(&path, MAX_AUDIT_BYTES)?;
-    match format {
+    check_audit(&audit, session_id).with_context(|| path.display().to_string())?;
+    match format.unwrap_or(if json.json { "json" } else { "markdown" }) {
+        "markdown" if json.json => print_json(&json!({ "comment": cavra_evidence::session_comment(&audit) }))?,
         "markdown" => print_text(&cavra_evidence::session_comment(&audit))?,
         "json" => print_json(&audit)?,
         "artifact" => {
@@ -121,11 +125,31 @@ fn attest(session_id: &str, directory: &Path, format: &str) -> anyhow::Result<Ex
                 "comment": cavra_evidence::session_comment(&audit),
             });
             cavra_evidence::write_file(&artifact, cavra_evidence::pretty(&attestation))?;
-            print_line(&artifact.display().to_string())?;
+            let path = artifact.display().to_string();
+            if json.json {
+                print_json(&json!({ "path": path }))?;
+            } else {
+                print_line(&path)?;
+            }
         }
         other => bail!("unknown format `{other}`; known are markdown, json, artifact"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is attested has to be there: an action that cannot be counted is not left out.
+fn check_audit(audit: &Object, session_id: &str) -> anyhow::Result<()> {
+    ensure!(
+        audit.get("session_id").and_then(Value::as_str) == Some(session_id),
+        "this is not the audit of the session `{session_id}`"
+    );
+    let actions = audit.get("actions").and_then(Value::as_array).context("`actions` is not a list")?;
+    for (index, action) in actions.iter().enumerate() {
+        let decision = action.get("decision").and_then(Value::as_str);
+        let known = decision.is_some_and(|decision| decision.parse::<Outcome>().is_ok());
+        ensure!(known, "action {index} has no decision");
+    }
+    Ok(())
 }
 
 impl Audit {

@@ -6,28 +6,31 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use cavra_evidence::{
     BundleFolder, EvidenceReport, Expectations, Retention, SiemExport, StorageTargets, attest_bundle, pretty,
-    retention_document, retention_markdown, storage_plan_markdown, verify_bundle, write_file,
+    retention_document, retention_markdown, storage_plan_markdown, verify_bundle, visible, write_file,
 };
 use cavra_model::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{keys, write_and_list};
 use crate::args::{AttestArgs, ExportSiemArgs, ReportArgs, ReportFormat, RetentionPolicyArgs, StoragePlanArgs};
 use crate::output::{print_json, print_line, print_text};
 
 pub fn siem_event(bundle: &Path) -> anyhow::Result<ExitCode> {
+    warn_if_damaged(bundle);
     let event = BundleFolder::open(bundle)?.json("siem-event.json")?;
     print_text(&pretty(&event))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub fn export_siem(args: &ExportSiemArgs) -> anyhow::Result<ExitCode> {
+    warn_if_damaged(&args.bundle);
     let event = BundleFolder::open(&args.bundle)?.json("siem-event.json")?;
     let export = SiemExport::new(event, &args.splunk_index, &args.datadog_service)?;
     write_and_list(&args.output, &export.files(&args.provider)?, args.json)
 }
 
 pub fn retention_policy(args: &RetentionPolicyArgs) -> anyhow::Result<ExitCode> {
+    warn_if_damaged(&args.bundle);
     let folder = BundleFolder::open(&args.bundle)?;
     let evidence = folder.json("evidence.json")?;
     let text = |member: &str| evidence.get(member).and_then(Value::as_str).unwrap_or_default();
@@ -62,6 +65,13 @@ pub fn storage_plan(args: &StoragePlanArgs) -> anyhow::Result<ExitCode> {
     write_and_list(&args.output, &files, args.json)
 }
 
+/// What is there is indexed and exported, damaged or not, but not in silence.
+pub fn warn_if_damaged(bundle: &Path) {
+    for error in verify_bundle(bundle, &Expectations::keyless()).errors() {
+        eprintln!("cavra: warning: the bundle is not intact: {}", visible(error));
+    }
+}
+
 /// A damaged bundle is neither attested nor stored for years.
 fn check_intact(bundle: &Path) -> anyhow::Result<()> {
     let verified = verify_bundle(bundle, &Expectations::keyless());
@@ -88,11 +98,13 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         ReportFormat::Markdown => document.to_markdown(),
         ReportFormat::Html => document.to_html(),
     };
-    match &args.output {
-        Some(file) => {
-            write_file(file, text)?;
-            print_line(&file.display().to_string())?;
-        }
+    if let Some(file) = &args.output {
+        write_file(file, text.as_str())?;
+    }
+    let file = args.output.as_ref().map(|file| file.display().to_string());
+    match file {
+        file if args.json.json => print_json(&json!({ "report": text, "file": file }))?,
+        Some(file) => print_line(&file)?,
         None => print_text(&text)?,
     }
     Ok(ExitCode::SUCCESS)

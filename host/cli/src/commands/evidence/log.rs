@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
 use super::log_verify::verify;
-use crate::args::{Json, LogCommand, VerifyProofArgs};
+use crate::args::{Json, LogCommand, ProofArgs};
 use crate::input::{object_file, text_file};
 use crate::output::{print_json, print_line, print_text};
 
@@ -22,15 +22,31 @@ const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     match command {
         LogCommand::Show(format) => show(format),
-        LogCommand::Checkpoint(which) => {
-            print_text(&with_log(async |log| log.sign_now(which.log.as_str()).await)?.note)?;
+        LogCommand::Checkpoint { log: which, json } => {
+            let head = with_log(async |log| log.sign_now(which.log.as_str()).await)?;
+            if json.json {
+                print_json(&json!({
+                    "log": which.log.as_str(), "origin": head.checkpoint.origin, "size": head.checkpoint.size,
+                    "root_hash": head.checkpoint.root.to_base64(), "checkpoint": head.note,
+                }))?;
+            } else {
+                print_text(&head.note)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
-        LogCommand::Proof { id, log: which, output } => {
-            let proof = with_log(async |log| log.proof(which.log.as_str(), &id).await)?.to_string();
-            match output {
-                Some(file) => write_file(&file, proof)?,
-                None => print_text(&proof)?,
+        LogCommand::Proof { id, log: which, output, json } => {
+            let proof = with_log(async |log| log.proof(which.log.as_str(), &id).await)?;
+            let text = proof.to_string();
+            if let Some(file) = &output {
+                write_file(file, text.as_str())?;
+            }
+            if json.json {
+                let file = output.map(|file| file.display().to_string());
+                print_json(&json!({
+                    "log": which.log.as_str(), "id": id, "index": proof.index, "proof": text, "file": file,
+                }))?;
+            } else if output.is_none() {
+                print_text(&text)?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -87,8 +103,8 @@ fn show(format: Json) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
-    let proof: TlogProof = read(&args.file)?.parse().with_context(|| args.file.display().to_string())?;
+pub fn verify_proof(file: &Path, args: &ProofArgs, format: Json) -> anyhow::Result<ExitCode> {
+    let proof: TlogProof = read(file)?.parse().with_context(|| file.display().to_string())?;
     let record = args.record.as_deref().map(record).transpose()?;
     let keys = keys(&args.vkey)?;
     let checked = proof.verify(&keys).map_err(anyhow::Error::from).and_then(|(leaf, checkpoint)| {
@@ -97,7 +113,7 @@ pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
         Ok((leaf, checkpoint))
     });
     match checked {
-        Ok((leaf, checkpoint)) if args.json.json => print_json(&json!({
+        Ok((leaf, checkpoint)) if format.json => print_json(&json!({
             "valid": true, "leaf": leaf, "index": proof.index, "origin": checkpoint.origin, "size": checkpoint.size,
             "root_hash": checkpoint.root.to_base64(), "record_checked": record.is_some(),
         }))?,
@@ -105,7 +121,7 @@ pub fn verify_proof(args: &VerifyProofArgs) -> anyhow::Result<ExitCode> {
             "{} is in the log {}: leaf {} of {}, written {}",
             leaf.id, checkpoint.origin, proof.index, checkpoint.size, leaf.time
         ))?,
-        Err(problem) if args.json.json => {
+        Err(problem) if format.json => {
             print_json(&json!({ "valid": false, "problem": format!("{problem:#}") }))?;
             return Ok(ExitCode::FAILURE);
         }

@@ -12,6 +12,7 @@ use cavra_store::{Location, RecordStore, apply_scripts};
 use serde_json::json;
 use tokio::runtime::Builder;
 
+use super::documents;
 use crate::args::{IndexArgs, SearchArgs};
 use crate::output::print_json;
 
@@ -27,6 +28,7 @@ const BUILT_IN: [(&str, &str); 1] = [(
 )];
 
 pub fn index(args: &IndexArgs) -> anyhow::Result<ExitCode> {
+    documents::warn_if_damaged(&args.bundle);
     let record = bundle_metadata(&BundleFolder::open(&args.bundle)?)?;
     let location = match &args.sqlite {
         Some(file) => Location::Sqlite(file.clone()),

@@ -29,7 +29,7 @@ pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
         EvidenceCommand::TrustBundle(args) => trust::bundle(&args),
         EvidenceCommand::TrustDistribution(args) => trust::distribution(&args),
         EvidenceCommand::Verify(args) => verify::bundle(&args),
-        EvidenceCommand::SiemEvent { bundle } => documents::siem_event(&bundle),
+        EvidenceCommand::SiemEvent { bundle, .. } => documents::siem_event(&bundle),
         EvidenceCommand::RetentionPolicy(args) => documents::retention_policy(&args),
         EvidenceCommand::ExportSiem(args) => documents::export_siem(&args),
         EvidenceCommand::StoragePlan(args) => documents::storage_plan(&args),
@@ -38,7 +38,7 @@ pub fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
         EvidenceCommand::VerifyStatement(args) => verify::statement(&args),
         EvidenceCommand::Report(args) => documents::report(&args),
         EvidenceCommand::Log(command) => log::run(command),
-        EvidenceCommand::VerifyProof(args) => log::verify_proof(&args),
+        EvidenceCommand::VerifyProof(args) => log::verify_proof(&args.file, &args.proof, args.json),
         EvidenceCommand::Index(args) => metadata::index(&args),
         EvidenceCommand::Search(args) => metadata::search(&args),
         EvidenceCommand::Migrate { sqlite, migrations_dir, .. } => {

@@ -3,18 +3,29 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use cavra_evidence::{
     Expectations, ManifestTrust, PublicKey, Report, Secret, pretty, verify_attestation, verify_bundle,
     verify_statement, visible,
 };
 use cavra_model::Timestamp;
 
-use super::{keys, trust, write_files};
+use super::{keys, log, trust, write_files};
 use crate::args::{Json, TrustArgs, VerifyArgs, VerifyStatementArgs};
 use crate::input::{MAX_KEY_BYTES, json_file, public_key_file};
 use crate::output::{print_json, print_line};
 
 pub fn bundle(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let proof = &args.proof;
+    if args.bundle.is_file() {
+        ensure!(
+            !proof.vkey.is_empty(),
+            "{} is a file: a bundle is a directory, and a proof of the evidence log is checked with --vkey KEY",
+            args.bundle.display()
+        );
+        return log::verify_proof(&args.bundle, proof, args.json);
+    }
+    ensure!(proof.vkey.is_empty() && proof.record.is_none(), "--vkey and --record check a proof, which is a file");
     let expected = Expectations {
         trust: trusted(&args.trust)?,
         key_id: args.trust.key_id.clone(),
