@@ -214,12 +214,82 @@ fn init_merges_with_what_is_there() {
     assert!(home.exists(".mcp.json") && !home.exists(".claude"));
 }
 
+/// A hook for some tools is no hook for the others; beside a second one it would be asked twice.
+#[test]
+fn init_lets_the_hook_see_every_tool() {
+    let ours = json!({"type": "command", "command": "cavra hook claude-code --policy-pack mine", "timeout": 20});
+    let other = json!({"type": "command", "command": "mine"});
+    let all = |hooks: Value| json!({"matcher": "*", "hooks": hooks});
+    let bash = |hooks: Value| json!({"matcher": "Bash", "hooks": hooks});
+    for (before, after) in [
+        (json!([bash(json!([ours]))]), json!([all(json!([ours]))])),
+        (
+            json!([bash(json!([ours, other])), {"matcher": "x"}]),
+            json!([bash(json!([other])), {"matcher": "x"}, all(json!([ours]))]),
+        ),
+        (json!([bash(json!([ours])), {"matcher": "Read", "hooks": [ours]}]), json!([all(json!([ours]))])),
+        (json!([{"hooks": [ours]}]), json!([{"hooks": [ours]}])),
+        (json!([{"matcher": "", "hooks": [other, ours]}]), json!([{"matcher": "", "hooks": [other, ours]}])),
+        (json!([bash(json!([ours])), all(json!([ours]))]), json!([bash(json!([ours])), all(json!([ours]))])),
+    ] {
+        let home = Home::new();
+        home.write(".claude/settings.json", json!({"hooks": {"PreToolUse": before}}).to_string());
+        for _ in 0..2 {
+            home.cavra(&["init", "claude-code"]).run().ok();
+            assert_eq!(home.json(".claude/settings.json")["hooks"]["PreToolUse"], after, "{before}");
+        }
+    }
+}
+
+#[test]
+fn init_keeps_what_is_in_our_entry() {
+    let pinned = json!({"command": "/opt/cavra", "args": ["mcp-server", "--policy-pack", "mine"]});
+    let mut with_policy = pinned.clone();
+    with_policy["env"] = json!({"CAVRA_POLICY": ".cavra/policy.yaml"});
+    for (before, after) in [
+        (
+            json!({"command": "cavra-mcp-server", "env": {"TOKEN": "x"}, "timeout": 5}),
+            json!({"command": "cavra", "args": ["mcp-server"], "env": {"TOKEN": "x", "CAVRA_POLICY": ".cavra/policy.yaml"}, "timeout": 5}),
+        ),
+        (
+            json!({"command": "cavra", "args": ["mcp-server"], "env": {"CAVRA_POLICY": "other.yaml"}}),
+            json!({"command": "cavra", "args": ["mcp-server"], "env": {"CAVRA_POLICY": "other.yaml"}}),
+        ),
+        (pinned, with_policy),
+    ] {
+        let home = Home::new();
+        home.write(".mcp.json", json!({"mcpServers": {"cavra": before}}).to_string());
+        home.cavra(&["init", "claude-code"]).run().ok();
+        assert_eq!(home.json(".mcp.json")["mcpServers"]["cavra"], after);
+    }
+}
+
+/// Order, numbers and texts are the owner's; what needs no change is not written at all.
+#[test]
+fn init_writes_only_what_changes() {
+    let home = Home::new();
+    home.write(".mcp.json", r#"{"z": 1.50, "mcpServers": {"b": {"command": "\u0062"}, "a": {}}, "c": [1e2, "x"]}"#);
+    home.cavra(&["init", "claude-code"]).run().ok();
+    let text = home.read(".mcp.json");
+    let places: Vec<_> = ["\"z\": 1.50", "\"b\"", "\"\\u0062\"", "\"a\": {}", "\"cavra\"", "\"c\"", "1e2"]
+        .map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")))
+        .into();
+    assert!(places.is_sorted(), "{text}");
+    let compact = home.json(".claude/settings.json").to_string();
+    home.write(".claude/settings.json", &compact);
+    let said = home.cavra(&["init", "claude-code", "--json"]).run().ok().json();
+    assert_eq!((&said["written"], home.read(".claude/settings.json")), (&json!([]), compact));
+}
+
 #[test]
 fn init_leaves_what_it_cannot_read() {
     for (path, content) in [
         (".mcp.json", &b"{\"mcpServers\": "[..]),
         (".mcp.json", b"[]"),
         (".mcp.json", b"{\"mcpServers\": []}"),
+        (".mcp.json", b"{\"mcpServers\": {\"cavra\": 5}}"),
+        (".mcp.json", b"{\"mcpServers\": {\"cavra\": {\"env\": 5}}}"),
+        (".mcp.json", b"{\"mcpServers\": {}, \"mcpServers\": {}}"),
         (".mcp.json", b"\xff\xfe"),
         (".mcp.json", b"{} // a comment"),
         (".claude/settings.json", b"{\"hooks\": 5}"),
