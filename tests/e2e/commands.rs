@@ -269,6 +269,18 @@ fn protected_branches() {
             "upstream/team/main",
             ":main",
             "  origin   main  ",
+            "origin main --force",
+            "origin main -f",
+            "origin main dev",
+            "origin HEAD:main HEAD:dev",
+            "origin --all",
+            "origin --mirror",
+            "origin *",
+            "origin :",
+            ":",
+            "refs/heads/*:refs/heads/*",
+            "origin \"main\"",
+            "origin 'main' --force-with-lease",
         ] {
             assert_eq!(decision(operation, blocked, BASELINE), "block", "{operation:?} {blocked}");
         }
@@ -281,6 +293,9 @@ fn protected_branches() {
             "origin/Main",
             "main:feature",
             "origin/release",
+            "origin feature --force",
+            "origin HEAD:a HEAD:b",
+            "https://example.com/team/main feature",
         ] {
             assert_eq!(decision(operation, allowed, BASELINE), "allow", "{operation:?} {allowed}");
         }
@@ -290,6 +305,15 @@ fn protected_branches() {
         assert_eq!(decision(Some(operation), "main", BASELINE), "block", "{operation}");
         assert_eq!(decision(Some(operation), "origin/master", BASELINE), "block", "{operation}");
         assert_eq!(decision(Some(operation), "feature/x", BASELINE), "allow", "{operation}");
+    }
+    for operation in ["force.push", "git/push", "git:push", "push,force", "push.", "pushForce", "  "] {
+        assert_eq!(decision(Some(operation), "origin/main", BASELINE), "block", "{operation}");
+    }
+    for operation in ["rename_branch", "deleteBranch", "branch.delete"] {
+        for target in ["main foo", "origin/main other", "main:foo", "main -> foo", "main dev", "origin *"] {
+            assert_eq!(decision(Some(operation), target, BASELINE), "block", "{operation} {target}");
+        }
+        assert_eq!(decision(Some(operation), "feature/x feature/y", BASELINE), "allow", "{operation}");
     }
     for operation in ["fetch", "pull", "clone", "pushd", "status"] {
         assert_eq!(decision(Some(operation), "origin/main", BASELINE), "allow", "{operation}");

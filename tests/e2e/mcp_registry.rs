@@ -37,6 +37,8 @@ fn registry() -> Value {
     servers.push(with(entry("twin-b", "trusted", "approved"), json!({"name": "twins"})));
     servers.push(with(entry("impostor", "blocked", "denied"), json!({"name": "tools"})));
     servers.push(entry("listed-blocked", "trusted", "approved"));
+    servers.push(with(entry("mcp_1", "trusted", "approved"), json!({"name": "evil-fs"})));
+    servers.push(with(entry("mcp_2", "trusted", "approved"), json!({"name": "worse-fs"})));
     // Entries that say too little or nonsense: an error must not open anything.
     servers.push(json!({"server_id": "bare"}));
     servers.push(with(entry("strange-tier", "splendid", "approved"), json!({})));
@@ -50,7 +52,7 @@ fn server() -> std::sync::Arc<Server> {
     SERVER.get(|| {
         let home = Home::new();
         let file = home.write("data/registry.json", serde_json::to_string_pretty(&registry()).unwrap());
-        home.pack("cavra-mcp", &pack_yaml("cavra-mcp", "mcp:\n  allowed_servers: [nobody-registered, denied-allowed, listed-blocked]\n  blocked_servers: [listed-blocked, both]\n"));
+        home.pack("cavra-mcp", &pack_yaml("cavra-mcp", "mcp:\n  allowed_servers: [nobody-registered, denied-allowed, listed-blocked]\n  blocked_servers: [listed-blocked, both, evil-fs, mcp_2]\n"));
         let (name, packs) = home.packs();
         home.serve(&[(name, &packs), ("CAVRA_REGISTRY_STORE", file.to_str().unwrap())])
     })
@@ -126,6 +128,10 @@ fn the_pack_adds_and_never_lifts() {
     expect(&server, &call("nobody-registered", "t", None, "cavra-mcp"), "mcp.registry.unknown");
     expect(&server, &call("trusted-denied", "t", None, "cavra-mcp"), "mcp.registry.blocked");
     expect(&server, &call("trusted-approved", "t", None, "cavra-mcp"), "mcp.registry.allow");
+    for name in ["mcp_1", "evil-fs", "mcp_2", "worse-fs"] {
+        expect(&server, &call(name, "t", None, BASELINE), "mcp.registry.allow");
+        expect(&server, &call(name, "t", None, "cavra-mcp"), "mcp.server.trust.block_unknown");
+    }
     assert_eq!(server.decide(&call("both", "t", None, "cavra-mcp"))["decision"], "block");
 }
 

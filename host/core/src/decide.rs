@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
-    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, PackName, Subject, Timestamp, combine,
-    judge_mcp_call, stamp,
+    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, McpToolCall, PackName, Subject, Timestamp,
+    combine, judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
@@ -101,9 +101,14 @@ impl DecisionPoint {
         facts: &Facts,
     ) -> Result<Finding, PluginError> {
         let mut findings = Vec::new();
+        let implied = implied(action, facts);
         for source in sources {
             match self.plugins.policy_pack(source).await {
-                Ok(component) => findings.extend(ask(&component, action, facts).await),
+                Ok(component) => {
+                    for action in std::iter::once(action).chain(&implied) {
+                        findings.extend(ask(&component, action, facts).await);
+                    }
+                }
                 Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
                 Err(error) => return Err(error),
             }
@@ -171,6 +176,24 @@ pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_
         origin: Origin::Operator,
     });
     interpreter.into_iter().chain(components)
+}
+
+/// Other readings of an action, asked about as well. The strictest finding counts, so they can only add to what is found.
+///
+/// A git operation can be about more branches than the one that is derived. A registered MCP server has two names, and
+/// blocking it under either of them blocks it (contract 10, section 4.4).
+fn implied(action: &Action, facts: &Facts) -> Vec<Action> {
+    match (action, &facts.mcp_registry) {
+        (Action::GitOperation(operation), _) => {
+            cavra_normalize::further_operations(operation).into_iter().map(Action::GitOperation).collect()
+        }
+        (Action::McpToolCall(call), McpRegistry::Registered(entry)) => [&entry.server_id, &entry.name]
+            .into_iter()
+            .filter(|name| !name.is_empty() && **name != call.server)
+            .map(|name| Action::McpToolCall(McpToolCall { server: name.clone(), ..call.clone() }))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Finding> {

@@ -42,6 +42,9 @@ pub enum McpRegistry {
 pub struct McpRegistration {
     /// Key of the entry.
     pub server_id: String,
+    /// The server's other name, which calls may use if it is no other entry's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// `trusted`, `approved`, `experimental`, `blocked` or `unknown`.
     pub trust_tier: String,
     /// `approved`, `pending`, `denied` or `not_required`.

@@ -13,10 +13,8 @@ pub fn git_operation(operation: &str, target: &str) -> GitOperation {
     let destination = destination.trim_start_matches('+');
     let branch_path = destination.strip_prefix("refs/heads/").unwrap_or(destination);
     let branch = branch_path.rsplit('/').next().unwrap_or(branch_path);
-    let has_word = |wanted: &[&str]| {
-        let mut words = operation.split(|c: char| c == '_' || c == '-' || c.is_whitespace());
-        words.any(|word| wanted.iter().any(|other| word.eq_ignore_ascii_case(other)))
-    };
+    let words = words_of(operation);
+    let has_word = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     GitOperation {
         operation: operation.to_owned(),
         target: target.to_owned(),
@@ -28,6 +26,86 @@ pub fn git_operation(operation: &str, target: &str) -> GitOperation {
                 "delete", "deleted", "remove", "removed", "rename", "renamed", "move", "drop", "del", "rm", "d", "m",
             ]),
     }
+}
+
+/// The words of an operation's name in lower case: `force.push`, `pushForce` and `FORCE_PUSH` all have `push`.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before: [Option<char>; 2] = [None; 2];
+    for c in name.chars() {
+        let [earlier, last] = before;
+        let is_capital = |c: Option<char>| c.is_some_and(char::is_uppercase);
+        // `deleteBranch`, and `GITPush`, where the last capital belongs to what follows.
+        if !c.is_alphabetic() || (c.is_uppercase() && last.is_some_and(char::is_lowercase)) {
+            words.push(String::new());
+        } else if c.is_lowercase() && is_capital(last) && is_capital(earlier) {
+            let capital = words.last_mut().and_then(String::pop);
+            words.push(capital.into_iter().collect());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphabetic()) {
+            word.extend(c.to_lowercase());
+        }
+        before = [last, Some(c)];
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// More branches than this in one operation are as good as all.
+const MOST_BRANCHES: usize = 64;
+
+/// What else a push, a deletion or a renaming may be about: every branch that the words of its target can name, not
+/// only the one the contract derives. For more rules to apply, never fewer.
+///
+/// Quotes and options are dropped; both sides of `:` count where branches are removed; all branches at once (`--all`,
+/// `--mirror`, `:`, `*`) include `main`, as they do in a command.
+#[must_use]
+pub fn further_operations(operation: &GitOperation) -> Vec<GitOperation> {
+    if !(operation.is_push || operation.removes_branch) {
+        return Vec::new();
+    }
+    let about = |branch: &str| {
+        let target = operation.target.clone();
+        GitOperation { target, ..git_operation(&operation.operation, branch) }
+    };
+    let text: String = operation.target.chars().filter(|c| !matches!(c, '"' | '\'' | '`' | '\\')).collect();
+    let text = text.replace("->", " ");
+    let mut further: Vec<GitOperation> = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || c == ',' || c == ';') {
+        for branch in branches(word, operation.removes_branch) {
+            let candidate = about(branch);
+            if candidate != *operation && !further.contains(&candidate) {
+                further.push(candidate);
+            }
+        }
+        if further.len() > MOST_BRANCHES {
+            return vec![about(ANY_BRANCH)];
+        }
+    }
+    further
+}
+
+/// A branch that is always protected stands for all of them.
+const ANY_BRANCH: &str = "main";
+
+/// The branches that one word of a target may name.
+fn branches(word: &str, removes: bool) -> Vec<&str> {
+    let all = ["--all", "--branches", "--mirror"].iter().any(|option| is_option(word, option));
+    let bare = word.trim_start_matches('+');
+    if all || bare == ":" || bare.contains('*') {
+        vec![ANY_BRANCH]
+    } else if word.starts_with('-') || is_address(word) {
+        Vec::new()
+    } else if removes {
+        bare.split(':').filter(|side| !side.is_empty()).collect()
+    } else {
+        vec![bare]
+    }
+}
+
+/// A remote as an address: its last part is a repository's name and no branch.
+fn is_address(word: &str) -> bool {
+    word.contains("://") || word.split_once(':').is_some_and(|(host, _)| host.contains('@'))
 }
 
 /// What a `git` command amounts to.
@@ -201,10 +279,10 @@ fn push(arguments: &[Option<String>]) -> FromCommand {
     FromCommand { operations, ..FromCommand::default() }
 }
 
-/// A push of every branch includes the protected ones, of which `main` always is one.
+/// A push of every branch includes the protected ones.
 fn push_of_all(remote: &str) -> GitOperation {
     let target = format!("{remote} --all").trim_start().to_owned();
-    GitOperation { target, ..git_operation("push", "main") }
+    GitOperation { target, ..git_operation("push", ANY_BRANCH) }
 }
 
 fn branch(arguments: &[Option<String>]) -> FromCommand {

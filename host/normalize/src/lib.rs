@@ -11,7 +11,7 @@ mod path;
 use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 
 pub use command::split_command;
-pub use git::git_operation;
+pub use git::{further_operations, git_operation};
 pub use path::clean_path;
 
 /// An action as a caller describes it. Contract 10, section 3. Empty optional texts count as absent.
@@ -95,7 +95,8 @@ pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
             Action::ExecuteCommand(split_command(&text))
         }
         ActionType::GitOperation => {
-            let operation = given(request.operation).unwrap_or_else(|| "push".to_owned());
+            let operation = given(request.operation).filter(|name| !name.trim().is_empty());
+            let operation = operation.unwrap_or_else(|| "push".to_owned());
             Action::GitOperation(git_operation(&operation, request.target.unwrap_or_default().trim()))
         }
         ActionType::McpToolCall => Action::McpToolCall(McpToolCall {

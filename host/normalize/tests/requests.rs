@@ -1,7 +1,7 @@
 //! From requests to actions: defaults, refusals, paths and git operations.
 
 use cavra_model::{Action, ActionType};
-use cavra_normalize::{ActionRequest, Refusal, clean_path, git_operation, normalize};
+use cavra_normalize::{ActionRequest, Refusal, clean_path, further_operations, git_operation, normalize};
 
 fn request(action_type: ActionType, target: Option<&str>) -> ActionRequest {
     ActionRequest {
@@ -61,13 +61,41 @@ fn branches_are_derived() {
 
 #[test]
 fn operations_are_recognised() {
-    for name in ["push", "force_push", "force-push", "push --force", "Push"] {
+    for name in [
+        "push",
+        "force_push",
+        "force-push",
+        "push --force",
+        "Push",
+        "force.push",
+        "git/push",
+        "git:push",
+        "push,force",
+        "push.",
+        "pushForce",
+        "forcePush",
+        "GITPush",
+        "FORCE_PUSH",
+        "push2",
+        "\u{a0}push",
+    ] {
         assert!(git_operation(name, "x").is_push, "{name}");
     }
-    for name in ["pushd", "pull", "fetch", "repush"] {
+    for name in ["pushd", "pull", "fetch", "repush", "Pushing", "PUSHED"] {
         assert!(!git_operation(name, "x").is_push, "{name}");
     }
-    for name in ["delete_branch", "branch_delete", "rename_branch", "remove-branch", "branch --delete"] {
+    for name in [
+        "delete_branch",
+        "branch_delete",
+        "rename_branch",
+        "remove-branch",
+        "branch --delete",
+        "deleteBranch",
+        "branch.delete",
+        "BranchDelete",
+        "branch -D",
+        "git branch -m",
+    ] {
         assert!(git_operation(name, "x").removes_branch, "{name}");
     }
     for name in ["branch", "delete_tag", "rename", "create_branch"] {
@@ -76,9 +104,52 @@ fn operations_are_recognised() {
 }
 
 #[test]
+fn every_branch_of_a_target_is_told() {
+    for (operation, target, further) in [
+        ("push", "origin/main", &[][..]),
+        ("push", "", &[]),
+        ("push", "--force", &[]),
+        ("push", "origin main", &["origin"]),
+        ("push", "origin main --force", &["origin", "main"]),
+        ("push", "origin main dev", &["origin", "main"]),
+        ("push", "origin HEAD:main +HEAD:refs/heads/dev x", &["origin", "main", "dev"]),
+        ("push", "origin \"main\"", &["origin", "main"]),
+        ("push", "origin ma'i'\\n,dev", &["origin", "main", "dev"]),
+        ("push", "origin --all", &["origin", "main"]),
+        ("push", "origin --mirr", &["origin", "main"]),
+        ("push", ":", &["main"]),
+        ("push", "origin refs/heads/*:refs/heads/*", &["origin", "main"]),
+        ("push", "main:dev", &[]),
+        ("push", "https://host/team/main dev", &[]),
+        ("push", "git@host:team/main dev", &[]),
+        ("delete_branch", "main dev", &["main"]),
+        ("rename_branch", "main:foo", &["main"]),
+        ("rename_branch", "main -> foo", &["main"]),
+        ("rename_branch", "main->foo", &["main", "foo"]),
+        ("rename_branch", "origin/main other", &["origin/main"]),
+        ("fetch", "origin main dev", &[]),
+    ] {
+        let git = git_operation(operation, target);
+        let found = further_operations(&git);
+        let paths: Vec<&str> = found.iter().map(|git| git.branch_path.as_str()).collect();
+        assert_eq!(paths, further, "{operation} {target}");
+        for other in &found {
+            assert_eq!((&other.operation, &other.target), (&git.operation, &git.target));
+            assert_eq!((other.is_push, other.removes_branch), (git.is_push, git.removes_branch));
+        }
+    }
+    let many: String = (0..10_000).map(|number| format!("branch-{number} ")).collect();
+    let found = further_operations(&git_operation("push", &many));
+    assert_eq!(found.iter().map(|git| git.branch.as_str()).collect::<Vec<_>>(), ["main"]);
+}
+
+#[test]
 fn what_is_missing_gets_the_defaults_of_the_contract() {
-    let Ok(Action::GitOperation(git)) = normalize(request(ActionType::GitOperation, None)) else { panic!() };
-    assert_eq!((git.operation.as_str(), git.target.as_str(), git.is_push), ("push", "", true));
+    for operation in [None, Some(String::new()), Some(" \t ".to_owned())] {
+        let request = ActionRequest { operation, ..request(ActionType::GitOperation, None) };
+        let Ok(Action::GitOperation(git)) = normalize(request) else { panic!() };
+        assert_eq!((git.operation.as_str(), git.target.as_str(), git.is_push), ("push", "", true));
+    }
     let empty = Some(String::new());
     let call = ActionRequest {
         server: empty.clone(),
