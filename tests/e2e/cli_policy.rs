@@ -67,6 +67,18 @@ fn validate() {
     home.write("broken.yaml", "metadata: [\n");
     home.write("list.yaml", "- a\n");
     home.write("orphan.yaml", pack_yaml("cavra-orphan", "  inherits: cavra-nobody\n"));
+    home.write("itself.yaml", pack_yaml("cavra-itself", "  inherits: cavra-itself\n"));
+    for (path, said) in [
+        ("broken.yaml", "<root>: "),
+        ("missing.yaml", "<root>: "),
+        ("list.yaml", "<root>: must be a mapping"),
+        ("orphan.yaml", "metadata.inherits: "),
+        ("itself.yaml", "metadata.inherits: policy pack `cavra-itself` inherits itself"),
+    ] {
+        let output = home.cavra(&["policy", "validate", path]).run().exits(1);
+        assert!(output.stdout.starts_with(said), "{path}: {output:?}");
+        assert_eq!(output.stdout.lines().count(), 1, "{path}: {output:?}");
+    }
     home.write("bomb.yaml", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n");
     std::fs::create_dir(home.join("empty")).unwrap();
     for path in ["broken.yaml", "list.yaml", "orphan.yaml", "bomb.yaml", "missing.yaml", "empty", "no/such/dir"] {
@@ -136,6 +148,24 @@ fn compile_and_diff() {
         let output = home.cavra(&[&["policy", "compile"], arguments].concat()).run().fails();
         assert!(output.stdout.is_empty());
     }
+    // An overlay need not say who it is; what comes of it has to be a policy that could be published.
+    for (overlay, fine) in [
+        ("commands: {block: [mine]}", true),
+        ("metadata: {version: \"9\"}", true),
+        ("metadata: {title: \"\"}", false),
+        ("metadata: {mode: foo}", false),
+        ("metadata: {id: Evil}", false),
+        ("compliance: {maps_to: 5}", false),
+        ("- a", false),
+    ] {
+        home.write("part.yaml", overlay);
+        let output = home.cavra(&["policy", "compile", "--overlay", "part.yaml"]).run();
+        assert_eq!((output.code, output.stdout.is_empty()), (i32::from(!fine), !fine), "{overlay}: {output:?}");
+    }
+    home.pack("cavra-zz", "metadata: {id: cavra-zz}\n");
+    let (name, packs) = home.packs();
+    let output = home.cavra(&["policy", "compile", "--policy-pack", "cavra-zz"]).env(name, &packs).run().exits(1);
+    assert!(output.stdout.is_empty() && output.stderr.contains("`title` is missing"), "{output:?}");
     home.write(
         "left/policy.yaml",
         pack_yaml(

@@ -413,3 +413,39 @@ fn the_pack_file_decides() {
     let unknown = home.cavra(&["hook", "some-agent"]).stdin("{}").run().exits(2);
     assert!(unknown.stdout.is_empty());
 }
+
+/// Contract 10, section 5: records say which policy decided by its name, not where its file lies.
+#[test]
+fn a_pack_file_is_called_by_its_name() {
+    let home = Home::new();
+    let rules = format!("  inherits: {BASELINE}\n");
+    home.write("somewhere/mine.yaml", pack_yaml("cavra-mine", &rules));
+    home.write("somewhere/nameless.yaml", format!("metadata:\n{rules}"));
+    let mine = home.at("somewhere/mine.yaml");
+    for (file, pack) in [(mine.clone(), "cavra-mine"), (home.at("somewhere/nameless.yaml"), "unnamed-policy")] {
+        let hook = home.cavra(&["hook", "claude-code", "--policy-file", &file]);
+        hook.stdin(event(&home, "Read", json!({"file_path": home.at(".env")})).to_string()).run().ok();
+        let record =
+            home.cavra(&["evaluate", "read_file", ".env", "--json"]).env("CAVRA_POLICY", &file).run().ok().json();
+        assert_eq!([&record["policy_pack"], &record["policy_id"]], [pack, pack]);
+    }
+    let stored = home.read(".cavra/api/activity.json");
+    assert!(!stored.contains("somewhere"), "{stored}");
+    let server = home.serve(&[]);
+    for (pack, decisions) in [("cavra-mine", 1), ("unnamed-policy", 1), (BASELINE, 0)] {
+        let found = server.get(&format!("/decisions?policy_pack={pack}")).ok();
+        assert_eq!(found["total"], decisions, "{pack}");
+    }
+    assert_eq!(server.get("/sessions?policy_pack=unnamed-policy").ok()["total"], 1, "of the latest decision");
+    let replayed = home.cavra(&["evidence", "replay", "--days", "7", "--json"]).run().ok().json();
+    assert_eq!((&replayed["equal"], &replayed["decisions"]), (&json!(2), &json!(2)), "{replayed}");
+    // An approval asked for under the file covers the same action under it.
+    let needs = ["evaluate", "write_file", "iam/x.tf", "--session-id", "s1", "--json"];
+    let asked = home.cavra(&needs).env("CAVRA_POLICY", &mine).run().ok();
+    assert_eq!(asked.json()["decision"], "require_approval");
+    home.write("decision.json", &asked.stdout);
+    let created = home.cavra(&["approval", "create", "decision.json", "--requested-by", "dev"]).run().ok().json();
+    let approve = ["approval", "approve", text(&created, "approval_id"), "--actor", "sec", "--reason", "fine"];
+    home.cavra(&approve).run().ok();
+    assert_eq!(home.cavra(&needs).env("CAVRA_POLICY", &mine).run().ok().json()["decision"], "allow");
+}

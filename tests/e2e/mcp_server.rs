@@ -272,6 +272,23 @@ fn reading_tools_do_what_they_say() {
     assert_eq!(wrong["valid"], false);
     assert!(strings(&wrong["errors"])[0].starts_with("commands.block: "), "{wrong}");
     assert_eq!(valid("metadata: [")["valid"], false);
+    let orphan = valid(&pack_yaml("cavra-x", "  inherits: cavra-nobody\n"));
+    assert!(orphan["valid"] == false && strings(&orphan["errors"])[0].starts_with("metadata.inherits: "), "{orphan}");
+    home.write("policies/cavra-mine/policy.yaml", pack_yaml("cavra-mine", "  inherits: cavra-mine\n"));
+    home.write("policies/cavra-bad-component/policy.yaml", pack_yaml("cavra-bad-component", ""));
+    home.write("policies/cavra-bad-component/policy.wasm", "no component");
+    let named = |name: &str| result(&one(&home, "cavra.policy_validate", json!({"policy_pack": name})));
+    assert_eq!(named("cavra-hipaa")["valid"], true);
+    let own = named("cavra-mine");
+    assert!(own["valid"] == false && strings(&own["errors"])[0].contains("inherits itself"), "{own}");
+    let component = named("cavra-bad-component");
+    assert!(component["valid"] == false && strings(&component["errors"]).len() == 1, "{component}");
+    for (arguments, code) in
+        [(json!({"policy_pack": "../x"}), -32602), (json!({"policy_pack": "cavra-hipaa", "policy": "a: 1"}), -32602)]
+    {
+        assert_eq!(one(&home, "cavra.policy_validate", arguments)["error"]["code"], code);
+    }
+    assert_eq!(one(&home, "cavra.policy_validate", json!({"policy_pack": "cavra-nobody"}))["result"]["isError"], true);
     let home = Home::new();
     let mut child = home
         .command(&["mcp-server"])

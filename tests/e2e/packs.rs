@@ -168,6 +168,78 @@ fn odd_directories_do_not_break_the_listing() {
     assert_eq!(server.get("/compliance/mappings").status, 200);
 }
 
+/// What is invalid is listed as such and decides nothing, wherever it is asked for. Contract 10, section 2.
+#[test]
+fn an_invalid_pack_decides_nowhere() {
+    let home = Home::new();
+    let metadata = |member: &str| format!("metadata: {{{member}}}\nfilesystem: {{block_read: [x]}}\n");
+    let deep = |level: usize| match level {
+        1 => metadata("id: cavra-x"),
+        _ => metadata(&format!("inherits: deep-{}", level - 1)),
+    };
+    let mut invalid = vec![
+        ("no-metadata", "filesystem: {block_read: [x]}\n".to_owned()),
+        ("bad-metadata", "metadata: []\n".to_owned()),
+        ("bad-id", metadata("id: Evil")),
+        ("bad-version", metadata("version: 1.0")),
+        ("bad-title", metadata("title: ''")),
+        ("bad-mode", metadata("mode: weird")),
+        ("parent-twice", metadata("inherits: [cavra-hipaa, cavra-hipaa]")),
+        ("entry-twice", "metadata: {}\ncommands: {allow: [x, x]}\n".to_owned()),
+        ("bad-controls", "metadata: {}\ncompliance: {maps_to: 5}\n".to_owned()),
+        ("no-parent", metadata("inherits: nobody")),
+        ("own-parent", metadata("inherits: own-parent")),
+        ("cycle-a", metadata("inherits: cycle-b")),
+        ("cycle-b", metadata("inherits: cycle-a")),
+        ("broken-parent", metadata("inherits: bad-id")),
+        ("deep-17", deep(17)),
+    ];
+    let mut valid = vec![("bare", metadata("")), ("blank", metadata("title: , version: null"))];
+    let names: Vec<String> = (0..17).map(|level| format!("deep-{level}")).collect();
+    valid.extend((1..17).map(|level| (names[level].as_str(), deep(level))));
+    for (name, yaml) in invalid.iter().chain(&valid) {
+        home.pack(name, yaml);
+    }
+    invalid.push(("unparsable", String::new()));
+    home.pack("unparsable", "metadata: [");
+    let server = with_packs(&home);
+    let (variable, packs) = home.packs();
+    for (list, key) in [(server.get("/policy-packs").ok(), ""), (server.get("/policy-pack-catalog").ok(), "items")] {
+        let rows = if key.is_empty() { &list } else { &list[key] };
+        let row = |name: &str| {
+            rows.as_array().unwrap().iter().find(|row| [name, "Evil", "cavra-x"].contains(&text(row, "id")))
+        };
+        for (name, _) in invalid.iter().filter(|(name, _)| *name != "bad-id") {
+            let row = row(name).unwrap();
+            assert!(row["valid"] == false && !strings(&row["errors"]).is_empty(), "{name}: {row}");
+        }
+        assert_eq!(rows.as_array().unwrap().iter().filter(|row| row["valid"] == false).count(), invalid.len());
+    }
+    let listed = home.cavra(&["policy", "list", "--json"]).env(variable, &packs).run().ok().json();
+    assert_eq!(listed.as_array().unwrap().iter().filter(|row| row["valid"] == false).count(), invalid.len());
+    for (name, _) in &invalid {
+        let body = json!({"action_type": "read_file", "target": "a", "policy_pack": name});
+        let answer = server.post("/decisions", &body);
+        assert_eq!(answer.status, 409, "{name}: {answer:?}");
+    }
+    for name in ["no-metadata", "bad-mode", "own-parent", "broken-parent", "unparsable"] {
+        for command in
+            [&["evaluate", "read_file", "a", "--policy-pack", name][..], &["policy", "compile", "--policy-pack", name]]
+        {
+            let output = home.cavra(command).env(variable, &packs).run().exits(1);
+            assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{name}: {output:?}");
+        }
+        let file = home.at(&format!("packs/{name}/policy.yaml"));
+        let output = home.cavra(&["policy", "validate", &file]).env(variable, &packs).run().exits(1);
+        assert!(output.stdout.lines().all(|line| line.contains(": ")), "{name}: {output:?}");
+        home.cavra(&["evaluate", "read_file", "a"]).env(variable, &packs).env("CAVRA_POLICY", &file).run().exits(1);
+    }
+    assert_eq!(server.get("/decisions").ok()["total"], 0);
+    for name in ["bare", "blank", "deep-16"] {
+        assert_eq!(server.decide_on("read_file", "x", name)["decision"], "block", "{name}");
+    }
+}
+
 #[test]
 fn a_root_lies_over_the_shipped_packs() {
     let home = Home::new();

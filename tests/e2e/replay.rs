@@ -13,7 +13,7 @@ fn replay(home: &Home, backend: Backend, arguments: &[&str]) -> Output {
 }
 
 fn rules(more: &str) -> String {
-    pack_yaml("acme", &format!("commands:\n  allow: [\"make *\"]\n  block: [\"rm *\"]\n{more}"))
+    pack_yaml("cavra-acme", &format!("commands:\n  allow: [\"make *\"]\n  block: [\"rm *\"]\n{more}"))
 }
 
 /// Decisions of every kind, one of them approved and one with an approval that does not cover it.

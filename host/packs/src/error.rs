@@ -56,6 +56,20 @@ pub enum PackError {
     },
 }
 
+impl PackError {
+    /// What is wrong with `pack`, as lines `<dotted path>: <message>`. What is wrong with an ancestor is wrong with the
+    /// place that names it.
+    #[must_use]
+    pub fn faults(&self, pack: &str) -> Vec<String> {
+        match self {
+            Self::Invalid { name, errors } if name == pack => errors.clone(),
+            Self::Unreadable { name, .. } if name == pack => vec![format!("<root>: {self}")],
+            Self::NotFound { .. } => vec![format!("<root>: {self}")],
+            _ => vec![format!("metadata.inherits: {self}")],
+        }
+    }
+}
+
 /// How many errors [`PackError::Invalid`] shows.
 const SHOWN_ERRORS: usize = 5;
 

@@ -12,7 +12,7 @@ use crate::error::{PackError, shown};
 use crate::merge::{merge, normalize};
 use crate::pack::metadata;
 use crate::shelf::{Component, RawPack, Shelf};
-use crate::{PackComponent, ResolvedPack};
+use crate::{PackComponent, PackOrigin, ResolvedPack, schema};
 
 /// Levels of inheritance, the pack itself included.
 const MAX_LEVELS: usize = 16;
@@ -34,6 +34,8 @@ struct Merged {
 pub(crate) struct Inheritance<'s> {
     shelf: &'s Shelf,
     root: Option<&'s Path>,
+    /// What a document that is not in the library calls itself.
+    own_id: Option<String>,
     /// The way from the pack that was asked for to the one at hand.
     way: Vec<String>,
     finished: HashMap<PackName, Rc<Merged>>,
@@ -43,7 +45,7 @@ pub(crate) struct Inheritance<'s> {
 
 impl<'s> Inheritance<'s> {
     pub(crate) fn new(shelf: &'s Shelf, root: Option<&'s Path>) -> Self {
-        Self { shelf, root, way: Vec::new(), finished: HashMap::new(), used: Vec::new() }
+        Self { shelf, root, own_id: None, way: Vec::new(), finished: HashMap::new(), used: Vec::new() }
     }
 
     /// Resolves a pack of the library. Also answers all packs that took part.
@@ -51,21 +53,25 @@ impl<'s> Inheritance<'s> {
         let pack = self.shelf.pack(self.root, name)?.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
         let merged = self.visit(&pack)?;
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).collect();
-        let resolved = finish(name.as_str(), merged.document.clone(), components)?;
+        let resolved = finish(name.as_str(), merged.document.clone(), components);
         Ok((resolved, self.used))
     }
 
-    /// Resolves a document that is not in the library, with the component beside it.
+    /// Resolves a document that is not in the library, with the component beside it. Errors call it `label`; the pack is
+    /// called `name`.
     pub(crate) fn resolve_document(
         mut self,
         label: &str,
+        name: &str,
         document: &Value,
         component: Option<Component>,
     ) -> Result<ResolvedPack, PackError> {
+        check(label, document)?;
+        self.own_id = metadata(document, "id").map(ToOwned::to_owned);
         let merged = self.with_parents(label, document)?;
-        let own = component.map(|component| pack_component(label, document, &component));
+        let own = component.map(|component| pack_component(name, document, &component));
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
-        finish(label, merged.document, components)
+        Ok(finish(name, merged.document, components))
     }
 
     fn visit(&mut self, pack: &Arc<RawPack>) -> Result<Rc<Merged>, PackError> {
@@ -76,19 +82,22 @@ impl<'s> Inheritance<'s> {
             name: pack.name.to_string(),
             errors: vec![format!("<root>: {problem}")],
         })?;
+        // What is shipped is checked by a test, and reading the schema would cost every command a millisecond.
+        if pack.origin != PackOrigin::Shipped {
+            check(pack.name.as_str(), document)?;
+        }
         let merged = Rc::new(self.with_parents(pack.name.as_str(), document)?);
         self.used.push(Arc::clone(pack));
         self.finished.insert(pack.name.clone(), Rc::clone(&merged));
         Ok(merged)
     }
 
-    /// Checks a document as written and lays it over its parents.
+    /// Lays a checked document over its parents.
     fn with_parents(&mut self, name: &str, document: &Value) -> Result<Merged, PackError> {
-        check(name, document)?;
         self.way.push(name.to_owned());
         let mut merged: Option<Value> = None;
         let mut levels = 1;
-        for parent in parents(name, document)? {
+        for parent in parents(document) {
             let parent = self.parent(name, parent)?;
             levels = levels.max(parent.levels + 1);
             merged = Some(match merged {
@@ -115,49 +124,37 @@ impl<'s> Inheritance<'s> {
         }
         let unknown = || PackError::UnknownParent { pack: child.to_owned(), parent: shown(name) };
         let name = PackName::new(name).map_err(|_| unknown())?;
-        let pack = self.shelf.pack(self.root, &name)?.ok_or_else(unknown)?;
-        self.visit(&pack)
-    }
-}
-
-/// The names a document inherits from. What is no name is an error: the rules of that parent would be missing.
-fn parents<'d>(name: &str, document: &'d Value) -> Result<Vec<&'d str>, PackError> {
-    let invalid = |path: &str, message: &str| PackError::Invalid {
-        name: name.to_owned(),
-        errors: vec![format!("{path}: {message}")],
-    };
-    let metadata = match document.get("metadata") {
-        None => return Ok(Vec::new()),
-        Some(Value::Object(metadata)) => metadata,
-        Some(_) => return Err(invalid("metadata", "must be a mapping")),
-    };
-    let malformed = || invalid("metadata.inherits", "must be a pack name or a list of pack names");
-    match metadata.get("inherits") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(parent)) => Ok(vec![parent]),
-        Some(Value::Array(parents)) if !parents.is_empty() => {
-            parents.iter().map(|parent| parent.as_str().ok_or_else(malformed)).collect()
+        match self.shelf.pack(self.root, &name)? {
+            Some(pack) => self.visit(&pack),
+            // A document may build on the pack of its own name; where there is none it means itself.
+            None if self.own_id.as_deref() == Some(name.as_str()) => {
+                Err(PackError::Cycle { chain: vec![name.to_string(); 2] })
+            }
+            None => Err(unknown()),
         }
-        Some(_) => Err(malformed()),
     }
 }
 
-/// The parts of a document that decide are as they should be.
+/// The names that a checked document inherits from.
+fn parents(document: &Value) -> Vec<&str> {
+    match document.pointer("/metadata/inherits") {
+        Some(Value::String(parent)) => vec![parent],
+        Some(Value::Array(parents)) => parents.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The document may decide.
 fn check(name: &str, document: &Value) -> Result<(), PackError> {
-    let faults = cavra_rules::check_document(document);
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let errors = faults.into_iter().map(|fault| format!("{}: {}", shown(&fault.path), fault.message)).collect();
-    Err(PackError::Invalid { name: name.to_owned(), errors })
+    let errors = schema::check(document);
+    if errors.is_empty() { Ok(()) } else { Err(PackError::Invalid { name: name.to_owned(), errors }) }
 }
 
-fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> Result<ResolvedPack, PackError> {
+fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> ResolvedPack {
     normalize(&mut document);
-    check(name, &document)?;
     let has_rules = components.is_empty() || RULE_SECTIONS.iter().any(|section| document.get(section).is_some());
     let canonical = canonical(&document);
-    Ok(ResolvedPack {
+    ResolvedPack {
         name: name.to_owned(),
         version: metadata(&document, "version").map(ToOwned::to_owned),
         digest: Digest::of(&canonical),
@@ -165,7 +162,7 @@ fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> Re
         canonical,
         has_rules,
         components,
-    })
+    }
 }
 
 fn component_of_pack(pack: &RawPack) -> Option<PackComponent> {

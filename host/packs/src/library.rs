@@ -11,11 +11,15 @@ use crate::error::PackError;
 use crate::file::{read_component, read_policy};
 use crate::inherit::Inheritance;
 use crate::memory::Memory;
+use crate::pack::metadata;
 use crate::shelf::{RawPack, Shelf};
-use crate::{Pack, ResolvedPack};
+use crate::{Pack, ResolvedPack, validate};
 
 /// Resolved packs that are kept in memory.
 const KEPT_RESOLVED: usize = 256;
+
+/// What a policy that does not say who it is is called.
+const UNNAMED: &str = "unnamed-policy";
 
 /// Where the operator's packs lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl PackLibrary {
     }
 
     /// Every pack as written, sorted by directory name. A folder without `policy.yaml`, or whose YAML is not a mapping,
-    /// is left out; a pack that cannot be read or parsed is listed with its errors.
+    /// is left out; a pack that [`PackLibrary::resolve`] refuses is listed with its errors.
     #[must_use]
     pub fn list(&self) -> Vec<Pack> {
         let root = self.inner.root.current();
@@ -89,12 +93,18 @@ impl PackLibrary {
 
     fn listed(&self, root: Option<&Path>, name: &PackName) -> Option<Pack> {
         match self.inner.shelf.pack(root, name) {
-            Ok(pack) => pack?.listed(),
+            Ok(pack) => self.described(&*pack?),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a policy pack cannot be read");
                 Some(Pack::unreadable(name.clone(), &error))
             }
         }
+    }
+
+    /// The pack as written, with what keeps it from deciding.
+    fn described(&self, pack: &RawPack) -> Option<Pack> {
+        let errors = self.resolve(&pack.name).err().map(|error| error.faults(pack.name.as_str()));
+        pack.listed(errors.unwrap_or_default())
     }
 
     /// The pack as written.
@@ -104,7 +114,7 @@ impl PackLibrary {
     pub fn get(&self, name: &PackName) -> Result<Pack, PackError> {
         let pack = self.inner.shelf.pack(self.inner.root.current(), name)?;
         let pack = pack.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
-        pack.listed().ok_or_else(|| PackError::Invalid {
+        self.described(&pack).ok_or_else(|| PackError::Invalid {
             name: name.to_string(),
             errors: vec!["<root>: must be a mapping".to_owned()],
         })
@@ -134,6 +144,19 @@ impl PackLibrary {
         })
     }
 
+    /// What is wrong with a document that is to be published, as `<dotted path>: <message>`: as [`validate`], and its
+    /// parents have to be there and be whole.
+    #[must_use]
+    pub fn faults(&self, document: &Value) -> Vec<String> {
+        let faults = validate(document);
+        if !faults.is_empty() {
+            return faults;
+        }
+        let label = "the document";
+        let resolved = self.inheritance().resolve_document(label, label, document, None);
+        resolved.err().map(|error| error.faults(label)).unwrap_or_default()
+    }
+
     /// Resolves a document from outside the library; its parents come from the library. `label` becomes the pack's name.
     /// A document has no component: for a file or folder use [`PackLibrary::resolve_path`]. Not cached.
     ///
@@ -141,18 +164,20 @@ impl PackLibrary {
     /// Every [`PackError`] but `NotFound`.
     #[expect(clippy::needless_pass_by_value, reason = "the document is used up: a caller has no use for it afterwards")]
     pub fn resolve_document(&self, label: &str, document: Value) -> Result<Arc<ResolvedPack>, PackError> {
-        self.inheritance().resolve_document(label, &document, None).map(Arc::new)
+        self.inheritance().resolve_document(label, label, &document, None).map(Arc::new)
     }
 
     /// Resolves the policy at a path: a file, or a folder with a `policy.yaml`. A `policy.wasm` beside a `policy.yaml`
-    /// counts, as it does in the library. The path, as given, becomes the pack's name. Not cached.
+    /// counts, as it does in the library. The pack is called by its `metadata.id`: records say which policy decided, and not
+    /// where it lies on some machine. Not cached.
     ///
     /// # Errors
-    /// Every [`PackError`] but `NotFound`.
+    /// Every [`PackError`] but `NotFound`; they name the path as it was given.
     pub fn resolve_path(&self, path: &Path) -> Result<Arc<ResolvedPack>, PackError> {
         let document = read_policy(path)?;
         let component = read_component(path)?;
-        self.inheritance().resolve_document(&path.display().to_string(), &document, component).map(Arc::new)
+        let name = metadata(&document, "id").unwrap_or(UNNAMED);
+        self.inheritance().resolve_document(&path.display().to_string(), name, &document, component).map(Arc::new)
     }
 
     fn inheritance(&self) -> Inheritance<'_> {

@@ -26,7 +26,7 @@ pub struct Pack {
     pub origin: PackOrigin,
     /// The document; null if it cannot be parsed.
     pub document: Value,
-    /// What is wrong with it, as `<dotted path>: <message>`. With faults in its metadata alone a pack still decides.
+    /// What keeps it from deciding, as `<dotted path>: <message>`.
     pub errors: Vec<String>,
 }
 

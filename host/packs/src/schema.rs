@@ -14,26 +14,67 @@ static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| {
     jsonschema::draft202012::options().build(&schema).ok()
 });
 
+/// What `metadata` has to say of a pack for readers. Lists show what is missing as null (contract 10, section 10), so a
+/// pack decides without it; it is not published without it.
+const FOR_READERS: [&str; 4] = ["id", "title", "description", "version"];
+
+/// Something wrong with a document.
+struct Fault {
+    path: String,
+    message: String,
+    /// Metadata that is not there, or null, which is the same to a child (section 2.2).
+    is_absence: bool,
+}
+
 /// Every fault of a document as `<dotted path>: <message>`, the root shown as `<root>`, sorted by path. None means that
-/// the document is a valid policy, to be published or evaluated.
+/// the document is a valid policy, to be published.
 #[must_use]
 pub fn validate(document: &Value) -> Vec<String> {
+    lines(faults(document))
+}
+
+/// The faults of a document that keep it from deciding, as [`validate`] shows them: all but missing texts for readers.
+/// The one answer for lists and evaluation.
+pub(crate) fn check(document: &Value) -> Vec<String> {
+    lines(faults(document).into_iter().filter(|fault| !fault.is_absence).collect())
+}
+
+fn lines(faults: Vec<Fault>) -> Vec<String> {
+    faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect()
+}
+
+/// Sorted by path.
+fn faults(document: &Value) -> Vec<Fault> {
     let Some(validator) = VALIDATOR.as_ref() else {
-        return vec!["<root>: the schema of policies is broken".to_owned()];
+        let message = "the schema of policies is broken".to_owned();
+        return vec![Fault { path: "<root>".to_owned(), message, is_absence: false }];
     };
-    let mut faults: Vec<(String, String)> = validator
+    let mut faults: Vec<Fault> = validator
         .iter_errors(document)
-        .map(|error| (dotted(error.instance_path().as_str()), message(&error)))
+        .map(|error| Fault {
+            path: dotted(error.instance_path().as_str()),
+            message: message(&error),
+            is_absence: is_absence(&error),
+        })
         .collect();
-    let engine = cavra_rules::check_document(document);
-    for diagnostic in engine {
+    for diagnostic in cavra_rules::check_document(document) {
         // What the schema cannot say, such as a pattern of blanks.
-        if !faults.iter().any(|(path, _)| diagnostic.path.starts_with(path.as_str()) || path == "<root>") {
-            faults.push((diagnostic.path, diagnostic.message));
+        if !faults.iter().any(|fault| diagnostic.path.starts_with(fault.path.as_str()) || fault.path == "<root>") {
+            let path = crate::error::shown(&diagnostic.path);
+            faults.push(Fault { path, message: diagnostic.message, is_absence: false });
         }
     }
-    faults.sort();
-    faults.into_iter().map(|(path, message)| format!("{path}: {message}")).collect()
+    faults.sort_by(|left, right| (&left.path, &left.message).cmp(&(&right.path, &right.message)));
+    faults
+}
+
+fn is_absence(error: &ValidationError<'_>) -> bool {
+    match (error.instance_path().as_str(), error.kind()) {
+        ("/metadata", ValidationErrorKind::Required { property }) => {
+            property.as_str().is_some_and(|property| FOR_READERS.contains(&property))
+        }
+        (path, _) => path.starts_with("/metadata/") && error.instance().is_null(),
+    }
 }
 
 /// `/a/b~1c/0` as `a.b/c.0`.
@@ -147,6 +188,32 @@ mod tests {
             assert_eq!(faults.len(), 1, "{faults:?}");
             assert!(faults[0].starts_with(expected), "{} instead of {expected}", faults[0]);
         }
+    }
+
+    #[test]
+    fn a_pack_decides_without_texts_for_readers_and_with_nothing_else_wrong() {
+        for metadata in [json!({}), json!({"id": "cavra-x"}), json!({"title": null, "version": null, "inherits": null})]
+        {
+            let document = json!({"metadata": metadata, "filesystem": {"block_read": ["a"]}});
+            assert_eq!(check(&document), Vec::<String>::new());
+            assert!(!validate(&document).is_empty(), "{document}");
+        }
+        for (metadata, place) in [
+            (json!(null), "metadata: "),
+            (json!([]), "metadata: "),
+            (json!({"id": "Evil"}), "metadata.id: "),
+            (json!({"version": 1.0}), "metadata.version: "),
+            (json!({"title": ""}), "metadata.title: "),
+            (json!({"mode": "weird"}), "metadata.mode: "),
+            (json!({"inherits": ["a", "a"]}), "metadata.inherits: "),
+        ] {
+            let document = json!({"metadata": metadata});
+            let faults = check(&document);
+            assert!(faults.len() == 1 && faults[0].starts_with(place), "{document}: {faults:?}");
+        }
+        assert_eq!(check(&json!({"filesystem": {"block_read": ["x"]}})), ["<root>: `metadata` is missing"]);
+        let twice = json!({"metadata": {}, "commands": {"block": ["a", "a"]}});
+        assert_eq!(check(&twice), ["commands.block: must not have the same entry twice"]);
     }
 
     #[test]

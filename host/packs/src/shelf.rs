@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::parse::{MAX_POLICY_BYTES, parse_policy};
 use crate::read::{ReadFault, look, read};
 use crate::stamp::Watched;
-use crate::{Pack, PackOrigin, validate};
+use crate::{Pack, PackOrigin};
 
 pub(crate) const POLICY: &str = "policy.yaml";
 pub(crate) const COMPONENT: &str = "policy.wasm";
@@ -54,11 +54,11 @@ impl RawPack {
     }
 
     /// The pack for lists; none if it is a document of another kind.
-    pub(crate) fn listed(&self) -> Option<Pack> {
-        let (document, errors) = match &self.document {
+    pub(crate) fn listed(&self, errors: Vec<String>) -> Option<Pack> {
+        let document = match &self.document {
             Ok(document) if !document.is_object() => return None,
-            Ok(document) => (document.clone(), validate(document)),
-            Err(problem) => (Value::Null, vec![format!("<root>: {problem}")]),
+            Ok(document) => document.clone(),
+            Err(_) => Value::Null,
         };
         Some(Pack { name: self.name.clone(), origin: self.origin, document, errors })
     }

@@ -52,7 +52,7 @@ fn all_are_there_valid_and_resolve() {
     let packs = library().list();
     assert_eq!(packs.iter().map(|pack| pack.name.as_str()).collect::<Vec<_>>(), IDS);
     for pack in &packs {
-        assert_eq!(pack.errors, Vec::<String>::new(), "{}", pack.name);
+        assert_eq!((&pack.errors, validate(&pack.document)), (&vec![], vec![]), "{}", pack.name);
         assert_eq!(pack.id(), pack.name.as_str());
         for (section, keys) in [("filesystem", "block_read"), ("commands", "block")] {
             assert!(pack.document[section][keys].as_array().is_some_and(|rules| !rules.is_empty()), "{}", pack.name);

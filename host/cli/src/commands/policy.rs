@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use cavra_model::{ActionType, PackName};
-use cavra_packs::{Pack, ResolvedPack};
+use cavra_packs::{Pack, PackError, ResolvedPack};
 use serde_json::{Value, json};
 
 use super::{backtest, policy_checks, policy_signing, scenario};
@@ -86,13 +86,12 @@ fn rules(pack: &Pack) -> Value {
 }
 
 fn validate(path: &Path, format: Json) -> anyhow::Result<ExitCode> {
-    let document = cavra_packs::read_policy(path);
-    let (id, errors) = match &document {
+    let (id, errors) = match cavra_packs::read_policy(path) {
         Ok(document) => {
             let id = document.pointer("/metadata/id").and_then(Value::as_str).unwrap_or("<no id>").to_owned();
-            (Some(id), check(path, document))
+            (Some(id), check(path, &document)?)
         }
-        Err(error) => (None, vec![error.to_string()]),
+        Err(error) => (None, error.faults(&path.display().to_string())),
     };
     if format.json {
         print_json(&json!({ "id": id, "valid": errors.is_empty(), "errors": errors }))?;
@@ -106,14 +105,15 @@ fn validate(path: &Path, format: Json) -> anyhow::Result<ExitCode> {
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The schema first; a document that passes it must also resolve with its parents and load.
-fn check(path: &Path, document: &Value) -> Vec<String> {
-    let errors = cavra_packs::validate(document);
-    if !errors.is_empty() {
-        return errors;
+/// A document without faults must also load, with the component beside it.
+fn check(path: &Path, document: &Value) -> anyhow::Result<Vec<String>> {
+    let local = Local::from_env()?;
+    let faults = local.library().faults(document);
+    if !faults.is_empty() {
+        return Ok(faults);
     }
-    let resolved = Local::from_env().and_then(|local| local.load(&*local.file(path)?));
-    resolved.err().map(|error| error.to_string()).into_iter().collect()
+    let loaded = local.file(path).and_then(|pack| local.load(&pack));
+    Ok(loaded.err().map(|error| format!("<root>: {error}")).into_iter().collect())
 }
 
 fn explain(action_type: ActionType, target: &str, pack: &PackArg, action: &ActionArgs) -> anyhow::Result<ExitCode> {
@@ -126,13 +126,27 @@ fn explain(action_type: ActionType, target: &str, pack: &PackArg, action: &Actio
 fn compile(pack: &PackArg, overlays: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
     let mut document = local.pack(pack)?.document.clone();
-    for overlay in overlays {
-        document = cavra_packs::merge(&document, &local.file(overlay)?.document);
+    for path in overlays {
+        document = cavra_packs::merge(&document, &overlay(&local, path)?.document);
     }
-    let resolved = local.library().resolve_document("the compiled policy", document)?;
+    let label = "the compiled policy";
+    let errors = cavra_packs::validate(&document);
+    if !errors.is_empty() {
+        return Err(PackError::Invalid { name: label.to_owned(), errors }.into());
+    }
+    let resolved = local.library().resolve_document(label, document)?;
     local.load(&resolved)?;
     print_json(&resolved.document)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An overlay with its parents. It is no pack and need not say who it is.
+fn overlay(local: &Local, path: &Path) -> anyhow::Result<Arc<ResolvedPack>> {
+    let mut document = cavra_packs::read_policy(path)?;
+    if let Value::Object(sections) = &mut document {
+        sections.entry("metadata").or_insert_with(|| json!({}));
+    }
+    Ok(local.library().resolve_document(&path.display().to_string(), document)?)
 }
 
 fn diff(left: &str, right: &str) -> anyhow::Result<ExitCode> {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use cavra_core::FIELD_LIMIT;
-use cavra_model::{ActionType, DecisionRecord, Object};
+use cavra_model::{ActionType, DecisionRecord, Object, PackName};
 use cavra_normalize::ActionRequest;
 use serde_json::{Value, json};
 
@@ -115,15 +115,9 @@ static TOOLS: [Tool; 13] = [
     },
     Tool {
         name: "cavra.policy_validate",
-        description: "Check a policy document.",
-        arguments: &[("policy", "The document as YAML text.", true)],
-        run: |_, arguments| {
-            let errors = match cavra_packs::parse_policy(required(arguments, "policy")?) {
-                Ok(document) => cavra_packs::validate(&document),
-                Err(error) => vec![error],
-            };
-            Ok(json!({ "valid": errors.is_empty(), "errors": errors }))
-        },
+        description: "Check a policy document or a policy pack.",
+        arguments: &[("policy|policy_pack", "The document as YAML text, or the name of a pack.", true)],
+        run: validate,
     },
     Tool {
         name: "cavra.session_start",
@@ -241,6 +235,29 @@ fn decide(session: &mut Session, arguments: &Object, action: ActionRequest) -> T
     cavra_normalize::normalize(action.clone()).map_err(|refusal| ToolError::InvalidParams(refusal.to_string()))?;
     let pack = session.pack(text(arguments, "policy_pack")?)?;
     Ok(record_value(&session.decide(action, &pack)?)?)
+}
+
+fn validate(session: &mut Session, arguments: &Object) -> ToolResult {
+    let library = session.local.library();
+    let errors = match (text(arguments, "policy")?, text(arguments, "policy_pack")?) {
+        (Some(policy), None) => match cavra_packs::parse_policy(policy) {
+            Ok(document) => library.faults(&document),
+            Err(error) => vec![format!("<root>: {error}")],
+        },
+        (None, Some(name)) => {
+            let name = PackName::new(name).map_err(|error| ToolError::InvalidParams(error.to_string()))?;
+            let pack = library.get(&name).map_err(anyhow::Error::from)?;
+            let faults = if pack.errors.is_empty() { library.faults(&pack.document) } else { pack.errors };
+            let loads = || session.local.load(&*session.local.named(name.as_str())?);
+            if faults.is_empty() {
+                loads().err().map(|error: anyhow::Error| format!("<root>: {error}")).into_iter().collect()
+            } else {
+                faults
+            }
+        }
+        _ => return Err(ToolError::InvalidParams("either policy or policy_pack is needed, not both".to_owned())),
+    };
+    Ok(json!({ "valid": errors.is_empty(), "errors": errors }))
 }
 
 fn record_value(record: &DecisionRecord) -> anyhow::Result<Value> {
