@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cavra_model::{
-    Action, Context, DECISIONS, Decided, DecisionRecord, FileAccess, Finding, Kind, NoRandomness, Outcome, SESSIONS,
-    Severity, Subject, Timestamp, apply_decision, stamp,
+    Action, Context, Counts, DECISIONS, Decided, DecisionRecord, FileAccess, Finding, Kind, NoRandomness, Outcome,
+    SESSIONS, Severity, Subject, Timestamp, apply_decision, stamp,
 };
 use cavra_store::{Location, RecordStore, StoreError, Transaction};
 use serde_json::Value;
@@ -36,7 +36,9 @@ fn insert(tx: &mut dyn Transaction, number: u64) -> Result<(), StoreError> {
     let record = record(number).map_err(|error| StoreError::Refused(error.to_string()))?;
     let Ok(Value::Object(decision)) = serde_json::to_value(record) else { return Ok(()) };
     let session = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let folded = apply_decision(tx.get(&SESSIONS, &session)?, &decision, Vec::new);
+    let stored = tx.get(&SESSIONS, &session)?;
+    let counts = if stored.is_some() { Counts::Kept } else { Counts::Tally(Vec::new()) };
+    let folded = apply_decision(stored, &decision, &counts);
     tx.insert(&DECISIONS, decision)?;
     tx.put(&SESSIONS, folded)
 }

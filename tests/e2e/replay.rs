@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::components::{change_freeze, freeze, with_component};
-use crate::support::{BASELINE, Backend, Home, OldDecision, Output, on_both, pack_yaml, text};
+use crate::support::{BASELINE, Backend, Home, OldDecision, Output, on_both, pack_yaml, records, text};
 
 fn replay(home: &Home, backend: Backend, arguments: &[&str]) -> Output {
     let (name, store) = backend.setting(home);
@@ -83,19 +83,6 @@ fn each_policy_and_component_is_archived_once() {
             assert!(named.iter().all(|digest| archive.iter().any(|part| part["digest"] == *digest)), "{decision}");
         }
     });
-}
-
-/// All stored records of a kind.
-fn records(home: &Home, backend: Backend, collection: &str, table: &str) -> Vec<Value> {
-    match backend {
-        Backend::Json => home.json(backend.file())[collection].as_array().unwrap().clone(),
-        Backend::Sqlite => {
-            let database = Connection::open(home.join(backend.file())).unwrap();
-            let mut statement = database.prepare(&format!("SELECT payload FROM {table}")).unwrap();
-            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-            rows.map(|payload| serde_json::from_str(&payload.unwrap()).unwrap()).collect()
-        }
-    }
 }
 
 /// Changes stored records of a kind as somebody with access to the file could.

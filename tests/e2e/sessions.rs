@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::{
-    BASELINE, Backend, Home, OldDecision, Server, Shared, assert_timestamp, keys, on_both, strings, text,
+    BASELINE, Backend, Home, OldDecision, Server, Shared, assert_timestamp, keys, on_both, records, strings, text,
 };
 
 static SERVERS: [Shared; 2] = [Shared::new(), Shared::new()];
@@ -236,8 +236,38 @@ fn evidence_refs_are_a_union_in_order() {
         let mut wanted = vec!["mine://1", "mine://2", "mine://3", first.as_str().unwrap(), second.as_str().unwrap()];
         wanted.sort_unstable();
         assert_eq!(found, wanted);
+        let more = json!({"session_id": "refs", "evidence_refs": "mine://4"});
+        let merged = server.post("/sessions", &more).ok()["evidence_refs"].clone();
+        let wanted = json!(["mine://1", "mine://2", second, "mine://3", "mine://4", first]);
+        assert_eq!(merged, wanted, "nothing that was given is lost");
+        assert_eq!(server.post("/sessions", &json!({"session_id": "refs"})).ok()["evidence_refs"], wanted);
+        let many: Vec<String> = (0..1001).map(|number| format!("mine://many/{number}")).collect();
+        server.post("/sessions", &json!({"session_id": "refs", "evidence_refs": many})).refused(&[400, 422]);
+        assert_eq!(server.get("/sessions/refs").ok()["evidence_refs"], wanted, "a refused body changes nothing");
         let single = server.post("/sessions", &json!({"session_id": "single", "evidence_refs": "mine://one"})).ok();
         assert_eq!(single["evidence_refs"], json!(["mine://one"]));
+    });
+}
+
+/// What is stored of a session is what clients see, but for the references of its decisions. Contract 10, section 8.
+#[test]
+fn a_stored_session_is_the_record() {
+    on_both(|backend| {
+        let home = Home::new();
+        let server = backend.serve(&home);
+        server.post("/sessions", &json!({"session_id": "s", "evidence_refs": ["x"], "decision_count": 7})).ok();
+        let stored = || records(&home, backend, "sessions", "activity_sessions")[0].clone();
+        assert_eq!(stored(), server.get("/sessions/s").ok());
+        decide(&server, "s", "pytest");
+        let mut seen = server.get("/sessions/s").ok();
+        assert_eq!(strings(&seen["evidence_refs"]).len(), 2);
+        seen["evidence_refs"] = json!(["x"]);
+        assert_eq!(stored(), seen);
+        drop(server);
+        let server = backend.serve(&home);
+        let claimed = server.post("/sessions", &json!({"session_id": "s", "decision_count": 50})).ok();
+        assert_eq!(counts(&claimed), [1, 0, 0], "counted after a restart too");
+        assert_eq!(keys(&stored()), FIELDS);
     });
 }
 

@@ -2,8 +2,8 @@
 //! Contract 10, sections 5, 7 and 8.
 
 use cavra_model::{
-    DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, Timestamp, apply_decision, merge_session,
-    new_decision_id, present_session,
+    COUNTED_SESSIONS, Counts, DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, Timestamp,
+    apply_decision, merge_session, new_decision_id, present_session,
 };
 use cavra_packs::ResolvedPack;
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
@@ -92,7 +92,7 @@ impl Activity {
             records.into_iter().try_for_each(|(leaf, object)| store_logged(tx, leaf, object))?;
             let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
             let stored = tx.get(&SESSIONS, id)?;
-            let session = merge_session(stored, &finished, Vec::new, Timestamp::now())
+            let session = merge_session(stored, &finished, &counts(tx, id)?, Timestamp::now())
                 .map_err(|error| StoreError::Refused(error.to_string()))?;
             tx.put(&SESSIONS, session)
         };
@@ -110,17 +110,19 @@ impl Activity {
         self.redactor.object(&mut body);
         // Checked before the writer is bothered, so that a wrong body costs no commit.
         let now = Timestamp::now();
-        merge_session(None, &body, Vec::new, now)?;
+        merge_session(None, &body, &Counts::Tally(Vec::new()), now)?;
         let session = self
             .store
             .transact(move |tx| {
                 let id = body.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let stored = tx.get(&SESSIONS, &id)?;
-                let counted = stored.as_ref().is_some_and(cavra_model::is_counted);
-                let tally = if counted { Vec::new() } else { tally(tx, &id)? };
-                let began = if stored.is_none() { began(tx, &id, &tally)? } else { None };
-                let mut session = merge_session(stored, &body, || tally, now)
+                let counts = counts(tx, &id)?;
+                let began = if stored.is_none() { began(tx, &id, &counts)? } else { None };
+                let mut session = merge_session(stored, &body, &counts, now)
                     .map_err(|error| StoreError::Refused(error.to_string()))?;
+                if counts.are_of_decisions() {
+                    note_counted(tx, &id, &counts)?;
+                }
                 if let (Some(began), None | Some(Value::Null)) = (began, body.get("started_at")) {
                     session.insert("started_at".to_owned(), Value::String(began));
                 }
@@ -193,10 +195,10 @@ fn store_logged(tx: &mut dyn Transaction, leaf: String, decision: Object) -> Res
 fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {
     let id = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let stored = tx.get(&SESSIONS, &id)?;
-    let counted = stored.as_ref().is_some_and(cavra_model::is_counted);
-    let tally = if counted { Vec::new() } else { tally(tx, &id)? };
-    let began = if stored.is_none() { began(tx, &id, &tally)? } else { None };
-    let mut session = apply_decision(stored, &decision, || tally);
+    let counts = counts(tx, &id)?;
+    let began = if stored.is_none() { began(tx, &id, &counts)? } else { None };
+    let mut session = apply_decision(stored, &decision, &counts);
+    note_counted(tx, &id, &counts)?;
     if let Some(began) = began {
         session.insert("started_at".to_owned(), Value::String(began));
     }
@@ -204,14 +206,27 @@ fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), Stor
     tx.put(&SESSIONS, session)
 }
 
-fn tally(tx: &mut dyn Transaction, session: &str) -> Result<Vec<(String, u64)>, StoreError> {
-    tx.tally(&DECISIONS, ("session_id", session), "decision")
+/// Where the counts of a stored session come from. Its decisions are looked at once.
+fn counts(tx: &mut dyn Transaction, session: &str) -> Result<Counts, StoreError> {
+    if tx.holds(&COUNTED_SESSIONS, session)? {
+        return Ok(Counts::Kept);
+    }
+    Ok(Counts::Tally(tx.tally(&DECISIONS, ("session_id", session), "decision")?))
+}
+
+/// The session has its counts from decisions from now on.
+fn note_counted(tx: &mut dyn Transaction, session: &str, before: &Counts) -> Result<(), StoreError> {
+    if *before == Counts::Kept {
+        return Ok(());
+    }
+    let noted = [(COUNTED_SESSIONS.id, json!(session)), ("counted_at", json!(Timestamp::now()))];
+    tx.insert(&COUNTED_SESSIONS, noted.map(|(member, value)| (member.to_owned(), value)).into_iter().collect())
 }
 
 /// When a session without a record began, if it has decisions all the same: a store written by another product may
 /// hold decisions alone.
-fn began(tx: &mut dyn Transaction, session: &str, tally: &[(String, u64)]) -> Result<Option<String>, StoreError> {
-    if tally.is_empty() {
+fn began(tx: &mut dyn Transaction, session: &str, counts: &Counts) -> Result<Option<String>, StoreError> {
+    if !counts.are_of_decisions() {
         return Ok(None);
     }
     let times = tx.tally(&DECISIONS, ("session_id", session), "timestamp")?;

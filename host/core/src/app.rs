@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
 use cavra_model::{
-    APPROVALS, ActionType, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE, PackName, Routing,
-    SESSIONS,
+    APPROVALS, ActionType, COUNTED_SESSIONS, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE,
+    PackName, Routing, SESSIONS,
 };
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The kinds of an activity store.
-pub static ACTIVITY_KINDS: [&Kind; 3] = [&DECISIONS, &SESSIONS, &POLICY_ARCHIVE];
+pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSIONS, &POLICY_ARCHIVE];
 static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
 
 /// How often approvals that ran out are expired when nobody looks at them.

@@ -258,6 +258,17 @@ pub static SESSIONS: Kind = Kind {
     beside: false,
 };
 
+/// Sessions whose counts come from their decisions. Kept apart from the session, whose record is what clients see.
+pub static COUNTED_SESSIONS: Kind = Kind {
+    name: "counted session",
+    id: "session_id",
+    collection: "counted_sessions",
+    table: "activity_counted_sessions",
+    columns: &[text("counted_at")],
+    order: Order { by: "counted_at", direction: Direction::Descending },
+    beside: true,
+};
+
 /// Merged policies and components that decisions were made with, each once, by digest. Design, section 7.
 pub static POLICY_ARCHIVE: Kind = Kind {
     name: "archived policy",

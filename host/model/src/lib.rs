@@ -43,8 +43,9 @@ pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
-    API_TOKENS, APPROVALS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind,
-    MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
+    API_TOKENS, APPROVALS, COUNTED_SESSIONS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA,
+    EVIDENCE_ORIGINS, Filter, Kind, MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, Place,
+    REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{
@@ -57,7 +58,7 @@ pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
 pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
-pub use session::{InvalidSession, SessionState, apply_decision, is_counted, merge_session, present_session};
+pub use session::{Counts, InvalidSession, SessionState, apply_decision, merge_session, present_session};
 pub use strict::{JsonError, read_json};
 pub use time::Timestamp;
 

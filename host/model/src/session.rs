@@ -1,7 +1,4 @@
 //! Session summaries: a fold over decisions, merged with what clients say. Contract 10, section 7.
-//!
-//! A stored session carries the internal member [`COUNTED`] once its counts come from decisions; members that start
-//! with `_` never leave the store (see [`present_session`]).
 
 use std::str::FromStr;
 
@@ -11,8 +8,8 @@ use thiserror::Error;
 use crate::decision::evidence_refs;
 use crate::{DEFAULT_PACK, Object, Outcome, Timestamp};
 
-/// Internal member: the counts were computed from decisions, so what clients say about them is ignored.
-const COUNTED: &str = "_counted";
+/// Most references that clients give a session.
+const MOST_REFS: usize = 1000;
 
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
 
@@ -53,26 +50,44 @@ impl FromStr for SessionState {
     }
 }
 
+/// Where the counts of a stored session come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// From all of its decisions: what clients say about them is ignored.
+    Kept,
+    /// From a client or another product; these are the numbers of its stored decisions by outcome, which replace them
+    /// if there are any.
+    Tally(Vec<(String, u64)>),
+}
+
+impl Counts {
+    /// Whether a session has its counts from decisions once these are applied to it.
+    #[must_use]
+    pub fn are_of_decisions(&self) -> bool {
+        match self {
+            Self::Kept => true,
+            Self::Tally(tally) => !tally.is_empty(),
+        }
+    }
+}
+
 /// The body is no session record; the text says why.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("invalid session record: {0}")]
 pub struct InvalidSession(pub String);
 
-/// Merges what a client sent over the stored session, or starts a new one.
-///
-/// `tally` are the counts by outcome of the decisions already stored for this session, empty if there are none;
-/// it is asked for only if the stored session does not already count decisions.
+/// Merges what a client sent over the stored session, or starts a new one. Its references are added to those it has.
 ///
 /// # Errors
-/// [`InvalidSession`] for a missing id, an unknown state, a wrong type or a negative count.
+/// [`InvalidSession`] for a missing id, an unknown state, a wrong type, a negative count or too many references.
 pub fn merge_session(
     stored: Option<Object>,
     body: &Object,
-    tally: impl FnOnce() -> Vec<(String, u64)>,
+    counts: &Counts,
     now: Timestamp,
 ) -> Result<Object, InvalidSession> {
     let id = text(body, "session_id")?.ok_or_else(|| InvalidSession("session_id is required".to_owned()))?;
-    let mut session = counted(stored.unwrap_or_else(|| empty_session(&id)), tally);
+    let mut session = counted(stored.unwrap_or_else(|| empty_session(&id)), counts);
     for field in ["agent_id", "actor", "repository", "policy_pack"] {
         if let Some(value) = text(body, field)? {
             session.insert(field.to_owned(), Value::String(value));
@@ -84,14 +99,18 @@ pub fn merge_session(
     }
     for field in COUNTS {
         let count = count(body, field)?;
-        if let (Some(count), None) = (count, session.get(COUNTED)) {
+        if let (Some(count), false) = (count, counts.are_of_decisions()) {
             session.insert(field.to_owned(), json!(count));
         }
     }
-    if !matches!(body.get("evidence_refs"), None | Some(Value::Null)) {
-        let refs = evidence_refs(body.get("evidence_refs")).map_err(|error| InvalidSession(error.0.to_owned()))?;
-        session.insert("evidence_refs".to_owned(), json!(refs));
+    let given = evidence_refs(body.get("evidence_refs")).map_err(|error| InvalidSession(error.0.to_owned()))?;
+    let known = evidence_refs(session.get("evidence_refs")).unwrap_or_default();
+    let before = known.len();
+    let refs = union(known, given);
+    if refs.len() > MOST_REFS.max(before) {
+        return Err(InvalidSession(format!("a session has at most {MOST_REFS} evidence_refs of its own")));
     }
+    session.insert("evidence_refs".to_owned(), json!(refs));
     if let Some(started) = time(body, "started_at")? {
         session.insert("started_at".to_owned(), json!(started));
     }
@@ -101,13 +120,13 @@ pub fn merge_session(
     Ok(session)
 }
 
-/// Folds one stored decision into its session.
+/// Folds one decision into its session; `counts` are from before it.
 #[must_use]
-pub fn apply_decision(stored: Option<Object>, decision: &Object, tally: impl FnOnce() -> Vec<(String, u64)>) -> Object {
+pub fn apply_decision(stored: Option<Object>, decision: &Object, counts: &Counts) -> Object {
     let of = |field: &str| decision.get(field).and_then(Value::as_str).unwrap_or_default();
     let moment = of("timestamp").parse().unwrap_or_else(|()| Timestamp::now());
-    let mut session = counted(stored.unwrap_or_else(|| empty_session(of("session_id"))), tally);
-    if session.insert(COUNTED.to_owned(), json!(true)).is_none() {
+    let mut session = counted(stored.unwrap_or_else(|| empty_session(of("session_id"))), counts);
+    if !counts.are_of_decisions() {
         reset_counts(&mut session);
     }
     for field in ["agent_id", "actor", "repository", "policy_pack"] {
@@ -119,23 +138,20 @@ pub fn apply_decision(stored: Option<Object>, decision: &Object, tally: impl FnO
     session
 }
 
-/// The session as clients see it: internal members removed, and `decision_refs`, the references of all its
-/// decisions in order, appended to the client's own.
+/// The session as clients see it: `decision_refs`, the references of all its decisions in order, after the client's own.
 #[must_use]
 pub fn present_session(mut session: Object, decision_refs: Vec<String>) -> Object {
-    session.retain(|name, _| !name.starts_with('_'));
-    let mut refs = evidence_refs(session.get("evidence_refs")).unwrap_or_default();
-    refs.extend(decision_refs);
-    let mut seen = std::collections::HashSet::new();
-    refs.retain(|reference| seen.insert(reference.clone()));
+    let refs = union(evidence_refs(session.get("evidence_refs")).unwrap_or_default(), decision_refs);
     session.insert("evidence_refs".to_owned(), json!(refs));
     session
 }
 
-/// Whether the session's counts come from decisions already, so that no tally is needed to keep them.
-#[must_use]
-pub fn is_counted(session: &Object) -> bool {
-    session.contains_key(COUNTED)
+/// In order, each once.
+fn union(mut refs: Vec<String>, more: Vec<String>) -> Vec<String> {
+    refs.extend(more);
+    let mut seen = std::collections::HashSet::new();
+    refs.retain(|reference| seen.insert(reference.clone()));
+    refs
 }
 
 fn empty_session(id: &str) -> Object {
@@ -157,17 +173,14 @@ fn empty_session(id: &str) -> Object {
 }
 
 /// Makes the counts those of the stored decisions, if there are any and that has not been done yet.
-fn counted(mut session: Object, tally: impl FnOnce() -> Vec<(String, u64)>) -> Object {
-    if is_counted(&session) {
-        return session;
-    }
-    let tally = tally();
-    if !tally.is_empty() {
+fn counted(mut session: Object, counts: &Counts) -> Object {
+    if let Counts::Tally(tally) = counts
+        && !tally.is_empty()
+    {
         reset_counts(&mut session);
         for (outcome, count) in tally {
-            count_outcome(&mut session, &outcome, count);
+            count_outcome(&mut session, outcome, *count);
         }
-        session.insert(COUNTED.to_owned(), json!(true));
     }
     session
 }
@@ -226,6 +239,7 @@ fn time(body: &Object, field: &str) -> Result<Option<Timestamp>, InvalidSession>
 mod tests {
     use super::*;
 
+    const NONE: Counts = Counts::Tally(Vec::new());
     const NOW: &str = "2031-01-01T00:00:00.000000+00:00";
 
     fn object(value: Value) -> Object {
@@ -244,26 +258,41 @@ mod tests {
     fn decisions_replace_client_counts_once_there_are_some() {
         let now = NOW.parse().unwrap();
         let body = object(json!({"session_id": "s", "decision_count": 7, "state": "failed"}));
-        let session = merge_session(None, &body, Vec::new, now).unwrap();
+        let session = merge_session(None, &body, &NONE, now).unwrap();
         assert_eq!(session["decision_count"], 7);
-        let tally = || vec![("block".to_owned(), 1)];
-        let session = apply_decision(Some(session), &decision("require_approval", 5), tally);
+        let tally = Counts::Tally(vec![("block".to_owned(), 1)]);
+        let session = apply_decision(Some(session), &decision("require_approval", 5), &tally);
         assert_eq!((&session["decision_count"], &session["blocked_count"]), (&json!(2), &json!(1)));
         assert_eq!((&session["state"], &session["actor"]), (&json!("failed"), &json!("ada")));
-        let session = merge_session(Some(session), &body, || panic!("counted already"), now).unwrap();
+        let session = merge_session(Some(session), &body, &Counts::Kept, now).unwrap();
         assert_eq!(session["decision_count"], 2);
         assert_eq!(session["updated_at"], "2031-01-01T00:00:05.000000+00:00", "time only moves forward");
         let shown = present_session(session, vec!["evidence://s/a".into(), "evidence://s/a".into()]);
         assert_eq!(shown["evidence_refs"], json!(["evidence://s/a"]));
-        assert!(shown.keys().all(|name| !name.starts_with('_')));
     }
 
     #[test]
     fn a_first_decision_ignores_client_counts() {
         let body = object(json!({"session_id": "s", "decision_count": 7}));
-        let session = merge_session(None, &body, Vec::new, NOW.parse().unwrap()).unwrap();
-        let session = apply_decision(Some(session), &decision("block", 1), Vec::new);
+        let session = merge_session(None, &body, &NONE, NOW.parse().unwrap()).unwrap();
+        let session = apply_decision(Some(session), &decision("block", 1), &NONE);
         assert_eq!(session["decision_count"], 1);
+    }
+
+    #[test]
+    fn references_add_up_to_a_bound() {
+        let post = |stored: Option<Object>, refs: Value| {
+            let body = object(json!({"session_id": "s", "evidence_refs": refs}));
+            merge_session(stored, &body, &NONE, NOW.parse().unwrap())
+        };
+        let session = post(None, json!(["a", "b", "a"])).unwrap();
+        let session = post(Some(session), json!(["c", "a"])).unwrap();
+        let session = post(Some(session), json!("d")).unwrap();
+        let session = post(Some(session), Value::Null).unwrap();
+        assert_eq!(session["evidence_refs"], json!(["a", "b", "c", "d"]));
+        let numbered: Vec<String> = (0..MOST_REFS).map(|number| number.to_string()).collect();
+        assert!(post(None, json!(numbered)).is_ok());
+        assert!(post(Some(session), json!(numbered)).is_err());
     }
 
     #[test]
@@ -278,7 +307,7 @@ mod tests {
             json!({"session_id": "s", "evidence_refs": 5}),
             json!({"session_id": "s", "started_at": "today"}),
         ] {
-            assert!(merge_session(None, &object(bad.clone()), Vec::new, NOW.parse().unwrap()).is_err(), "{bad}");
+            assert!(merge_session(None, &object(bad.clone()), &NONE, NOW.parse().unwrap()).is_err(), "{bad}");
         }
     }
 }

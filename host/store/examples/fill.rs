@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use cavra_model::{
-    DECISIONS, Digest, Kind, Object, SESSIONS, Timestamp, apply_decision, canonical, is_counted, new_decision_id,
+    COUNTED_SESSIONS, Counts, DECISIONS, Digest, Kind, Object, SESSIONS, Timestamp, apply_decision, canonical,
+    new_decision_id,
 };
 use cavra_store::{Location, Query, RecordStore, StoreError, Transaction};
 use serde_json::json;
 
-const KINDS: [&Kind; 2] = [&DECISIONS, &SESSIONS];
+const KINDS: [&Kind; 3] = [&DECISIONS, &SESSIONS, &COUNTED_SESSIONS];
 const CLIENTS: usize = 64;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,9 +92,14 @@ fn leaf(decision: &Object) -> String {
 fn record(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {
     let id = decision.get("session_id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
     let stored = tx.get(&SESSIONS, &id)?;
-    let counted = stored.as_ref().is_some_and(is_counted);
-    let tally = if counted { Vec::new() } else { tx.tally(&DECISIONS, ("session_id", &id), "decision")? };
-    let session = apply_decision(stored, &decision, || tally);
+    let counts = if tx.holds(&COUNTED_SESSIONS, &id)? {
+        Counts::Kept
+    } else {
+        let noted = json!({"session_id": id, "counted_at": Timestamp::now()});
+        tx.insert(&COUNTED_SESSIONS, noted.as_object().cloned().unwrap_or_default())?;
+        Counts::Tally(tx.tally(&DECISIONS, ("session_id", &id), "decision")?)
+    };
+    let session = apply_decision(stored, &decision, &counts);
     tx.insert(&DECISIONS, decision)?;
     tx.put(&SESSIONS, session)
 }

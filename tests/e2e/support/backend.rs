@@ -152,3 +152,16 @@ impl OldDecision {
         })
     }
 }
+
+/// All stored records of a kind.
+pub fn records(home: &Home, backend: Backend, collection: &str, table: &str) -> Vec<Value> {
+    match backend {
+        Backend::Json => home.json(backend.file())[collection].as_array().unwrap().clone(),
+        Backend::Sqlite => {
+            let database = Connection::open(home.join(backend.file())).unwrap();
+            let mut statement = database.prepare(&format!("SELECT payload FROM {table}")).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            rows.map(|payload| serde_json::from_str(&payload.unwrap()).unwrap()).collect()
+        }
+    }
+}

@@ -8,7 +8,7 @@ mod json;
 mod packages;
 mod server;
 
-pub use backend::{Backend, OldDecision, on_both};
+pub use backend::{Backend, OldDecision, on_both, records};
 pub use home::{Home, Output, PATIENCE};
 pub use http::{Connection, Response};
 pub use issuer::Issuer;
