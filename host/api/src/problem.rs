@@ -90,7 +90,10 @@ fn status(error: &CoreError) -> StatusCode {
     match error {
         CoreError::BadRequest(_) | CoreError::Store(StoreError::Refused(_)) => StatusCode::BAD_REQUEST,
         CoreError::NotFound(_) | CoreError::Pack(PackError::NotFound { .. }) => StatusCode::NOT_FOUND,
-        CoreError::BrokenPack { .. } | CoreError::Pack(_) | CoreError::Conflict(_) => StatusCode::CONFLICT,
+        CoreError::BrokenPack { .. }
+        | CoreError::Pack(_)
+        | CoreError::Conflict(_)
+        | CoreError::Store(StoreError::Broken { .. }) => StatusCode::CONFLICT,
         CoreError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         CoreError::Forbidden(_) => StatusCode::FORBIDDEN,
         _ => StatusCode::SERVICE_UNAVAILABLE,

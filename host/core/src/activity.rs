@@ -91,8 +91,9 @@ impl Activity {
             keep(tx, parts)?;
             records.into_iter().try_for_each(|(leaf, object)| store_logged(tx, leaf, object))?;
             let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
-            let stored = tx.get(&SESSIONS, id)?;
-            let session = merge_session(stored, &finished, &counts(tx, id)?, Timestamp::now())
+            let stored = tx.replaced(&SESSIONS, id)?;
+            let counts = counts(tx, id, stored.as_ref())?;
+            let session = merge_session(stored, &finished, &counts, Timestamp::now())
                 .map_err(|error| StoreError::Refused(error.to_string()))?;
             tx.put(&SESSIONS, session)
         };
@@ -115,8 +116,8 @@ impl Activity {
             .store
             .transact(move |tx| {
                 let id = body.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
-                let stored = tx.get(&SESSIONS, &id)?;
-                let counts = counts(tx, &id)?;
+                let stored = tx.replaced(&SESSIONS, &id)?;
+                let counts = counts(tx, &id, stored.as_ref())?;
                 let began = if stored.is_none() { began(tx, &id, &counts)? } else { None };
                 let mut session = merge_session(stored, &body, &counts, now)
                     .map_err(|error| StoreError::Refused(error.to_string()))?;
@@ -194,8 +195,9 @@ fn store_logged(tx: &mut dyn Transaction, leaf: String, decision: Object) -> Res
 
 fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {
     let id = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let stored = tx.get(&SESSIONS, &id)?;
-    let counts = counts(tx, &id)?;
+    // Of a session that cannot be read, what its decisions tell is left.
+    let stored = tx.replaced(&SESSIONS, &id)?;
+    let counts = counts(tx, &id, stored.as_ref())?;
     let began = if stored.is_none() { began(tx, &id, &counts)? } else { None };
     let mut session = apply_decision(stored, &decision, &counts);
     note_counted(tx, &id, &counts)?;
@@ -207,8 +209,8 @@ fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), Stor
 }
 
 /// Where the counts of a stored session come from. Its decisions are looked at once.
-fn counts(tx: &mut dyn Transaction, session: &str) -> Result<Counts, StoreError> {
-    if tx.holds(&COUNTED_SESSIONS, session)? {
+fn counts(tx: &mut dyn Transaction, session: &str, stored: Option<&Object>) -> Result<Counts, StoreError> {
+    if stored.is_some() && tx.holds(&COUNTED_SESSIONS, session)? {
         return Ok(Counts::Kept);
     }
     Ok(Counts::Tally(tx.tally(&DECISIONS, ("session_id", session), "decision")?))
@@ -220,7 +222,7 @@ fn note_counted(tx: &mut dyn Transaction, session: &str, before: &Counts) -> Res
         return Ok(());
     }
     let noted = [(COUNTED_SESSIONS.id, json!(session)), ("counted_at", json!(Timestamp::now()))];
-    tx.insert(&COUNTED_SESSIONS, noted.map(|(member, value)| (member.to_owned(), value)).into_iter().collect())
+    tx.put(&COUNTED_SESSIONS, noted.map(|(member, value)| (member.to_owned(), value)).into_iter().collect())
 }
 
 /// When a session without a record began, if it has decisions all the same: a store written by another product may

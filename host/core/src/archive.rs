@@ -91,7 +91,7 @@ impl Part {
     fn keep(mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         if self.bytes.len() > LARGE && tx.attach(hex(&self.digest), &self.bytes)? {
             // A record without this was written by a version that kept no large part.
-            let stored = tx.get(&POLICY_ARCHIVE, &self.digest)?;
+            let stored = tx.replaced(&POLICY_ARCHIVE, &self.digest)?;
             if stored.is_some_and(|record| text(&record, "encoding") == ATTACHED) {
                 return Ok(());
             }
@@ -200,7 +200,12 @@ impl ArchivedPolicy {
 /// The part with this digest, checked.
 async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u8>), ArchiveFault>, CoreError> {
     let missing = || ArchiveFault::Missing(digest.to_owned());
-    let Some(record) = store.get(&POLICY_ARCHIVE, digest).await? else { return Ok(Err(missing())) };
+    let record = match store.get(&POLICY_ARCHIVE, digest).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(Err(missing())),
+        Err(StoreError::Broken { .. }) => return Ok(Err(ArchiveFault::Damaged(digest.to_owned()))),
+        Err(error) => return Err(error.into()),
+    };
     let bytes = match (record.get("content"), text(&record, "encoding")) {
         (None, ATTACHED) => match store.attachment(hex(digest), MAX_COMPONENT_BYTES as u64).await? {
             Attachment::Bytes(bytes) => Some(bytes),

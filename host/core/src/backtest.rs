@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cavra_model::{DECISIONS, Object, Outcome, Timestamp};
 use cavra_packs::ResolvedPack;
-use cavra_store::Walk;
+use cavra_store::{Unreadable, Walk};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -127,6 +127,7 @@ impl DecisionPoint {
         let walk = Walk {
             filter: scope.policy_pack.clone().map(|pack| ("policy_pack", pack)),
             at_least: Some(("timestamp", scope.since.to_string())),
+            unreadable: Unreadable::Skip,
             ..Walk::default()
         };
         let candidate = Candidate { point: self.clone(), pack: Arc::clone(pack) };

@@ -63,7 +63,7 @@ impl Evidence {
             if tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some() {
                 return Ok(None);
             }
-            let stored = tx.get(&EVIDENCE_METADATA, &id)?;
+            let stored = tx.replaced(&EVIDENCE_METADATA, &id)?;
             let record = complete(body, stored.as_ref(), now);
             tx.put(&EVIDENCE_METADATA, record.clone())?;
             Ok(Some(record))
@@ -89,8 +89,8 @@ impl Evidence {
         let now = Timestamp::now();
         let record = complete(record, None, now);
         let change = move |tx: &mut dyn Transaction| {
-            let stored = tx.get(&EVIDENCE_METADATA, &id)?;
             let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
+            let stored = if ours { tx.get(&EVIDENCE_METADATA, &id)? } else { tx.replaced(&EVIDENCE_METADATA, &id)? };
             let foreign = match stored {
                 Some(record) if ours => return Ok(Ok(Written { record, repeated: true, replaced: false })),
                 stored => stored,
@@ -156,8 +156,8 @@ impl Evidence {
             let query = Query { criteria: of_kind(kind), ..request.page() };
             let page = self.store.list(&EVIDENCE_METADATA, query).await?;
             page.items.iter().for_each(&mut visit);
-            let seen = request.offset().saturating_add(page.items.len() as u64);
-            if page.items.is_empty() || seen >= page.total {
+            let seen = request.offset().saturating_add(page.places);
+            if page.places == 0 || seen >= page.total {
                 return Ok(());
             }
             request.offset = i64::try_from(seen).ok();

@@ -68,15 +68,17 @@ impl Inventory {
         Ok(self.store.list(kind, query).await?)
     }
 
-    /// Replaces or creates a record: `make` turns what is stored into what is to be stored and an answer.
+    /// Replaces or creates a record: `make` turns what is stored into what is to be stored and an answer. With `whole`, what
+    /// is to be stored is a whole record without that, so a stored one that cannot be read does not matter.
     pub(crate) async fn upsert<T: Send + 'static>(
         &self,
         kind: &'static Kind,
         id: String,
+        whole: bool,
         make: impl FnOnce(Option<&Object>) -> Result<(Object, T), CoreError> + Send + 'static,
     ) -> Result<T, CoreError> {
         let change = move |tx: &mut dyn Transaction| {
-            let stored = tx.get(kind, &id)?;
+            let stored = if whole { tx.replaced(kind, &id)? } else { tx.get(kind, &id)? };
             Ok(match make(stored.as_ref()) {
                 Ok((record, answer)) => {
                     tx.put(kind, record)?;
@@ -140,7 +142,7 @@ impl Inventory {
         let schema = if *kind == REPOSITORIES { &cavra_model::REPOSITORY_SCHEMA } else { &cavra_model::ROLLOUT_SCHEMA };
         let draft = schema.normalize(&body, None, now)?;
         let id = draft.get(kind.id).and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.upsert(kind, id, move |stored| {
+        self.upsert(kind, id, true, move |stored| {
             let record = schema.normalize(&body, stored, now)?;
             Ok((record.clone(), record))
         })

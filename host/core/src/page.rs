@@ -3,7 +3,7 @@
 use std::num::IntErrorKind;
 
 use cavra_model::{Kind, Object};
-use cavra_store::{Page, Query};
+use cavra_store::{Page, Query, Unreadable};
 use serde_json::{Value, json};
 
 /// Largest page.
@@ -76,17 +76,23 @@ impl PageRequest {
         Query { filters, ..self.page() }
     }
 
-    /// The store's query without filters.
+    /// The store's query without filters. What is only shown is shown without the records that cannot be read.
     #[must_use]
     pub fn page(&self) -> Query {
-        Query { limit: self.limit(), offset: self.offset(), bytes: Some(PAGE_BYTES), ..Query::default() }
+        Query {
+            limit: self.limit(),
+            offset: self.offset(),
+            bytes: Some(PAGE_BYTES),
+            unreadable: Unreadable::Skip,
+            ..Query::default()
+        }
     }
 
     /// What is answered with a page. `limit` is how many records it was allowed to hold: for one that was full before,
     /// that is how many it holds, so that the next one begins where it ends.
     #[must_use]
     pub fn answer(&self, page: Page) -> Object {
-        let limit = if page.full { page.items.len() as u64 } else { self.limit() };
+        let limit = if page.full { page.places } else { self.limit() };
         Object::from_iter([
             ("items".to_owned(), page.items.into_iter().map(Value::Object).collect()),
             ("total".to_owned(), json!(page.total)),
@@ -115,7 +121,7 @@ mod tests {
     #[test]
     fn a_full_page_says_how_much_it_holds() {
         let request = PageRequest { limit: Some(9), offset: Some(3), ..PageRequest::default() };
-        let page = |full| Page { items: vec![Object::new(); 2], total: 40, full };
+        let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full };
         let answer = |full| Value::Object(request.answer(page(full)));
         assert_eq!(answer(false), json!({"items": [{}, {}], "total": 40, "limit": 9, "offset": 3}));
         assert_eq!(answer(true), json!({"items": [{}, {}], "total": 40, "limit": 2, "offset": 3}));

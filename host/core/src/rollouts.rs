@@ -4,7 +4,7 @@ use cavra_model::{
     DECISIONS, Object, POLICY_ROLLOUTS, PackName, REPOSITORIES, Timestamp, plan_rollout, requested_rollout,
     rollout_readiness,
 };
-use cavra_store::Query;
+use cavra_store::{Query, Unreadable};
 use serde_json::{Value, json};
 
 use crate::{App, CoreError};
@@ -49,7 +49,7 @@ impl App {
         };
         let plan = self
             .inventory
-            .upsert(&POLICY_ROLLOUTS, id, move |stored| {
+            .upsert(&POLICY_ROLLOUTS, id, false, move |stored| {
                 let plan = plan_rollout(stored, &body, now)?;
                 Ok((plan.after.clone(), plan))
             })
@@ -98,6 +98,7 @@ impl App {
         let query = Query {
             filters: vec![("repository", repository), ("policy_pack", pack)],
             limit: SAMPLE,
+            unreadable: Unreadable::Skip,
             ..Query::default()
         };
         let page = self.activity.list(&DECISIONS, query).await?;

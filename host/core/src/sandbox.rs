@@ -5,7 +5,7 @@ use cavra_model::{
     BreakGlass, Context, DecisionRecord, EVIDENCE, Object, Outcome, PackName, PolicyMode, SESSIONS, Timestamp,
     random_hex,
 };
-use cavra_store::Query;
+use cavra_store::{Query, Unreadable};
 use serde_json::{Value, json};
 
 use crate::activity::to_object;
@@ -230,7 +230,7 @@ impl App {
     /// [`CoreError::Store`].
     pub async fn sandbox_metrics(&self) -> Result<Value, CoreError> {
         let filters = vec![("repository", REPOSITORY.to_owned())];
-        let query = Query { filters, limit: u64::MAX, ..Query::default() };
+        let query = Query { filters, limit: u64::MAX, unreadable: Unreadable::Skip, ..Query::default() };
         let sessions = self.activity.store().list(&SESSIONS, query).await?;
         let sum = |member: &str| -> u64 {
             sessions.items.iter().filter_map(|session| session.get(member)?.as_u64()).fold(0, u64::saturating_add)

@@ -3,7 +3,7 @@
 
 use cavra_identity::{ApiToken, Scope};
 use cavra_model::{API_TOKENS, Kind, Object, Timestamp};
-use cavra_store::{Query, RecordStore, Transaction};
+use cavra_store::{Query, RecordStore, StoreError, Transaction, Unreadable};
 use serde_json::{Value, json};
 
 use crate::{CoreError, check_id};
@@ -74,7 +74,7 @@ impl ApiTokens {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn list(&self) -> Result<Vec<Object>, CoreError> {
-        let query = Query { limit: LIST_LIMIT, ..Query::default() };
+        let query = Query { limit: LIST_LIMIT, unreadable: Unreadable::Skip, ..Query::default() };
         Ok(self.store.list(&API_TOKENS, query).await?.items.into_iter().map(public).collect())
     }
 
@@ -104,7 +104,12 @@ impl ApiTokens {
     pub async fn authenticate(&self, text: &str, scope: Scope) -> Result<Machine, CoreError> {
         let refused = || CoreError::Unauthenticated("the API token is not valid".to_owned());
         let (id, secret) = ApiToken::parse(text).ok_or_else(refused)?;
-        let record = self.store.get(&API_TOKENS, &id).await?.ok_or_else(refused)?;
+        let record = match self.store.get(&API_TOKENS, &id).await {
+            // It lets nobody in, and whoever is not in learns nothing about it.
+            Err(StoreError::Broken { .. }) | Ok(None) => return Err(refused()),
+            Ok(Some(record)) => record,
+            Err(error) => return Err(error.into()),
+        };
         let of = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
         let lasts = of("expires_at").parse::<Timestamp>().is_ok_and(|expires| Timestamp::now() < expires);
         if !ApiToken::verify(secret, of("secret_sha256")) || of("state") != "active" || !lasts {

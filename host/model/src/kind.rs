@@ -27,6 +27,13 @@ impl Kind {
         self.columns.iter().filter(|column| column.place == Place::Table)
     }
 
+    /// What one of its records is called in a sentence: `an approval record`.
+    #[must_use]
+    pub fn one_record(&self) -> String {
+        let article = if self.name.starts_with(['a', 'e', 'i', 'o', 'u', 'A']) { "an" } else { "a" };
+        format!("{article} {} record", self.name)
+    }
+
     /// Whether a record's place in lists changes with nearly every write of it.
     #[must_use]
     pub fn order_moves(&self) -> bool {
@@ -415,3 +422,38 @@ pub static EVIDENCE_ORIGINS: Kind = Kind {
     order: Order { by: "subject", direction: Direction::Ascending },
     beside: true,
 };
+
+/// Every kind there is.
+pub static KINDS: [&Kind; 11] = [
+    &DECISIONS,
+    &SESSIONS,
+    &POLICY_ARCHIVE,
+    &MCP_SERVERS,
+    &APPROVALS,
+    &PUBLICATIONS,
+    &API_TOKENS,
+    &REPOSITORIES,
+    &POLICY_ROLLOUTS,
+    &EVIDENCE_METADATA,
+    &EVIDENCE_ORIGINS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_is_left_out() {
+        let declared = include_str!("kind.rs").lines().filter(|line| line.ends_with(": Kind = Kind {")).count();
+        let tables: std::collections::BTreeSet<_> = KINDS.iter().map(|kind| kind.table).collect();
+        assert_eq!((KINDS.len(), tables.len()), (declared, declared));
+    }
+
+    #[test]
+    fn records_in_a_sentence() {
+        assert_eq!(APPROVALS.one_record(), "an approval record");
+        assert_eq!(EVIDENCE_METADATA.one_record(), "an evidence metadata record");
+        assert_eq!(API_TOKENS.one_record(), "an API token record");
+        assert_eq!(DECISIONS.one_record(), "a decision record");
+    }
+}

@@ -39,6 +39,20 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// One record of a database is none: somebody else wrote its payload. The other records are as they were.
+    #[error("store {path}: record `{id}` of table {table} cannot be read: {reason}")]
+    Broken {
+        /// The file.
+        path: String,
+        /// The table.
+        table: &'static str,
+        /// What the record should be, for messages.
+        name: &'static str,
+        /// Its key.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -56,6 +70,7 @@ impl StoreError {
             Self::Unreadable { .. } => "the store cannot be read".into(),
             Self::Unavailable { .. } => "the store is not available".into(),
             Self::Corrupt { .. } => "the store is damaged".into(),
+            Self::Broken { name, .. } => format!("this stored {name} is damaged and cannot be read").into(),
             Self::Closed => "the store is closed".into(),
             Self::Refused(reason) => reason.clone().into(),
         }
@@ -85,6 +100,13 @@ mod tests {
             StoreError::unreadable(path, "no"),
             StoreError::unavailable(path, "no"),
             StoreError::corrupt(path, "no"),
+            StoreError::Broken {
+                path: path.display().to_string(),
+                table: "approvals",
+                name: "approval",
+                id: "a".to_owned(),
+                reason: "no".to_owned(),
+            },
             StoreError::Closed,
             StoreError::Exists,
         ] {

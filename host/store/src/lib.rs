@@ -33,7 +33,7 @@ pub use attachments::Attachment;
 pub use criteria::{Criterion, Test};
 pub use error::StoreError;
 pub use log::{LogFile, MAX_LEAF};
-pub use query::{Page, Query, Walk};
+pub use query::{Page, Query, Unreadable, Walk};
 pub use sqlite::{Applied, apply_scripts};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
@@ -87,6 +87,17 @@ pub trait Transaction {
     /// # Errors
     /// If the store cannot be read.
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError>;
+
+    /// The record that a whole new one is to take the place of. One that cannot be read is none: being replaced repairs it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn replaced(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        match self.get(kind, id) {
+            Err(StoreError::Broken { .. }) => Ok(None),
+            found => found,
+        }
+    }
 
     /// Whether there is a record with that key.
     ///

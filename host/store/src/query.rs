@@ -26,6 +26,19 @@ pub struct Query {
     /// Most bytes of the records on the page, as the store keeps them: the page ends before the record that goes
     /// beyond. The first record is there whatever its size. Not for pages of `any_of`.
     pub bytes: Option<u64>,
+    /// What becomes of records that cannot be read. A page that leaves some out is shorter; they count in `total`, and as
+    /// places that `offset` skips.
+    pub unreadable: Unreadable,
+}
+
+/// What becomes of records that cannot be read: those of a database to which somebody else wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The whole read fails. So what decides by what it reads never takes a damaged record for a missing one.
+    #[default]
+    Refuse,
+    /// They are passed over, and the log says so.
+    Skip,
 }
 
 /// Which records a walk visits, in the kind's order. Bounds compare text columns, so they fit time stamps.
@@ -37,6 +50,8 @@ pub struct Walk {
     pub at_least: Option<(&'static str, String)>,
     /// Column and its largest value.
     pub at_most: Option<(&'static str, String)>,
+    /// What becomes of records that cannot be read.
+    pub unreadable: Unreadable,
 }
 
 /// A walk resolved against its kind.
@@ -48,6 +63,8 @@ pub(crate) struct Path {
     pub(crate) at_least: Option<Condition>,
     /// The upper bound.
     pub(crate) at_most: Option<Condition>,
+    /// What becomes of records that cannot be read.
+    pub(crate) unreadable: Unreadable,
 }
 
 impl Path {
@@ -60,7 +77,8 @@ impl Path {
             Some((name, value)) => Some((filter_column(kind, name)?, text(value))),
             None => None,
         };
-        Ok(Self { filter, at_least: bound(&walk.at_least)?, at_most: bound(&walk.at_most)? })
+        let (at_least, at_most) = (bound(&walk.at_least)?, bound(&walk.at_most)?);
+        Ok(Self { filter, at_least, at_most, unreadable: walk.unreadable })
     }
 
     /// Whether a record lies within the bounds; the filter is not looked at.
@@ -77,6 +95,8 @@ impl Path {
 pub struct Page {
     /// The records, in the kind's order.
     pub items: Vec<Object>,
+    /// How many matches the page goes through: its records, and those that were left out.
+    pub places: u64,
     /// Matches before paging.
     pub total: u64,
     /// The page ended because of [`Query::bytes`].
@@ -195,7 +215,7 @@ pub(crate) fn order_cell(kind: &Kind, record: &Object) -> Cell {
 pub(crate) fn id_of<'a>(kind: &Kind, record: &'a Object) -> Result<&'a str, StoreError> {
     match record.get(kind.id) {
         Some(Value::String(id)) if !id.is_empty() => Ok(id),
-        _ => Err(StoreError::Refused(format!("a {} needs a text `{}`", kind.name, kind.id))),
+        _ => Err(StoreError::Refused(format!("{} needs a text `{}`", kind.one_record(), kind.id))),
     }
 }
 

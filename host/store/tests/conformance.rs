@@ -434,7 +434,7 @@ async fn walks_within_bounds_of_any_column() {
         {
             let (sender, seen) = std::sync::mpsc::channel();
             let visit = move |record: Object| sender.send(record["session_id"].as_str().unwrap().to_owned()).is_ok();
-            let walk = Walk { filter: filter.clone(), at_least, at_most };
+            let walk = Walk { filter: filter.clone(), at_least, at_most, ..Walk::default() };
             fixture.store.walk(&SESSIONS, walk, visit).await.unwrap();
             let mut seen: Vec<_> = seen.iter().collect();
             seen.sort();

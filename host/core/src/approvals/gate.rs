@@ -8,7 +8,7 @@ use cavra_model::{
     APPROVALS, Authorization, Binding, Object, Ruling, Timestamp, authorization_problems, authorizes, is_used,
     mark_used,
 };
-use cavra_store::{Query, Transaction};
+use cavra_store::{Query, Transaction, Unreadable};
 use serde_json::Value;
 
 use super::{Approvals, intake, write};
@@ -96,6 +96,8 @@ impl Approvals {
             filters: vec![("session_id", claim.session_id.to_owned())],
             any_of: Some(("state", vec!["approved".to_owned(), "break_glass".to_owned()])),
             limit: CANDIDATES,
+            // What cannot be read authorizes nothing.
+            unreadable: Unreadable::Skip,
             ..Query::default()
         };
         let found = self.store.list(&APPROVALS, query).await?.items;

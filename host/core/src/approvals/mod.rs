@@ -19,7 +19,7 @@ use cavra_model::{
     Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, read_json,
     request_approval, rule_on,
 };
-use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Walk};
+use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Unreadable, Walk};
 use serde_json::Value;
 
 use crate::caller::Caller;
@@ -299,6 +299,8 @@ impl Approvals {
             filter: Some(("state", lapse.state.as_str().to_owned())),
             at_least: since.map(|since| ("expires_at", since)),
             at_most: Some(("expires_at", now.to_string())),
+            // It is not in force, whatever it was.
+            unreadable: Unreadable::Skip,
         };
         let found = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&found);

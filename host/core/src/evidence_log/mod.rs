@@ -378,7 +378,7 @@ impl Log {
 
     /// Whether there is nothing at all in the store.
     async fn is_blank(&self) -> Result<bool, LogError> {
-        let query = cavra_store::Query { limit: 1, ..cavra_store::Query::default() };
+        let query = cavra_store::Query::default();
         Ok(self.store.list(self.kind, query).await?.total == 0)
     }
 }

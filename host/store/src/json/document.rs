@@ -233,8 +233,10 @@ fn parse_collection(kind: &'static Kind, value: &RawValue) -> Result<Collection,
     let wrong = |what: String| format!("`{}`: {what}", kind.collection);
     let records: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|error| wrong(error.to_string()))?;
     let mut collection = Collection::default();
-    for record in records {
-        let object: Object = serde_json::from_str(record.get()).map_err(|error| wrong(error.to_string()))?;
+    for (index, record) in records.into_iter().enumerate() {
+        let wrong = |what: String| format!("`{}[{index}]`: {what}", kind.collection);
+        let object: Object = serde_json::from_str(record.get())
+            .map_err(|error| wrong(format!("this is not {}: {error}", kind.one_record())))?;
         let text = record.get();
         let text =
             if text.starts_with(RECORD.0) && text.ends_with(RECORD.1) { text.into() } else { render_record(&object) };

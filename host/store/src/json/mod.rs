@@ -91,6 +91,7 @@ impl Reader for JsonReader {
                 break;
             }
             page.items.push(entry.object(&self.shared.path)?);
+            page.places += 1;
         }
         Ok(page)
     }

@@ -12,14 +12,21 @@ pub(super) fn value(column: &Column) -> String {
     let name = quote(column.name);
     match (column.place, column.kind) {
         (Place::Table, _) => name,
-        (Place::Payload, ColumnType::Integer) => format!("coalesce(payload ->> '$.{name}', 0)"),
-        (Place::Payload, ColumnType::Flag) => {
-            format!("CASE json_type(payload, '$.{name}') WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE -1 END")
-        }
-        (Place::Payload, _) => {
-            format!("CASE json_type(payload, '$.{name}') WHEN 'text' THEN payload ->> '$.{name}' ELSE '' END")
-        }
+        (Place::Payload, ColumnType::Integer) => of_json(&format!("coalesce(payload ->> '$.{name}', 0)"), "0"),
+        (Place::Payload, ColumnType::Flag) => of_json(
+            &format!("CASE json_type(payload, '$.{name}') WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE -1 END"),
+            "-1",
+        ),
+        (Place::Payload, _) => of_json(
+            &format!("CASE json_type(payload, '$.{name}') WHEN 'text' THEN payload ->> '$.{name}' ELSE '' END"),
+            "''",
+        ),
     }
+}
+
+/// An expression over the payload, and what it is where that is no JSON, which would make the statement fail.
+pub(super) fn of_json(expression: &str, otherwise: &str) -> String {
+    format!("CASE WHEN json_valid(payload) THEN {expression} ELSE {otherwise} END")
 }
 
 /// Parts of a `WHERE`, each with its parameters.
@@ -58,8 +65,9 @@ fn has(target: Target) -> String {
     let Target::Column(column) = target else { return "? IS NULL".to_owned() };
     let path = format!("'$.{}'", quote(column.name));
     // A scalar would be taken for a list of one.
-    format!(
-        "(json_type(payload, {path}) = 'array' AND \
-         EXISTS (SELECT 1 FROM json_each(payload, {path}) AS e WHERE e.type = 'text' AND e.value = ?))"
-    )
+    let array = format!(
+        "CASE json_type(payload, {path}) WHEN 'array' THEN \
+         EXISTS (SELECT 1 FROM json_each(payload, {path}) AS e WHERE e.type = 'text' AND e.value = ?) ELSE 0 END"
+    );
+    of_json(&array, "0")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::criteria::{Asked, Target, Test};
 use crate::query::{Cell, Condition, Conditions, Page, Query, Room, compare, id_of, order_cell};
 
-use super::read::{ReadError, by_index, record};
+use super::read::{ReadError, by_index, readable, record_in};
 use super::schema::{has_index, order, quote};
 use super::{asked, postings};
 
@@ -30,7 +30,7 @@ pub(super) fn list(
     let asked = asked::wheres(kind, &conditions.asked);
     let Some(any) = &conditions.any else {
         let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
-        return page(connection, &search, query.limit, query.offset, query.bytes);
+        return page(connection, &search, query);
     };
     // One page per value, each from its own index range, long enough for what they can contribute.
     let mut merged = Page::default();
@@ -38,7 +38,8 @@ pub(super) fn list(
         let mut all = conditions.all.clone();
         all.push(condition.clone());
         let search = Search { kind, all: &all, index: None, asked: &asked };
-        let part = page(connection, &search, query.limit.saturating_add(query.offset), 0, None)?;
+        let (limit, unreadable) = (query.limit.saturating_add(query.offset), query.unreadable);
+        let part = page(connection, &search, &Query { limit, unreadable, ..Query::default() })?;
         merged.items.extend(part.items);
         merged.total = merged.total.saturating_add(part.total);
     }
@@ -49,6 +50,7 @@ pub(super) fn list(
     });
     let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     merged.items = merged.items.into_iter().skip(bound(query.offset)).take(bound(query.limit)).collect();
+    merged.places = merged.items.len() as u64;
     Ok(merged)
 }
 
@@ -102,15 +104,9 @@ fn indexed(asked: &[Asked]) -> Option<&'static Column> {
     })
 }
 
-/// One page: `total` and the records.
-fn page(
-    connection: &Connection,
-    search: &Search<'_>,
-    limit: u64,
-    offset: u64,
-    bytes: Option<u64>,
-) -> Result<Page, ReadError> {
-    let kind = search.kind;
+/// One page: `total` and the records. What is asked is in `search`, which records are wanted of it in `query`.
+fn page(connection: &Connection, search: &Search<'_>, query: &Query) -> Result<Page, ReadError> {
+    let (kind, limit, offset) = (search.kind, query.limit, query.offset);
     let selective = most_selective(connection, kind, search.all)?;
     let index = selective.map(|(column, _)| column).or(search.index);
     let counted = if search.asked.is_empty() { postings::count(connection, kind, search.all)? } else { None };
@@ -130,7 +126,8 @@ fn page(
         _ => Way::Index(index),
     };
     let sql = format!(
-        "SELECT payload FROM {}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        "SELECT {}, payload FROM {}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        quote(kind.id),
         quote(kind.table),
         match &way {
             Way::Index(column) => by_index(kind, *column) + &search.wheres(),
@@ -145,14 +142,14 @@ fn page(
         Way::Index(_) => statement.query(params_from_iter(search.parameters()))?,
         Way::Rows(rows) => statement.query([Value::from(rows).to_string()])?,
     };
-    let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(bytes));
+    let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(query.bytes));
     while let Some(row) = rows.next()? {
-        let payload = row.get_ref(0)?;
-        if !room.takes(payload.as_bytes().map_or(0, <[u8]>::len), page.items.is_empty()) {
+        if !room.takes(row.get_ref(1)?.as_bytes().map_or(0, <[u8]>::len), page.items.is_empty()) {
             page.full = true;
             break;
         }
-        page.items.push(record(payload)?);
+        page.places += 1;
+        page.items.extend(readable(record_in(kind, row), query.unreadable)?);
     }
     Ok(page)
 }

@@ -5,14 +5,15 @@ use std::sync::Mutex;
 
 use cavra_model::{Column, Direction, Kind, Object};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params_from_iter};
 use serde_json::Value;
 
 use crate::log::missing;
-use crate::query::{self, Cell, Condition, Conditions, Page, Query};
+use crate::query::{self, Cell, Condition, Conditions, Page, Query, Unreadable};
 use crate::{Attachment, Reader, StoreError, Visitor};
 
 use super::list::list;
+use super::postings::text;
 use super::schema::{LOG, has_index, index_name, order, quote};
 use super::{Database, asked};
 
@@ -33,10 +34,25 @@ pub(crate) struct SqliteReader {
     idle: Mutex<Vec<Connection>>,
 }
 
-/// A failed read: of the database, or because a payload is no JSON object.
+/// A failed read: of the database, or of one record.
 pub(super) enum ReadError {
     Database(rusqlite::Error),
-    Payload(serde_json::Error),
+    Broken(Broken),
+}
+
+/// A row whose payload is not the record it should be.
+pub(super) struct Broken {
+    kind: &'static Kind,
+    id: String,
+    reason: String,
+}
+
+impl Broken {
+    /// Says in the log that the record is left out of an answer.
+    fn note(&self) {
+        let Self { kind, id, reason } = self;
+        tracing::warn!(table = kind.table, id, reason, "a record that cannot be read is left out");
+    }
 }
 
 impl From<rusqlite::Error> for ReadError {
@@ -45,9 +61,9 @@ impl From<rusqlite::Error> for ReadError {
     }
 }
 
-impl From<serde_json::Error> for ReadError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Payload(error)
+impl From<Broken> for ReadError {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
     }
 }
 
@@ -55,7 +71,11 @@ impl Database {
     pub(super) fn read_error(&self, error: ReadError) -> StoreError {
         match error {
             ReadError::Database(error) => self.error(&error),
-            ReadError::Payload(error) => StoreError::corrupt(&self.path, &format!("a payload is no record: {error}")),
+            ReadError::Broken(Broken { kind, id, reason }) => {
+                tracing::warn!(table = kind.table, id, reason, "a record cannot be read");
+                let path = self.path.display().to_string();
+                StoreError::Broken { path, table: kind.table, name: kind.name, id, reason }
+            }
         }
     }
 }
@@ -105,7 +125,10 @@ impl Reader for SqliteReader {
     }
 
     fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError> {
-        self.with(|connection| ids.iter().filter_map(|id| get(connection, kind, id).transpose()).collect())
+        self.with(|connection| {
+            let found = ids.iter().filter_map(|id| get(connection, kind, id).transpose());
+            found.filter_map(|record| readable(record, Unreadable::Skip).transpose()).collect()
+        })
     }
 
     fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError> {
@@ -171,12 +194,12 @@ fn leaves(connection: &Connection, range: &Range<u64>) -> rusqlite::Result<Resul
 }
 
 /// One record.
-pub(super) fn get(connection: &Connection, kind: &Kind, id: &str) -> Result<Option<Object>, ReadError> {
+pub(super) fn get(connection: &Connection, kind: &'static Kind, id: &str) -> Result<Option<Object>, ReadError> {
     let sql = format!("SELECT payload FROM {} WHERE {} = ?1", quote(kind.table), quote(kind.id));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([id])?;
     match rows.next()? {
-        Some(row) => Ok(Some(record(row.get_ref(0)?)?)),
+        Some(row) => Ok(Some(record(kind, id.to_owned(), row.get_ref(0)?)?)),
         None => Ok(None),
     }
 }
@@ -192,14 +215,38 @@ fn values(connection: &Connection, kind: &Kind, column: &Column) -> rusqlite::Re
     let value = asked::value(column);
     let sql = format!("SELECT DISTINCT {value} FROM {} WHERE ({value}) > ''", quote(kind.table));
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+    let rows = statement.query_map([], |row| text(row, 0))?;
     rows.collect()
 }
 
+/// The record in a row that begins with key and payload.
+pub(super) fn record_in(kind: &'static Kind, row: &Row<'_>) -> Result<Object, ReadError> {
+    Ok(record(kind, text(row, 0)?, row.get_ref(1)?)?)
+}
+
 /// A record out of its payload.
-pub(super) fn record(payload: ValueRef<'_>) -> Result<Object, ReadError> {
-    let bytes = payload.as_bytes().map_err(|error| ReadError::Database(error.into()))?;
-    Ok(serde_json::from_slice(bytes)?)
+fn record(kind: &'static Kind, id: String, payload: ValueRef<'_>) -> Result<Object, Broken> {
+    let parsed = match payload.as_bytes() {
+        Ok(bytes) => serde_json::from_slice::<Object>(bytes).map_err(|error| error.to_string()),
+        Err(_) => Err("its payload is no text".to_owned()),
+    };
+    let reason = match parsed {
+        Ok(record) if record.get(kind.id).and_then(Value::as_str) == Some(&id) => return Ok(record),
+        Ok(_) => format!("its payload has another {}", kind.id),
+        Err(reason) => reason,
+    };
+    Err(Broken { kind, id, reason })
+}
+
+/// What was read; nothing where it is a record that cannot be read and such are passed over.
+pub(super) fn readable<T>(read: Result<T, ReadError>, unreadable: Unreadable) -> Result<Option<T>, ReadError> {
+    match read {
+        Err(ReadError::Broken(broken)) if unreadable == Unreadable::Skip => {
+            broken.note();
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// Number of records by the values of `group` among those for which the condition holds.
@@ -211,14 +258,13 @@ pub(super) fn tally(
 ) -> rusqlite::Result<Vec<(String, u64)>> {
     let name = quote(group.name);
     let sql = format!(
-        "SELECT CAST({name} AS TEXT), count(*) FROM {}{} WHERE {} = ? GROUP BY {name}",
+        "SELECT CAST(coalesce({name}, '') AS TEXT), count(*) FROM {}{} WHERE {} = ? GROUP BY {name}",
         quote(kind.table),
         by_index(kind, Some(by.0)),
         quote(by.0.name),
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map([&by.1], |row| Ok((row.get::<_, Option<String>>(0)?.unwrap_or_default(), row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map([&by.1], |row| Ok((text(row, 0)?, row.get::<_, i64>(1)?)))?;
     rows.map(|row| row.map(|(name, count)| (name, u64::try_from(count).unwrap_or(0)))).collect()
 }
 
@@ -240,7 +286,7 @@ fn gather(connection: &Connection, kind: &'static Kind, by: &Condition, member: 
         Direction::Descending | Direction::Ascending => format!("{} ASC, {id} ASC", quote(kind.order.by)),
     };
     let sql = format!(
-        "SELECT payload -> ?2 FROM {}{} WHERE {} = ?1 ORDER BY {order}",
+        "SELECT {id}, CASE WHEN json_valid(payload) THEN payload -> ?2 ELSE '' END FROM {}{} WHERE {} = ?1 ORDER BY {order}",
         quote(kind.table),
         by_index(kind, Some(by.0)),
         quote(by.0.name),
@@ -249,13 +295,12 @@ fn gather(connection: &Connection, kind: &'static Kind, by: &Condition, member: 
     let mut rows = statement.query((&by.1, format!("$.{}", quote(member))))?;
     let mut gathered = Vec::new();
     while let Some(row) = rows.next()? {
-        let Some(text) = row.get_ref(0)?.as_str_or_null().map_err(|error| ReadError::Database(error.into()))? else {
-            continue;
-        };
-        match serde_json::from_str(text)? {
-            Value::Null => {}
-            Value::Array(values) => gathered.extend(values),
-            value => gathered.push(value),
+        let Ok(Some(json)) = row.get_ref(1)?.as_bytes_or_null() else { continue };
+        match serde_json::from_slice(json) {
+            Ok(Value::Null) => {}
+            Ok(Value::Array(values)) => gathered.extend(values),
+            Ok(value) => gathered.push(value),
+            Err(error) => Broken { kind, id: text(row, 0)?, reason: error.to_string() }.note(),
         }
     }
     Ok(gathered)
@@ -268,7 +313,8 @@ fn walk(connection: &Connection, kind: &'static Kind, path: &query::Path, visit:
         bounds.map(|((column, cell), comparison)| (cell, format!("{} {comparison} ?", quote(column.name)))).unzip();
     let wheres = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     let sql = format!(
-        "SELECT payload FROM {}{}{wheres} ORDER BY {}",
+        "SELECT {}, payload FROM {}{}{wheres} ORDER BY {}",
+        quote(kind.id),
         quote(kind.table),
         by_index(kind, path.filter.as_ref().map(|(column, _)| *column)),
         order(kind),
@@ -276,7 +322,9 @@ fn walk(connection: &Connection, kind: &'static Kind, path: &query::Path, visit:
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(cells))?;
     while let Some(row) = rows.next()? {
-        if !visit(record(row.get_ref(0)?)?) {
+        if let Some(record) = readable(record_in(kind, row), path.unreadable)?
+            && !visit(record)
+        {
             break;
         }
     }

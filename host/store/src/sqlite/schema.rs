@@ -4,14 +4,14 @@
 
 use std::collections::HashMap;
 
-use cavra_model::{Column, ColumnType, Direction, Kind, Place};
+use cavra_model::{Column, ColumnType, Direction, Kind, Object as Record, Place};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Database;
 use super::asked::value;
 use super::postings;
 use crate::StoreError;
-use crate::query::instant;
+use crate::query::{Cell, instant};
 
 /// The table of the log's leaves. Its key is the leaf's index and the place in the table, so appending is cheap.
 pub(super) const LOG: &str = "evidence_log";
@@ -194,12 +194,7 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
         Err(reason) => return Ok(Err(reason)),
     };
     for column in missing {
-        let (name, empty) = (quote(column.name), if cell_sql(column.kind) == "TEXT" { "''" } else { "0" });
-        connection.execute_batch(&format!(
-            "ALTER TABLE {table} ADD COLUMN {name} {}; \
-             UPDATE {table} SET {name} = coalesce(payload ->> '$.{name}', {empty})",
-            cell_sql(column.kind)
-        ))?;
+        add_column(connection, kind, column)?;
     }
     let existing = existing(connection)?;
     let objects = objects(kind);
@@ -220,33 +215,48 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
     Ok(Ok(()))
 }
 
+/// Adds a column with what the records say; a payload that is no record says nothing.
+fn add_column(connection: &Connection, kind: &Kind, column: &Column) -> rusqlite::Result<()> {
+    let (table, name) = (quote(kind.table), quote(column.name));
+    connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {}", cell_sql(column.kind)))?;
+    let mut update = connection.prepare(&format!("UPDATE {table} SET {name} = ?2 WHERE rowid = ?1"))?;
+    let mut statement = connection.prepare(&format!("SELECT rowid, payload FROM {table} NOT INDEXED"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let payload = row.get_ref(1)?.as_bytes().unwrap_or_default();
+        let record = serde_json::from_slice::<Record>(payload).unwrap_or_default();
+        update.execute((row.get::<_, i64>(0)?, Cell::of(column, &record)))?;
+    }
+    Ok(())
+}
+
 fn instants(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
     kind.columns.iter().filter(|column| column.kind == ColumnType::Instant && column.place == Place::Table)
 }
 
-/// Keys and values of times that another product wrote in another form than ours, at most `limit`.
+/// Rows and values of times that another product wrote in another form than ours, at most `limit`.
 fn foreign_instants(
     connection: &Connection,
     kind: &Kind,
     column: &Column,
     limit: u32,
-) -> rusqlite::Result<Vec<(String, String)>> {
-    let (table, id, name) = (quote(kind.table), quote(kind.id), quote(column.name));
+) -> rusqlite::Result<Vec<(i64, String)>> {
+    let (table, name) = (quote(kind.table), quote(column.name));
     let mut statement = connection.prepare(&format!(
-        "SELECT {id}, coalesce({name}, '') FROM {table} WHERE {name} IS NULL OR \
+        "SELECT rowid, {name} FROM {table} WHERE {name} IS NULL OR \
          ({name} <> '' AND {name} NOT GLOB '????-??-??T??:??:??.??????+00:00') LIMIT {limit}"
     ))?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, postings::text(row, 1)?)))?;
     rows.collect()
 }
 
 /// Gives times the form whose order is that of time.
 fn unify_instants(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
     for column in instants(kind) {
-        let (table, id, name) = (quote(kind.table), quote(kind.id), quote(column.name));
-        let mut update = connection.prepare(&format!("UPDATE {table} SET {name} = ?2 WHERE {id} = ?1"))?;
-        for (key, text) in foreign_instants(connection, kind, column, u32::MAX)? {
-            update.execute((key, instant(&text)))?;
+        let (table, name) = (quote(kind.table), quote(column.name));
+        let mut update = connection.prepare(&format!("UPDATE {table} SET {name} = ?2 WHERE rowid = ?1"))?;
+        for (row, text) in foreign_instants(connection, kind, column, u32::MAX)? {
+            update.execute((row, instant(&text)))?;
         }
     }
     Ok(())

@@ -28,6 +28,7 @@ use super::schema::quote;
 pub(super) use count::{count, rows};
 pub(super) use fold::{fold, is_due, rebuild};
 pub(super) use newest::newest;
+pub(super) use sets::text;
 
 /// Rows of one of the smallest segments.
 const SEGMENT: usize = if cfg!(test) { 4 } else { 1024 };
@@ -171,7 +172,7 @@ fn segments(connection: &Connection, names: &Names) -> rusqlite::Result<Option<V
 
 fn key_of(connection: &Connection, names: &Names, row: i64) -> rusqlite::Result<Option<String>> {
     let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", names.id, names.table);
-    connection.prepare_cached(&sql)?.query_row([row], |row| row.get(0)).optional()
+    connection.prepare_cached(&sql)?.query_row([row], |row| text(row, 0)).optional()
 }
 
 /// Whether the segments are those of the rows.

@@ -50,7 +50,7 @@ pub(super) fn read_set(row: &Row<'_>, index: usize) -> rusqlite::Result<RoaringB
 }
 
 /// A text, or none where something else is stored.
-pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
+pub(in crate::sqlite) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(index)? {
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
         _ => String::new(),
