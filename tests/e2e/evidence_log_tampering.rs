@@ -116,6 +116,58 @@ fn a_record_that_was_changed_is_found() {
     });
 }
 
+/// Lists are filtered by columns, so a record whose column was changed is hidden from them.
+#[test]
+fn a_column_that_was_changed_is_found() {
+    let home = Home::new();
+    let file = |name: &str| home.at(&format!("data/{name}.db"));
+    let settings = [
+        ("CAVRA_ACTIVITY_DB", file("activity")),
+        ("CAVRA_APPROVAL_DB", file("approvals")),
+        ("CAVRA_EVIDENCE_METADATA_DB", file("evidence")),
+    ];
+    let server = home.serve(&settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let action = json!({"action_type": "write_file", "target": "iam/admin.tf", "session_id": "s"});
+    let decision = server.decide(&action);
+    let decision_id = decision["decision_id"].as_str().unwrap().to_owned();
+    let approval = server.post("/approvals", &json!({"decision": decision})).ok();
+    let approval_id = approval["approval_id"].as_str().unwrap().to_owned();
+    let posted = json!({"session_id": "e", "signer": "me", "created_at": "2031-01-01T00:00:00Z", "decision_count": 3});
+    server.post("/evidence", &posted).ok();
+    assert!(server.terminate().success());
+    for (log, table, id, column, value) in [
+        ("activity", "activity_decisions", decision_id.as_str(), "decision", "'allow'"),
+        ("activity", "activity_decisions", &decision_id, "timestamp", "''"),
+        ("activity", "activity_decisions", &decision_id, "severity", "NULL"),
+        ("activity", "activity_decisions", &decision_id, "agent_id", "x'00'"),
+        ("activity", "activity_sessions", "s", "state", "'deleted'"),
+        ("activity", "activity_sessions", "s", "decision_count", "0"),
+        ("approvals", "approvals", &approval_id, "state", "'expired'"),
+        ("approvals", "approvals", &approval_id, "break_glass", "1"),
+        ("evidence", "evidence_metadata", "e", "created_at", "'2001-01-01T00:00:00.000000+00:00'"),
+        ("evidence", "evidence_metadata", "e", "signer", "'you'"),
+        ("evidence", "evidence_metadata", "e", "decision_count", "0"),
+    ] {
+        let run = |arguments: &[&str]| {
+            let run = home.cavra(arguments);
+            settings.iter().fold(run, |run, (name, value)| run.env(name, value)).run()
+        };
+        let verify = || run(&["evidence", "log", "verify", "--log", log, "--records", "--json"]);
+        run(&["evidence", "log", "checkpoint", "--log", log]).ok();
+        verify().ok();
+        let database = rusqlite::Connection::open(file(log)).unwrap();
+        let before: rusqlite::types::Value =
+            database.query_row(&format!("SELECT {column} FROM {table}"), [], |row| row.get(0)).unwrap();
+        database.execute_batch(&format!("UPDATE {table} SET {column} = {value}")).unwrap();
+        let found = verify().exits(1).json();
+        let wanted = json!([{"id": id, "fault": "column", "column": column}]);
+        assert_eq!(found["records"]["faults"], wanted, "{table} {column}: {found}");
+        let problem = format!("record {id}: its column {column} does not say what the record does");
+        assert_eq!(found["problems"], json!([problem]), "{table} {column}");
+        database.execute(&format!("UPDATE {table} SET {column} = ?1"), [before]).unwrap();
+    }
+}
+
 #[test]
 fn an_older_store_is_refused_and_can_be_accepted() {
     on_both(|backend| {

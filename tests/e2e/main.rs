@@ -21,6 +21,7 @@ mod authoring;
 mod authorization;
 mod authorization_rules;
 mod bodies;
+mod broken_records;
 mod cases;
 mod cli_agent;
 mod cli_approval;

@@ -78,7 +78,7 @@ fn activity() -> Vec<Endpoint> {
         Endpoint::get("/decisions/{decision_id}", "get_decision", records::one(&DECISIONS))
             .about("decisions", "One decision.")
             .answers(named("DecisionRecord"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::post("/sessions", "post_session", post(handlers::post_session))
             .about("sessions", "Creates a session or merges into it.")
             .takes("SessionRequest")
@@ -93,7 +93,7 @@ fn activity() -> Vec<Endpoint> {
         Endpoint::get("/sessions/{session_id}", "get_session", records::one(&SESSIONS))
             .about("sessions", "One session.")
             .answers(named("SessionRecord"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/risk/events", "risk_events", get(handlers::risk_events))
             .about("decisions", "Decisions that were blocked, need approval or warned, newest first.")
             .answers(array_of("RiskEvent"))
@@ -171,7 +171,7 @@ fn approval_rows() -> Vec<Endpoint> {
         Endpoint::get("/approvals/{approval_id}", "get_approval", records::one(&APPROVALS))
             .about("approvals", "One approval.")
             .answers(named("Approval"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         ruling("/approvals/{approval_id}/approve", "approve", Ruling::Approve, "Approves."),
         ruling("/approvals/{approval_id}/deny", "deny", Ruling::Deny, "Denies."),
         ruling("/approvals/{approval_id}/expire", "expire", Ruling::Expire, "Gives up waiting; the body may be empty.")
@@ -200,7 +200,7 @@ fn inventory_rows() -> Vec<Endpoint> {
         Endpoint::get("/repositories/{*repository_id}", "get_repository", records::one(&REPOSITORIES))
             .about("inventory", "One repository, by id or name; slashes may stand as they are.")
             .answers(named("Repository"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/policy-rollouts", "list_policy_rollouts", inventory::all(&POLICY_ROLLOUTS))
             .about("inventory", "Policy rollouts, by id.")
             .console("policy_rollouts")
@@ -223,11 +223,11 @@ fn inventory_rows() -> Vec<Endpoint> {
         Endpoint::get("/policy-rollouts/{*rollout_id}", "get_policy_rollout", get(inventory::rollout))
             .about("inventory", "One rollout; with /detail behind the id, its details.")
             .answers(named("PolicyRollout"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/policy-rollout-details/{*rollout_id}", "policy_rollout_detail", get(inventory::rollout_detail))
             .about("inventory", "A rollout with its repository, pack, activity and readiness.")
             .console("policy_rollout_detail")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
     ]
 }
 
@@ -255,15 +255,15 @@ fn log_rows() -> Vec<Endpoint> {
         Endpoint::get("/log/{log}/checkpoint", "log_checkpoint", get(log::checkpoint))
             .about("log", "The newest signed checkpoint of a log, as C2SP `tlog-checkpoint`.")
             .answers_with("text/plain")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/log/{log}/tile/{*tile}", "log_tile", get(log::tile))
             .about("log", "A tile of hashes, or with `entries/` of leaves, as C2SP `tlog-tiles`; it never changes.")
             .answers_with("application/octet-stream")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/log/{log}/proof/{record_id}", "log_proof", get(log::proof))
             .about("log", "The proof that the newest leaf about a record is in the log, as C2SP `tlog-proof`.")
             .answers_with("text/plain")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
     ]
 }
 

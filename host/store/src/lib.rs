@@ -32,7 +32,7 @@ use crate::writer::{Backend, Message, Task};
 pub use attachments::Attachment;
 pub use criteria::{Criterion, Test};
 pub use error::StoreError;
-pub use log::{LogFile, MAX_LEAF};
+pub use log::{Audited, LogFile, MAX_LEAF};
 pub use query::{Page, Query, Unreadable, Walk};
 pub use sqlite::{Applied, apply_scripts};
 
@@ -147,6 +147,8 @@ pub(crate) trait Reader: Send + Sync {
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError>;
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError>;
     fn walk(&self, kind: &'static Kind, path: &query::Path, visit: Visitor<'_>) -> Result<(), StoreError>;
+    /// Shows every record, and answers what is wrong with the ways that lists find them.
+    fn audit(&self, kind: &'static Kind, visit: &mut dyn FnMut(Audited)) -> Result<Vec<String>, StoreError>;
     fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError>;
     fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError>;
     fn check(&self) -> Result<(), StoreError>;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cavra_model::{Kind, Object};
 
-use crate::{Location, Reader, StoreError, Walk, json, query, sqlite};
+use crate::{Location, Reader, StoreError, json, sqlite};
 
 /// Longest leaf, in bytes: formats in which logs travel write its length in two bytes.
 pub const MAX_LEAF: usize = 65_535;
@@ -22,6 +22,17 @@ const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 pub struct LogFile {
     reader: Box<dyn Reader>,
     path: PathBuf,
+}
+
+/// A stored record, read with distrust.
+#[derive(Debug)]
+pub struct Audited<E = StoreError> {
+    /// Its key.
+    pub id: String,
+    /// The record, or why it cannot be read.
+    pub record: Result<Object, E>,
+    /// Columns of the database that do not say what the record does.
+    pub differing: Vec<&'static str>,
 }
 
 impl LogFile {
@@ -95,16 +106,13 @@ impl LogFile {
         self.reader.get(kind, id)
     }
 
-    /// Shows `visit` every record of a kind.
+    /// Shows `visit` every record of a kind, with what a database keeps of it besides. Answers what is wrong with the
+    /// ways in which lists find the records, in sentences.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn records(&self, kind: &'static Kind, mut visit: impl FnMut(Object)) -> Result<(), StoreError> {
-        let everywhere = query::Path::resolve(kind, &Walk::default())?;
-        self.reader.walk(kind, &everywhere, &mut |record| {
-            visit(record);
-            true
-        })
+    pub fn audit(&self, kind: &'static Kind, mut visit: impl FnMut(Audited)) -> Result<Vec<String>, StoreError> {
+        self.reader.audit(kind, &mut visit)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             .refuses(&[422, 503])
     };
     let one = |path, operation, kind: &'static MetadataKind| {
-        Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 503])
+        Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 409, 503])
     };
     vec![
         list("/evidence", "list_evidence", &EVIDENCE)
@@ -42,7 +42,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         Endpoint::get("/evidence/{session_id}/artifacts", "list_evidence_artifacts", artifacts::listing(&FILES))
             .about("evidence", "The files behind a record, and whether they are intact.")
             .console("evidence_artifacts")
-            .refuses(&[400, 404, 503]),
+            .refuses(&[400, 404, 409, 503]),
         Endpoint::get(
             "/evidence/{session_id}/artifacts/{artifact_name}",
             "get_evidence_artifact",
@@ -51,12 +51,12 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .about("evidence", "One file; ranges are served.")
         .console("evidence_artifact")
         .answers_with("application/octet-stream")
-        .refuses(&[400, 404, 416, 503]),
+        .refuses(&[400, 404, 409, 416, 503]),
         Endpoint::get("/evidence/{session_id}/artifact-bundle", "get_evidence_bundle", artifacts::bundle(&FILES))
             .about("evidence", "All files as one ZIP.")
             .console("evidence_artifact_bundle")
             .answers_with("application/zip")
-            .refuses(&[400, 404, 416, 503]),
+            .refuses(&[400, 404, 409, 416, 503]),
         list("/promotion-executions", "list_promotion_executions", &PROMOTION_EXECUTIONS)
             .about("promotions", "Promotions of rollouts that were carried out, newest first.")
             .console("promotion_executions"),

@@ -24,7 +24,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         )
         .about("promotions", "The audit event of a promotion.")
         .console("promotion_execution_audit_export")
-        .refuses(&[400, 404, 503]),
+        .refuses(&[400, 404, 409, 503]),
         Endpoint::post(
             "/promotion-executions/{execution_id}/rollback-execution",
             "roll_back_promotion",

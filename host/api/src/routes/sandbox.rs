@@ -13,7 +13,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         Endpoint::get(path, operation, sandbox::document(which))
             .about("sandbox", summary)
             .answers_with("text/markdown")
-            .refuses(&[404, 503])
+            .refuses(&[404, 409, 503])
     };
     vec![
         Endpoint::get("/api/sandbox/scenarios", "sandbox_scenarios", get(sandbox::scenarios))
@@ -33,16 +33,16 @@ pub(super) fn rows() -> Vec<Endpoint> {
         Endpoint::get("/api/sandbox/runs/{run_id}", "sandbox_run_detail", get(sandbox::one))
             .about("sandbox", "One run.")
             .console("sandbox_run_detail")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/api/sandbox/runs/{run_id}/events", "sandbox_run_events", get(sandbox::events))
             .about("sandbox", "The decisions of a run, in order.")
             .console("sandbox_run_events")
             .answers(array_of("Object"))
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         Endpoint::get("/api/sandbox/runs/{run_id}/evidence", "sandbox_run_evidence", get(sandbox::evidence))
             .about("sandbox", "The evidence of a run.")
             .console("sandbox_run_evidence")
-            .refuses(&[404, 503]),
+            .refuses(&[404, 409, 503]),
         document(
             "/api/sandbox/runs/{run_id}/attestation",
             "sandbox_run_attestation",

@@ -2,10 +2,11 @@
 //! public one.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use cavra_log::{Checkpoint, Hash, Tree, leaf_hash};
 use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Kind, PUBLICATIONS};
-use cavra_store::LogFile;
+use cavra_store::{Audited, LogFile};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -95,8 +96,27 @@ pub fn audit(log: &impl Leaves, heads: &[Checkpoint], mut visit: impl FnMut(u64)
 pub struct RecordFault {
     /// Its id.
     pub id: String,
-    /// What does not fit: `changed`, `missing` or `unlogged`.
+    /// What does not fit: `changed`, `missing`, `unlogged`, `unreadable`, or `column` for a database's column by which
+    /// lists find it, and which says something else than the record.
     pub fault: &'static str,
+    /// That column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<&'static str>,
+}
+
+impl RecordFault {
+    fn new(id: String, fault: &'static str) -> Self {
+        Self { id, fault, column: None }
+    }
+}
+
+impl fmt::Display for RecordFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, "record {}: its column {column} does not say what the record does", self.id),
+            None => write!(f, "record {} is {}", self.id, self.fault),
+        }
+    }
 }
 
 /// What the records are found to be.
@@ -110,9 +130,11 @@ pub struct RecordAudit {
     pub by_clients: u64,
     /// Records that do not fit.
     pub faults: Vec<RecordFault>,
+    /// Lists that do not show what is stored, in sentences.
+    pub lists: Vec<String>,
 }
 
-/// Compares every record of `kinds` with the newest leaf about it.
+/// Compares every record of `kinds` with the newest leaf about it, and with what its database keeps of it besides.
 ///
 /// # Errors
 /// [`LogError::Store`].
@@ -129,28 +151,38 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
     let first = first.unwrap_or_default();
     let mut found = RecordAudit::default();
     let mut without_leaf = Vec::new();
-    for kind in kinds.iter().filter(|kind| kind.leaves()) {
-        file.records(kind, |record| {
-            let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let id = text(kind.id);
+    for kind in kinds {
+        let lists = file.audit(kind, |Audited { id, record, differing }| {
             let leaf = newest.remove(&(kind.table, id.clone()));
-            let older = text(kind.order.by) < first;
+            let Ok(record) = record else {
+                found.faults.push(RecordFault::new(id, "unreadable"));
+                return;
+            };
+            if leaf.as_ref().is_none_or(|leaf| leaf.is_of(&record)) {
+                let column = |column| RecordFault { id: id.clone(), fault: "column", column: Some(column) };
+                found.faults.extend(differing.into_iter().map(column));
+            }
+            if !kind.leaves() {
+                return;
+            }
+            let older = record.get(kind.order.by).and_then(Value::as_str).unwrap_or_default() < first.as_str();
             match leaf {
                 Some(leaf) if leaf.is_of(&record) => found.matching += 1,
-                Some(_) => found.faults.push(RecordFault { id, fault: "changed" }),
+                Some(_) => found.faults.push(RecordFault::new(id, "changed")),
                 None => without_leaf.push((*kind, id, older)),
             }
         })?;
+        found.lists.extend(lists);
     }
     for (kind, id, older) in without_leaf {
         let foreign = kind.table == EVIDENCE_METADATA.table && file.get(&EVIDENCE_ORIGINS, &written(&id))?.is_none();
         match () {
             () if foreign => found.by_clients += 1,
             () if older => found.older += 1,
-            () => found.faults.push(RecordFault { id, fault: "unlogged" }),
+            () => found.faults.push(RecordFault::new(id, "unlogged")),
         }
     }
-    let missing = newest.into_keys().map(|(_, id)| RecordFault { id, fault: "missing" });
+    let missing = newest.into_keys().map(|(_, id)| RecordFault::new(id, "missing"));
     found.faults.extend(missing);
     found.faults.sort_by(|left, right| left.id.cmp(&right.id));
     Ok(found)

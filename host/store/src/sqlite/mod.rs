@@ -2,6 +2,7 @@
 //! reading ones, and a thread that checkpoints beside the writer so that commits do not wait for it.
 
 mod asked;
+mod audit;
 mod checkpoint;
 mod list;
 mod postings;

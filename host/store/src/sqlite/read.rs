@@ -8,14 +8,14 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params_from_iter};
 use serde_json::Value;
 
-use crate::log::missing;
+use crate::log::{Audited, missing};
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, Unreadable};
 use crate::{Attachment, Reader, StoreError, Visitor};
 
 use super::list::list;
 use super::postings::text;
-use super::schema::{LOG, has_index, index_name, order, quote};
-use super::{Database, asked};
+use super::schema::{LOG, has_index, has_table, index_name, order, quote};
+use super::{Database, asked, audit};
 
 impl ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -124,6 +124,15 @@ impl Reader for SqliteReader {
         self.with(|connection| walk(connection, kind, path, visit))
     }
 
+    fn audit(&self, kind: &'static Kind, visit: &mut dyn FnMut(Audited)) -> Result<Vec<String>, StoreError> {
+        self.with(|connection| {
+            audit::records(connection, kind, &mut |Audited { id, record, differing }| {
+                visit(Audited { id, record: record.map_err(|error| self.database.read_error(error)), differing });
+            })?;
+            Ok(audit::lists(connection, kind)?.into_iter().collect())
+        })
+    }
+
     fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError> {
         self.with(|connection| {
             let found = ids.iter().filter_map(|id| get(connection, kind, id).transpose());
@@ -162,8 +171,7 @@ impl Reader for SqliteReader {
 
 /// Whether the database has a log; one that nobody has opened for writing since there are logs has none.
 fn has_log(connection: &Connection) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
-    statement.exists([LOG])
+    has_table(connection, LOG)
 }
 
 /// Number of leaves of the log.

@@ -137,6 +137,11 @@ fn existing(connection: &Connection) -> rusqlite::Result<HashMap<String, String>
     rows.collect()
 }
 
+/// Whether there is a table, or another object, of that name.
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?.exists([name])
+}
+
 /// Whether everything is there already; `Err` is why it cannot be.
 fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Result<Result<bool, String>> {
     let existing = existing(connection)?;
@@ -164,7 +169,7 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
 }
 
 /// Declared columns an existing table lacks; `Err` if it lacks what cannot be added.
-fn missing_columns(
+pub(super) fn missing_columns(
     connection: &Connection,
     kind: &'static Kind,
 ) -> rusqlite::Result<Result<Vec<&'static Column>, String>> {

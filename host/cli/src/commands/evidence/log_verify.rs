@@ -96,7 +96,8 @@ fn stored(args: &LogVerifyArgs) -> anyhow::Result<Report> {
     let mut report = Report::new(&file, heads(args, state.as_ref(), name, &location)?)?;
     if args.records {
         let records = audit_records(&file, kinds)?;
-        report.problems.extend(records.faults.iter().map(|fault| format!("record {} is {}", fault.id, fault.fault)));
+        report.problems.extend(records.faults.iter().map(ToString::to_string));
+        report.problems.extend(records.lists.iter().cloned());
         report.records = Some(records);
     }
     let closed = state.iter().flat_map(|state| &state.logs).filter(|log| log.store == place(&location));

@@ -96,7 +96,7 @@ fn next(
 }
 
 /// The column of the order and the facets, each after a comma.
-fn columns(kind: &'static Kind) -> String {
+pub(super) fn columns(kind: &'static Kind) -> String {
     std::iter::once(kind.order.by)
         .chain(facets(kind).map(|column| column.name))
         .map(|name| format!(", {}", quote(name)))
@@ -104,7 +104,7 @@ fn columns(kind: &'static Kind) -> String {
 }
 
 /// Enters a row of number, order and facets; answers its time.
-fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<String> {
+pub(super) fn enter(kind: &'static Kind, row: &Row<'_>, sets: &mut Sets) -> rusqlite::Result<String> {
     let at = place(row.get(0)?);
     sets.insert("", "", at);
     for (column, index) in facets(kind).zip(2..) {
@@ -142,7 +142,7 @@ fn write_set(
 }
 
 /// The sets of some segments, each with its segment.
-fn read(connection: &Connection, names: &Names, range: (i64, i64)) -> rusqlite::Result<Sets> {
+pub(super) fn read(connection: &Connection, names: &Names, range: (i64, i64)) -> rusqlite::Result<Sets> {
     let sql = format!("SELECT facet, value, set_of_rows FROM {} WHERE segment BETWEEN ?1 AND ?2", names.postings);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(range)?;

@@ -13,6 +13,7 @@
 //! if the row with that number is another one, so the key of a segment's last row tells whether the segments still
 //! hold. If not, rows are counted by indexes until the store is opened again, which makes the segments anew.
 
+mod check;
 mod count;
 mod fold;
 mod newest;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::quote;
 
+pub(super) use check::check;
 pub(super) use count::{count, rows};
 pub(super) use fold::{fold, is_due, rebuild};
 pub(super) use newest::newest;

@@ -10,7 +10,7 @@ use crate::query::{Cell, Condition, Conditions, Query};
 use crate::sqlite::list::list;
 use crate::sqlite::{Database, schema};
 
-use super::{count, fold, hold, newest, rows, segments};
+use super::{check as verdict, count, fold, hold, newest, rows, segments};
 
 static KINDS: [&Kind; 1] = [&DECISIONS];
 
@@ -42,6 +42,7 @@ fn put(connection: &Connection, verb: &str, id: u32, second: u32, (agent, decisi
 
 /// What is counted, and what a look at every row says.
 fn check(connection: &Connection) {
+    assert_eq!(verdict(connection, &DECISIONS).unwrap(), None);
     let questions = [
         vec![],
         vec![condition("agent_id", "a")],
@@ -176,6 +177,43 @@ fn a_missing_trigger_makes_them_untrustworthy() {
         .unwrap();
     assert!(prepare(&mut connection));
     check(&connection);
+}
+
+/// Whoever can write the database can hide rows by the sets; that is found.
+#[test]
+fn edited_sets_are_found() {
+    let everything = "SELECT set_of_rows FROM activity_decisions_postings WHERE facet = '' ORDER BY segment LIMIT 1";
+    for (change, found) in [
+        (
+            "DELETE FROM activity_decisions_postings WHERE facet = 'agent_id' AND value = 'a'".to_owned(),
+            "agent_id is `a`",
+        ),
+        (
+            format!("UPDATE activity_decisions_postings SET set_of_rows = ({everything}) WHERE value = 'b'"),
+            "agent_id is `b`",
+        ),
+        ("UPDATE activity_decisions_postings SET value = 'c' WHERE value = 'a'".to_owned(), "agent_id is"),
+        ("DELETE FROM activity_decisions_postings WHERE facet = ''".to_owned(), "all rows"),
+        ("DELETE FROM activity_decisions_blocks".to_owned(), "block"),
+        ("DELETE FROM activity_decisions_blocks WHERE last = 20".to_owned(), "block"),
+        ("UPDATE activity_decisions_blocks SET newest = '' WHERE last = 8".to_owned(), "block"),
+        (
+            "UPDATE activity_decisions SET agent_id = 'z' WHERE rowid = 3; DELETE FROM activity_decisions_changed"
+                .to_owned(),
+            "agent_id is",
+        ),
+        (
+            "DELETE FROM activity_decisions WHERE rowid = 3; DELETE FROM activity_decisions_changed".to_owned(),
+            "all rows",
+        ),
+    ] {
+        let connection = database();
+        fill(&connection, 0..22);
+        assert_eq!(verdict(&connection, &DECISIONS).unwrap(), None);
+        connection.execute_batch(&change).unwrap();
+        let wrong = verdict(&connection, &DECISIONS).unwrap();
+        assert!(wrong.as_ref().is_some_and(|wrong| wrong.contains(found)), "{change}: {wrong:?}");
+    }
 }
 
 #[test]
