@@ -85,6 +85,38 @@ fn each_engine_is_named_by_one_crate() {
     assert!(seen >= 12, "{seen} crates");
 }
 
+/// The part of a source before its tests, without comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// What talks to databases is made from the kinds, in one crate.
+#[test]
+fn only_the_store_speaks_sql() {
+    let host = repository().join("host");
+    let speaks = |source: &Path| {
+        let text = code(&fs::read_to_string(source).unwrap());
+        ["CREATE TABLE", "SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"]
+            .into_iter()
+            .find(|word| text.contains(word))
+    };
+    let (mut elsewhere, mut within) = (0, 0);
+    for source in files(&host) {
+        let path = source.strip_prefix(&host).unwrap().to_str().unwrap().to_owned();
+        if !path.ends_with(".rs") || path.ends_with("tests.rs") || !path.split('/').any(|part| part == "src") {
+            continue;
+        }
+        if path.starts_with("store/") {
+            within += usize::from(speaks(&source).is_some());
+            continue;
+        }
+        elsewhere += 1;
+        assert_eq!(speaks(&source), None, "host/{path} speaks SQL");
+    }
+    assert!(elsewhere > 100 && within > 5, "{elsewhere} and {within} files");
+}
+
 /// Published contracts never change: one line per file, digest and path, as `sha256sum` writes them.
 #[test]
 fn published_wit_is_frozen() {

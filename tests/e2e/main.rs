@@ -54,6 +54,7 @@ mod promotion;
 mod promotion_refusals;
 mod publish_crash;
 mod publishing;
+mod reading;
 mod records;
 mod redaction;
 mod release_cli;

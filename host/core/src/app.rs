@@ -11,7 +11,7 @@ use cavra_model::{
 };
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
 use cavra_plugins::{HostConfig, PluginHost};
-use cavra_store::{Page, Query, RecordStore};
+use cavra_store::{Page, Query, RecordStore, StoreError};
 
 use crate::approvals::{APPROVAL_KINDS, read_routing};
 use crate::evidence::EVIDENCE_KINDS;
@@ -25,6 +25,31 @@ use crate::{
 /// The kinds of an activity store.
 pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSIONS, &POLICY_ARCHIVE];
 static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
+
+/// The store that has a kind's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    Activity,
+    Registry,
+    Approvals,
+    Inventory,
+    Evidence,
+    Tokens,
+}
+
+/// Which kinds are in which store.
+static KEEPERS: [(Keeper, &[&Kind]); 6] = [
+    (Keeper::Activity, &ACTIVITY_KINDS),
+    (Keeper::Registry, &REGISTRY_KINDS),
+    (Keeper::Approvals, &APPROVAL_KINDS),
+    (Keeper::Inventory, &INVENTORY_KINDS),
+    (Keeper::Evidence, &EVIDENCE_KINDS),
+    (Keeper::Tokens, &TOKEN_KINDS),
+];
+
+fn keeper(kind: &Kind) -> Option<Keeper> {
+    KEEPERS.iter().find(|(_, kinds)| kinds.contains(&kind)).map(|(keeper, _)| *keeper)
+}
 
 /// How often approvals that ran out are expired when nobody looks at them.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
@@ -137,12 +162,11 @@ impl App {
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Store`].
     pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
-        if *kind == APPROVALS {
-            self.approvals.get(id).await
-        } else if INVENTORY_KINDS.contains(&kind) {
-            self.inventory.get(kind, id).await
-        } else {
-            self.activity.get(kind, id).await
+        match keeper(kind) {
+            Some(Keeper::Activity) => self.activity.get(kind, id).await,
+            Some(Keeper::Inventory) => self.inventory.get(kind, id).await,
+            Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.get(id).await,
+            _ => Err(unlisted(kind)),
         }
     }
 
@@ -151,12 +175,11 @@ impl App {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
-        if *kind == APPROVALS {
-            self.approvals.list(query).await
-        } else if INVENTORY_KINDS.contains(&kind) {
-            self.inventory.list(kind, query).await
-        } else {
-            self.activity.list(kind, query).await
+        match keeper(kind) {
+            Some(Keeper::Activity) => self.activity.list(kind, query).await,
+            Some(Keeper::Inventory) => self.inventory.list(kind, query).await,
+            Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.list(query).await,
+            _ => Err(unlisted(kind)),
         }
     }
 
@@ -237,5 +260,25 @@ impl App {
         for store in stores {
             store.settle().await;
         }
+    }
+}
+
+/// The records of a kind are not listed as they are: what they show takes a use case of its own.
+fn unlisted(kind: &Kind) -> CoreError {
+    CoreError::Store(StoreError::Refused(format!("{} are not listed", kind.collection)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_in_one_store() {
+        for kind in cavra_model::KINDS {
+            let keepers = KEEPERS.iter().filter(|(_, kinds)| kinds.contains(&kind)).count();
+            assert_eq!(keepers, 1, "{}", kind.table);
+        }
+        assert_eq!(keeper(&MCP_SERVERS), Some(Keeper::Registry));
+        assert_eq!(keeper(&SESSIONS), Some(Keeper::Activity));
     }
 }

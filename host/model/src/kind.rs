@@ -424,9 +424,10 @@ pub static EVIDENCE_ORIGINS: Kind = Kind {
 };
 
 /// Every kind there is.
-pub static KINDS: [&Kind; 11] = [
+pub static KINDS: [&Kind; 12] = [
     &DECISIONS,
     &SESSIONS,
+    &COUNTED_SESSIONS,
     &POLICY_ARCHIVE,
     &MCP_SERVERS,
     &APPROVALS,

@@ -5,6 +5,7 @@
 //! All writes of a store go through one thread, which commits what has queued up in one go (see `writer`); reads run
 //! beside it. Processes that share a store, such as the server and the CLI, never lose each other's writes.
 
+mod absent;
 mod attachments;
 mod criteria;
 mod error;
@@ -25,6 +26,7 @@ use cavra_model::{Column, ColumnType, Kind, Object};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::absent::Absent;
 use crate::overlay::check_kind;
 use crate::query::Condition;
 use crate::writer::{Backend, Message, Task};
@@ -34,7 +36,7 @@ pub use criteria::{Criterion, Test};
 pub use error::StoreError;
 pub use log::{Audited, LogFile, MAX_LEAF};
 pub use query::{Page, Query, Unreadable, Walk};
-pub use sqlite::{Applied, apply_scripts};
+pub use sqlite::{Applied, apply_scripts, table_script};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
 const QUEUE: usize = 4096;
@@ -184,16 +186,40 @@ impl RecordStore {
     /// [`StoreError::Unreadable`] or [`StoreError::Corrupt`] for a file that is no store of these kinds, which is left as
     /// it is; [`StoreError::Unavailable`].
     pub fn open(location: Location, kinds: &'static [&'static Kind]) -> Result<Self, StoreError> {
-        let (mode, path, reader, backend): (_, _, Arc<dyn Reader>, Box<dyn Backend>) = match location {
+        match location {
             Location::Json(path) => {
                 let (reader, backend) = json::open(&path, kinds)?;
-                (Mode::Json, path, Arc::new(reader), Box::new(backend))
+                Self::of(Mode::Json, path, kinds, Arc::new(reader), Box::new(backend))
             }
             Location::Sqlite(path) => {
                 let (reader, backend) = sqlite::open(&path, kinds)?;
-                (Mode::Sqlite, path, Arc::new(reader), Box::new(backend))
+                Self::of(Mode::Sqlite, path, kinds, Arc::new(reader), Box::new(backend))
             }
-        };
+        }
+    }
+
+    /// As [`RecordStore::open`], for those who only read: a database that is not there is empty and is not created. What
+    /// is there is brought up to date all the same.
+    ///
+    /// # Errors
+    /// As [`RecordStore::open`].
+    pub fn look(location: Location, kinds: &'static [&'static Kind]) -> Result<Self, StoreError> {
+        match location {
+            Location::Sqlite(path) if std::fs::symlink_metadata(&path).is_err_and(|error| is_absence(&error)) => {
+                let absent = Absent::at(&path);
+                Self::of(Mode::Sqlite, path, kinds, Arc::new(absent.clone()), Box::new(absent))
+            }
+            there => Self::open(there, kinds),
+        }
+    }
+
+    fn of(
+        mode: Mode,
+        path: PathBuf,
+        kinds: &'static [&'static Kind],
+        reader: Arc<dyn Reader>,
+        backend: Box<dyn Backend>,
+    ) -> Result<Self, StoreError> {
         let queue = writer::start(backend, kinds, &path)?;
         let readers = Arc::new(Semaphore::new(READERS));
         let places = Arc::new(Semaphore::new(QUEUE));
@@ -384,6 +410,10 @@ impl RecordStore {
             let _ = closed.await;
         }
     }
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
 }
 
 impl std::fmt::Debug for RecordStore {

@@ -55,7 +55,7 @@ fn value(column: &Column, number: u32) -> Value {
         ColumnType::Integer => json!(number),
         ColumnType::Instant => json!(format!("2031-01-01T00:00:0{number}.000000+00:00")),
         ColumnType::List => json!([format!("{} {number}", column.name)]),
-        ColumnType::Flag => json!(number % 2 == 0),
+        ColumnType::Flag => json!(number.is_multiple_of(2)),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
     let store = &args.store;
     match args.command {
         ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, ttl_hours } => {
-            let desk = Desk::open(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
+            let desk = Desk::new(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
             let body = json!({ "decision": decision(&decision_file)?, "approver_group": approver_group,
                 "requested_by": requested_by, "ttl_hours": ttl_hours });
             desk.print(|approvals| async move { approvals.create(&object(body), &Caller::default()).await })
@@ -40,12 +40,12 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
         ApprovalCommand::Approve(ruling) => rule(store, Ruling::Approve, &ruling),
         ApprovalCommand::Deny(ruling) => rule(store, Ruling::Deny, &ruling),
         ApprovalCommand::Expire { id, actor, reason } => {
-            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+            let desk = Desk::open(store, Gatekeeper::open())?;
             let body = object(json!({ "actor": actor, "reason": reason }));
             desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &Caller::default()).await })
         }
         ApprovalCommand::BreakGlass { decision_file, actor, reason, approver_group, external_ref, ttl_hours } => {
-            let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?.with_decisions()?;
+            let desk = Desk::new(store, Routing::default(), Gatekeeper::open())?.with_decisions()?;
             let body = object(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
                 "approver_group": approver_group, "external_ref": external_ref, "ttl_hours": ttl_hours }));
             desk.print(|approvals| async move { approvals.break_glass(&body, &Caller::default()).await })
@@ -70,12 +70,17 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(store: &ApprovalStoreArgs, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
-        let location = match &store.sqlite {
-            Some(file) => Location::Sqlite(file.clone()),
-            None => Location::Json(store.store.clone()),
-        };
-        let store = RecordStore::open(location, &APPROVAL_KINDS)?;
+    /// For a new approval.
+    fn new(store: &ApprovalStoreArgs, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
+        Self::at(RecordStore::open(location(store), &APPROVAL_KINDS)?, routing, gatekeeper)
+    }
+
+    /// For approvals that are there: a store that is not is not made.
+    fn open(store: &ApprovalStoreArgs, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
+        Self::at(RecordStore::look(location(store), &APPROVAL_KINDS)?, Routing::default(), gatekeeper)
+    }
+
+    fn at(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
         let approvals = Approvals::new(store, routing, gatekeeper).with_redactor(Settings::from_env()?.redactor);
         Ok(Self { approvals, runtime })
@@ -90,7 +95,7 @@ impl Desk {
 
     /// One approval.
     fn read(store: &ApprovalStoreArgs, id: &str) -> anyhow::Result<Object> {
-        let desk = Self::open(store, Routing::default(), Gatekeeper::open())?;
+        let desk = Self::open(store, Gatekeeper::open())?;
         Ok(desk.runtime.block_on(desk.approvals.get(id))?)
     }
 
@@ -110,6 +115,14 @@ impl Desk {
     }
 }
 
+/// The store that is named.
+fn location(store: &ApprovalStoreArgs) -> Location {
+    match &store.sqlite {
+        Some(file) => Location::Sqlite(file.clone()),
+        None => Location::Json(store.store.clone()),
+    }
+}
+
 fn list(
     store: &ApprovalStoreArgs,
     state: Option<String>,
@@ -123,7 +136,7 @@ fn list(
         limit: Some(limit),
         offset: Some(offset),
     };
-    let desk = Desk::open(store, Routing::default(), Gatekeeper::open())?;
+    let desk = Desk::open(store, Gatekeeper::open())?;
     let found = desk.runtime.block_on(desk.approvals.list(page.query(&APPROVALS)))?;
     print_json(&json!({ "items": found.items, "total": found.total, "limit": page.limit(), "offset": page.offset() }))?;
     Ok(ExitCode::SUCCESS)
@@ -146,7 +159,7 @@ fn rule(store: &ApprovalStoreArgs, ruling: Ruling, args: &RulingArgs) -> anyhow:
         let token = text_file(file, MAX_KEY_BYTES)?;
         body.insert("actor_token".to_owned(), json!(token.trim()));
     }
-    let desk = Desk::open(store, Routing::default(), gatekeeper.clone())?;
+    let desk = Desk::open(store, gatekeeper.clone())?;
     let identity = desk.runtime.block_on(gatekeeper.require(&Envelope::from_body(&body, None)))?;
     if let (Some(identity), Some(actor)) = (&identity, &args.actor) {
         ensure!(identity.actor.is_called(actor), "--actor names somebody else than the identity does");

@@ -20,7 +20,7 @@ pub fn run(candidate: &str, days: u64, policy_pack: Option<String>, format: Json
         Ok(name) if !path.exists() => decisions.pack(Some(&name)).with_context(|| candidate.to_owned())?,
         _ => decisions.library().resolve_path(path)?,
     };
-    let activity = Activity::new(RecordStore::open(settings.activity, &ACTIVITY_KINDS)?);
+    let activity = Activity::new(RecordStore::look(settings.activity, &ACTIVITY_KINDS)?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let bar = progress(None, "decisions");

@@ -13,7 +13,7 @@ use crate::output::{print_json, print_line, progress};
 pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
     let decisions = DecisionPoint::from_settings(&settings, Engine::Server)?;
-    let activity = Activity::new(RecordStore::open(settings.activity, &ACTIVITY_KINDS)?);
+    let activity = Activity::new(RecordStore::look(settings.activity, &ACTIVITY_KINDS)?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let format = args.json;

@@ -15,7 +15,10 @@ use crate::output::{print_json, print_line};
 
 pub fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
-    let tokens = ApiTokens::new(RecordStore::open(settings.tokens, &TOKEN_KINDS)?);
+    let tokens = ApiTokens::new(match command {
+        TokenCommand::Create { .. } => RecordStore::open(settings.tokens, &TOKEN_KINDS)?,
+        _ => RecordStore::look(settings.tokens, &TOKEN_KINDS)?,
+    });
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let outcome = perform(&runtime, &tokens, command);
     runtime.block_on(tokens.store().close());

@@ -89,9 +89,24 @@ impl EvidenceLog {
     /// # Errors
     /// [`CoreError::Store`].
     pub fn open(settings: &Settings) -> Result<Self, CoreError> {
+        Self::opened(settings, RecordStore::open)
+    }
+
+    /// As [`EvidenceLog::open`], for those who only read: stores that are not there are not made.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub fn look(settings: &Settings) -> Result<Self, CoreError> {
+        Self::opened(settings, RecordStore::look)
+    }
+
+    fn opened(
+        settings: &Settings,
+        open: fn(Location, &'static [&'static Kind]) -> Result<RecordStore, cavra_store::StoreError>,
+    ) -> Result<Self, CoreError> {
         let open = |(name, _): &(&'static str, &Kind)| {
             let (location, kinds) = log_store(settings, name);
-            Ok((*name, RecordStore::open(location, kinds)?))
+            Ok((*name, open(location, kinds)?))
         };
         let stores = LOGS.iter().map(open).collect::<Result<_, CoreError>>()?;
         Ok(Self::new(Keyring::new(settings.evidence_log_key.clone()), stores))

@@ -24,7 +24,7 @@ use crate::StoreError;
 use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
 
 pub(crate) use read::SqliteReader;
-pub use scripts::{Applied, apply_scripts};
+pub use scripts::{Applied, apply_scripts, table_script};
 pub(crate) use write::SqliteWriter;
 
 /// How long a connection waits for another process's transaction.

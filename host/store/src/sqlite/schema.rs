@@ -182,18 +182,23 @@ pub(super) fn missing_columns(
     Ok(Ok(kind.columns.iter().filter(|column| column.place == Place::Table && !has(column.name)).collect()))
 }
 
-/// Creates or completes what belongs to one kind.
-fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
-    let table = quote(kind.table);
+/// The statement that makes a kind's table, without what is kept beside it.
+pub(super) fn table_sql(kind: &Kind) -> String {
     let null = |column: &Column| if column.not_null { " NOT NULL" } else { "" };
     let columns: String = kind
         .table_columns()
         .map(|column| format!("{} {}{}, ", quote(column.name), cell_sql(column.kind), null(column)))
         .collect();
-    connection.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({} TEXT PRIMARY KEY, {columns}payload TEXT NOT NULL)",
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} ({} TEXT PRIMARY KEY, {columns}payload TEXT NOT NULL)",
+        quote(kind.table),
         quote(kind.id)
-    ))?;
+    )
+}
+
+/// Creates or completes what belongs to one kind.
+fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
+    connection.execute_batch(&table_sql(kind))?;
     let missing = match missing_columns(connection, kind)? {
         Ok(missing) => missing,
         Err(reason) => return Ok(Err(reason)),

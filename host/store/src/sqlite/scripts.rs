@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use cavra_model::Timestamp;
+use cavra_model::{Kind, Timestamp};
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::{Batch, Connection, OpenFlags, TransactionBehavior};
 
 use crate::StoreError;
 
-use super::{Database, WRITER_CACHE};
+use super::{Database, WRITER_CACHE, schema};
 
 /// What became of the scripts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,13 @@ pub struct Applied {
     pub applied: Vec<String>,
     /// Those that had been applied before.
     pub skipped: Vec<String>,
+}
+
+/// The script that makes the table of a kind, for [`apply_scripts`]. What is kept beside the records is added when the
+/// database is opened.
+#[must_use]
+pub fn table_script(kind: &Kind) -> String {
+    schema::table_sql(kind)
 }
 
 /// Applies `scripts`, ids with their SQL, in order and each in one transaction, unless the table `schema_migrations`

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use cavra_core::{EvidenceLog, Leaf, Settings};
+use cavra_core::{CoreError, EvidenceLog, Leaf, Settings};
 use cavra_evidence::write_file;
 use cavra_log::{TlogProof, VerifierKey};
 use cavra_model::Object;
@@ -23,7 +23,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     match command {
         LogCommand::Show(format) => show(format),
         LogCommand::Checkpoint { log: which, json } => {
-            let head = with_log(async |log| log.sign_now(which.log.as_str()).await)?;
+            let head = with_log(EvidenceLog::open, async |log| log.sign_now(which.log.as_str()).await)?;
             if json.json {
                 print_json(&json!({
                     "log": which.log.as_str(), "origin": head.checkpoint.origin, "size": head.checkpoint.size,
@@ -35,7 +35,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         LogCommand::Proof { id, log: which, output, json } => {
-            let proof = with_log(async |log| log.proof(which.log.as_str(), &id).await)?;
+            let proof = with_log(EvidenceLog::look, async |log| log.proof(which.log.as_str(), &id).await)?;
             let text = proof.to_string();
             if let Some(file) = &output {
                 write_file(file, text.as_str())?;
@@ -52,7 +52,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
         }
         LogCommand::Verify(args) => verify(&args),
         LogCommand::RotateKey(format) => {
-            let key = with_log(async |log| log.rotate_key().await)?;
+            let key = with_log(EvidenceLog::open, async |log| log.rotate_key().await)?;
             if format.json {
                 print_json(&key)?;
             } else {
@@ -62,7 +62,8 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
         }
         LogCommand::AcceptRestore { log: which, reason, json } => {
             ensure!(!reason.trim().is_empty(), "a reason is required");
-            let record = with_log(async |log| log.accept_restore(which.log.as_str(), reason.trim()).await)?;
+            let record =
+                with_log(EvidenceLog::open, async |log| log.accept_restore(which.log.as_str(), reason.trim()).await)?;
             if json.json {
                 print_json(&record)?;
             } else {
@@ -74,8 +75,11 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Does something with the logs of this installation, and closes their stores.
-fn with_log<T>(work: impl AsyncFnOnce(&EvidenceLog) -> Result<T, cavra_core::CoreError>) -> anyhow::Result<T> {
-    let log = EvidenceLog::open(&Settings::from_env()?)?;
+fn with_log<T>(
+    open: fn(&Settings) -> Result<EvidenceLog, CoreError>,
+    work: impl AsyncFnOnce(&EvidenceLog) -> Result<T, CoreError>,
+) -> anyhow::Result<T> {
+    let log = open(&Settings::from_env()?)?;
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let outcome = runtime.block_on(async {
         let outcome = work(&log).await;
@@ -86,7 +90,7 @@ fn with_log<T>(work: impl AsyncFnOnce(&EvidenceLog) -> Result<T, cavra_core::Cor
 }
 
 fn show(format: Json) -> anyhow::Result<ExitCode> {
-    let logs = with_log(async |log| log.list().await)?;
+    let logs = with_log(EvidenceLog::look, async |log| log.list().await)?;
     if format.json {
         print_json(&logs)?;
         return Ok(ExitCode::SUCCESS);

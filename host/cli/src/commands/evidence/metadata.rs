@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use cavra_core::{EVIDENCE_KINDS, Evidence, PageRequest};
 use cavra_evidence::{BundleFolder, bundle_metadata};
-use cavra_model::EVIDENCE;
-use cavra_store::{Location, RecordStore, apply_scripts};
+use cavra_model::{EVIDENCE, EVIDENCE_METADATA, Kind};
+use cavra_store::{Location, RecordStore, StoreError, apply_scripts, table_script};
 use serde_json::json;
 use tokio::runtime::Builder;
 
@@ -19,13 +19,8 @@ use crate::output::print_json;
 /// Where migrations are looked for unless told.
 const LOCAL_MIGRATIONS: &str = "migrations/sqlite";
 
-/// Migrations of our own. Columns, indexes and what is kept beside the records are added when a store is opened.
-const BUILT_IN: [(&str, &str); 1] = [(
-    "0001_evidence_metadata.sql",
-    "CREATE TABLE IF NOT EXISTS evidence_metadata (session_id TEXT PRIMARY KEY, created_at TEXT, signer TEXT, \
-     decision_count INTEGER NOT NULL, blocked_count INTEGER NOT NULL, approval_required_count INTEGER NOT NULL, \
-     payload TEXT NOT NULL)",
-)];
+/// The migration of our own. Columns, indexes and what is kept beside the records are added when a store is opened.
+const BUILT_IN: &str = "0001_evidence_metadata.sql";
 
 pub fn index(args: &IndexArgs) -> anyhow::Result<ExitCode> {
     documents::warn_if_damaged(&args.bundle);
@@ -34,7 +29,7 @@ pub fn index(args: &IndexArgs) -> anyhow::Result<ExitCode> {
         Some(file) => Location::Sqlite(file.clone()),
         None => Location::Json(args.store.clone()),
     };
-    let stored = with(location, async |evidence| Ok(evidence.post(record).await?))?;
+    let stored = with(RecordStore::open, location, async |evidence| Ok(evidence.post(record).await?))?;
     print_json(&stored)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +57,7 @@ pub fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
     let parameters = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let request = PageRequest { parameters, limit: Some(args.limit), offset: Some(args.offset) };
     let location = Location::Sqlite(args.sqlite.clone());
-    let found = with(location, async |evidence| Ok(evidence.list(&EVIDENCE, &request).await?))?;
+    let found = with(RecordStore::look, location, async |evidence| Ok(evidence.list(&EVIDENCE, &request).await?))?;
     print_json(&request.answer(found))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -72,7 +67,7 @@ pub fn migrate(sqlite: &Path, directory: Option<&Path>) -> anyhow::Result<ExitCo
     let directory = directory.or_else(|| local.is_dir().then_some(local));
     let scripts = match directory {
         Some(directory) => read_scripts(directory)?,
-        None => BUILT_IN.map(|(id, sql)| (id.to_owned(), sql.to_owned())).to_vec(),
+        None => vec![(BUILT_IN.to_owned(), table_script(&EVIDENCE_METADATA))],
     };
     let done = apply_scripts(sqlite, &scripts)?;
     if directory.is_none() {
@@ -103,10 +98,14 @@ fn read_scripts(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files.iter().map(script).collect()
 }
 
-/// Runs `work` over the store at `location`.
-fn with<T>(location: Location, work: impl AsyncFnOnce(&Evidence) -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// Runs `work` over the store at `location`, opened for writing or reading.
+fn with<T>(
+    open: fn(Location, &'static [&'static Kind]) -> Result<RecordStore, StoreError>,
+    location: Location,
+    work: impl AsyncFnOnce(&Evidence) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let store = RecordStore::open(location, &EVIDENCE_KINDS)?;
+    let store = open(location, &EVIDENCE_KINDS)?;
     let evidence = Evidence::new(store, None);
     runtime.block_on(async {
         let outcome = work(&evidence).await;

@@ -29,7 +29,11 @@ fn open(location: Location) -> anyhow::Result<Approvals> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
-    Ok(Approvals::new(RecordStore::open(location, &APPROVAL_KINDS)?, Routing::default(), Gatekeeper::open()))
+    Ok(desk(RecordStore::open(location, &APPROVAL_KINDS)?))
+}
+
+fn desk(store: RecordStore) -> Approvals {
+    Approvals::new(store, Routing::default(), Gatekeeper::open())
 }
 
 /// Hours until a request lapses.
@@ -73,7 +77,7 @@ pub fn find(args: &ExecutionArgs, id: Option<&str>) -> anyhow::Result<Object> {
     let id = id.context("--approval-id is required")?;
     let runtime = runtime()?;
     for location in locations(&args.approvals) {
-        let approvals = open(location)?;
+        let approvals = desk(RecordStore::look(location, &APPROVAL_KINDS)?);
         let found = runtime.block_on(async {
             let found = approvals.get(id).await;
             approvals.store().close().await;

@@ -7,7 +7,7 @@ use cavra_model::RELEASE_DELIVERIES;
 use cavra_store::Location;
 use serde_json::json;
 
-use super::metadata::{open, runtime};
+use super::metadata::{look, runtime};
 use crate::args::{HistoryArgs, HistoryStoreArgs, Json};
 use crate::output::print_json;
 
@@ -27,7 +27,7 @@ pub fn list(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
     ];
     let given = filters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
     let page = PageRequest { parameters: given.collect(), limit: Some(args.limit), offset: Some(args.offset) };
-    let evidence = open(location(&args.store))?;
+    let evidence = look(location(&args.store))?;
     let found = runtime()?.block_on(evidence.list(&RELEASE_DELIVERIES, &page))?;
     let mut answer = page.answer(found);
     answer.insert("schema_version".to_owned(), json!(RELEASE_DELIVERIES.list_schema));
@@ -37,7 +37,7 @@ pub fn list(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub fn dashboard(store: &HistoryStoreArgs, _: Json) -> anyhow::Result<ExitCode> {
-    let evidence = open(location(store))?;
+    let evidence = look(location(store))?;
     print_json(&runtime()?.block_on(evidence.delivery_dashboard())?)?;
     Ok(ExitCode::SUCCESS)
 }

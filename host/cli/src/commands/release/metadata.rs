@@ -16,8 +16,13 @@ pub fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// The store at a location. Records are shown as they were written: the approvals may be elsewhere.
-pub fn open(location: Location) -> anyhow::Result<Evidence> {
+fn open(location: Location) -> anyhow::Result<Evidence> {
     Ok(Evidence::new(RecordStore::open(location, &EVIDENCE_KINDS)?, None))
+}
+
+/// As [`open`], to read only: nothing is created.
+pub fn look(location: Location) -> anyhow::Result<Evidence> {
+    Ok(Evidence::new(RecordStore::look(location, &EVIDENCE_KINDS)?, None))
 }
 
 /// The stores that were named, with their paths.
