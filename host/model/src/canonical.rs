@@ -62,23 +62,19 @@ fn write_object(out: &mut String, members: &Object, item: &str, key: &str) {
     out.push('}');
 }
 
+/// As Python's `repr` does, whose bytes other implementations sign and digest.
 fn write_number(out: &mut String, number: &serde_json::Number) {
-    let text = number.to_string();
-    match text.split_once(['e', 'E']) {
-        None => out.push_str(&text),
-        Some((mantissa, exponent)) => {
-            let (sign, digits) = match exponent.strip_prefix('-') {
-                Some(digits) => ('-', digits),
-                None => ('+', exponent.trim_start_matches('+')),
-            };
-            out.push_str(mantissa.strip_suffix(".0").unwrap_or(mantissa));
-            out.push('e');
-            out.push(sign);
-            if digits.len() < 2 {
-                out.push('0');
-            }
-            out.push_str(digits);
+    // Decimal exponents of what is written without one.
+    const PLAIN: std::ops::Range<i32> = -4..16;
+    let float = number.as_f64().filter(|_| number.is_f64());
+    let Some(float) = float else { return out.push_str(&number.to_string()) };
+    // The shortest digits that are read back as the same number.
+    let scientific = format!("{float:e}");
+    match scientific.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
+        Some((digits, exponent)) if !PLAIN.contains(&exponent) => {
+            out.push_str(&format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.unsigned_abs()));
         }
+        _ => out.push_str(&format!("{float:?}")),
     }
 }
 
@@ -160,6 +156,7 @@ impl fmt::Debug for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     /// The vectors of contract 30, section 0.2.
@@ -185,6 +182,84 @@ mod tests {
     #[test]
     fn numbers_keep_their_class() {
         assert_eq!(canonical(&json!([1, -1, 1.0, 0.5, 1e16, 1e-7, 1.5e300])), "[1,-1,1.0,0.5,1e+16,1e-07,1.5e+300]");
+    }
+
+    /// What Python 3 answers to `json.dumps`.
+    #[test]
+    fn floats_are_spelled_as_python_does() {
+        for (number, spelled) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1e-4, "0.0001"),
+            (9.9999e-5, "9.9999e-05"),
+            (1e-5, "1e-05"),
+            (1.5e-5, "1.5e-05"),
+            (-2.5e-5, "-2.5e-05"),
+            (1e-6, "1e-06"),
+            (1e-7, "1e-07"),
+            (123e-9, "1.23e-07"),
+            (0.1, "0.1"),
+            (0.3333333333333333, "0.3333333333333333"),
+            (100.0, "100.0"),
+            (123456789012345.6, "123456789012345.6"),
+            (1234567890123456.0, "1234567890123456.0"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (1.2e16, "1.2e+16"),
+            (1e17, "1e+17"),
+            (1e21, "1e+21"),
+            (1.5e300, "1.5e+300"),
+            (1e100, "1e+100"),
+            (-1e-100, "-1e-100"),
+            (5e-324, "5e-324"),
+            (2.2250738585072014e-308, "2.2250738585072014e-308"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (9007199254740993.0, "9007199254740992.0"),
+            (5.684341886080802e-14, "5.684341886080802e-14"),
+            (2.2250738585072014e-308, "2.2250738585072014e-308"),
+            (1.1805916207174113e+21, "1.1805916207174113e+21"),
+            (1e22, "1e+22"),
+            (1e23, "1e+23"),
+            (4.35, "4.35"),
+            (0.3, "0.3"),
+            (2.675, "2.675"),
+            (1e15, "1000000000000000.0"),
+            (1e-3, "0.001"),
+        ] {
+            assert_eq!(canonical(&json!(number)), spelled);
+        }
+    }
+
+    proptest! {
+        /// The rule as Python has it: the fewest digits that are read back as the number, and an exponent of at least
+        /// two digits if the first digit stands for less than 0.0001, or for 10 to the 16 or more.
+        #[test]
+        fn floats_follow_the_rule(bits in any::<u64>(), exponent in -20_i32..30, digits in -99_999_i32..99_999) {
+            for number in [f64::from_bits(bits), f64::from(digits) * 10_f64.powi(exponent)] {
+                if !number.is_finite() {
+                    continue;
+                }
+                let text = canonical(&json!(number));
+                prop_assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(number.to_bits()), "{}", text);
+                let (mantissa, exponent) = text.split_once('e').map_or((&*text, None), |(m, e)| (m, Some(e)));
+                let significant = mantissa.replace(['-', '.'], "");
+                let significant = significant.trim_start_matches('0').trim_end_matches('0').len();
+                if significant > 1 {
+                    let shorter = format!("{number:.*e}", significant - 2);
+                    prop_assert_ne!(shorter.parse::<f64>().unwrap(), number, "{}", text);
+                }
+                let has_exponent = number != 0.0 && !(1e-4..1e16).contains(&number.abs());
+                prop_assert_eq!(exponent.is_some(), has_exponent, "{}", text);
+                match exponent {
+                    None => prop_assert!(mantissa.contains('.'), "{}", text),
+                    Some(exponent) => {
+                        prop_assert!(exponent.starts_with(['-', '+']) && exponent.len() >= 3, "{}", text);
+                        prop_assert!(exponent.len() == 3 || !exponent[1..].starts_with('0'), "{}", text);
+                        prop_assert!(!mantissa.ends_with(".0") && !mantissa.ends_with('.'), "{}", text);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
