@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Home, Server, assert_timestamp, keys, on_both, text};
+use crate::support::{Backend, Home, Issuer, Server, assert_timestamp, keys, on_both, text};
 
 /// The settings that choose the metadata store and the approval store.
 pub fn stores(home: &Home, backend: Backend) -> Vec<(&'static str, String)> {
@@ -98,13 +98,51 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
     });
 }
 
-/// Who posts is not part of what is posted.
+/// Where nobody is identified, claims are a member like others; where somebody is, they say who posts and are not part
+/// of what is posted. A token comes to rest nowhere.
 #[test]
-fn identity_is_not_stored() {
-    let server = serve(&Home::new(), Backend::Json, &[]);
-    let stored = server.post("/evidence", &json!({"session_id": "s", "actor_claims": {"sub": "ann"}})).ok();
-    assert_eq!(keys(&stored), ["created_at", "product", "schema_version", "session_id"]);
-    assert!(!server.home.read("data/metadata.json").contains("ann"));
+fn what_says_who_posts_is_not_stored() {
+    let body = json!({"session_id": "s", "actor_claims": {"sub": "ann"}, "actor_token": ["hush"], "other": 1});
+    let members = ["created_at", "product", "schema_version", "session_id"];
+    on_both(|backend| {
+        let server = serve(&Home::new(), backend, &[]);
+        let stored = server.post("/evidence", &body).ok();
+        assert_eq!(keys(&stored), [&["actor_claims"], &members[..1], &["other"], &members[1..]].concat());
+        assert_eq!(stored["actor_claims"], body["actor_claims"]);
+        assert_eq!(server.get("/evidence/s").ok(), stored);
+    });
+    let home = Home::new();
+    home.write("oidc.json", Issuer::new().config(&json!({"trust_actor_claims": true})).to_string());
+    home.write("rbac.json", json!({"repository_permissions": []}).to_string());
+    for identity in ["CAVRA_APPROVAL_OIDC_CONFIG", "CAVRA_APPROVAL_RBAC_FILE"] {
+        let file = home.at(if identity.contains("OIDC") { "oidc.json" } else { "rbac.json" });
+        let server = serve(&Home::new(), Backend::Json, &[(identity, &file)]);
+        let stored = server.post("/evidence", &body).ok();
+        assert_eq!(keys(&stored), [&members[..1], &["other"], &members[1..]].concat(), "{identity}");
+        assert!(!server.home.read("data/metadata.json").contains("ann"));
+    }
+}
+
+/// Times are compared as instants up to the last one that RFC 3339 can write, and shown as they were sent.
+#[test]
+fn the_last_moment_is_the_newest() {
+    const ORDER: [(&str, &str); 6] = [
+        ("a", "9999-12-31T23:59:59-01:00"),
+        ("c", "9999-12-31T23:59:59Z"),
+        ("b", "9999-12-31T23:59:59+00:30"),
+        ("f", "2031-01-01T00:00:00Z"),
+        ("e", "0001-01-01T00:00:00Z"),
+        ("d", "0001-01-01T00:00:00+14:00"),
+    ];
+    on_both(|backend| {
+        let server = serve(&Home::new(), backend, &[]);
+        server.post("/evidence", &json!({"session_id": "0", "created_at": "no time"})).ok();
+        for (id, time) in ORDER.iter().rev() {
+            let stored = server.post("/evidence", &json!({"session_id": id, "created_at": time})).ok();
+            assert_eq!((&stored["created_at"], &server.get(&format!("/evidence/{id}")).ok()), (&json!(time), &stored));
+        }
+        assert_eq!(ids(&server, "/evidence"), ["a", "c", "b", "f", "e", "d", "0"]);
+    });
 }
 
 #[test]

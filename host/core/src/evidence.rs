@@ -16,9 +16,6 @@ pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
 /// Members that count decisions.
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
 
-/// Members that say who calls.
-const ENVELOPE: [&str; 2] = ["actor_claims", "actor_token"];
-
 /// The metadata store, with the approvals that records refer to.
 #[derive(Clone)]
 pub struct Evidence {
@@ -56,8 +53,8 @@ impl Evidence {
     /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] for a record that the server wrote; [`CoreError::Store`].
     pub async fn post(&self, mut body: Object) -> Result<Object, CoreError> {
         let id = check(&body)?;
-        // They say who posts; a token must not come to rest in a store.
-        ENVELOPE.into_iter().for_each(|member| drop(body.remove(member)));
+        // A token must not come to rest in a store.
+        body.remove("actor_token");
         let now = Timestamp::now();
         let change = move |tx: &mut dyn Transaction| {
             if tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some() {
