@@ -39,10 +39,24 @@ fn only_objects_of_a_bounded_size_are_taken() {
         // What two readers would understand differently.
         for (ambiguous, said) in [
             (r#"{"a": [{"b": 1, "c": 2, "\u0062": 1}]}"#, "an object with two members of the same name"),
-            (r#"{"a": 18446744073709551616}"#, "an integer that needs more than 64 bits"),
+            (r#"{"a": [{"$serde_json::private::Number": "1"}]}"#, "an object with a member whose name begins with"),
+            (
+                r#"{"a": {"b": 1, "$serde_json::private::RawValue": "{}"}}"#,
+                "an object with a member whose name begins with",
+            ),
+            (r#"{"a": [1e400]}"#, "a number that is too large"),
         ] {
             let answer = server.request("POST", path, ambiguous.as_bytes());
             assert!(answer.refused(&[422]).to_string().contains(said), "{path}: {}", answer.text());
+        }
+        // A number of any length is only a number.
+        for number in ["18446744073709551616", "-99999999999999999999999", "-0", "1.50", "1E5"] {
+            let body = format!(
+                r#"{{"a": [{number}], "limit": {number}, "ttl_hours": {number}, "coverage_percent": {number}}}"#
+            );
+            let answer = server.request("POST", path, body.as_bytes());
+            assert!(answer.status < 500, "{path}: {}", answer.text());
+            assert!(!answer.text().contains("json_invalid"), "{path}: {}", answer.text());
         }
         let large = json!({ "decision_id": "x".repeat(LARGE) }).to_string();
         server.request("POST", path, large.as_bytes()).refused(&[413]);
@@ -61,7 +75,8 @@ fn members_of_approvals_have_their_types() {
         let server = serve(&Home::new(), backend, &[]);
         let wrong = [json!(5), json!(true), json!([]), json!({}), json!(["x"])];
         let texts = ["actor", "reason", "approver_group", "external_ref", "requested_by"];
-        let numbers = [json!("soon"), json!("5"), json!([]), json!({}), json!(true), json!(1.5), json!(1e300)];
+        let wide = serde_json::from_str("18446744073709551616").unwrap();
+        let numbers = [wide, json!("soon"), json!("5"), json!([]), json!({}), json!(true), json!(1.5), json!(1e300)];
         let cases = || {
             let texts = texts.into_iter().flat_map(|member| wrong.iter().map(move |value| (member, value.clone())));
             texts.chain(numbers.iter().map(|value| ("ttl_hours", value.clone())))

@@ -252,6 +252,14 @@ fn what_cannot_be_understood_is_refused() {
         ("no UTF-8", b"{\"hook_event_name\": \"\xff\"}".to_vec()),
         ("two events", format!("{good}{good}").into_bytes()),
         ("two files", two_files.into_bytes()),
+        (
+            "a file that hides in a number",
+            with("tool_input", json!({"file_path": {"$serde_json::private::Number": "1"}})),
+        ),
+        (
+            "a file that hides in a text",
+            with("tool_input", json!({"$serde_json::private::RawValue": "{\"file_path\":\"x\"}"})),
+        ),
         ("a deep nest", b"[".repeat(200_000)),
         ("neither event name nor tool", json!({"session_id": "s", "cwd": home.path()}).to_string().into_bytes()),
         ("no tool", without("tool_name")),

@@ -49,6 +49,19 @@ fn one(home: &Home, tool: &str, arguments: Value) -> Value {
     converse(home, &[call(1, tool, arguments)]).remove(0)
 }
 
+/// The answer has the id that was asked with, whatever number it is.
+#[test]
+fn ids_are_answered_as_they_came() {
+    let ping = |id: &str| format!(r#"{{"jsonrpc": "2.0", "id": {id}, "method": "ping"}}"#);
+    let ids = ["7", "18446744073709551616", "-99999999999999999999999", "1.5", "\"18446744073709551616\""];
+    let answers = converse(&Home::new(), &ids.map(ping));
+    assert_eq!(answers.iter().map(|answer| answer["id"].to_string()).collect::<Vec<_>>(), ids);
+    let hidden = ping(r#"{"$serde_json::private::Number": "1"}"#);
+    let answers = converse(&Home::new(), &[hidden, ping("1e999"), ping("2")]);
+    let codes: Vec<_> = answers.iter().map(|answer| (&answer["id"], &answer["error"]["code"])).collect();
+    assert_eq!(codes, [(&json!(null), &json!(-32700)), (&json!(null), &json!(-32700)), (&json!(2), &json!(null))]);
+}
+
 #[test]
 fn the_protocol() {
     let home = Home::new();

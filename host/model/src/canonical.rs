@@ -67,7 +67,9 @@ fn write_number(out: &mut String, number: &serde_json::Number) {
     // Decimal exponents of what is written without one.
     const PLAIN: std::ops::Range<i32> = -4..16;
     let float = number.as_f64().filter(|_| number.is_f64());
-    let Some(float) = float else { return out.push_str(&number.to_string()) };
+    let Some(float) = float else {
+        return out.push_str(if number.as_str() == "-0" { "0" } else { number.as_str() });
+    };
     // The shortest digits that are read back as the same number.
     let scientific = format!("{float:e}");
     match scientific.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
@@ -182,6 +184,11 @@ mod tests {
     #[test]
     fn numbers_keep_their_class() {
         assert_eq!(canonical(&json!([1, -1, 1.0, 0.5, 1e16, 1e-7, 1.5e300])), "[1,-1,1.0,0.5,1e+16,1e-07,1.5e+300]");
+        // As a store may have them that somebody else wrote.
+        let text = "[-0,-0.0,1.50,15E-1,1e0,18446744073709551616,-99999999999999999999,100000000000000000000.0]";
+        let value: Value = serde_json::from_str(text).unwrap();
+        let wanted = "[0,-0.0,1.5,1.5,1.0,18446744073709551616,-99999999999999999999,1e+20]";
+        assert_eq!(canonical(&value), wanted);
     }
 
     /// What Python 3 answers to `json.dumps`.

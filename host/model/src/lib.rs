@@ -59,7 +59,7 @@ pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
 pub use session::{Counts, InvalidSession, SessionState, apply_decision, merge_session, present_session};
-pub use strict::{JsonError, read_json};
+pub use strict::{JsonError, is_private_name, read_json};
 pub use time::Timestamp;
 
 /// A JSON object, the shape of every record.

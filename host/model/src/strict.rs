@@ -1,14 +1,24 @@
 //! JSON from outside, read so that it means one thing to every reader: readers differ in which of two members of one
-//! name they take (RFC 8725, section 2), and in how many digits of an integer they keep (RFC 8259, section 6). A signed,
-//! digested or approved document must not say one thing to who decides and another to who acts.
+//! name they take (RFC 8725, section 2), and in what they make of numbers (RFC 8259, section 6). A signed, digested or
+//! approved document must not say one thing to who decides and another to who acts.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
-use serde_json::error::Category;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 
 use crate::Object;
+
+/// How the names begin that `serde_json` has for itself: an object with such a member is another value when it is read
+/// again from a text or from a value.
+const PRIVATE: &str = "$serde_json::private::";
+
+/// How the parser shows a number that is no 64-bit integer: as an object with this member.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// Digits of the longest integer. Python, which keeps integers whole, reads no longer ones.
+const MAX_DIGITS: usize = 4300;
 
 /// Why a text is not read. It says nothing of the content, so that it can be shown and logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,75 +35,42 @@ enum Fault {
     Syntax,
     #[error("an object with two members of the same name")]
     Duplicate,
-    #[error("an integer that needs more than 64 bits")]
-    WideInteger,
+    #[error("an object with a member whose name begins with `{PRIVATE}`")]
+    Private,
+    #[error("a number that is too large")]
+    TooLarge,
 }
 
-/// Reads a value in which no object has two members of the same name and no integer needs more than 64 bits.
+/// Whether no object may have a member of this name.
+#[must_use]
+pub fn is_private_name(name: &str) -> bool {
+    name.starts_with(PRIVATE)
+}
+
+/// Reads a value in which no object has two members of the same name or one of a private name of the JSON library.
+/// An integer stays the integer it is, of up to 4300 digits; any other number becomes the nearest 64-bit float, and is
+/// refused if that is infinite. Contract 30, section 0.1.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
+    let fault = Cell::new(Fault::Syntax);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    let value = value.map_err(|error| JsonError {
-        fault: if error.classify() == Category::Data { Fault::Duplicate } else { Fault::Syntax },
-        line: error.line(),
-        column: error.column(),
-    })?;
-    match wide_integer(bytes) {
-        None => Ok(value),
-        Some(before) => Err(JsonError {
-            fault: Fault::WideInteger,
-            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
-            column: 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count(),
-        }),
+    let value = Strict(&fault).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    value.map_err(|error| JsonError { fault: fault.get(), line: error.line(), column: error.column() })
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'f>(&'f Cell<Fault>);
+
+impl Strict<'_> {
+    fn refused<E: Error>(self, fault: Fault) -> E {
+        self.0.set(fault);
+        E::custom(fault)
     }
 }
 
-/// What stands before the first integer of a JSON text that would be read as a float.
-fn wide_integer(json: &[u8]) -> Option<&[u8]> {
-    let mut rest = json;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' => after_string(after),
-            b'-' | b'0'..=b'9' => {
-                let length = rest.iter().take_while(|byte| b"+-.eE0123456789".contains(byte)).count();
-                let (number, after) = rest.split_at(length);
-                if is_wide_integer(number) {
-                    return json.get(..json.len() - rest.len());
-                }
-                after
-            }
-            _ => after,
-        };
-    }
-    None
-}
-
-/// What follows a string whose opening quote has been read.
-fn after_string(mut rest: &[u8]) -> &[u8] {
-    while let Some((first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' => return after,
-            b'\\' => after.get(1..).unwrap_or_default(),
-            _ => after,
-        };
-    }
-    rest
-}
-
-fn is_wide_integer(number: &[u8]) -> bool {
-    // Every integer of so few digits fits.
-    const SAFE_LENGTH: usize = 18;
-    number.len() > SAFE_LENGTH
-        && number.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9'))
-        && std::str::from_utf8(number).is_ok_and(|text| text.parse::<i64>().is_err() && text.parse::<u64>().is_err())
-}
-
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -101,7 +78,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,17 +101,13 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::from(value))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::from(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -143,17 +116,69 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Object::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.insert(name, members.next_value_seed(Self)?).is_some() {
-                return Err(A::Error::custom("duplicate"));
+            if name == NUMBER && object.is_empty() {
+                return members.next_value_seed(NumberText(self));
+            }
+            if is_private_name(&name) {
+                return Err(self.refused(Fault::Private));
+            }
+            if object.insert(name, members.next_value_seed(self)?).is_some() {
+                return Err(self.refused(Fault::Duplicate));
             }
         }
         Ok(Value::Object(object))
     }
 }
 
+/// The text of a number. Only the parser itself hands over an owned text; what stands in the document comes borrowed,
+/// so whoever writes an object with that member is refused.
+struct NumberText<'f>(Strict<'f>);
+
+impl<'de> DeserializeSeed<'de> for NumberText<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let reader = self.0;
+        // Set before, because a value of another type fails without coming here again.
+        reader.0.set(Fault::Private);
+        let number = deserializer.deserialize_any(self)?;
+        reader.0.set(Fault::Syntax);
+        Ok(number)
+    }
+}
+
+impl<'de> Visitor<'de> for NumberText<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Value, E> {
+        Err(self.0.refused(Fault::Private))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        number(&text).ok_or_else(|| self.0.refused(Fault::TooLarge))
+    }
+}
+
+/// The value of a number that is no 64-bit integer.
+fn number(text: &str) -> Option<Value> {
+    if text == "-0" {
+        return Some(Value::from(0));
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (digits.len() <= MAX_DIGITS).then(|| text.parse().ok()).flatten().map(Value::Number);
+    }
+    text.parse().ok().and_then(Number::from_f64).map(Value::Number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical;
     use proptest::prelude::*;
 
     fn value() -> impl Strategy<Value = Value> {
@@ -163,6 +188,7 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
             any::<f64>().prop_map(Value::from),
+            "-?[1-9][0-9]{17,40}".prop_map(|digits| Value::Number(digits.parse().unwrap())),
             ".*".prop_map(Value::from),
             "[-\\\\\"0-9]{0,30}".prop_map(Value::from),
         ];
@@ -184,53 +210,99 @@ mod tests {
 
         /// Python, whose integers have no bounds, is the reader to agree with.
         #[test]
-        fn an_integer_stays_an_integer_or_is_refused(digits in "-?[1-9][0-9]{0,40}", before in "[ \n]{0,3}") {
-            let text = format!("{before}[\"\\\"9\", {digits}]");
-            match read_json(text.as_bytes()) {
-                Ok(value) => prop_assert_eq!(value.to_string(), format!("[\"\\\"9\",{digits}]")),
-                Err(error) => prop_assert!(
-                    digits.parse::<i128>().map_or(true, |number| i64::try_from(number).is_err() && u64::try_from(number).is_err()),
-                    "{}: {}", text, error
-                ),
+        fn an_integer_stays_that_integer(digits in "-?[1-9][0-9]{0,400}", before in "[ \n]{0,3}") {
+            let value = read_json(format!("{before}[\"\\\"9\", {{\"a\":{digits}}}]").as_bytes()).unwrap();
+            prop_assert_eq!(value.to_string(), format!("[\"\\\"9\",{{\"a\":{digits}}}]"));
+            prop_assert_eq!(canonical(&value), value.to_string());
+            prop_assert_eq!(read_json(value.to_string().as_bytes()).unwrap(), value);
+        }
+
+        /// However it is written, a float is the nearest one, and equal floats are equal values.
+        #[test]
+        fn a_float_is_the_nearest_one(digits in "[1-9][0-9]{0,30}", point in 0_usize..31, exponent in -340_i32..340) {
+            let point = point.min(digits.len() - 1);
+            let (whole, fraction) = digits.split_at(point + 1);
+            let wanted = format!("{digits}e{}", exponent - fraction.len() as i32).parse::<f64>().unwrap();
+            for text in [format!("{whole}.{fraction}0e{exponent}"), format!("{whole}.{fraction}00E{exponent:+03}")] {
+                match read_json(text.as_bytes()) {
+                    Ok(value) => {
+                        prop_assert_eq!(&value, &Value::from(wanted), "{}", text);
+                        prop_assert_eq!(value.as_f64(), Some(wanted));
+                        prop_assert_eq!(serde_json::from_str::<Value>(&value.to_string()).unwrap(), value);
+                    }
+                    Err(error) => prop_assert!(wanted.is_infinite(), "{}: {}", text, error),
+                }
             }
         }
     }
 
+    const SYNTAX: &str = "not JSON";
+    const TWICE: &str = "an object with two members of the same name";
+    const PRIVATE_NAME: &str = "an object with a member whose name begins with `$serde_json::private::`";
+    const TOO_LARGE: &str = "a number that is too large";
+
     #[test]
-    fn one_name_one_value() {
-        const TWICE: Option<&str> = Some("an object with two members of the same name");
-        const SYNTAX: Option<&str> = Some("not JSON");
+    fn what_is_refused_and_why() {
         for (text, fault) in [
-            (r#"{"a":1,"b":{"a":2}}"#, None),
-            (r#"{"a": 1, "b": {"c": [1.5, null, true, -2, "x"]}}"#, None),
             (r#"{"a":1,"a":1}"#, TWICE),
             (r#"{"a":1,"\u0061":2}"#, TWICE),
-            (r#"[{"b":{"a":1,"a":2}}]"#, TWICE),
+            (r#"[{"b":{"a":1.5,"a":2}}]"#, TWICE),
             (r#"{"a":1} x"#, SYNTAX),
             ("{", SYNTAX),
             ("", SYNTAX),
+            ("[1.5, 01]", SYNTAX),
+            ("[1e5, .5]", SYNTAX),
+            ("[1e5", SYNTAX),
+            ("NaN", SYNTAX),
+            ("1e400", TOO_LARGE),
+            (r#"{"a":[-1.8e308]}"#, TOO_LARGE),
+            (r#"{"$serde_json::private::Number":"1"}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":"\u0031"}"#, PRIVATE_NAME),
+            (r#"{"\u0024serde_json::private::Number":"1"}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":1}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":1.5}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":99999999999999999999}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":null}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":{"a":"1"}}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":["1"]}"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::Number":{"$serde_json::private::Number":"1"}}"#, PRIVATE_NAME),
+            (r#"{"a":[{"$serde_json::private::Number":"x","b":1}]}"#, PRIVATE_NAME),
+            (r#"{"a":1,"$serde_json::private::Number":"1"}"#, PRIVATE_NAME),
+            (r#"[1.5,{"$serde_json::private::RawValue":"{}"}]"#, PRIVATE_NAME),
+            (r#"{"$serde_json::private::":1}"#, PRIVATE_NAME),
         ] {
-            let said = read_json(text.as_bytes()).err().map(|error| error.to_string());
-            assert_eq!(said.as_deref().and_then(|said| said.split_once(" (")).map(|said| said.0), fault, "{text}");
+            let said = read_json(text.as_bytes()).expect_err(text).to_string();
+            assert_eq!(said.split_once(" (line 1, column ").map(|said| said.0), Some(fault), "{text}: {said}");
         }
         let deep = "[".repeat(1 << 20);
         assert!(read_json(deep.as_bytes()).is_err(), "not an overflow of the stack");
+        let place = read_json(b"{\"a\": [1,\n \"x\", 1e999]}").unwrap_err();
+        assert_eq!((place.line, place.fault), (2, Fault::TooLarge));
     }
 
     #[test]
-    fn integers_are_read_whole() {
-        for (text, place) in [
+    fn what_is_read() {
+        let long = "9".repeat(MAX_DIGITS);
+        for (text, read) in [
+            (r#"{"a":1,"b":{"a":2}}"#, None),
+            (r#"{"a":1,"b":{"c":[1.5,null,true,-2,"x"]}}"#, None),
+            (r#""$serde_json::private::Number""#, None),
+            (r#"["18446744073709551616",{"18446744073709551616":"\"1e400"}]"#, None),
+            (r#"{"a":18446744073709551616,"b":2}"#, None),
             ("18446744073709551615", None),
-            ("-9223372036854775808", None),
-            ("18446744073709551616", Some("line 1, column 1")),
-            ("-9223372036854775809", Some("line 1, column 1")),
-            ("{\"a\": [1,\n \"\\\\\", 99999999999999999999]}", Some("line 2, column 8")),
-            (r#"{"99999999999999999999": "\"99999999999999999999"}"#, None),
-            ("[1e30, 99999999999999999999.0, 1.0000000000000000000001]", None),
+            ("-9223372036854775809", None),
+            (&long, None),
+            ("-0", Some("0")),
+            ("-0.0", None),
+            ("1.50", Some("1.5")),
+            ("15e-1", Some("1.5")),
+            ("1E5", Some("100000.0")),
+            ("[99999999999999999999.0,1.0000000000000000000001,1e-400]", Some("[1e+20,1.0,0.0]")),
         ] {
-            let said = read_json(text.as_bytes()).err().map(|error| error.to_string());
-            let wanted = place.map(|place| format!("an integer that needs more than 64 bits ({place})"));
-            assert_eq!(said, wanted, "{text}");
+            let value = read_json(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(value.to_string(), read.unwrap_or(text));
         }
+        assert!(read_json(format!("-{long}").as_bytes()).is_ok());
+        assert!(read_json(format!("{long}9").as_bytes()).is_err());
     }
 }

@@ -133,6 +133,9 @@ impl<'de> Visitor<'de> for Node<'_> {
             if key == "<<" {
                 return Err(A::Error::custom("the merge key `<<` is not supported; use `inherits`"));
             }
+            if cavra_model::is_private_name(&key) {
+                return Err(A::Error::custom(format!("no key may be `{key}`")));
+            }
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key `{}` is there twice", crate::error::shown(&key))));
             }
@@ -178,6 +181,8 @@ mod tests {
             ("base: &b {a: 1}\nchild:\n  <<: *b\n", "merge key"),
             ("a: !include other.yaml\n", "tags"),
             ("a: .nan\n", "finite"),
+            ("a: [{$serde_json::private::Number: '1'}]\n", "no key may be"),
+            ("$serde_json::private::RawValue: '{}'\n", "no key may be"),
             ("a: 1\n---\nb: 2\n", "more than one document"),
             ("a: [1\n", ""),
             ("a: *nobody\n", "unknown anchor"),
