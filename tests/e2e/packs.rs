@@ -180,9 +180,6 @@ fn an_invalid_pack_decides_nowhere() {
     let mut invalid = vec![
         ("no-metadata", "filesystem: {block_read: [x]}\n".to_owned()),
         ("bad-metadata", "metadata: []\n".to_owned()),
-        ("bad-id", metadata("id: Evil")),
-        ("bad-version", metadata("version: 1.0")),
-        ("bad-title", metadata("title: ''")),
         ("bad-mode", metadata("mode: weird")),
         ("parent-twice", metadata("inherits: [cavra-hipaa, cavra-hipaa]")),
         ("entry-twice", "metadata: {}\ncommands: {allow: [x, x]}\n".to_owned()),
@@ -191,10 +188,15 @@ fn an_invalid_pack_decides_nowhere() {
         ("own-parent", metadata("inherits: own-parent")),
         ("cycle-a", metadata("inherits: cycle-b")),
         ("cycle-b", metadata("inherits: cycle-a")),
-        ("broken-parent", metadata("inherits: bad-id")),
+        ("broken-parent", metadata("inherits: bad-mode")),
         ("deep-17", deep(17)),
     ];
-    let mut valid = vec![("bare", metadata("")), ("blank", metadata("title: , version: null"))];
+    // Texts for readers do not decide.
+    let mut valid = vec![
+        ("bare", metadata("")),
+        ("blank", metadata("title: , version: null")),
+        ("odd-texts", metadata("id: Evil, version: 1.0, title: ''")),
+    ];
     let names: Vec<String> = (0..17).map(|level| format!("deep-{level}")).collect();
     valid.extend((1..17).map(|level| (names[level].as_str(), deep(level))));
     for (name, yaml) in invalid.iter().chain(&valid) {
@@ -206,11 +208,9 @@ fn an_invalid_pack_decides_nowhere() {
     let (variable, packs) = home.packs();
     for (list, key) in [(server.get("/policy-packs").ok(), ""), (server.get("/policy-pack-catalog").ok(), "items")] {
         let rows = if key.is_empty() { &list } else { &list[key] };
-        let row = |name: &str| {
-            rows.as_array().unwrap().iter().find(|row| [name, "Evil", "cavra-x"].contains(&text(row, "id")))
-        };
-        for (name, _) in invalid.iter().filter(|(name, _)| *name != "bad-id") {
-            let row = row(name).unwrap();
+        let row = |name: &str| rows.as_array().unwrap().iter().find(|row| text(row, "id") == name).unwrap();
+        for (name, _) in &invalid {
+            let row = row(name);
             assert!(row["valid"] == false && !strings(&row["errors"]).is_empty(), "{name}: {row}");
         }
         assert_eq!(rows.as_array().unwrap().iter().filter(|row| row["valid"] == false).count(), invalid.len());
@@ -235,7 +235,7 @@ fn an_invalid_pack_decides_nowhere() {
         home.cavra(&["evaluate", "read_file", "a"]).env(variable, &packs).env("CAVRA_POLICY", &file).run().exits(1);
     }
     assert_eq!(server.get("/decisions").ok()["total"], 0);
-    for name in ["bare", "blank", "deep-16"] {
+    for name in ["bare", "blank", "odd-texts", "deep-16"] {
         assert_eq!(server.decide_on("read_file", "x", name)["decision"], "block", "{name}");
     }
 }

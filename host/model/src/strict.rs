@@ -222,7 +222,7 @@ mod tests {
         fn a_float_is_the_nearest_one(digits in "[1-9][0-9]{0,30}", point in 0_usize..31, exponent in -340_i32..340) {
             let point = point.min(digits.len() - 1);
             let (whole, fraction) = digits.split_at(point + 1);
-            let wanted = format!("{digits}e{}", exponent - fraction.len() as i32).parse::<f64>().unwrap();
+            let wanted = format!("{digits}e{}", exponent - i32::try_from(fraction.len()).unwrap()).parse::<f64>().unwrap();
             for text in [format!("{whole}.{fraction}0e{exponent}"), format!("{whole}.{fraction}00E{exponent:+03}")] {
                 match read_json(text.as_bytes()) {
                     Ok(value) => {

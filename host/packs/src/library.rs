@@ -18,7 +18,7 @@ use crate::{Pack, ResolvedPack, validate};
 /// Resolved packs that are kept in memory.
 const KEPT_RESOLVED: usize = 256;
 
-/// What a policy that does not say who it is is called.
+/// What a policy is called that does not say who it is, or whose name is none.
 const UNNAMED: &str = "unnamed-policy";
 
 /// Where the operator's packs lie.
@@ -176,7 +176,7 @@ impl PackLibrary {
     pub fn resolve_path(&self, path: &Path) -> Result<Arc<ResolvedPack>, PackError> {
         let document = read_policy(path)?;
         let component = read_component(path)?;
-        let name = metadata(&document, "id").unwrap_or(UNNAMED);
+        let name = metadata(&document, "id").filter(|id| PackName::new(id).is_ok()).unwrap_or(UNNAMED);
         self.inheritance().resolve_document(&path.display().to_string(), name, &document, component).map(Arc::new)
     }
 

@@ -119,7 +119,7 @@ fn the_expiry_is_a_whole_number_ahead() {
     // Larger than any machine word: not a whole number that is understood.
     let huge = "9".repeat(400);
     let claims = claims_with(json!({"exp": 0})).to_string().replace("\"exp\":0", &format!("\"exp\":{huge}"));
-    gate.refuses("huge", &token(claims), "claims are no JSON object");
+    gate.refuses("huge", &token(claims), "exp is no whole number");
 }
 
 #[test]
