@@ -40,6 +40,7 @@ mod evidence_log;
 mod evidence_log_python;
 mod evidence_log_tampering;
 mod evidence_log_url;
+mod evidence_values;
 mod hook;
 mod inventory;
 mod listening;
