@@ -3,6 +3,8 @@
 //! A verifier is a subject, read once, and a list of [`Check`]s over it. A check says what is wrong and goes on, so that
 //! one run names everything that has to be repaired.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 /// One named check over a subject.
@@ -25,7 +27,8 @@ impl<S: ?Sized> Check<S> {
     }
 }
 
-/// What one check found: errors, which make the subject invalid, and warnings, which people should read.
+/// What one check found: errors, which make the subject invalid, and warnings, which people should read. A report says
+/// each once, however many checks found it, or a check how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     errors: Vec<String>,
@@ -99,7 +102,15 @@ impl Report {
             report.findings.errors.append(&mut findings.errors);
             report.findings.warnings.append(&mut findings.warnings);
         }
-        report
+        report.each_once()
+    }
+
+    fn each_once(mut self) -> Self {
+        for texts in [&mut self.findings.errors, &mut self.findings.warnings] {
+            let mut told = HashSet::new();
+            texts.retain(|text| told.insert(text.clone()));
+        }
+        self
     }
 
     /// Whether no check found an error.
@@ -132,7 +143,7 @@ impl Report {
         self.checks.extend(other.checks);
         self.findings.errors.extend(other.findings.errors);
         self.findings.warnings.extend(other.findings.warnings);
-        self
+        self.each_once()
     }
 
     /// `valid`, `errors`, `warnings` and the status of each check, for answers in JSON.
@@ -200,5 +211,12 @@ mod tests {
         let both = Report::of("a", &NUMBER).and(Report::of("b", &NUMBER));
         assert_eq!(both.errors(), ["no digit: a", "no digit: b"]);
         assert_eq!(both.checks().len(), 6);
+    }
+
+    #[test]
+    fn a_sentence_is_said_once() {
+        assert_eq!(Report::of("aba", &NUMBER).errors(), ["no digit: a", "no digit: b"]);
+        let both = Report::of("aba", &NUMBER).and(Report::of("cba", &NUMBER));
+        assert_eq!((both.errors().len(), both.warnings()), (3, &["long".to_owned()][..]));
     }
 }
