@@ -59,6 +59,7 @@ fn packages_are_verified() {
     let broken = release(&home, 1, &["verify-go-package", "pkg"]);
     assert!(errors(&broken).contains(&format!("checksum mismatch: {LINUX}")), "{broken}");
     let said = home.cavra(&["release", "verify-go-package", "pkg"]).run().exits(1);
+    assert!(said.stdout.starts_with("release package not verified\n"), "{said:?}");
     assert!(said.stdout.contains(&format!("  - checksum mismatch: {LINUX}")), "{said:?}");
     home.cavra(&["release", "verify-go-package", "none"]).run().fails();
     home.cavra(&["release", "verify-go-package"]).run().exits(2);
@@ -225,8 +226,11 @@ fn a_rollout_is_promoted_and_rolled_back_on_the_command_line() {
     let webhook = home.json(".cavra/release/promotion-audit-export/webhook-payload.json");
     assert_eq!(webhook["schema_version"], "cavra.webhook.rollout-promotion.v1");
     assert_eq!(webhook["payload"]["raw_execution"], *execution);
-    let unknown = ["export-promotion-audit", "done/rollout-promotion-execution.json", "--provider", "splunk,fax"];
-    home.cavra(&[&["release"], &unknown[..]].concat()).run().fails();
+    for unknown in ["splunk,fax", "", " ", "splunk,"] {
+        let export = ["export-promotion-audit", "done/rollout-promotion-execution.json", "--output", "nothing"];
+        assert!(errors(&release(&home, 1, &[&export[..], &["--provider", unknown]].concat())).contains("unknown"));
+        assert!(!home.exists("nothing"));
+    }
 
     rolled_back(&home, execution);
 }
@@ -246,28 +250,85 @@ fn rolled_back(home: &Home, execution: &Value) {
         approve(home, &id);
         id
     };
-    let back = |approval: &str, code: i32| {
+    let back_to = |output: &str, approval: &str, store: &[&str], code: i32| {
         let arguments = [
             "execute-rollout-rollback",
             "done/rollout-promotion-execution.json",
             "--approval-id",
             approval,
-            "--sqlite",
-            "m/meta.db",
             "--output",
-            "back",
+            output,
             "--rollback-reason",
             "it broke",
         ];
-        home.cavra(&[&["release"], &arguments[..], &["--json"]].concat()).run().exits(code)
+        home.cavra(&[&["release"], &arguments[..], store, &["--json"]].concat()).run().exits(code)
     };
+    let back = |approval: &str, code: i32| back_to("back", approval, &["--sqlite", "m/meta.db"], code);
     let first = ask("d1");
     let done = back(&first, 0).json();
     assert_eq!(done["rollback"]["ring_rollback"]["to"], "staging");
     assert_eq!(done["rollback"]["rollback_reason"], "it broke");
     assert_eq!(back(&first, 0).json()["rollback"], done["rollback"]);
-    let second = back(&ask("d2"), 1);
-    assert!(second.stderr.contains("another approval"), "{second:?}");
+    let other = ask("d2");
+    // Whether the file says so or the store.
+    for (output, store) in [("back", &[][..]), ("elsewhere", &["--sqlite", "m/meta.db"])] {
+        let second = back_to(output, &other, store, 1);
+        assert!(errors(&second.json()).contains("another approval"), "{second:?}");
+        assert_eq!(done["rollback"], home.json("back/rollout-rollback-execution.json"));
+    }
+    assert!(!home.exists("elsewhere"));
+    home.write("back/rollout-rollback-execution.json", r#"{"mine": 1}"#);
+    back_to("back", &first, &[], 1);
+    assert_eq!(home.json("back/rollout-rollback-execution.json"), json!({"mine": 1}));
+}
+
+#[test]
+fn what_was_done_before_stays_beside_what_is_done_now() {
+    let (home, _) = home();
+    staged(&home);
+    let execute = |id: &str| {
+        approve(&home, id);
+        release(&home, 0, &["execute-rollout-promotion", REQUEST, "--output", "done"])["execution"].clone()
+    };
+    let first = execute(text(&requested(&home)["approval"], "approval_id"));
+    let second = execute(text(&requested(&home)["approval"], "approval_id"));
+    assert_ne!(first["execution_id"], second["execution_id"]);
+    assert_eq!(home.json("done/rollout-promotion-execution.json"), second);
+    let kept = format!("done/rollout-promotion-execution-{}", text(&first, "execution_id"));
+    assert_eq!(home.json(&format!("{kept}.json")), first);
+    assert!(home.exists(&format!("{kept}.md")));
+}
+
+/// What `--json` prints of what is refused before there is anything to report on: the reason, also on standard error.
+#[test]
+fn refusals_are_json_where_json_is_asked_for() {
+    let (home, key) = home();
+    home.write("key.pub", key.public().pem());
+    home.cavra(&["evidence", "trust-root", "key.pub", "--output", "old.json", "--status", "revoked"]).run().ok();
+    home.write("empty.json", "{}");
+    for (arguments, reason) in [
+        (&["verify-go-package", "none"][..], "none: the directory is missing"),
+        (&["verify-go-package", "pkg", "--trust-root", "old.json"], "old.json: trust root is not active"),
+        (&["validate-upgrade", "pkg", "none"], "none: the directory is missing"),
+        (&["smoke-installers", "none"], "none: the directory is missing"),
+        (&["channel-manifest", "pkg", "--channel", "none"], "there is no channel none"),
+        (&["updater-policy", "none"], "none: the directory is missing"),
+        (&["capture-rollout", "none"], "none: the directory is missing"),
+        (&["verify-rollout", "none"], "none: the directory is missing"),
+        (&["request-rollout-promotion", "none"], "none: the directory is missing"),
+        (&["request-channel-promotion", "none"], "none: the directory is missing"),
+        (&["execute-rollout-promotion", "none.json"], "cannot read none.json"),
+        (&["execute-rollout-promotion", "empty.json", "--approval-id", "apr_1"], "approval apr_1 not found"),
+        (&["execute-rollout-rollback", "empty.json", "--approval-id", "apr_1"], "approval apr_1 not found"),
+        (&["export-promotion-audit", "empty.json"], "not of schema"),
+    ] {
+        let run = home.cavra(&[&["release"], arguments, &["--json"]].concat()).run().exits(1);
+        let said = errors(&run.json());
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+        assert_eq!(run.stderr, format!("cavra: {said}\n"));
+        let plain = home.cavra(&[&["release"], arguments].concat()).run().exits(1);
+        assert_eq!((plain.stdout.as_str(), plain.stderr), ("", run.stderr));
+    }
 }
 
 #[test]

@@ -81,6 +81,29 @@ pub enum ReleaseCommand {
     },
 }
 
+impl ReleaseCommand {
+    /// Whether it prints JSON.
+    pub fn json(&self) -> Json {
+        match self {
+            Self::VerifyGoPackage { json, .. }
+            | Self::ValidateUpgrade { json, .. }
+            | Self::ChannelManifest { json, .. }
+            | Self::UpdaterPolicy { json, .. }
+            | Self::ConnectorDeliveryDashboard { json, .. } => *json,
+            Self::VerifyAirgapBundle(args) => args.json,
+            Self::SmokeInstallers(args) => args.json,
+            Self::CaptureRollout(args) => args.json,
+            Self::VerifyRollout(args) => args.json,
+            Self::RequestRolloutPromotion(args) => args.json,
+            Self::ExecuteRolloutPromotion(args) => args.execution.json,
+            Self::ExecuteRolloutRollback(args) => args.execution.json,
+            Self::ExportPromotionAudit(args) => args.json,
+            Self::RequestChannelPromotion(args) => args.json,
+            Self::ConnectorDeliveryHistory(args) => args.json,
+        }
+    }
+}
+
 /// How strictly a package is verified.
 #[derive(Args, Clone)]
 pub struct PackageFlags {

@@ -107,10 +107,11 @@ pub fn audit_documents(
     wanted: &str,
     labels: &Labels<'_>,
 ) -> Result<Vec<(&'static str, Value)>, String> {
-    let names: Vec<&str> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = wanted.split(',').map(str::trim).collect();
     let known = |name: &&str| *name == "all" || PROVIDERS.iter().any(|provider| provider.name == *name);
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        return Err(format!("unknown provider: {unknown}"));
+        let known: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
+        return Err(format!("unknown provider {unknown:?}; known are all, {}", known.join(", ")));
     }
     let asked = |provider: &&Provider| names.contains(&"all") || names.contains(&provider.name);
     Ok(PROVIDERS.iter().filter(asked).map(|provider| (provider.file, (provider.form)(event, labels))).collect())

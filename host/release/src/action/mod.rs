@@ -196,6 +196,12 @@ impl Action {
         bound_id(self.id_prefix, &[subject_id, approval_id])
     }
 
+    /// Id of what a document of this kind says was done, recomputed from the subject and the approval it names.
+    #[must_use]
+    pub fn id_in(&self, document: &Object) -> Option<String> {
+        Some(self.id_of(text(document, self.subject.member)?, text(document, "approval_id")?))
+    }
+
     /// All that keeps the approval from letting this happen to the subject now.
     #[must_use]
     pub fn refusals(&self, subject: &Object, approval: &Object, trust: &Trust, now: Timestamp) -> Vec<String> {
@@ -226,10 +232,8 @@ impl Action {
     #[must_use]
     pub fn distrust(&self, record: &Object) -> Option<&'static str> {
         let Some(document) = object(record, self.payload) else { return Some("the record has no document") };
-        let parts = text(document, self.subject.member).zip(text(document, "approval_id"));
-        let recomputed = parts.map(|(subject, approval)| self.id_of(subject, approval));
         let own = text(document, self.id);
-        let same = own.is_some() && own == text(record, "session_id") && own == recomputed.as_deref();
+        let same = own.is_some() && own == text(record, "session_id") && own == self.id_in(document).as_deref();
         (!same).then_some("the record's id is not that of its document")
     }
 }

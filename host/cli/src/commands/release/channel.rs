@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{approvals, look_at_package, metadata, refused, report, write_files};
 use crate::args::ChannelArgs;
 use crate::input::signing_key_file;
+use crate::output::explain;
 
 pub fn request(args: &ChannelArgs) -> anyhow::Result<ExitCode> {
     let what = "channel promotion requested";
@@ -24,7 +25,7 @@ pub fn request(args: &ChannelArgs) -> anyhow::Result<ExitCode> {
         Some(file) => signing_key_file(file),
         None => Settings::from_env()?.release_keys.channel().map_err(Into::into),
     };
-    errors.extend(key.as_ref().err().map(|error| format!("{error:#}")));
+    errors.extend(key.as_ref().err().map(explain));
     let warnings = &package.report.warnings;
     let (Ok(key), true) = (key, errors.is_empty()) else {
         return report(args.json, &refused(&errors, warnings), what);

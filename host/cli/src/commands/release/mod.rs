@@ -21,12 +21,22 @@ use serde_json::{Value, json};
 
 use crate::args::{Json, PackageFlags, ReleaseCommand};
 use crate::input::{MAX_KEY_BYTES, json_file, object_file};
-use crate::output::{print_json, print_line};
+use crate::output::{explain, print_json, print_line};
 
 /// The largest document that is read.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 
 pub fn run(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
+    let format = command.json();
+    carry_out(command).inspect_err(|error| {
+        if format.json {
+            // Whoever reads JSON gets the reason there too; that it cannot be printed is not worth a second error.
+            let _ = print_json(&refused(&[explain(error)], &[]));
+        }
+    })
+}
+
+fn carry_out(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
     match command {
         ReleaseCommand::VerifyGoPackage { package, strict, json } => package::verify(&package, &strict, json),
         ReleaseCommand::VerifyAirgapBundle(args) => package::airgap(&args),
@@ -50,14 +60,16 @@ pub fn run(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints a result that has `valid`, `errors` and `warnings`; it exits with 1 unless it is valid.
+/// Prints a result that has `valid`, `errors` and `warnings`; it exits with 1 unless it is valid. The last word of `what`
+/// says what was done to the rest.
 fn report(format: Json, result: &Value, what: &str) -> anyhow::Result<ExitCode> {
     let valid = result.get("valid").and_then(Value::as_bool).unwrap_or(false);
     if format.json {
         print_json(result)?;
     } else {
         let lines = |member: &str| result.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
-        print_line(&if valid { what.to_owned() } else { format!("not {what}") })?;
+        let (subject, done) = what.rsplit_once(' ').unwrap_or(("", what));
+        print_line(&if valid { what.to_owned() } else { format!("{subject} not {done}") })?;
         for error in lines("errors").iter().filter_map(Value::as_str) {
             print_line(&format!("  - {error}"))?;
         }

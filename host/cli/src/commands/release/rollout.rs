@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{approvals, look_at_package, metadata, open, options, refused, report, write_files};
 use crate::args::{CaptureArgs, PackageFlags, PromotionRequestArgs, VerifyRolloutArgs};
 use crate::input::signing_key_file;
+use crate::output::explain;
 
 pub fn capture(args: &CaptureArgs) -> anyhow::Result<ExitCode> {
     let package = look_at_package(&args.package, &args.strict, &CAPTURE_DOCUMENTS)?;
@@ -84,7 +85,7 @@ pub fn request(args: &PromotionRequestArgs) -> anyhow::Result<ExitCode> {
         Some(file) => signing_key_file(file),
         None => Settings::from_env()?.release_keys.promotion().map_err(Into::into),
     };
-    errors.extend(key.as_ref().err().map(|error| format!("{error:#}")));
+    errors.extend(key.as_ref().err().map(explain));
     let (Ok(key), true) = (key, errors.is_empty()) else {
         return report(args.json, &refused(&errors, &warnings), what);
     };
