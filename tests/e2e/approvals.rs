@@ -235,6 +235,8 @@ fn lists_are_filtered_and_paged_newest_first() {
         assert_eq!(listed("?approver_group=iam"), Vec::<String>::new());
         newest.retain(|id| *id != ids[1]);
         assert_eq!(listed("?state=pending&approver_group=IAM&unknown=1"), newest);
+        // What only the product looks up is no filter of callers.
+        assert_eq!(listed("?state=pending&decision_id=dec_none&session_id=none"), newest);
         let page = server.get("/approvals?limit=9999&offset=-3").ok();
         assert_eq!((&page["total"], &page["limit"], &page["offset"]), (&json!(5), &json!(500), &json!(0)));
     });

@@ -1,7 +1,7 @@
 //! What the table of who may do what leaves open: the order of refusals, one's own requests, endpoints that can be closed,
 //! envelopes, files that cannot be used. Contract 20, sections 1, 2 and 3.5.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::approvals::{decision, string};
 use super::authorization::{MEMBER, OTHER, Setup, Site};
@@ -123,6 +123,27 @@ fn envelopes_are_read_with_care() {
         let answer =
             site.server.request_with("POST", &path, &[("authorization", authorization)], body.to_string().as_bytes());
         assert_eq!(answer.status, wanted, "{authorization}");
+    }
+}
+
+/// Claims that claim nothing are no actor: where claims are taken as given, they open no guarded endpoint.
+#[test]
+fn empty_claims_are_nobody() {
+    let home = Home::new();
+    home.write("rbac.json", "{}");
+    let guarded = home.serve(&[("CAVRA_APPROVAL_RBAC_FILE", &home.at("rbac.json"))]);
+    let open = Home::new().serve(&[]);
+    let path = "/policy-rollouts/apply-change";
+    for (claims, status, actor) in [
+        (json!({}), 401, Value::Null),
+        (Value::Null, 401, Value::Null),
+        (json!({"sub": "ann"}), 200, json!("ann")),
+        (json!({"groups": ["G"]}), 200, json!("unknown")),
+    ] {
+        let body = json!({"repository": "pay", "policy_pack": "p", "actor_claims": claims});
+        let answer = guarded.post(path, &body);
+        assert_eq!(answer.status, status, "{claims}: {}", answer.text());
+        assert_eq!(open.post(path, &body).ok()["actor"]["actor"], actor, "{claims}");
     }
 }
 

@@ -146,8 +146,8 @@ impl Endpoint {
 
     /// Adds the filters of `kind`.
     pub fn filtered_by(mut self, kind: &'static Kind) -> Self {
-        let filters = kind.columns.iter().filter(|column| column.filter);
-        self.query.extend(filters.map(|column| Parameter {
+        let parameters = kind.parameters();
+        self.query.extend(parameters.map(|column| Parameter {
             name: column.name,
             kind: ParameterKind::Text,
             help: EXACT,

@@ -68,9 +68,7 @@ impl PageRequest {
     #[must_use]
     pub fn query(&self, kind: &'static Kind) -> Query {
         let filters = kind
-            .columns
-            .iter()
-            .filter(|column| column.filter)
+            .parameters()
             .filter_map(|column| self.parameter(column.name).map(|value| (column.name, value.to_owned())))
             .collect();
         Query { filters, ..self.page() }

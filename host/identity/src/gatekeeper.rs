@@ -65,11 +65,11 @@ impl Envelope {
     /// Members of a body that belong to the envelope. They are never stored.
     pub const FIELDS: [&'static str; 2] = ["actor_claims", "actor_token"];
 
-    /// The envelope of a body and a header. A member of the wrong type is not there.
+    /// The envelope of a body and a header. A member of the wrong type is not there; claims that claim nothing are none.
     #[must_use]
     pub fn from_body(body: &Object, authorization: Option<&str>) -> Self {
         Self {
-            claims: body.get("actor_claims").and_then(Value::as_object).cloned(),
+            claims: body.get("actor_claims").and_then(Value::as_object).filter(|claims| !claims.is_empty()).cloned(),
             token: body
                 .get("actor_token")
                 .and_then(Value::as_str)

@@ -27,6 +27,11 @@ impl Kind {
         self.columns.iter().filter(|column| column.place == Place::Table)
     }
 
+    /// The columns that callers may filter its lists by.
+    pub fn parameters(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.filter && !column.internal)
+    }
+
     /// What one of its records is called in a sentence: `an approval record`.
     #[must_use]
     pub fn one_record(&self) -> String {
@@ -52,6 +57,8 @@ pub struct Column {
     pub place: Place,
     /// Lists can be filtered by it, so it is indexed unless [`Column::unindexed`].
     pub filter: bool,
+    /// Only the product itself filters by it, to look something up; callers cannot.
+    pub internal: bool,
     /// Many records share a value and lists are long, so the store keeps the sets of records that have each value: a
     /// list's `total` needs no scan.
     pub facet: bool,
@@ -162,6 +169,7 @@ const fn text(name: &'static str) -> Column {
         kind: ColumnType::Text,
         place: Place::Table,
         filter: false,
+        internal: false,
         facet: false,
         unindexed: false,
         moves: false,
@@ -173,6 +181,10 @@ const fn text(name: &'static str) -> Column {
 
 const fn filter(name: &'static str) -> Column {
     Column { filter: true, ..text(name) }
+}
+
+const fn lookup(name: &'static str) -> Column {
+    Column { internal: true, ..filter(name) }
 }
 
 const fn facet(name: &'static str) -> Column {
@@ -293,7 +305,7 @@ pub static MCP_SERVERS: Kind = Kind {
     id: "server_id",
     collection: "mcp_servers",
     table: "registry_mcp_servers",
-    columns: &[filter("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
+    columns: &[lookup("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
     order: Order { by: "server_id", direction: Direction::Ascending },
     beside: false,
 };
@@ -305,8 +317,8 @@ pub static APPROVALS: Kind = Kind {
     collection: "items",
     table: "approvals",
     columns: &[
-        filter("decision_id"),
-        filter("session_id"),
+        lookup("decision_id"),
+        lookup("session_id"),
         facet("state"),
         facet("approver_group"),
         text("requested_by"),
@@ -327,7 +339,7 @@ pub static PUBLICATIONS: Kind = Kind {
     id: "publication_id",
     collection: "policy_publications",
     table: "policy_publications",
-    columns: &[filter("policy_id"), filter("approval_id"), text("state"), text("started_at")],
+    columns: &[lookup("policy_id"), lookup("approval_id"), text("state"), text("started_at")],
     order: Order { by: "started_at", direction: Direction::Descending },
     beside: false,
 };
@@ -350,7 +362,7 @@ pub static REPOSITORIES: Kind = Kind {
     collection: "repositories",
     table: "inventory_repositories",
     columns: &[
-        filter("repository"),
+        lookup("repository"),
         filter("provider"),
         filter("owner"),
         filter("policy_pack"),
@@ -448,6 +460,21 @@ mod tests {
         let declared = include_str!("kind.rs").lines().filter(|line| line.ends_with(": Kind = Kind {")).count();
         let tables: std::collections::BTreeSet<_> = KINDS.iter().map(|kind| kind.table).collect();
         assert_eq!((KINDS.len(), tables.len()), (declared, declared));
+    }
+
+    /// Contract 10, sections 5.2 and 7; contract 20, sections 3.4, 5 and 6.
+    #[test]
+    fn callers_filter_by_what_the_contract_names() {
+        for (kind, declared) in [
+            (&DECISIONS, "session_id agent_id repository policy_pack action_type decision severity"),
+            (&SESSIONS, "agent_id repository policy_pack state"),
+            (&APPROVALS, "state approver_group"),
+            (&REPOSITORIES, "provider owner policy_pack risk_tier status"),
+            (&POLICY_ROLLOUTS, "repository policy_pack state mode owner"),
+        ] {
+            let names: Vec<_> = kind.parameters().map(|column| column.name).collect();
+            assert_eq!(names.join(" "), declared, "{}", kind.name);
+        }
     }
 
     #[test]
