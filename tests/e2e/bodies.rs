@@ -45,6 +45,8 @@ fn only_objects_of_a_bounded_size_are_taken() {
                 "an object with a member whose name begins with",
             ),
             (r#"{"a": [1e400]}"#, "a number that is too large"),
+            // And what is too deep to read, which is JSON all the same.
+            (&format!("{{\"a\": {}{}}}", "[".repeat(500), "]".repeat(500)), "nested more than 127 levels deep"),
         ] {
             let answer = server.request("POST", path, ambiguous.as_bytes());
             assert!(answer.refused(&[422]).to_string().contains(said), "{path}: {}", answer.text());

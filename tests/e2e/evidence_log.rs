@@ -276,6 +276,32 @@ fn the_key_is_made_once_private_and_needed() {
     assert!(home.exists("elsewhere/key.pem"));
 }
 
+/// A running server that cannot sign goes on deciding and says so, until it can.
+#[test]
+fn a_log_that_cannot_be_signed_is_noticed() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let watched = |value: &str| {
+        let line = format!("cavra_evidence_log_signed {value}");
+        for _ in 0..100 {
+            if server.get("/metrics").text().lines().any(|metric| metric == line) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{}", server.get("/metrics").text());
+    };
+    watched("1");
+    let key = home.join(".cavra/keys/evidence-log-ed25519.pem");
+    fs::rename(&key, home.join("away.pem")).unwrap();
+    server.decide_on("read_file", "a", BASELINE);
+    watched("0");
+    assert!(home.read("server.log").contains("the evidence log is not signed"));
+    fs::rename(home.join("away.pem"), &key).unwrap();
+    watched("1");
+    assert_eq!(signed_size(&server, "activity"), 1);
+}
+
 /// A running server goes on with the new key, and what the old one signed is still what was signed.
 #[test]
 fn a_key_is_rotated_while_the_server_runs() {

@@ -195,6 +195,9 @@ impl App {
         };
         let sign = async {
             let mut said = String::new();
+            // What is appended while it cannot be signed is kept; whoever watches the server sees that it waits.
+            let signed = metrics::gauge!("cavra_evidence_log_signed");
+            signed.set(1.0);
             loop {
                 tokio::time::sleep(SIGNING_INTERVAL).await;
                 let outcome = self.log.sign_all().await;
@@ -202,6 +205,7 @@ impl App {
                 if let (Err(error), true) = (&outcome, problem != said) {
                     tracing::error!(error = error as &dyn std::error::Error, "the evidence log is not signed");
                 }
+                signed.set(if outcome.is_ok() { 1.0 } else { 0.0 });
                 said = problem;
             }
         };

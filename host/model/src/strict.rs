@@ -39,6 +39,8 @@ enum Fault {
     Private,
     #[error("a number that is too large")]
     TooLarge,
+    #[error("nested more than 127 levels deep")]
+    TooDeep,
 }
 
 /// Whether no object may have a member of this name.
@@ -57,7 +59,13 @@ pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
     let fault = Cell::new(Fault::Syntax);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict(&fault).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    value.map_err(|error| JsonError { fault: fault.get(), line: error.line(), column: error.column() })
+    value.map_err(|error| {
+        // The parser gives its own limit no name but this.
+        if error.to_string().starts_with("recursion limit exceeded") {
+            fault.set(Fault::TooDeep);
+        }
+        JsonError { fault: fault.get(), line: error.line(), column: error.column() }
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -274,8 +282,15 @@ mod tests {
             let said = read_json(text.as_bytes()).expect_err(text).to_string();
             assert_eq!(said.split_once(" (line 1, column ").map(|said| said.0), Some(fault), "{text}: {said}");
         }
-        let deep = "[".repeat(1 << 20);
-        assert!(read_json(deep.as_bytes()).is_err(), "not an overflow of the stack");
+        // However deep: not an overflow of the stack. Deep is not large, and wrong is not deep.
+        for (depth, fault) in [(127, None), (128, Some(Fault::TooDeep)), (1 << 20, Some(Fault::TooDeep))] {
+            let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(read_json(deep.as_bytes()).err().map(|error| error.fault), fault, "{depth}");
+        }
+        let wrong = format!("{}x", "[".repeat(127));
+        assert_eq!(read_json(wrong.as_bytes()).unwrap_err().fault, Fault::Syntax);
+        let inside = format!("[{}1e400]", r#"{"a":"#.repeat(126));
+        assert_eq!(read_json(inside.as_bytes()).unwrap_err().fault, Fault::TooLarge);
         let place = read_json(b"{\"a\": [1,\n \"x\", 1e999]}").unwrap_err();
         assert_eq!((place.line, place.fault), (2, Fault::TooLarge));
     }
