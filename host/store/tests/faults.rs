@@ -142,6 +142,21 @@ fn what_is_no_database_is_refused_and_left_alone() {
     assert_eq!(files(directory.path()), before);
 }
 
+/// A program that says by its `application_id` that a database is its own keeps it as it is.
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("places.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA application_id = 252006675; CREATE TABLE bookmarks (url TEXT)").unwrap();
+    other.close().unwrap();
+    let before = files(directory.path());
+    let refused = RecordStore::open(Location::Sqlite(path), &KINDS).unwrap_err();
+    let said = std::error::Error::source(&refused).map_or_else(|| refused.to_string(), ToString::to_string);
+    assert!(said.contains("another program (application_id 0x0f055113)"), "{said}");
+    assert_eq!(files(directory.path()), before);
+}
+
 #[test]
 fn a_damaged_database_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();

@@ -95,6 +95,9 @@ pub(super) fn prepare(
     kinds: &[&'static Kind],
 ) -> Result<bool, StoreError> {
     let mut prepare = || -> rusqlite::Result<Result<bool, String>> {
+        if let Some(owner) = other_program(connection)? {
+            return Ok(Err(format!("it is a database of another program (application_id {owner:#010x})")));
+        }
         use_log(connection)?;
         if let Ok(true) = is_ready(connection, kinds)? {
             return Ok(Ok(false));
@@ -113,6 +116,12 @@ pub(super) fn prepare(
         Ok(Ok(true))
     };
     prepare().map_err(|error| database.error(&error))?.map_err(|reason| StoreError::unreadable(&database.path, &reason))
+}
+
+/// The number by which a program has made the database its own, if one has. Neither we nor the existing product do.
+fn other_program(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    let owner: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok((owner != 0).then_some(owner.cast_unsigned()))
 }
 
 /// Switches the database to a write-ahead log. Another process that does the same at this moment makes SQLite
