@@ -204,6 +204,11 @@ fn an_invalid_pack_decides_nowhere() {
     }
     invalid.push(("unparsable", String::new()));
     home.pack("unparsable", "metadata: [");
+    home.write("packs/no-component/policy.wasm", "no component");
+    for (name, inherits) in [("no-component", ""), ("of-no-component", "inherits: no-component")] {
+        home.pack(name, &metadata(inherits));
+        invalid.push((name, String::new()));
+    }
     let server = with_packs(&home);
     let (variable, packs) = home.packs();
     for (list, key) in [(server.get("/policy-packs").ok(), ""), (server.get("/policy-pack-catalog").ok(), "items")] {

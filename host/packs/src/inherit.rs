@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::{PackError, shown};
 use crate::merge::{merge, normalize};
 use crate::pack::metadata;
-use crate::shelf::{Component, RawPack, Shelf};
+use crate::shelf::{COMPONENT, Component, RawPack, Shelf};
 use crate::{PackComponent, PackOrigin, ResolvedPack, schema};
 
 /// Levels of inheritance, the pack itself included.
@@ -67,6 +67,7 @@ impl<'s> Inheritance<'s> {
         component: Option<Component>,
     ) -> Result<ResolvedPack, PackError> {
         check(label, document)?;
+        check_component(label, component.as_ref())?;
         self.own_id = metadata(document, "id").map(ToOwned::to_owned);
         let merged = self.with_parents(label, document)?;
         let own = component.map(|component| pack_component(name, document, &component));
@@ -85,6 +86,7 @@ impl<'s> Inheritance<'s> {
         // What is shipped is checked by a test, and reading the schema would cost every command a millisecond.
         if pack.origin != PackOrigin::Shipped {
             check(pack.name.as_str(), document)?;
+            check_component(pack.name.as_str(), pack.component.as_ref())?;
         }
         let merged = Rc::new(self.with_parents(pack.name.as_str(), document)?);
         self.used.push(Arc::clone(pack));
@@ -148,6 +150,22 @@ fn parents(document: &Value) -> Vec<&str> {
 fn check(name: &str, document: &Value) -> Result<(), PackError> {
     let errors = schema::check(document);
     if errors.is_empty() { Ok(()) } else { Err(PackError::Invalid { name: name.to_owned(), errors }) }
+}
+
+/// How a component begins: the magic number, and version and layer of the binary format.
+const COMPONENT_PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// The bytes may be a component. Whether they are one that can decide is found out when it is loaded; lists, which load
+/// nothing, show at least what never can.
+fn check_component(name: &str, component: Option<&Component>) -> Result<(), PackError> {
+    match component {
+        Some((wasm, _)) if !wasm.starts_with(COMPONENT_PREAMBLE) => Err(PackError::Unreadable {
+            name: name.to_owned(),
+            problem: format!("{COMPONENT} is no WebAssembly component"),
+            source: None,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> ResolvedPack {

@@ -335,19 +335,19 @@ fn many_ways_to_the_same_parents_are_walked_once() {
 fn components_of_the_whole_line_count() {
     let root = Root::new();
     root.write("base/policy.yaml", "metadata: {id: cavra-base, version: '7'}");
-    root.write("base/policy.wasm", b"\0asm base");
+    root.write("base/policy.wasm", b"\0asm\x0d\0\x01\0base");
     root.write("child/policy.yaml", "metadata: {id: cavra-child, inherits: base}\nevidence: {a: 1}");
     let child = root.resolve("child").unwrap();
     let [base] = child.components.as_slice() else { panic!("{:?}", child.components) };
-    assert_eq!((base.pack.as_str(), base.version.as_str(), &*base.wasm), ("base", "7", &b"\0asm base"[..]));
-    assert_eq!(base.digest, cavra_model::Digest::of(b"\0asm base"));
+    assert_eq!((base.pack.as_str(), base.version.as_str(), &*base.wasm), ("base", "7", &b"\0asm\x0d\0\x01\0base"[..]));
+    assert_eq!(base.digest, cavra_model::Digest::of(b"\0asm\x0d\0\x01\0base"));
     assert!(!child.has_rules, "only the component decides");
 
-    root.write("child/policy.wasm", b"\0asm child");
+    root.write("child/policy.wasm", b"\0asm\x0d\0\x01\0child");
     let child = root.resolve("child").unwrap();
     assert_eq!(child.components.iter().map(|component| component.pack.as_str()).collect::<Vec<_>>(), ["base", "child"]);
-    root.write("base/policy.wasm", b"\0asm best");
-    assert_eq!(&*root.resolve("child").unwrap().components[0].wasm, b"\0asm best");
+    root.write("base/policy.wasm", b"\0asm\x0d\0\x01\0best");
+    assert_eq!(&*root.resolve("child").unwrap().components[0].wasm, b"\0asm\x0d\0\x01\0best");
 
     root.write("child/policy.yaml", "metadata: {id: cavra-child, inherits: base}\nmcp: {}");
     assert!(root.resolve("child").unwrap().has_rules);
@@ -392,13 +392,34 @@ fn a_document_from_elsewhere_takes_its_parents_from_the_library() {
     assert_eq!(root.library.faults(&own), Vec::<String>::new(), "it builds on the pack of its name");
 }
 
+/// Nothing is compiled to find that out, so lists say it too.
+#[test]
+fn what_is_no_component_keeps_its_pack_from_deciding() {
+    for bytes in [&b""[..], b"no component", b"\0asm", b"\0asm\x01\0\0\0core module"] {
+        let root = Root::new();
+        root.pack("base", "", "base");
+        root.write("base/policy.wasm", bytes);
+        root.pack("child", "base", "own");
+        for (name, place) in [("base", "<root>: "), ("child", "metadata.inherits: ")] {
+            let error = root.resolve(name).unwrap_err();
+            assert!(matches!(error, PackError::Unreadable { .. }), "{error}");
+            let listed = root.library.list().into_iter().find(|pack| pack.name.as_str() == name).unwrap();
+            let wanted = format!("{place}policy pack `base` cannot be read: policy.wasm is no WebAssembly component");
+            assert_eq!(listed.errors, [wanted]);
+        }
+        assert!(root.library.resolve_path(&root.path("base")).is_err());
+        fs::remove_file(root.path("base/policy.wasm")).unwrap();
+        assert_eq!(root.patterns("child"), ["base", "own"]);
+    }
+}
+
 #[test]
 fn a_policy_by_path_brings_its_component() {
     let root = Root::new();
     root.pack("base", "", "base");
     let elsewhere = Root::new();
     elsewhere.pack("mine", "base", "own");
-    elsewhere.write("mine/policy.wasm", b"\0asm");
+    elsewhere.write("mine/policy.wasm", b"\0asm\x0d\0\x01\0");
     elsewhere.write("mine/other.yaml", "metadata: {inherits: base}");
     for path in [elsewhere.path("mine"), elsewhere.path("mine/policy.yaml")] {
         let resolved = root.library.resolve_path(&path).unwrap();
