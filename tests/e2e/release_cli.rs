@@ -277,6 +277,12 @@ fn rolled_back(home: &Home, execution: &Value) {
         assert_eq!(done["rollback"], home.json("back/rollout-rollback-execution.json"));
     }
     assert!(!home.exists("elsewhere"));
+    // Also if the file lies beside the one of another rollback.
+    let id = text(&done["rollback"], "rollback_id");
+    let place = home.join("back/rollout-rollback-execution.json");
+    std::fs::rename(&place, home.join(&format!("back/rollout-rollback-execution-{id}.json"))).unwrap();
+    assert!(errors(&back_to("back", &other, &[], 1).json()).contains("another approval"));
+    assert_eq!(back_to("back", &first, &[], 0).json()["rollback"], done["rollback"]);
     home.write("back/rollout-rollback-execution.json", r#"{"mine": 1}"#);
     back_to("back", &first, &[], 1);
     assert_eq!(home.json("back/rollout-rollback-execution.json"), json!({"mine": 1}));
@@ -287,16 +293,24 @@ fn what_was_done_before_stays_beside_what_is_done_now() {
     let (home, _) = home();
     staged(&home);
     let execute = |id: &str| {
-        approve(&home, id);
-        release(&home, 0, &["execute-rollout-promotion", REQUEST, "--output", "done"])["execution"].clone()
+        release(&home, 0, &["execute-rollout-promotion", &format!("{id}.json"), "--output", "done"])["execution"]
+            .clone()
     };
-    let first = execute(text(&requested(&home)["approval"], "approval_id"));
-    let second = execute(text(&requested(&home)["approval"], "approval_id"));
+    let approved = || {
+        let id = text(&requested(&home)["approval"], "approval_id").to_owned();
+        approve(&home, &id);
+        home.write(&format!("{id}.json"), home.read(REQUEST));
+        id
+    };
+    let first = execute(&approved());
+    let second = execute(&approved());
     assert_ne!(first["execution_id"], second["execution_id"]);
     assert_eq!(home.json("done/rollout-promotion-execution.json"), second);
     let kept = format!("done/rollout-promotion-execution-{}", text(&first, "execution_id"));
     assert_eq!(home.json(&format!("{kept}.json")), first);
     assert!(home.exists(&format!("{kept}.md")));
+    // Also what is kept was done, and is not done again.
+    assert_eq!(execute(text(&first, "approval_id")), first);
 }
 
 /// What `--json` prints of what is refused before there is anything to report on: the reason, also on standard error.

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
 use cavra_core::Settings;
 use cavra_evidence::pretty;
 use cavra_model::{Object, Timestamp};
@@ -13,6 +12,7 @@ use cavra_release::{
 };
 use serde_json::{Value, json};
 
+use super::kept::Kept;
 use super::{approvals, metadata, read_object, refused, report, trusted_keys, write_files};
 use crate::args::{AuditArgs, ExecutionArgs, PromotionArgs, RollbackArgs};
 
@@ -94,19 +94,16 @@ fn execute(form: &Form, case: &Case<'_>, args: &ExecutionArgs, output: &Path) ->
     }
     let mut done = carry_out(form.action, subject, approval, &said, now);
     let execution_id = subject.get("execution_id").and_then(Value::as_str);
-    let mut aside = None;
-    match earlier(form, output, subject, &done.document)? {
-        Earlier::None => {}
-        Earlier::Same(found) => done.record = record_of(form.action, subject, &found),
-        Earlier::Other(found) => aside = Some(found),
-        Earlier::Refusal(problem) => return report(args.json, &refused(&[problem], warnings), form.what),
+    let kept = Kept::look(form.action, output, form.file)?;
+    if let Some(found) = kept.same(&done.document) {
+        done.record = record_of(form.action, subject, found);
+    } else if let Some(problem) = kept.refusal(&done.document) {
+        return report(args.json, &refused(&[problem], warnings), form.what);
     }
     let exclusive = execution_id.map(|id| format!("rollback of {id}"));
     let (stores, record) = metadata::index_once(&args.metadata, done.record, exclusive.as_deref())?;
     let document = document(form.action, record);
-    if let Some(found) = aside {
-        set_aside(form, output, &found)?;
-    }
+    kept.make_room(&document)?;
     let files = [
         (format!("{}.json", form.file), pretty(&Value::Object(document.clone()))),
         (format!("{}.md", form.file), request_summary(form.title, &document)),
@@ -124,51 +121,6 @@ fn execute(form: &Form, case: &Case<'_>, args: &ExecutionArgs, output: &Path) ->
         result.insert(form.action.payload.to_owned(), Value::Object(document));
     }
     report(args.json, &result, form.what)
-}
-
-/// What an earlier call left where a document goes.
-enum Earlier {
-    None,
-    /// The document of the same under the same approval: what was done is not done again.
-    Same(Object),
-    /// The document of something else.
-    Other(Object),
-    /// Why there can be no second document.
-    Refusal(String),
-}
-
-/// What is no document of an action is not replaced.
-fn earlier(form: &Form, output: &Path, subject: &Object, document: &Object) -> anyhow::Result<Earlier> {
-    let path = output.join(format!("{}.json", form.file));
-    let shown = path.display();
-    if !path.try_exists().with_context(|| shown.to_string())? {
-        return Ok(Earlier::None);
-    }
-    let found = read_object(&path)?;
-    ensure!(form.action.id_in(&found).is_some(), "{shown} is another document; choose another --output");
-    let same = |member: &str| found.get(member) == document.get(member);
-    let rolled_back = subject.get("execution_id").is_some_and(|id| found.get("promotion_execution_id") == Some(id));
-    Ok(if same(form.action.id) && same(form.action.digest) {
-        Earlier::Same(found)
-    } else if rolled_back {
-        Earlier::Refusal(format!("this was done already, under another approval or otherwise: {shown}"))
-    } else {
-        Earlier::Other(found)
-    })
-}
-
-/// Keeps the document of something else that was done, and its summary, beside their place, under its id.
-fn set_aside(form: &Form, output: &Path, found: &Object) -> anyhow::Result<()> {
-    let id = form.action.id_in(found).unwrap_or_default();
-    for extension in ["json", "md"] {
-        let path = output.join(format!("{}.{extension}", form.file));
-        let kept = output.join(format!("{}-{id}.{extension}", form.file));
-        match std::fs::rename(&path, &kept) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            renamed => renamed.with_context(|| format!("cannot keep {} as {}", path.display(), kept.display()))?,
-        }
-    }
-    Ok(())
 }
 
 /// The document of an action: in a record of it, or by itself.

@@ -5,6 +5,7 @@ mod approvals;
 mod channel;
 mod execution;
 mod history;
+mod kept;
 mod metadata;
 mod package;
 mod rollout;
