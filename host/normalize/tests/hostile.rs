@@ -136,3 +136,30 @@ fn scripts_in_scripts_have_a_limit() {
     assert!(split_command(&nest(9)).unresolved.is_some());
     assert!(split_command(&format!("{}ls", "timeout 1 ".repeat(20))).unresolved.is_some());
 }
+
+/// Packs read every part; the same words in many of them must not make a short text a long one.
+#[test]
+fn what_comes_of_a_text_is_not_much_longer() {
+    let long = "a".repeat(1_800);
+    for text in [
+        format!("ls {{{}}}{}", vec!["a"; 31].join(","), "b".repeat(60_000)),
+        format!("ls {}", format!("{{{}}}{long} ", vec!["a"; 31].join(",")).repeat(30)),
+        format!("docker run x {}", format!("'{long} x' ").repeat(30)),
+        format!("docker run {}", format!("docker\\ {long} ").repeat(30)),
+        format!("{}'{}'", "timeout 1 ".repeat(7), "'\\''".repeat(16_000)),
+        format!("{}{}", "xargs ".repeat(8), "'x y' ".repeat(10_000)),
+        "ssh h 'ssh h '\\''a b'\\'''".repeat(2_400),
+    ] {
+        let line = split_command(&text);
+        let bytes: usize = line.parts.iter().map(|part| part.dequoted.len() + part.spellings.concat().len()).sum();
+        assert!(bytes <= 2 * (16 * text.len() + 128 * 1024), "{} bytes make {bytes}", text.len());
+        assert!(line.unresolved.is_some() || bytes <= 16 * text.len() + 128 * 1024, "{:.40}", text);
+    }
+}
+
+/// What is left out of a text that is only perhaps a script is left out of the judgement all the same.
+#[test]
+fn what_is_left_out_of_an_inner_script_is_not_resolved() {
+    let script: String = (0..600).map(|number| format!("a{number}; ")).collect();
+    assert!(split_command(&format!("ssh h '{script} terraform apply'")).unresolved.is_some());
+}

@@ -25,9 +25,13 @@ pub struct Limits {
     pub table_elements: usize,
     /// Core instances in one component. Default 64, ceiling 256. A Rust guest has 3, a Python guest about 40.
     pub core_instances: usize,
-    /// Instructions, roughly, of one `evaluate`. Default 50 million (about 5 ms), ceiling 10 thousand million. It does
-    /// not depend on load, so an action that is judged once is judged always.
+    /// Instructions, roughly, of one `evaluate`, whatever it is asked about. Default 50 million (about 5 ms), ceiling
+    /// 10 thousand million. It does not depend on load, so an action that is judged once is judged always.
     pub evaluate_fuel: u64,
+    /// What every byte of the action and its facts adds to that, as [`input_bytes`](Self::input_bytes) counts them, so
+    /// that a long command is judged like a short one. Default 1,000, ceiling 100,000; both together never exceed the
+    /// ceiling of `evaluate_fuel`. The shipped interpreter needs up to 300.
+    pub evaluate_fuel_per_byte: u64,
     /// The same for `configure`, which parses and compiles the whole document. Default 10 thousand million (about
     /// 1 s), ceiling 100 thousand million.
     pub configure_fuel: u64,
@@ -72,6 +76,7 @@ impl Default for Limits {
             table_elements: 20_000,
             core_instances: 64,
             evaluate_fuel: 50_000_000,
+            evaluate_fuel_per_byte: 1_000,
             configure_fuel: 10_000_000_000,
             evaluate_time: Duration::from_millis(250),
             configure_time: Duration::from_secs(5),
@@ -89,6 +94,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Ceiling of the fuel of one `evaluate`.
+const MOST_EVALUATE_FUEL: u64 = 10_000_000_000;
 
 /// Longest rule id of a finding.
 pub(crate) const RULE_ID_BYTES: usize = 128;
@@ -120,19 +128,27 @@ pub struct LimitOutOfRange {
 }
 
 impl Limits {
+    /// The fuel of one `evaluate` about so many bytes.
+    pub(crate) fn fuel_for(&self, bytes: usize) -> u64 {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let fuel = self.evaluate_fuel.saturating_add(self.evaluate_fuel_per_byte.saturating_mul(bytes));
+        fuel.min(MOST_EVALUATE_FUEL)
+    }
+
     /// Checks every limit against its ceiling.
     ///
     /// # Errors
     /// [`LimitOutOfRange`] for the first limit that is zero or too high.
     pub fn check(&self) -> Result<(), LimitOutOfRange> {
         let mib = MIB as u128;
-        let rows: [(&'static str, u128, u128); 20] = [
+        let rows: [(&'static str, u128, u128); 21] = [
             ("memory_bytes", self.memory_bytes as u128, 512 * mib),
             ("memories", self.memories as u128, 64),
             ("tables", self.tables as u128, 64),
             ("table_elements", self.table_elements as u128, 200_000),
             ("core_instances", self.core_instances as u128, 256),
-            ("evaluate_fuel", self.evaluate_fuel.into(), 10_000_000_000),
+            ("evaluate_fuel", self.evaluate_fuel.into(), MOST_EVALUATE_FUEL.into()),
+            ("evaluate_fuel_per_byte", self.evaluate_fuel_per_byte.into(), 100_000),
             ("configure_fuel", self.configure_fuel.into(), 100_000_000_000),
             ("evaluate_time", self.evaluate_time.as_millis(), 10_000),
             ("configure_time", self.configure_time.as_millis(), 60_000),
@@ -162,6 +178,14 @@ mod tests {
     #[test]
     fn defaults_are_below_their_ceilings() {
         assert_eq!(Limits::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn fuel_grows_with_the_input_up_to_the_ceiling() {
+        let limits = Limits::default();
+        assert_eq!(limits.fuel_for(0), limits.evaluate_fuel);
+        assert_eq!(limits.fuel_for(64 * 1024), limits.evaluate_fuel + 65_536_000);
+        assert_eq!(limits.fuel_for(usize::MAX), MOST_EVALUATE_FUEL);
     }
 
     #[test]

@@ -99,12 +99,14 @@ impl PolicyPack {
     }
 
     async fn call(&self, action: &Action, facts: &Facts) -> Result<Vec<Finding>, Failure> {
-        if convert::input_bytes(action, facts) > self.limits.input_bytes {
+        let bytes = convert::input_bytes(action, facts);
+        if bytes > self.limits.input_bytes {
             return Err(PluginErrorKind::Input.into());
         }
         let _turn = self.turn().await?;
         let began = Instant::now();
-        let mut store = store(&self.runtime, &self.limits, Budget::evaluate(&self.limits)).map_err(Failure::load)?;
+        let budget = Budget::evaluate(&self.limits, bytes);
+        let mut store = store(&self.runtime, &self.limits, budget).map_err(Failure::load)?;
         let instance = match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => instance,
             Err(error) => return Err(Failure::of_instantiation(&error, store.data())),

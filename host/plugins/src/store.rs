@@ -15,8 +15,9 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) fn evaluate(limits: &Limits) -> Self {
-        Self { fuel: limits.evaluate_fuel, time: limits.evaluate_time }
+    /// For a call that is given so many bytes.
+    pub(crate) fn evaluate(limits: &Limits, bytes: usize) -> Self {
+        Self { fuel: limits.fuel_for(bytes), time: limits.evaluate_time }
     }
 
     pub(crate) fn configure(limits: &Limits) -> Self {

@@ -28,6 +28,11 @@ impl Gram {
         Self { bytes: number, length: u32::try_from(bytes.len()).unwrap_or(u32::MAX) }
     }
 
+    fn first_byte(self) -> usize {
+        let before_the_last = self.length.saturating_sub(1) * u8::BITS;
+        (self.bytes >> before_the_last) as usize
+    }
+
     /// A well-mixed number; the upper bits are the best ones.
     fn hash(self) -> u32 {
         (self.bytes ^ self.length.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1)
@@ -54,8 +59,9 @@ pub(crate) struct Index {
     filed: Vec<u32>,
     /// How far a hash is shifted to become a slot.
     shift: u32,
-    /// Lengths that occur: bit `n` for grams of `n` bytes.
-    lengths: u32,
+    /// By the first byte of a gram, the lengths that occur: bit `n` for grams of `n` bytes. Few grams are shorter than
+    /// the longest ones, so that most places of a value are looked at once, not once for each length.
+    lengths: Vec<u8>,
     /// Patterns without any literal.
     always: Vec<u32>,
 }
@@ -87,9 +93,12 @@ impl Index {
         entries.sort_unstable_by_key(|(gram, position)| (slot(*gram, self.shift), *gram, *position));
         // Counted one slot late, so that the sums become the slots' starts.
         self.slots = vec![0; slots + 1];
+        self.lengths = vec![0; 1 << u8::BITS];
         for (first, run) in starts(&entries) {
             let Some((gram, _)) = run.first() else { continue };
-            self.lengths |= 1 << gram.length;
+            if let Some(lengths) = self.lengths.get_mut(gram.first_byte()) {
+                *lengths |= 1 << gram.length;
+            }
             self.drawers.push(Drawer { gram: *gram, first, count: length(run) });
             self.filed.extend(run.iter().map(|(_, position)| *position));
             if let Some(count) = self.slots.get_mut(slot(*gram, self.shift) + 1) {
@@ -107,12 +116,23 @@ impl Index {
     pub(crate) fn candidates(&self, value: &str) -> Vec<u32> {
         let mut candidates = self.always.clone();
         // A gram that occurs a thousand times in the value opens its drawer once.
+        let mut seen = vec![0_u64; self.drawers.len().div_ceil(64)];
         let mut open = Vec::new();
-        for length in (1..=LONGEST).filter(|length| self.lengths & (1 << length) != 0) {
-            open.extend(value.as_bytes().windows(length).filter_map(|bytes| self.drawer(Gram::new(bytes))));
+        let bytes = value.as_bytes();
+        for (at, first) in bytes.iter().enumerate() {
+            let mut lengths = self.lengths.get(usize::from(*first)).copied().unwrap_or_default();
+            while lengths != 0 {
+                let length = lengths.trailing_zeros() as usize;
+                lengths &= lengths - 1;
+                let gram = bytes.get(at..at + length).map(Gram::new);
+                let Some(drawer) = gram.and_then(|gram| self.drawer(gram)) else { continue };
+                let Some(seen) = seen.get_mut(drawer / 64) else { continue };
+                if *seen & (1 << (drawer % 64)) == 0 {
+                    *seen |= 1 << (drawer % 64);
+                    open.push(drawer);
+                }
+            }
         }
-        open.sort_unstable();
-        open.dedup();
         for drawer in open.into_iter().filter_map(|drawer| self.drawers.get(drawer)) {
             let first = drawer.first as usize;
             let filed = self.filed.get(first..first + drawer.count as usize).unwrap_or_default();

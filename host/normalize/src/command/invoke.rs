@@ -7,7 +7,7 @@ use cavra_model::CommandPart;
 
 use super::word::{Word, collapse_all, quote};
 use super::wrappers::{self, Inner};
-use super::{Context, MAX_DEPTH, Splitter, shells};
+use super::{Context, MAX_DEPTH, Splitter, TOO_MANY, shells};
 use crate::git;
 
 /// Variables that change how a command reports, not what it does. `LC_*` is harmless too.
@@ -175,7 +175,8 @@ impl Splitter {
             return;
         }
         if self.is_full() {
-            return self.unresolved("the text runs too many commands");
+            self.cut = Some(TOO_MANY);
+            return;
         }
         if context.depth > MAX_DEPTH {
             self.part(command.part(context));
@@ -272,7 +273,7 @@ impl Splitter {
     /// Every later word may be where an inner command starts. For stricter rules.
     fn tails(&mut self, command: &Invocation, context: Context) {
         /// Characters looked at in all tails together, so that long commands cost no more than short ones.
-        const BUDGET: usize = 128 * 1024;
+        const BUDGET: usize = 256 * 1024;
         if context.tails_covered {
             return;
         }
@@ -283,15 +284,21 @@ impl Splitter {
         let mut left: usize = command.words.iter().map(|word| word.source.len()).sum();
         let mut spent = 0;
         for (first, word) in command.words.iter().enumerate() {
-            spent += left;
+            let tail = left;
             left = left.saturating_sub(word.source.len());
-            if spent > BUDGET {
-                return self.unresolved("a command that runs another command has too many words");
-            }
             let Some(text) = word.literal().filter(|_| first > 0) else { continue };
-            if text.contains([' ', '\t', '\n', ';', '&', '|']) {
+            let is_script = text.contains([' ', '\t', '\n', ';', '&', '|']);
+            if !is_script && (text.is_empty() || text.starts_with('-')) {
+                continue;
+            }
+            spent += if is_script { text.len() } else { tail };
+            if spent > BUDGET {
+                self.cut = Some("a command that runs another command has too many words");
+                return;
+            }
+            if is_script {
                 self.maybe_script(&text, context);
-            } else if !text.is_empty() && !text.starts_with('-') {
+            } else {
                 let before = self.unresolved.clone();
                 self.invoke(command.inner(first..command.words.len()), inner);
                 // A word that only looks like the start of a command proves nothing, unless it is a shell.

@@ -29,6 +29,13 @@ const MAX_DEPTH: usize = 8;
 /// Most parts of one command line.
 const MAX_PARTS: usize = 512;
 
+/// Bytes that the parts of a command line may have, for each byte of its text and in addition. Twice as much is left for
+/// parts of which only the bare words are kept.
+const BYTES_PER_BYTE: usize = 16;
+const SPARE_BYTES: usize = 128 * 1024;
+
+const TOO_MANY: &str = "the text runs too many commands";
+
 /// Stack that one script needs at most, and how much is added when less is left.
 const STACK_RESERVE: usize = 768 * 1024;
 const STACK_CHUNK: usize = 4 * 1024 * 1024;
@@ -36,20 +43,20 @@ const STACK_CHUNK: usize = 4 * 1024 * 1024;
 /// Splits a command line.
 ///
 /// Never fails: a text that cannot be understood with certainty has [`CommandLine::unresolved`] set, and its parts
-/// are then a best effort for stricter rules. There is always at least one part. Work is linear in the text, nesting
-/// is limited, and no input panics.
+/// are then a best effort for stricter rules. There is always at least one part. Work is linear in the text, and so is
+/// what comes of it; nesting is limited, and no input panics.
 #[must_use]
 pub fn split_command(text: &str) -> CommandLine {
     // The grammar is a foreign parser. Should an input make it panic, the text counts as not understood.
     catch_unwind(AssertUnwindSafe(|| split(text))).unwrap_or_else(|_| {
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::of(text);
         splitter.not_understood(text, "the shell grammar gave up");
         splitter.finish(text)
     })
 }
 
 fn split(text: &str) -> CommandLine {
-    let mut splitter = Splitter::default();
+    let mut splitter = Splitter::of(text);
     if text.contains('\0') {
         splitter.not_understood(text, "the text has a NUL character");
     } else {
@@ -107,10 +114,15 @@ impl Context {
 #[derive(Debug, Default)]
 struct Splitter {
     parts: Vec<CommandPart>,
+    /// Bytes of all parts so far, and how many there may be.
+    bytes: usize,
+    most_bytes: usize,
     reads: Vec<String>,
     writes: Vec<String>,
     git: Vec<GitOperation>,
     unresolved: Option<String>,
+    /// Why something was left out. Unlike doubts about a text that may not be a script, this stays.
+    cut: Option<&'static str>,
     /// A text is read as another shell reads it; what both find counts once.
     read_again: bool,
     /// Words that brace expansions made so far.
@@ -118,6 +130,10 @@ struct Splitter {
 }
 
 impl Splitter {
+    fn of(text: &str) -> Self {
+        Self { most_bytes: text.len() * BYTES_PER_BYTE + SPARE_BYTES, ..Self::default() }
+    }
+
     /// Looks at a whole script.
     fn text(&mut self, text: &str, context: Context) {
         // Scripts nest in scripts; the limits bound how far, and the stack grows with them.
@@ -171,10 +187,31 @@ impl Splitter {
 
     fn part(&mut self, part: CommandPart) {
         if self.is_full() {
-            self.unresolved("the text runs too many commands");
+            self.cut = Some(TOO_MANY);
         } else if !(part.implied || self.read_again) || !self.parts.contains(&part) {
-            self.parts.push(part);
+            self.keep(part);
         }
+    }
+
+    /// Keeps a part as long as all of them together are not much more than the text they come from: packs read them
+    /// all, and the same words may stand in many.
+    fn keep(&mut self, mut part: CommandPart) {
+        if self.bytes + bytes_of(&part) > self.most_bytes {
+            self.cut = Some("the commands that the text runs are too long together");
+            part = CommandPart { spellings: vec![part.dequoted.clone()], implied: true, ..part };
+            if self.bytes + bytes_of(&part) > 2 * self.most_bytes {
+                return;
+            }
+        }
+        self.bytes += bytes_of(&part);
+        self.parts.push(part);
+    }
+
+    /// Takes back the parts from a position on.
+    fn take_back(&mut self, first: usize) -> Vec<CommandPart> {
+        let parts = self.parts.split_off(first.min(self.parts.len()));
+        self.bytes -= parts.iter().map(bytes_of).sum::<usize>();
+        parts
     }
 
     fn git_operation(&mut self, operation: GitOperation) {
@@ -184,6 +221,9 @@ impl Splitter {
     }
 
     fn finish(mut self, text: &str) -> CommandLine {
+        if let Some(reason) = self.cut {
+            self.unresolved(reason);
+        }
         let written = text.trim().to_owned();
         let text = collapse_blanks(&written);
         // Something has to decide: a command whose inner script is empty, or the text itself if it has no command,
@@ -207,4 +247,9 @@ impl Splitter {
             unresolved: self.unresolved,
         }
     }
+}
+
+/// What a part adds to what packs read.
+fn bytes_of(part: &CommandPart) -> usize {
+    part.dequoted.len() + part.spellings.iter().map(String::len).sum::<usize>()
 }

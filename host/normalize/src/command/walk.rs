@@ -13,7 +13,7 @@ use super::grammar::{self, Parsed};
 use super::invoke::{Invocation, Stdin};
 use super::lex::{HereDoc, Script, TokenKind, Trouble};
 use super::word::{Word, collapse_all};
-use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter};
+use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter, TOO_MANY};
 
 impl Splitter {
     /// Looks at all commands of a script.
@@ -177,7 +177,8 @@ impl Splitter {
 
     fn simple(&mut self, simple: &SimpleCommand, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
         if self.is_full() {
-            return Err(Trouble("the text runs too many commands"));
+            self.cut = Some(TOO_MANY);
+            return Err(Trouble(TOO_MANY));
         }
         let mut found = Simple::default();
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
@@ -233,7 +234,7 @@ impl Splitter {
         for word in found.assignments.iter().chain(&found.words) {
             inner = inner.and(self.scripts_of(word, context));
         }
-        let inner_parts = self.parts.split_off(parts_before.min(self.parts.len()));
+        let inner_parts = self.take_back(parts_before);
         self.invoke(Invocation::new(found.words, &found.assignments, written, stdin), context);
         for part in inner_parts {
             self.part(part);
