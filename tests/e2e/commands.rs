@@ -189,6 +189,29 @@ fn what_cannot_be_split_is_never_allowed() {
     }
 }
 
+/// Only blanks, tabs and line breaks separate words in a shell. What looks like one belongs to the word, and a rule that
+/// blocks sees through it.
+#[test]
+fn other_white_space_is_no_blank_for_rules_that_allow() {
+    let server = server();
+    for blank in ['\u{b}', '\u{c}', '\r', '\u{a0}', '\u{2028}', '\u{3000}'] {
+        for (command, decision) in [
+            (format!("kubectl{blank}get pods"), "require_approval"),
+            (format!("ls{blank}-l"), "require_approval"),
+            (format!("true{blank}"), "require_approval"),
+            (format!("{blank}true"), "require_approval"),
+            (format!("ls; echo{blank}x"), "require_approval"),
+            (format!("echo a{blank}b"), "allow"),
+            (format!("terraform{blank}apply"), "block"),
+            (format!("ls; terraform {blank} apply -auto-approve"), "block"),
+        ] {
+            let record = server.decide_on("execute_command", &command, "cavra-evade");
+            assert_eq!(record["decision"], decision, "{command:?}: {}", record["reason"]);
+        }
+    }
+    assert_eq!(server.decide_on("execute_command", "\tls \t -l \n", "cavra-evade")["decision"], "allow");
+}
+
 /// Commands whose effect is another than their first word says.
 #[test]
 fn wrappers_do_not_hide_a_blocked_command() {

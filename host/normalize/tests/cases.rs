@@ -18,6 +18,10 @@ const TABLES: [(&str, &str); 8] = [
     ("git", include_str!("cases/git.json")),
 ];
 
+/// White space that bash takes for an ordinary character of a word.
+const OTHER_BLANKS: [char; 9] =
+    ['\u{b}', '\u{c}', '\r', '\u{85}', '\u{a0}', '\u{2003}', '\u{2028}', '\u{2029}', '\u{3000}'];
+
 fn texts(row: &Value, key: &str) -> Vec<String> {
     let list = row.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -71,6 +75,15 @@ fn spellings_keep_what_an_allow_rule_may_not_overlook() {
     assert_eq!(spellings("timeout 5 pytest"), ["timeout 5 pytest", "pytest"]);
     assert_eq!(spellings("pytest   > log"), ["pytest > log", "pytest"]);
     assert_eq!(spellings("cat <<'E'\nx\nE"), ["cat <<'E'", "cat"]);
+    for blank in OTHER_BLANKS {
+        let text = format!("./gradlew{blank}test");
+        assert_eq!(spellings(&text), [text.clone(), format!("'{text}'")]);
+        assert_eq!(spellings(&format!("pytest{blank}")).first().unwrap(), &format!("pytest{blank}"));
+        assert_eq!(
+            spellings(&format!(" \t pytest \t -q{blank} > a")).first().unwrap(),
+            &format!("pytest -q{blank} > a")
+        );
+    }
 }
 
 #[test]
@@ -79,6 +92,9 @@ fn stricter_rules_see_the_bare_command() {
     assert_eq!(dequoted("FOO=1 'terraform' \"apply\""), "terraform apply");
     assert_eq!(dequoted("/usr/bin/terraform apply"), "terraform apply");
     assert_eq!(dequoted("terraform \"\" apply"), "terraform apply");
+    for blank in OTHER_BLANKS {
+        assert_eq!(dequoted(&format!("terraform{blank}apply")), "terraform apply", "{blank:?}");
+    }
     let line = split_command("terraform $EMPTY apply");
     assert!(line.parts.iter().any(|part| part.implied && part.dequoted == "terraform apply"));
 }

@@ -2,7 +2,7 @@
 
 use cavra_model::CommandPart;
 
-use super::word::collapse_all;
+use super::word::collapse_wide;
 
 /// Most commands guessed from one text.
 const MAX_GUESSES: usize = 128;
@@ -14,7 +14,7 @@ const OPENERS: [&str; 10] = ["!", "coproc", "do", "elif", "else", "if", "then", 
 pub(super) fn commands(text: &str) -> Vec<CommandPart> {
     let mut parts = Vec::new();
     let mut push = |piece: &str| {
-        let mut spelling = collapse_all(piece);
+        let mut spelling = collapse_wide(piece);
         while let Some((word, rest)) = spelling.split_once(' ')
             && OPENERS.contains(&word)
         {
@@ -24,7 +24,7 @@ pub(super) fn commands(text: &str) -> Vec<CommandPart> {
             return;
         }
         let bare: String = spelling.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
-        let part = CommandPart { spellings: vec![spelling], dequoted: collapse_all(&bare), implied: true };
+        let part = CommandPart { spellings: vec![spelling], dequoted: collapse_wide(&bare), implied: true };
         if !parts.contains(&part) {
             parts.push(part);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use cavra_model::CommandPart;
 
-use super::word::{Word, collapse_all, quote};
+use super::word::{Word, collapse_all, collapse_wide, quote};
 use super::wrappers::{self, Inner};
 use super::{Context, MAX_DEPTH, Splitter, TOO_MANY, shells};
 use crate::git;
@@ -138,7 +138,7 @@ impl Invocation {
         {
             *first = base_name(first).to_owned();
         }
-        collapse_all(&words.join(" "))
+        collapse_wide(&words.join(" "))
     }
 
     /// All equivalent spellings, without repetition.
@@ -162,7 +162,8 @@ impl Invocation {
 impl Splitter {
     /// Adds a part that is one spelling only.
     pub(super) fn plain_part(&mut self, text: String, context: Context) {
-        self.part(CommandPart { spellings: vec![text.clone()], dequoted: text, implied: context.implied });
+        let dequoted = collapse_wide(&text);
+        self.part(CommandPart { spellings: vec![text], dequoted, implied: context.implied });
     }
 
     /// Adds the parts a command amounts to.
@@ -251,7 +252,7 @@ impl Splitter {
             return;
         }
         let words = command.words.iter().map(|word| word.without_expansions()).filter(|word| !word.is_empty());
-        let text = collapse_all(&words.collect::<Vec<_>>().join(" "));
+        let text = collapse_wide(&words.collect::<Vec<_>>().join(" "));
         if !text.is_empty() {
             self.part(CommandPart { spellings: vec![text.clone()], dequoted: text, implied: true });
         }

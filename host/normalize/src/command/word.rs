@@ -285,8 +285,15 @@ pub(super) fn collapse_blanks(text: &str) -> String {
     collapse(text, |c| c == ' ' || c == '\t')
 }
 
-/// Runs of any white space become one blank.
+/// Runs of what separates words or commands become one blank. Other white space, such as a no-break space, belongs to
+/// the word it stands in, so that an allow rule may not take it for a blank.
 pub(super) fn collapse_all(text: &str) -> String {
+    let is_blank = |c| matches!(c, ' ' | '\t' | '\n');
+    collapse(text, is_blank).trim_matches(' ').to_owned()
+}
+
+/// Runs of anything that looks like a blank become one, for stricter rules: whoever reads a rule sees no difference.
+pub(super) fn collapse_wide(text: &str) -> String {
     collapse(text, char::is_whitespace).trim().to_owned()
 }
 
