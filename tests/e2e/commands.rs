@@ -399,6 +399,75 @@ fn what_is_evaluated_again_is_never_allowed() {
     }
 }
 
+/// A word that the shell computes may be the one that a rule is about. Arguments may be computed freely.
+#[test]
+fn a_computed_word_does_not_hide_what_a_command_does() {
+    let home = Home::new();
+    let rules = "commands:\n  block: [\"kubectl delete *\", \"terraform apply*\", \"kubectl -* delete *\", \"git push --force*\"]\n  \
+        require_approval: [\"kubectl scale*\", \"pytest *--pdb*\", \"* *.env*\"]\n  \
+        allow: [\"kubectl *\", \"terraform *\", \"xargs *\", \"find *\", \"parallel *\", \"git *\", \"echo *\", \"pytest *\", \"ls\", \"ls *\"]\n";
+    home.pack("cavra-computed", &pack_yaml("cavra-computed", rules));
+    let (name, packs) = home.packs();
+    let server = home.serve(&[(name, &packs)]);
+    for (decision, commands) in [
+        (
+            "require_approval",
+            &[
+                "kubectl ${x:-delete} ns prod",
+                "kubectl ${x-delete} ns prod",
+                "kubectl \"${x:=delete}\" ns prod",
+                "kubectl ${x:-del}ete ns prod",
+                "kubectl ${y}de${x:-l}ete ns prod",
+                "for v in delete; do kubectl $v ns prod; done",
+                "kubectl de?ete pod",
+                "kubectl d[e]lete pod",
+                "kubectl \"$@\"",
+                "kubectl $(echo delete) pod",
+                "kubectl -n x $verb pod",
+                "/usr/bin/kubectl $verb pod",
+                "ls; kubectl $verb pod --replicas=0",
+                "echo apply | xargs terraform",
+                "echo apply | xargs -I{} terraform {}",
+                "xargs -I% terraform %",
+                "find . -name apply -exec terraform {} \\;",
+                "parallel terraform ::: apply",
+                "git push origin $branch",
+                "git $verb",
+            ] as &[&str],
+        ),
+        (
+            "allow",
+            &[
+                "kubectl get $x",
+                "kubectl get pods -n \"$ns\"",
+                "kubectl logs *",
+                "pytest $ARGS",
+                "pytest tests/*.py",
+                "pytest -k \"$expression\" tests/[a-c]*",
+                "git status",
+                "git commit -m \"$message\"",
+                "git add *.rs",
+                "ls $HOME",
+                "ls *",
+                "echo $(ls)",
+                "find . -exec ls {} \\;",
+                "find . -exec kubectl get {} \\;",
+                "xargs ls",
+                "terraform plan $ARGS",
+            ],
+        ),
+        ("block", &["kubectl $x delete ns", "kubectl delete $x", "kubectl ${x}delete ns", "xargs terraform apply"]),
+    ] {
+        for command in commands {
+            let record = server.decide_on("execute_command", command, "cavra-computed");
+            assert_eq!(record["decision"], decision, "{command}: {}", record["reason"]);
+        }
+    }
+    for command in ["pytest $ARGS", "terraform plan $ARGS", "pytest tests/*.py", "npm test \"$@\"", "pytest $HOME"] {
+        assert_eq!(server.decide_on("execute_command", command, BASELINE)["decision"], "allow", "{command}");
+    }
+}
+
 /// A rule about pipelines sees them wherever they stand.
 #[test]
 fn a_pipeline_is_seen_wherever_it_stands() {

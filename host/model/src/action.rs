@@ -103,6 +103,10 @@ pub struct CommandLine {
     pub unresolved: Option<String>,
 }
 
+/// Stands, in the spellings of an implied part, for a stretch of text that is known only when the command runs. A rule
+/// that may match some such text cannot be ruled out.
+pub const COMPUTED: char = '\u{F0000}';
+
 /// One command of a command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandPart {

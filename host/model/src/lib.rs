@@ -25,7 +25,7 @@ mod session;
 mod strict;
 mod time;
 
-pub use action::{Action, ActionType, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
+pub use action::{Action, ActionType, COMPUTED, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
     attach_approval, authorizes, break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_used,

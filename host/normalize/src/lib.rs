@@ -14,6 +14,9 @@ pub use command::split_command;
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;
 
+/// Longest command that is judged, in bytes; what packs are given and may spend grows with it. Contract 10, section 1.
+pub const LONGEST_COMMAND: usize = 64 * 1024;
+
 /// An action as a caller describes it. Contract 10, section 3. Empty optional texts count as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionRequest {
@@ -68,6 +71,9 @@ pub enum Refusal {
     /// A command with a NUL.
     #[error("a command must not have NUL characters")]
     CommandNul,
+    /// A command over [`LONGEST_COMMAND`].
+    #[error("a command must not be longer than 65536 bytes")]
+    CommandLength,
 }
 
 /// Normalises a request.
@@ -91,6 +97,9 @@ pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
             let text = required(request.target)?;
             if text.contains('\0') {
                 return Err(Refusal::CommandNul);
+            }
+            if text.len() > LONGEST_COMMAND {
+                return Err(Refusal::CommandLength);
             }
             Action::ExecuteCommand(split_command(&text))
         }

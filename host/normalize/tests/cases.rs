@@ -106,3 +106,37 @@ fn an_inner_script_replaces_the_shell_unless_variables_are_set() {
     assert!(shell_is_implied("eval pytest"));
     assert!(!shell_is_implied("BASH_ENV=x bash -c pytest"));
 }
+
+/// `?` stands for the mark of what is computed.
+#[test]
+fn what_is_computed_is_marked_for_stricter_rules() {
+    for (text, wanted) in [
+        ("kubectl ${x:-delete} ns prod", "kubectl ? ns prod"),
+        ("kubectl ${x:-del}ete ns prod", "kubectl ?ete ns prod"),
+        ("kubectl \"${x:=delete}\" ns", "kubectl ? ns"),
+        ("/usr/bin/kubectl \"$@\"", "kubectl ?"),
+        ("for v in delete; do kubectl $v ns; done", "kubectl ? ns"),
+        ("kubectl de\\!e?e p'od'", "kubectl de!e?e pod"),
+        ("kubectl de[l'm']ete pod", "kubectl de?ete pod"),
+        ("kubectl $(echo delete) pod", "kubectl ? pod"),
+        ("timeout 5 kubectl *", "kubectl ?"),
+        ("echo delete | xargs kubectl", "kubectl ?"),
+        ("xargs -I{} kubectl {} pod", "kubectl ? pod"),
+        ("xargs -I % kubectl 'a%b' pod", "kubectl a?b pod"),
+        ("xargs --replace kubectl {} pod", "kubectl ? pod"),
+        ("xargs -0 --replace=@ kubectl @ pod", "kubectl ? pod"),
+        ("find . -exec kubectl {} pod \\;", "kubectl ? pod"),
+        ("parallel kubectl {} pod ::: delete", "kubectl ? pod ?"),
+        ("parallel kubectl ::: delete", "kubectl ?"),
+    ] {
+        let line = split_command(text);
+        let marked = |spelling: &String| spelling.replace(cavra_model::COMPUTED, "?") == wanted;
+        let found = line.parts.iter().any(|part| part.implied && part.spellings.iter().any(marked));
+        assert!(found, "{text}: {:?}", line.parts);
+    }
+    for text in ["kubectl get pods", "echo 'a*' \"b?\" \\$x '{}'", "find . -exec ls \\;", "echo [x"] {
+        let line = split_command(text);
+        let marked = |part: &cavra_model::CommandPart| part.spellings.concat().contains(cavra_model::COMPUTED);
+        assert!(!line.parts.iter().any(marked), "{text}: {:?}", line.parts);
+    }
+}

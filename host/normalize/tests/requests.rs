@@ -1,7 +1,9 @@
 //! From requests to actions: defaults, refusals, paths and git operations.
 
 use cavra_model::{Action, ActionType};
-use cavra_normalize::{ActionRequest, Refusal, clean_path, further_operations, git_operation, normalize};
+use cavra_normalize::{
+    ActionRequest, LONGEST_COMMAND, Refusal, clean_path, further_operations, git_operation, normalize,
+};
 
 fn request(action_type: ActionType, target: Option<&str>) -> ActionRequest {
     ActionRequest {
@@ -171,6 +173,10 @@ fn a_target_is_required_for_files_and_commands() {
     }
     let refused = normalize(request(ActionType::ExecuteCommand, Some("ls\0")));
     assert_eq!(refused, Err(Refusal::CommandNul));
+    let longest = "x".repeat(LONGEST_COMMAND);
+    assert!(normalize(request(ActionType::ExecuteCommand, Some(&longest))).is_ok());
+    let refused = normalize(request(ActionType::ExecuteCommand, Some(&format!("{longest}x"))));
+    assert_eq!(refused, Err(Refusal::CommandLength));
 }
 
 #[test]

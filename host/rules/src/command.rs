@@ -26,9 +26,7 @@ impl Policy {
         hits.dedup();
         let mut findings: Vec<Finding> = hits.into_iter().map(|hit| self.command_finding(hit, command)).collect();
         self.push_effects(command, &mut findings);
-        if let Some(finding) = default_finding(command, unmatched) {
-            findings.push(finding);
-        }
+        findings.extend(default_finding(command, unmatched).or_else(|| self.possible_finding(command)));
         findings
     }
 
@@ -55,6 +53,20 @@ impl Policy {
             self.commands.strictest(part.dequoted, Reach::Strict)
         };
         spelled.chain(dequoted).min()
+    }
+
+    /// Review for a command that computed words may turn into one that a stricter pattern matches.
+    fn possible_finding(&self, command: &Command<'_>) -> Option<Finding> {
+        let spellings = command.parts.iter().filter(|part| part.implied).flat_map(|part| part.spellings);
+        let hit = spellings.filter_map(|spelling| self.commands.strictest_possible(spelling)).min()?;
+        let list = if self.commands.outcome(hit) == Outcome::Block { "block" } else { "require_approval" };
+        let pattern = self.commands.pattern(hit);
+        Some(catalog::COMMAND_DEFAULT.found(&[
+            "what the command does is computed, and may match `",
+            pattern,
+            "` of commands.",
+            list,
+        ]))
     }
 
     fn command_finding(&self, hit: u32, command: &Command<'_>) -> Finding {

@@ -6,6 +6,7 @@
 mod action;
 mod catalog;
 mod command;
+mod computed;
 mod document;
 mod finding;
 mod index;
@@ -14,6 +15,7 @@ mod matcher;
 mod policy;
 
 pub use action::{Action, Command, Git, Part};
+pub use computed::COMPUTED;
 pub use document::{Diagnostic, check_document};
 pub use finding::{Finding, Outcome, Severity};
 pub use policy::Policy;

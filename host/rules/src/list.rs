@@ -1,5 +1,6 @@
 //! A list of patterns with their effects, strictest first.
 
+use crate::computed;
 use crate::finding::Outcome;
 use crate::index::Index;
 use crate::matcher;
@@ -16,6 +17,8 @@ pub(crate) struct RuleList {
     /// Patterns from there to before this position need approval; the rest allows.
     approval_end: u32,
     index: Index,
+    /// The stricter patterns by their text, for values that cannot be looked up by what they contain.
+    stricter: Vec<u32>,
 }
 
 /// Which patterns count.
@@ -36,13 +39,10 @@ impl RuleList {
             text.push_str(pattern);
             ends.push(position(text.len()));
         }
-        Self {
-            text,
-            ends,
-            block_end: position(block.len()),
-            approval_end: position(block.len() + require_approval.len()),
-            index: Index::new(&patterns),
-        }
+        let approval_end = position(block.len() + require_approval.len());
+        let mut stricter: Vec<u32> = (0..approval_end).collect();
+        stricter.sort_by_key(|position| patterns.get(*position as usize));
+        Self { text, ends, block_end: position(block.len()), approval_end, index: Index::new(&patterns), stricter }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -66,6 +66,20 @@ impl RuleList {
         } else {
             Outcome::Allow
         }
+    }
+
+    /// The position of the strictest pattern that computed stretches of the value may make match, blocking or wanting
+    /// approval.
+    pub(crate) fn strictest_possible(&self, value: &str) -> Option<u32> {
+        if !value.contains(computed::COMPUTED) {
+            return None;
+        }
+        // A pattern that begins otherwise than the program's name is never one of them.
+        let first = |position: &u32| self.pattern(*position).bytes().next();
+        let begin = self.stricter.partition_point(|position| first(position) < value.bytes().next());
+        let same = self.stricter.get(begin..).unwrap_or_default();
+        let same = same.iter().copied().take_while(|position| first(position) == value.bytes().next());
+        same.filter(|position| computed::may_match(self.pattern(*position), value)).min()
     }
 
     /// The position of the strictest pattern that matches the value, of the first one in the document where several are equally strict.

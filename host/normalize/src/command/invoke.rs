@@ -112,6 +112,17 @@ impl Invocation {
         Self { words, prefix: self.prefix.clone(), spellings: Vec::new(), stdin: self.stdin.clone() }
     }
 
+    /// The command as it may be when it runs: with what its placeholder stands for, or with more words behind it.
+    fn filled(mut self, placeholder: Option<&str>) -> Self {
+        match placeholder {
+            Some(placeholder) => {
+                self.words = self.words.iter().map(|word| Rc::new(word.filled(placeholder))).collect();
+            }
+            None => self.words.push(Rc::new(Word::unknown())),
+        }
+        self
+    }
+
     /// The fixed text of a word.
     pub fn literal(&self, index: usize) -> Option<String> {
         self.words.get(index).and_then(|word| word.literal())
@@ -128,17 +139,21 @@ impl Invocation {
             let is_special = index == 0 && word.plain().is_none() && (text.contains('=') || is_reserved(&text));
             spelling.push_str(&if is_special { quote(&text) } else { text });
         }
+        spelling.truncate(spelling.trim_end_matches(' ').len());
         spelling
     }
 
     fn dequoted(&self) -> String {
-        let mut words: Vec<String> = self.words.iter().map(|word| word.dequoted()).collect();
-        if let Some(first) = words.first_mut()
-            && first.starts_with('/')
-        {
-            *first = base_name(first).to_owned();
-        }
-        collapse_wide(&words.join(" "))
+        bare(self.words.iter().map(|word| word.dequoted()))
+    }
+
+    /// The words with what is known only when the command runs marked as such; `None` if all is known.
+    fn with_computed(&self) -> Option<String> {
+        let words: Vec<Option<String>> = self.words.iter().map(|word| word.with_computed()).collect();
+        words.iter().any(Option::is_some).then(|| {
+            let known = self.words.iter().zip(words);
+            bare(known.map(|(word, computed)| computed.unwrap_or_else(|| word.dequoted())))
+        })
     }
 
     /// All equivalent spellings, without repetition.
@@ -186,7 +201,7 @@ impl Splitter {
         command.words = self.expand_braces(&command.words);
         self.arguments(&command);
         self.run(&command, context);
-        self.empty_expansions(&command);
+        self.computed_words(&command);
     }
 
     fn run(&mut self, command: &Invocation, context: Context) {
@@ -208,13 +223,22 @@ impl Splitter {
                 self.part(command.part(context));
                 if !context.tails_covered {
                     for range in ranges {
-                        self.invoke(command.inner(range), context.deeper().implied());
+                        let inner = match wrappers::fills(&name, command, range.start) {
+                            Some(placeholder) => command.inner(range).filled(placeholder.as_deref()),
+                            None => command.inner(range),
+                        };
+                        self.invoke(inner, context.deeper().implied());
                     }
                 }
             }
             Inner::Somewhere => {
                 self.part(command.part(context));
                 self.tails(command, context);
+                if base_name(&name) == "parallel" {
+                    let whole = |word: &Rc<Word>| word.plain().is_none_or(|text| !text.starts_with(":::"));
+                    let words = command.words.iter().take_while(|word| whole(word)).count();
+                    self.tails(&command.inner(0..words).filled(Some("{}")).filled(None), context);
+                }
             }
             Inner::Unclear { reason } => {
                 self.part(command.part(context));
@@ -246,16 +270,17 @@ impl Splitter {
         expanded
     }
 
-    /// What is left of a command if its expansions turn out empty, for stricter rules: `rm $x -rf` is `rm -rf`.
-    fn empty_expansions(&mut self, command: &Invocation) {
-        if !command.words.iter().any(|word| word.has_expansion()) {
-            return;
-        }
+    /// What a command may turn out to be, for stricter rules: `rm $x -rf` is `rm -rf` if its expansions are empty, and
+    /// anything in their place if not.
+    fn computed_words(&mut self, command: &Invocation) {
+        let Some(marked) = command.with_computed() else { return };
         let words = command.words.iter().map(|word| word.without_expansions()).filter(|word| !word.is_empty());
-        let text = collapse_wide(&words.collect::<Vec<_>>().join(" "));
-        if !text.is_empty() {
-            self.part(CommandPart { spellings: vec![text.clone()], dequoted: text, implied: true });
-        }
+        let empty = collapse_wide(&words.collect::<Vec<_>>().join(" "));
+        let has_expansion = command.words.iter().any(|word| word.has_expansion());
+        let spellings: Vec<String> = [empty, marked].into_iter().skip(usize::from(!has_expansion)).collect();
+        let spellings: Vec<String> = spellings.into_iter().filter(|text| !text.is_empty()).collect();
+        let dequoted = spellings.first().cloned().unwrap_or_default();
+        self.part(CommandPart { spellings, dequoted, implied: true });
     }
 
     fn arguments(&mut self, command: &Invocation) {
@@ -380,4 +405,15 @@ pub(super) fn is_harmless_assignment(word: &Word) -> bool {
 /// The last segment of a path.
 pub(super) fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
+}
+
+/// Words without quotes, with the program under its own name.
+fn bare(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.collect();
+    if let Some(first) = words.first_mut()
+        && first.starts_with('/')
+    {
+        *first = base_name(first).to_owned();
+    }
+    collapse_wide(&words.join(" "))
 }

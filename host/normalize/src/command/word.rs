@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use cavra_model::COMPUTED;
+
 use super::lex::Script;
 
 /// Stands for quoted or computed text in the views of a word that look for unquoted special characters.
-const OPAQUE: char = '\u{F0000}';
+const OPAQUE: char = COMPUTED;
 
 /// Most words one brace expansion may make.
 const MAX_BRACE_WORDS: usize = 32;
@@ -57,6 +59,22 @@ pub(super) enum ExpansionKind {
     Process,
 }
 
+impl Piece {
+    fn unknown(source: &str) -> Self {
+        Self::Expansion(Expansion { source: source.to_owned(), kind: ExpansionKind::Value, scripts: Vec::new() })
+    }
+}
+
+/// Adds the pieces of a text in which a placeholder stands for something unknown.
+fn fill(text: &str, placeholder: &str, piece: fn(String) -> Piece, pieces: &mut Vec<Piece>) {
+    for (index, part) in text.split(placeholder).enumerate() {
+        if index > 0 {
+            pieces.push(Piece::unknown(placeholder));
+        }
+        pieces.push(piece(part.to_owned()));
+    }
+}
+
 impl Word {
     /// A word of plain text, as brace expansion makes it.
     fn of_plain(text: String) -> Self {
@@ -104,6 +122,65 @@ impl Word {
     /// The word as it is if everything computed turns out empty.
     pub fn without_expansions(&self) -> String {
         self.join(|_| "")
+    }
+
+    /// The word with [`COMPUTED`] for what the shell computes: expansions, and wildcards that stand for the names of
+    /// files. `None` if there is nothing of that kind.
+    pub fn with_computed(&self) -> Option<String> {
+        if self.pieces.iter().any(|piece| matches!(piece, Piece::Array(_))) {
+            return None;
+        }
+        let wildcards = self.has_wildcard();
+        let mut text = String::new();
+        let mut in_brackets = false;
+        for piece in &self.pieces {
+            match piece {
+                Piece::Plain(part) if wildcards => {
+                    for c in part.chars() {
+                        match c {
+                            ']' if in_brackets => in_brackets = false,
+                            _ if in_brackets => {}
+                            '*' | '?' | '[' => {
+                                in_brackets = c == '[';
+                                text.push(COMPUTED);
+                            }
+                            _ => text.push(c),
+                        }
+                    }
+                }
+                Piece::Plain(_) | Piece::Quoted(_) if in_brackets => {}
+                Piece::Plain(part) | Piece::Quoted(part) => text.push_str(part),
+                Piece::Expansion(_) => text.push(COMPUTED),
+                Piece::Array(_) => {}
+            }
+        }
+        text.contains(COMPUTED).then_some(text)
+    }
+
+    /// The word with every occurrence of a placeholder as something that is known only when the command runs.
+    pub fn filled(&self, placeholder: &str) -> Self {
+        let mut pieces = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Plain(text) => fill(text, placeholder, Piece::Plain, &mut pieces),
+                Piece::Quoted(text) => fill(text, placeholder, Piece::Quoted, &mut pieces),
+                // The scripts in it were looked at where it stands in the text.
+                Piece::Expansion(Expansion { source, kind, .. }) => {
+                    pieces.push(Piece::Expansion(Expansion {
+                        source: source.clone(),
+                        kind: *kind,
+                        scripts: Vec::new(),
+                    }));
+                }
+                Piece::Array(words) => pieces.push(Piece::Array(words.clone())),
+            }
+        }
+        Self { source: self.source.clone(), pieces }
+    }
+
+    /// Words that are known only when the command runs.
+    pub fn unknown() -> Self {
+        Self { source: String::new(), pieces: vec![Piece::unknown("")] }
     }
 
     fn join<'a>(&'a self, expansion_text: impl Fn(&'a Expansion) -> &'a str) -> String {

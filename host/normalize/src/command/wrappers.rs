@@ -103,18 +103,19 @@ const WRAPPERS: [Wrapper; 19] = [
     },
     Wrapper {
         transparent: false,
-        value_names: &[
-            "--max-args",
-            "--max-procs",
+        value_names: &["--max-args", "--max-procs", "--max-chars", "--delimiter", "--arg-file", "--process-slot-var"],
+        // The last three take a value only behind `=`.
+        names: &[
+            "--null",
+            "--no-run-if-empty",
+            "--verbose",
+            "--interactive",
+            "--exit",
+            "--open-tty",
             "--max-lines",
-            "--max-chars",
-            "--delimiter",
-            "--arg-file",
             "--replace",
-            "--process-slot-var",
             "--eof",
         ],
-        names: &["--null", "--no-run-if-empty", "--verbose", "--interactive", "--exit", "--open-tty"],
         ..transparent("xargs", "nPLsdaIE", "0rtpxo")
     },
     Wrapper {
@@ -218,6 +219,28 @@ pub(super) fn look_through(name: &str, command: &Invocation) -> Inner {
             None => Inner::Nothing,
         },
     }
+}
+
+/// Whether a command puts something of its own into the command that it runs from the word at `first` on: in place of a
+/// placeholder, or, if there is none, behind the other words.
+pub(super) fn fills(name: &str, command: &Invocation, first: usize) -> Option<Option<String>> {
+    match base_name(name) {
+        "find" => Some(Some("{}".to_owned())),
+        "xargs" => Some(xargs_placeholder(command, first)),
+        _ => None,
+    }
+}
+
+fn xargs_placeholder(command: &Invocation, first: usize) -> Option<String> {
+    (1..first).rev().find_map(|at| {
+        let option = command.literal(at)?;
+        if let Some(long) = option.strip_prefix("--replace") {
+            return Some(long.strip_prefix('=').filter(|text| !text.is_empty()).unwrap_or("{}").to_owned());
+        }
+        let (_, value) = option.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?.split_once('I')?;
+        let value = if value.is_empty() { command.literal(at + 1)? } else { value.to_owned() };
+        (!value.is_empty()).then_some(value)
+    })
 }
 
 impl Wrapper {
