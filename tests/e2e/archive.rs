@@ -133,32 +133,6 @@ fn whatever_becomes_of_a_file_is_named_and_never_run() {
     assert_eq!((&report["damaged"], &report["faults"]), (&json!(2), &json!({ &digests[0]: "missing" })), "{report:#}");
 }
 
-/// Stores of earlier versions have records of large components without the component.
-#[test]
-fn what_earlier_versions_left_out_is_completed() {
-    let home = home();
-    let digests = decide(&home);
-    let mut store = home.json(STORE.file());
-    for part in store["policy_archive"].as_array_mut().unwrap() {
-        if part["encoding"] == "attachment" {
-            part["encoding"] = json!("base64");
-            part["content"] = json!(null);
-        }
-    }
-    home.write(STORE.file(), store.to_string());
-    fs::remove_dir_all(directory(&home)).unwrap();
-    let report = replay(&home).ok().json();
-    assert_eq!(report["causes"], json!({"component_not_archived": 1}), "{report:#}");
-    assert_eq!(report["equal"], 1, "the binary has this one: {report:#}");
-    decide(&home);
-    assert!(digests.iter().all(|digest| file(&home, digest).is_file()));
-    fs::remove_dir_all(home.join("packs")).unwrap();
-    let report = replay(&home).ok().json();
-    assert_eq!((&report["equal"], &report["decisions"]), (&json!(4), &json!(4)), "{report:#}");
-    let archive = home.json(STORE.file())["policy_archive"].as_array().unwrap().clone();
-    assert_eq!(archive.len(), 4, "two policies and two components, each once");
-}
-
 /// Whenever the server dies, there is no decision without what it was made with.
 #[test]
 fn a_crash_leaves_no_decision_without_its_components() {

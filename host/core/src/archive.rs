@@ -90,9 +90,8 @@ impl Part {
     /// Writes it, unless it is there.
     fn keep(mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         if self.bytes.len() > LARGE && tx.attach(hex(&self.digest), &self.bytes)? {
-            // A record without this was written by a version that kept no large part.
-            let stored = tx.replaced(&POLICY_ARCHIVE, &self.digest)?;
-            if stored.is_some_and(|record| text(&record, "encoding") == ATTACHED) {
+            // A record that cannot be read is written again.
+            if tx.replaced(&POLICY_ARCHIVE, &self.digest)?.is_some() {
                 return Ok(());
             }
             self.record.insert("encoding".to_owned(), json!(ATTACHED));
@@ -125,8 +124,6 @@ pub(crate) fn keep(tx: &mut dyn Transaction, parts: Vec<Part>) -> Result<(), Sto
 /// Why a policy cannot be had from the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArchiveFault {
-    /// A component was too large for a JSON store and was never kept: such stores were written by earlier versions.
-    Omitted,
     /// The part with this digest is missing, although it was written with the decision.
     Missing(String),
     /// The part with this digest is something else.
@@ -214,8 +211,6 @@ async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u
         },
         (Some(Value::String(content)), "utf-8") => Some(content.clone().into_bytes()),
         (Some(Value::String(content)), "base64") => BASE64.decode(content).ok(),
-        (Some(Value::Null), "base64") if digest == POLICY_RULES.digest => Some(POLICY_RULES.wasm.to_vec()),
-        (Some(Value::Null), "base64") => return Ok(Err(ArchiveFault::Omitted)),
         _ => None,
     };
     Ok(match bytes.filter(|bytes| Digest::of(bytes).as_str() == digest) {

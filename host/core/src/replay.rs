@@ -196,7 +196,6 @@ impl Again {
         let found = self.policy(policy_digest, &components).await?;
         let policy = match found.as_ref() {
             Ok(policy) => policy,
-            Err(ArchiveFault::Omitted) => return Ok(Err(Silent::Cause("component_not_archived"))),
             Err(ArchiveFault::Missing(digest)) => return Ok(Err(Silent::Damaged(digest.clone(), "missing"))),
             Err(ArchiveFault::Damaged(digest)) => return Ok(Err(Silent::Damaged(digest.clone(), "damaged"))),
         };
