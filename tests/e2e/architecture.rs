@@ -44,20 +44,17 @@ fn tracked(root: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// Cargo.toml without its dev-dependencies.
-fn dependencies(manifest: &Path) -> String {
-    let mut kept = String::new();
-    let mut wanted = false;
-    for line in fs::read_to_string(manifest).unwrap().lines() {
-        if line.starts_with('[') {
-            wanted = line.contains("dependencies") && !line.contains("dev-dependencies");
+/// The crates that a manifest names in its sections of such names.
+fn named<'a>(manifest: &'a str, wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = &'a str> {
+    let mut within = false;
+    manifest.lines().filter_map(move |line| {
+        if let Some(section) = line.strip_prefix('[') {
+            within = wanted(section.trim_end_matches(']'));
+            return None;
         }
-        if wanted {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-    }
-    kept
+        let name = line.split(['.', ' ', '=']).next().unwrap();
+        (within && !name.is_empty() && !name.starts_with('#')).then_some(name)
+    })
 }
 
 #[test]
@@ -66,14 +63,18 @@ fn each_engine_is_named_by_one_crate() {
     let mut seen = 0;
     for crate_folder in fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let name = crate_folder.file_name().unwrap().to_str().unwrap().to_owned();
-        let manifest = dependencies(&crate_folder.join("Cargo.toml"));
+        let manifest = fs::read_to_string(crate_folder.join("Cargo.toml")).unwrap();
+        let depends = |word: &str| {
+            let sections = |section: &str| section.contains("dependencies") && !section.contains("dev-dependencies");
+            named(&manifest, sections).any(|other| other.starts_with(word))
+        };
         seen += 1;
         for (word, owner) in [("wasmtime", "plugins"), ("rusqlite", "store"), ("axum", "api"), ("reqwest", "fetch")] {
             if name == owner {
-                assert!(manifest.contains(word), "{owner} names {word}");
+                assert!(depends(word), "{owner} names {word}");
                 continue;
             }
-            assert!(!manifest.contains(word), "host/{name}/Cargo.toml depends on {word}");
+            assert!(!depends(word), "host/{name}/Cargo.toml depends on {word}");
             for source in files(&crate_folder.join("src")) {
                 let text = fs::read_to_string(&source).unwrap();
                 let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -83,6 +84,121 @@ fn each_engine_is_named_by_one_crate() {
         }
     }
     assert!(seen >= 12, "{seen} crates");
+}
+
+/// The crates of the table in ARCHITECTURE.md, uppermost first, with what they must never know.
+fn crate_table() -> Vec<(String, String)> {
+    let text = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `host/"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        (row.split('`').next().unwrap().to_owned(), cells[2].trim().to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    let host = repository().join("host");
+    let table = crate_table();
+    let place = |name: &str| {
+        let found = table.iter().position(|(listed, _)| listed == name || (listed == "cli" && name == "cavra"));
+        found.unwrap_or_else(|| panic!("host/{name} is not in the table of ARCHITECTURE.md"))
+    };
+    let folders = fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(folders.map(|name| place(&name)).count(), table.len(), "the table has a crate that is not there");
+    let mut edges = 0;
+    for (name, _) in &table {
+        let manifest = fs::read_to_string(host.join(name).join("Cargo.toml")).unwrap();
+        for other in named(&manifest, |section| section.contains("dependencies")) {
+            let Some(other) = other.strip_prefix("cavra-") else { continue };
+            assert!(place(other) > place(name), "host/{name} depends on host/{other}, which stands above it");
+            edges += 1;
+        }
+    }
+    assert!(edges > 40, "{edges} edges");
+}
+
+/// What the table says a crate must never know, where that is a crate.
+#[test]
+fn crates_do_not_know_what_they_must_not() {
+    const CRATES: [(&str, &[&str]); 9] = [
+        ("stores", &["cavra-store", "rusqlite"]),
+        ("packs", &["cavra-packs"]),
+        ("policies", &["cavra-packs", "cavra-rules"]),
+        ("records", &["cavra-store"]),
+        ("HTTP", &["cavra-fetch", "cavra-api", "axum", "hyper", "reqwest"]),
+        ("serving HTTP", &["cavra-api", "axum", "hyper"]),
+        ("SQL", &["rusqlite"]),
+        ("wasmtime", &["wasmtime", "wasmtime-wizer"]),
+        ("clap", &["clap"]),
+    ];
+    let mut asked = 0;
+    for (name, unknown) in crate_table() {
+        let manifest = fs::read_to_string(repository().join("host").join(&name).join("Cargo.toml")).unwrap();
+        let dependencies: Vec<&str> = named(&manifest, |section| section == "dependencies").collect();
+        for what in unknown.split(", ") {
+            let never: &[&str] = CRATES.iter().find(|(word, _)| *word == what).map_or(&[], |(_, crates)| crates);
+            asked += never.len();
+            let met = dependencies.iter().find(|crate_name| {
+                never.contains(crate_name) || (what == "everything else" && crate_name.starts_with("cavra-"))
+            });
+            assert_eq!(met, None, "host/{name} must not know {what}");
+        }
+    }
+    assert!(asked > 20, "{asked} crates");
+}
+
+/// Sections of a manifest whose names end with this one, without comments.
+fn lints(manifest: &str) -> BTreeMap<String, Vec<String>> {
+    let mut sections: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut current = None;
+    for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(section) = line.strip_prefix('[') {
+            let section = section.trim_end_matches(']').trim_start_matches("workspace.");
+            current = section.starts_with("lints").then(|| section.to_owned());
+        } else if let Some(section) = &current {
+            sections.entry(section.clone()).or_default().push(line.to_owned());
+        }
+    }
+    sections
+}
+
+/// Members of the workspaces inherit the lints; workspaces of their own repeat them.
+#[test]
+fn every_crate_has_the_lints() {
+    let root = repository();
+    let read = |path: &Path| lints(&fs::read_to_string(path).unwrap());
+    let all = read(&root.join("Cargo.toml"));
+    assert!(all["lints.rust"].len() + all["lints.clippy"].len() > 15, "{all:?}");
+    let inherited = BTreeMap::from([("lints".to_owned(), vec!["workspace = true".to_owned()])]);
+    let manifests = tracked(&root).into_iter().filter(|path| path.ends_with("Cargo.toml"));
+    let mut members = 0;
+    for manifest in manifests {
+        let own = read(&manifest);
+        members += usize::from(own == inherited);
+        assert!(own == all || own == inherited, "{}: {own:?}", manifest.display());
+    }
+    assert!(members > 15, "{members}");
+}
+
+/// The habit of CONTRIBUTING.md, for the dependencies that the workspace declares.
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let section = manifest.split("[workspace.dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let lines: Vec<&str> = section.lines().filter(|line| !line.is_empty() && !line.starts_with("cavra-")).collect();
+    let reason = |line: &str| line.strip_prefix("# ").is_some_and(|reason| reason.len() > 8);
+    let bare: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .filter(|(place, line)| {
+            !line.starts_with('#') && !place.checked_sub(1).is_some_and(|above| reason(lines[above]))
+        })
+        .map(|(_, line)| line)
+        .collect();
+    assert!(lines.len() > 60, "{}", lines.len());
+    assert!(bare.is_empty(), "{bare:#?}");
 }
 
 /// The part of a source before its tests, without comments.

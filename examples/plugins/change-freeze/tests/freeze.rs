@@ -1,4 +1,5 @@
 //! The pack, natively: no sandbox is needed to test what it decides.
+#![allow(clippy::unwrap_used, reason = "test helpers may fail loudly")]
 
 use cavra_sdk::testing::{commands, facts_at, read_file, write_file};
 use cavra_sdk::{Action, Outcome, PolicyPack};
