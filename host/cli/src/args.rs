@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use cavra_identity::Scope;
 use cavra_model::ActionType;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -428,9 +428,9 @@ pub enum TokenCommand {
         /// Name of the machine.
         #[arg(long)]
         name: String,
-        /// What it may call; may be repeated.
-        #[arg(long, required = true)]
-        scope: Vec<TokenScope>,
+        /// What it may call: decide, read, approvals, inventory, policy or evidence; may be repeated.
+        #[arg(long, required = true, value_parser = scopes())]
+        scope: Vec<Scope>,
         /// Days until it runs out.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
         ttl_days: u32,
@@ -448,36 +448,6 @@ pub enum TokenCommand {
     },
 }
 
-/// What an API token may call.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum TokenScope {
-    /// Ask for decisions and report sessions.
-    Decide,
-    /// Read everything.
-    Read,
-    /// Ask for approvals.
-    Approvals,
-    /// Write repositories and rollouts.
-    Inventory,
-    /// Draft and publish policies.
-    Policy,
-    /// Write evidence and what is done with it.
-    Evidence,
-}
-
-impl From<TokenScope> for Scope {
-    fn from(scope: TokenScope) -> Self {
-        match scope {
-            TokenScope::Decide => Self::Decide,
-            TokenScope::Read => Self::Read,
-            TokenScope::Approvals => Self::Approvals,
-            TokenScope::Inventory => Self::Inventory,
-            TokenScope::Policy => Self::Policy,
-            TokenScope::Evidence => Self::Evidence,
-        }
-    }
-}
-
 /// An address to listen on. Of all names only the one that needs nobody to ask.
 fn host(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {
@@ -488,4 +458,9 @@ fn host(text: &str) -> Result<IpAddr, String> {
 
 fn action_type(name: &str) -> Result<ActionType, String> {
     name.parse().map_err(|()| format!("known are {}", ActionType::ALL.map(ActionType::as_str).join(", ")))
+}
+
+fn scopes() -> impl TypedValueParser<Value = Scope> {
+    let names = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str));
+    names.try_map(|name| name.parse().map_err(|()| format!("{name} is no scope")))
 }

@@ -1,6 +1,7 @@
 //! Decisions and sessions: recorded together in one durable commit, read back through the record store.
 //! Contract 10, sections 5, 7 and 8.
 
+use cavra_model::members::of;
 use cavra_model::{
     COUNTED_SESSIONS, Counts, DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, Timestamp,
     apply_decision, merge_session, new_decision_id, present_session,
@@ -243,10 +244,7 @@ fn renew_id(decision: &mut DecisionRecord) -> Result<(), NoRandomness> {
 
 /// The record as the JSON object that is stored.
 pub(crate) fn to_object(decision: &DecisionRecord) -> Result<Object, CoreError> {
-    match serde_json::to_value(decision) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(CoreError::BadRequest("the decision cannot be written as JSON".to_owned())),
-    }
+    of(decision).map_err(|_| CoreError::BadRequest("the decision cannot be written as JSON".to_owned()))
 }
 
 /// The texts of a client's record are ids and labels; members it does not have are ignored.

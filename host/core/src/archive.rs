@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cavra_builtin::POLICY_RULES;
+use cavra_model::members::text;
 use cavra_model::{Digest, Object, POLICY_ARCHIVE, Timestamp};
 use cavra_packs::{MAX_COMPONENT_BYTES, ResolvedPack};
 use cavra_plugins::{Origin, PackSource};
@@ -89,7 +90,7 @@ impl Part {
 
     /// Writes it, unless it is there.
     fn keep(mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
-        if self.bytes.len() > LARGE && tx.attach(hex(&self.digest), &self.bytes)? {
+        if self.bytes.len() > LARGE && tx.attach(Digest::digits(&self.digest), &self.bytes)? {
             // A record that cannot be read is written again.
             if tx.replaced(&POLICY_ARCHIVE, &self.digest)?.is_some() {
                 return Ok(());
@@ -204,7 +205,7 @@ async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u
         Err(error) => return Err(error.into()),
     };
     let bytes = match (record.get("content"), text(&record, "encoding")) {
-        (None, ATTACHED) => match store.attachment(hex(digest), MAX_COMPONENT_BYTES as u64).await? {
+        (None, ATTACHED) => match store.attachment(Digest::digits(digest), MAX_COMPONENT_BYTES as u64).await? {
             Attachment::Bytes(bytes) => Some(bytes),
             Attachment::Missing => return Ok(Err(missing())),
             Attachment::Strange => None,
@@ -217,13 +218,4 @@ async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u
         Some(bytes) => Ok((record, bytes)),
         None => Err(ArchiveFault::Damaged(digest.to_owned())),
     })
-}
-
-/// A digest without the name of its algorithm.
-fn hex(digest: &str) -> &str {
-    digest.strip_prefix("sha256:").unwrap_or(digest)
-}
-
-fn text<'a>(record: &'a Object, member: &str) -> &'a str {
-    record.get(member).and_then(Value::as_str).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
 use crate::evidence_log::note;
+use crate::fields::truth;
 use crate::{Approvals, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
 
 /// The kinds of an evidence metadata store.
@@ -293,15 +294,6 @@ fn check(record: &Object) -> Result<String, CoreError> {
         Some(_) => return wrong("deployment_targets must be a list of texts".to_owned()),
     }
     Ok(id.clone())
-}
-
-/// A truth value of a query. Contract 30, section 0.
-fn truth(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ pub(crate) fn trimmed(body: &Object, field: &str, limit: usize) -> Result<Option
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
+/// A truth value of a query or of a setting. Contract 30, section 0.
+pub(crate) fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// A short text for people, trimmed, without control characters.
 pub(crate) fn label(body: &Object, field: &str) -> Result<Option<String>, CoreError> {
     let value = trimmed(body, field, FIELD_LIMIT)?;

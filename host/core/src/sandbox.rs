@@ -1,6 +1,7 @@
 //! The sandbox: a scenario played through the real decision core, kept as evidence. Contract 10, section 9.
 
 use cavra_evidence::{PRODUCT, TAGLINE, compliance_mapping, pack_controls, pr_attestation};
+use cavra_model::members::{objects, texts};
 use cavra_model::{
     BreakGlass, Context, DecisionRecord, EVIDENCE, Object, Outcome, PackName, PolicyMode, SESSIONS, Timestamp,
     random_hex,
@@ -202,11 +203,11 @@ impl App {
     /// As [`App::sandbox_get`].
     pub async fn sandbox_document(&self, run_id: &str, document: RunDocument) -> Result<String, CoreError> {
         let record = self.run_record(run_id).await?;
-        let events: Vec<Object> = list(&record, "decisions").filter_map(|event| event.as_object().cloned()).collect();
+        let events: Vec<Object> = objects(&record, "decisions").into_iter().cloned().collect();
         Ok(match document {
             RunDocument::Attestation => pr_attestation(run_id, &events),
             RunDocument::Compliance => {
-                let controls: Vec<&str> = list(&record, "controls").filter_map(Value::as_str).collect();
+                let controls = texts(&record, "controls");
                 let pack = record.get("policy_pack").and_then(Value::as_str).unwrap_or_default();
                 compliance_mapping(run_id, &events) + &pack_controls(pack, &controls)
             }
@@ -259,10 +260,6 @@ impl App {
             record.get("signer").and_then(Value::as_str) == Some(SIGNER) && self.evidence.is_ours(run_id).await?;
         if ours { Ok(record) } else { Err(UNKNOWN) }
     }
-}
-
-fn list<'a>(record: &'a Object, member: &str) -> impl Iterator<Item = &'a Value> {
-    record.get(member).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// A decision as the sandbox shows it.

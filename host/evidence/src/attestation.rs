@@ -1,10 +1,11 @@
 //! Attestations: what an agent did, in a form that a reviewer reads. Contract 30, sections 4.1 and 4.4.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Outcome};
 use serde_json::Value;
 
 use crate::markdown::{code, plain, word};
-use crate::tally::{Tally, outcome, text};
+use crate::tally::{Tally, outcome};
 
 /// How every attestation begins.
 pub(crate) const TITLE: &str = "# CAVRA PR Attestation\n\n";

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cavra_model::Object;
+use cavra_model::members::text;
 use serde_json::{Value, json};
 
 use crate::attestation::{TITLE, pr_attestation};
@@ -12,7 +13,7 @@ use crate::checks::{Check, Findings, Report};
 use crate::documents::PRODUCT;
 use crate::folder::BundleFolder;
 use crate::markdown::code;
-use crate::tally::{decisions, text};
+use crate::tally::decisions;
 
 /// What the check of an attestation found.
 #[derive(Clone, Debug)]

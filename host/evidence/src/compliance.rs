@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use cavra_model::members::text;
 use cavra_model::{Object, Outcome};
 use serde_json::Value;
 
 use crate::markdown::{code, plain};
-use crate::tally::{outcome, text};
+use crate::tally::outcome;
 
 /// One control objective.
 struct Control {

@@ -1,9 +1,10 @@
 //! The JSON documents of a bundle. Contract 30, sections 3.1 and 5.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Severity, Timestamp};
 use serde_json::{Value, json};
 
-use crate::tally::{Tally, text};
+use crate::tally::Tally;
 
 /// The product's name in every document.
 pub const PRODUCT: &str = "CAVRA";

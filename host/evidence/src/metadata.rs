@@ -1,12 +1,13 @@
 //! The metadata record of a bundle, as it is stored and searched. Contract 30, section 1.1.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Outcome};
 use serde_json::{Value, json};
 
 use crate::bundle::{EVIDENCE, MANIFEST};
 use crate::folder::{BundleFileError, BundleFolder};
 use crate::retention::RETENTION;
-use crate::tally::{decisions, outcome, text};
+use crate::tally::{decisions, outcome};
 
 /// The record of the bundle in `folder`. Nothing is verified here.
 ///

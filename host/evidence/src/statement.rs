@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cavra_artifacts::ReadError;
+use cavra_model::members::text;
 use cavra_model::{Object, canonical, read_json};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::bundle::{BUNDLE_FILES, EVIDENCE, MANIFEST};
 use crate::checks::{Check, Report};
 use crate::dsse::{open_envelope, sign_envelope};
 use crate::folder::{BundleFileError, BundleFolder, FileFault};
-use crate::tally::{Tally, decisions, text};
+use crate::tally::{Tally, decisions};
 use crate::{PublicKey, SigningKey};
 
 /// Media type of the payload.

@@ -1,5 +1,6 @@
 //! How a bundle is stored where nobody can change or delete it before its time. Contract 30, section 5.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -8,7 +9,6 @@ use crate::bundle::MANIFEST;
 use crate::documents::PRODUCT;
 use crate::folder::{BundleFolder, FileFault};
 use crate::markdown::code;
-use crate::tally::text;
 
 /// Where a bundle goes.
 #[derive(Clone, Debug)]

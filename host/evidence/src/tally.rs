@@ -2,13 +2,9 @@
 
 use std::str::FromStr;
 
+use cavra_model::members::text;
 use cavra_model::{Object, Outcome};
 use serde_json::Value;
-
-/// A text member; empty if it is absent or no text.
-pub fn text<'a>(object: &'a Object, member: &str) -> &'a str {
-    object.get(member).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// The decisions in the member `decisions` of a document, if it has it.
 pub fn decisions(member: Option<&Value>) -> impl Iterator<Item = &Object> {

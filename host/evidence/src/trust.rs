@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use cavra_model::members::text;
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::PublicKey;
 use crate::documents::PRODUCT;
-use crate::tally::text;
 
 const ROOT_SCHEMA: &str = "cavra.evidence.trust-root.v1";
 pub(crate) const BUNDLE_SCHEMA: &str = "cavra.evidence.trust-root-bundle.v1";

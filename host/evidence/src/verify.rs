@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cavra_artifacts::{Measured, ReadError};
+use cavra_model::members::text;
 use cavra_model::{Digest, Object, Timestamp};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
@@ -16,7 +17,6 @@ use crate::checks::{Check, Findings, Report};
 use crate::folder::{BundleFolder, FileFault};
 use crate::retention::RETENTION;
 use crate::signing::{Secret, signed_text};
-use crate::tally::text;
 use crate::{PublicKey, TrustRoots};
 
 const SCHEMA: &str = "cavra.evidence.bundle.v1";

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::members::{built, filled, texts};
 use crate::{Digest, NoRandomness, Object, Timestamp, random_hex};
 
 /// State of an approval.
@@ -126,13 +127,15 @@ pub enum ApprovalConflict {
 pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Result<Object, NoRandomness> {
     let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest } = request;
     let approval_id = format!("apr_{}", random_hex(6)?);
-    let refs = std::iter::once(format!("approval://{approval_id}")).chain(texts(decision.get("evidence_refs")));
-    let mut record = members(json!({
+    let refs = [format!("approval://{approval_id}")]
+        .into_iter()
+        .chain(texts(&decision, "evidence_refs").into_iter().map(ToOwned::to_owned));
+    let mut record = built(json!({
         "schema_version": "cavra.approval.v1",
         "product": "CAVRA",
-        "decision_id": text(&decision, "decision_id"),
-        "session_id": text(&decision, "session_id").unwrap_or("local"),
-        "correlation_id": text(&decision, "correlation_id"),
+        "decision_id": filled(&decision, "decision_id"),
+        "session_id": filled(&decision, "session_id").unwrap_or("local"),
+        "correlation_id": filled(&decision, "correlation_id"),
         "state": ApprovalState::Pending.as_str(),
         "approver_group": approver_group,
         "requested_by": requested_by,
@@ -168,7 +171,7 @@ pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Times
 /// Whether a pending approval has run out. A moment that cannot be read has passed.
 #[must_use]
 pub fn has_lapsed(record: &Object, now: Timestamp) -> bool {
-    let expires = text(record, "expires_at").and_then(|moment| moment.parse::<Timestamp>().ok());
+    let expires = filled(record, "expires_at").and_then(|moment| moment.parse::<Timestamp>().ok());
     expires.is_none_or(|expires| expires <= now)
 }
 
@@ -177,7 +180,7 @@ pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
     if state(record) != Some(ApprovalState::Pending) || !has_lapsed(record, now) {
         return false;
     }
-    let moment = text(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
+    let moment = filled(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
     let clock = DecidedBy {
         actor: "system".to_owned(),
         person: "system".to_owned(),
@@ -196,7 +199,7 @@ pub fn end_break_glass(record: &mut Object, now: Timestamp) -> bool {
     if !broken || record.contains_key("break_glass_ended_at") || !has_lapsed(record, now) {
         return false;
     }
-    let moment = text(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
+    let moment = filled(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
     record.insert("break_glass_ended_at".to_owned(), json!(moment));
     push_history(record, event("break_glass_ended", "system", moment, &json!("the time for it has run out")));
     true
@@ -256,7 +259,7 @@ pub fn mark_used(record: &mut Object, decision_id: &str, now: Timestamp) {
 /// The state of a record, if it is a known one.
 #[must_use]
 pub fn state(record: &Object) -> Option<ApprovalState> {
-    text(record, "state").and_then(|name| name.parse().ok())
+    filled(record, "state").and_then(|name| name.parse().ok())
 }
 
 /// The short form that other documents embed. Contract 20, section 3.6.
@@ -296,13 +299,14 @@ pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, 
     if id.is_some_and(|id| record.get("decision_id") != Some(id)) {
         return Err(ApprovalConflict::OtherDecision);
     }
-    let mut refs: Vec<String> = Vec::new();
-    for reference in texts(decision.get("evidence_refs")).chain(texts(record.get("evidence_refs"))) {
+    let mut refs: Vec<&str> = Vec::new();
+    for reference in [texts(&decision, "evidence_refs"), texts(record, "evidence_refs")].concat() {
         if !refs.contains(&reference) {
             refs.push(reference);
         }
     }
-    decision.insert("evidence_refs".to_owned(), json!(refs));
+    let refs = json!(refs);
+    decision.insert("evidence_refs".to_owned(), refs);
     decision.insert("approval".to_owned(), approval_summary(record));
     Ok(decision)
 }
@@ -317,15 +321,15 @@ pub fn action_digest(decision: &Object) -> Option<Digest> {
 /// The members of a decision that say what it is about, as they are shown. `None` if it is about no action.
 #[must_use]
 pub fn shown_action(decision: &Object) -> Option<Value> {
-    let action_type = text(decision, "action_type")?;
-    let target = text(decision, "target")?;
+    let action_type = filled(decision, "action_type")?;
+    let target = filled(decision, "target")?;
     Some(json!({
         "action_type": action_type,
         "target": target,
-        "requested_operation": text(decision, "requested_operation"),
-        "content_digest": text(decision, "content_digest"),
-        "repository": text(decision, "repository"),
-        "agent_id": text(decision, "agent_id"),
+        "requested_operation": filled(decision, "requested_operation"),
+        "content_digest": filled(decision, "content_digest"),
+        "repository": filled(decision, "repository"),
+        "agent_id": filled(decision, "agent_id"),
     }))
 }
 
@@ -354,22 +358,6 @@ fn push_history(record: &mut Object, event: Value) {
         _ => {
             record.insert("history".to_owned(), json!([event]));
         }
-    }
-}
-
-fn text<'a>(record: &'a Object, member: &str) -> Option<&'a str> {
-    record.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-fn texts(value: Option<&Value>) -> impl Iterator<Item = String> {
-    let items = value.and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(ToOwned::to_owned))
-}
-
-fn members(value: Value) -> Object {
-    match value {
-        Value::Object(members) => members,
-        _ => Object::new(),
     }
 }
 

@@ -11,7 +11,7 @@ fn request(quorum: u64) -> ApprovalRequest {
         "decision_id": "dec_1", "session_id": "s", "action_type": "execute_command", "target": "terraform apply",
         "requested_operation": "terraform apply", "repository": "r", "reason": "why", "evidence_refs": ["evidence://s/dec_1"],
     });
-    let decision = members(decision);
+    let decision = built(decision);
     ApprovalRequest {
         action_digest: action_digest(&decision),
         decision,
@@ -110,13 +110,13 @@ fn breaking_the_glass_tells_its_story() {
 #[test]
 fn a_decision_takes_the_approval_along() {
     let record = request_approval(request(1), at(0)).unwrap();
-    let decision = members(json!({"decision_id": "dec_1", "evidence_refs": ["evidence://s/dec_1"]}));
+    let decision = built(json!({"decision_id": "dec_1", "evidence_refs": ["evidence://s/dec_1"]}));
     let attached = attach_approval(decision, &record).unwrap();
     assert_eq!(attached["approval"]["break_glass"], json!(false));
     assert_eq!(attached["approval"]["decided_by"], Value::Null);
     assert_eq!(attached["evidence_refs"].as_array().unwrap().len(), 2);
     for id in [json!("dec_2"), json!(1), json!(["dec_1"])] {
-        let other = members(json!({"decision_id": id}));
+        let other = built(json!({"decision_id": id}));
         assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
     }
 }

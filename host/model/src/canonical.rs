@@ -139,7 +139,13 @@ impl Digest {
     /// The hex digits alone.
     #[must_use]
     pub fn hex(&self) -> &str {
-        self.0.strip_prefix("sha256:").unwrap_or(&self.0)
+        Self::digits(&self.0)
+    }
+
+    /// The hex digits of a digest that was read as a text; the text itself if it does not say that it is one.
+    #[must_use]
+    pub fn digits(text: &str) -> &str {
+        text.strip_prefix("sha256:").unwrap_or(text)
     }
 }
 

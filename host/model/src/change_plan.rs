@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::inventory::ROLLOUT_SCHEMA;
+use crate::members::text;
 use crate::record_schema::SchemaViolation;
 use crate::{Object, Severity, Timestamp};
 
@@ -133,10 +134,6 @@ fn notes(before: Option<&Object>, after: &Object, approval_required: bool) -> Ve
         (state != "active" && before.is_none(), "The rollout governs nothing until its state is active."),
     ];
     notes.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note.to_owned()).collect()
-}
-
-fn text<'a>(record: &'a Object, member: &str) -> &'a str {
-    record.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]

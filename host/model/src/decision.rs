@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::members::filled;
 use crate::{
     Action, DEFAULT_PACK, Digest, Finding, McpRegistry, NoRandomness, Object, Outcome, Overlay, Severity, Timestamp,
     new_correlation_id, new_decision_id,
@@ -307,9 +308,9 @@ impl From<NoRandomness> for InvalidRecord {
 /// [`InvalidRecord`] if `decision` is outside the six values or `evidence_refs` is no text or list, and if there is no
 /// randomness for an id.
 pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, InvalidRecord> {
-    let decision_id = text(&record, "decision_id").map_or_else(new_decision_id, Ok)?;
-    let pack = text(&record, "policy_pack").unwrap_or_else(|| DEFAULT_PACK.to_owned());
-    let outcome = text(&record, "decision").unwrap_or_else(|| Outcome::AuditOnly.as_str().to_owned());
+    let decision_id = filled(&record, "decision_id").map_or_else(new_decision_id, |id| Ok(id.to_owned()))?;
+    let pack = filled(&record, "policy_pack").unwrap_or(DEFAULT_PACK).to_owned();
+    let outcome = filled(&record, "decision").unwrap_or(Outcome::AuditOnly.as_str()).to_owned();
     outcome.parse::<Outcome>().map_err(|()| InvalidRecord("decision is not a known value"))?;
     let refs = evidence_refs(record.get("evidence_refs"))?;
     let defaults = [
@@ -331,7 +332,7 @@ pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, 
         ("correlation_id", new_correlation_id()?),
     ];
     for (field, default) in defaults {
-        if text(&record, field).is_none() {
+        if filled(&record, field).is_none() {
             record.insert(field.to_owned(), Value::String(default));
         }
     }
@@ -340,10 +341,6 @@ pub fn normalize_decision(mut record: Object, now: Timestamp) -> Result<Object, 
     }
     record.insert("evidence_refs".to_owned(), json!(refs));
     Ok(record)
-}
-
-fn text(record: &Object, field: &str) -> Option<String> {
-    record.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
 }
 
 /// A text or a list of texts; null items are dropped.

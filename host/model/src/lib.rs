@@ -15,6 +15,7 @@ mod id;
 mod inventory;
 mod kind;
 mod mcp_trust;
+pub mod members;
 mod metadata_kind;
 mod mode;
 mod names;

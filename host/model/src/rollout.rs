@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::members::text;
 use crate::{Object, PolicyMode};
 
 /// Coverage from which a rollout counts as covering its repository, in percent.
@@ -70,10 +71,6 @@ pub fn rollout_readiness(registered: bool, rollout: &Object, integration_categor
         json!({ "id": id, "status": if passes { "pass" } else { "warn" }, "message": if passes { good } else { todo } })
     });
     json!({ "status": if ready { "ready" } else { "needs_attention" }, "checks": checks })
-}
-
-fn text<'a>(record: &'a Object, member: &str) -> &'a str {
-    record.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]

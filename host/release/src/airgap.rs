@@ -17,7 +17,7 @@ use zip::ZipArchive;
 
 use crate::checksums::Checksums;
 use crate::findings::AboutFiles as _;
-use crate::members::{list, text, texts};
+use crate::members::{filled, list, texts};
 use crate::package::{PackageOptions, PackageReport, read_object, verify_package};
 use cavra_artifacts::{Inside, Reach, Tree};
 
@@ -270,9 +270,9 @@ fn is_there(offline: &Offline, findings: &mut Findings) {
 
 fn bootstrap(offline: &Offline, findings: &mut Findings) {
     let Some(document) = &offline.bootstrap else { return };
-    let schema = text(document, "schema_version") == Some(SCHEMA);
+    let schema = filled(document, "schema_version") == Some(SCHEMA);
     findings.expect(schema, BOOTSTRAP, format!("schema_version is not {SCHEMA}"));
-    findings.expect(text(document, "mode") == Some("air_gapped"), BOOTSTRAP, "mode is not air_gapped");
+    findings.expect(filled(document, "mode") == Some("air_gapped"), BOOTSTRAP, "mode is not air_gapped");
     let required = list(document, "required_files");
     let named = texts(document, "required_files");
     let whole = !required.is_empty() && named.len() == required.len();

@@ -1,44 +1,12 @@
 //! Members of JSON documents that somebody else wrote.
 
 use cavra_model::Object;
+pub use cavra_model::members::{built, filled, list, object, objects, texts};
 use serde_json::Value;
-
-/// A text that is not empty.
-pub fn text<'a>(object: &'a Object, member: &str) -> Option<&'a str> {
-    object.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// An object.
-pub fn object<'a>(parent: &'a Object, member: &str) -> Option<&'a Object> {
-    parent.get(member).and_then(Value::as_object)
-}
-
-/// The objects of a list.
-pub fn objects<'a>(parent: &'a Object, member: &str) -> Vec<&'a Object> {
-    list(parent, member).iter().filter_map(Value::as_object).collect()
-}
-
-/// The texts of a list.
-pub fn texts<'a>(parent: &'a Object, member: &str) -> Vec<&'a str> {
-    list(parent, member).iter().filter_map(Value::as_str).collect()
-}
-
-/// A list; nothing counts as an empty one.
-pub fn list<'a>(parent: &'a Object, member: &str) -> &'a [Value] {
-    parent.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
 
 /// Whether a flag stands as it should.
 pub fn is(parent: &Object, member: &str, wanted: bool) -> bool {
     parent.get(member).and_then(Value::as_bool) == Some(wanted)
-}
-
-/// The object in a value that was built as one.
-pub fn members(value: Value) -> Object {
-    match value {
-        Value::Object(members) => members,
-        _ => Object::new(),
-    }
 }
 
 /// The texts, sorted, each once.

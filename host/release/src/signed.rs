@@ -6,7 +6,7 @@ use cavra_evidence::{PublicKey, SigningKey};
 use cavra_model::{Digest, Object, canonical};
 use serde_json::{Value, json};
 
-use crate::members::{members, object, text};
+use crate::members::{built, filled, object};
 
 /// Schema of the signature of a rollout's promotion request.
 pub const PROMOTION_SIGNATURE: &str = "cavra.rollout-promotion.signature.v1";
@@ -35,7 +35,7 @@ pub fn sign(document: &mut Object, schema: &str, key: &SigningKey, signer: &str)
         "payload_sha256": Digest::of(&payload).hex(),
         "value": STANDARD.encode(key.sign(payload.as_bytes())),
     });
-    document.insert("signature".to_owned(), Value::Object(members(envelope)));
+    document.insert("signature".to_owned(), Value::Object(built(envelope)));
 }
 
 /// All that is wrong with a document's signature.
@@ -48,21 +48,21 @@ pub fn signature_problems(document: &Object, schema: &str, trust: &Trust) -> Vec
             problems.push(problem.to_owned());
         }
     };
-    expect(text(signature, "schema_version") == Some(schema), "signature schema_version is not the expected one");
-    expect(text(signature, "algorithm") == Some("Ed25519"), "signature algorithm is not Ed25519");
+    expect(filled(signature, "schema_version") == Some(schema), "signature schema_version is not the expected one");
+    expect(filled(signature, "algorithm") == Some("Ed25519"), "signature algorithm is not Ed25519");
     let payload = payload(document);
     let digest = Digest::of(&payload);
     expect(
-        text(signature, "payload_sha256") == Some(digest.hex()),
+        filled(signature, "payload_sha256") == Some(digest.hex()),
         "signature payload_sha256 does not match the document",
     );
-    let value = text(signature, "value").and_then(|value| STANDARD.decode(value).ok());
+    let value = filled(signature, "value").and_then(|value| STANDARD.decode(value).ok());
     expect(value.is_some(), "signature value is not base64");
-    match text(signature, "public_key_pem").map(PublicKey::from_pem) {
+    match filled(signature, "public_key_pem").map(PublicKey::from_pem) {
         None => expect(false, "signature public_key_pem is missing"),
         Some(Err(_)) => expect(false, "signature public_key_pem is no Ed25519 public key"),
         Some(Ok(key)) => {
-            let named = text(signature, "public_key_sha256") == Some(key.fingerprint());
+            let named = filled(signature, "public_key_sha256") == Some(key.fingerprint());
             expect(named, "signature public key fingerprint mismatch");
             let trusted = match trust {
                 Trust::Pinned(keys) => keys.contains(&key),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn signed() -> Object {
-        let mut document = members(json!({"rollout_id": "r-9", "target_ring": "broad", "note": "naïve/≠", "n": 3}));
+        let mut document = built(json!({"rollout_id": "r-9", "target_ring": "broad", "note": "naïve/≠", "n": 3}));
         sign(&mut document, PROMOTION_SIGNATURE, &vector_key(), "ann");
         document
     }

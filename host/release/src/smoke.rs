@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::members::{objects, text};
+use crate::members::{filled, objects};
 use crate::package::{INSTALLERS, Package, PackageReport};
 use cavra_artifacts::Inside;
 
@@ -61,8 +61,8 @@ pub fn smoke_installers(package: &Package, timeout: Option<Duration>) -> SmokeRe
     let installers = package.document(&INSTALLERS).map(|content| objects(content, "targets")).unwrap_or_default();
     let mut targets = Vec::new();
     for installer in installers {
-        let name = text(installer, "target").unwrap_or_default();
-        let binary = text(installer, "binary").unwrap_or_default();
+        let name = filled(installer, "target").unwrap_or_default();
+        let binary = filled(installer, "binary").unwrap_or_default();
         let mut smoke = Smoke {
             target: name.to_owned(),
             binary: binary.to_owned(),
@@ -71,7 +71,7 @@ pub fn smoke_installers(package: &Package, timeout: Option<Duration>) -> SmokeRe
             exit_code: None,
         };
         let digest = Inside::new(binary).and_then(|path| package.tree.sha256(&path).ok());
-        if digest.as_deref() != text(installer, "binary_sha256") {
+        if digest.as_deref() != filled(installer, "binary_sha256") {
             smoke.status = "failed";
             errors.push(format!("{binary}: target {name} has another binary, or none"));
         } else if let Some(timeout) = timeout.filter(|_| is_native(name)) {

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn no_value_forges_a_line() {
-        let document = crate::members::members(json!({"actor": "eve`\n- status: `succeeded", "status": "failed"}));
+        let document = crate::members::built(json!({"actor": "eve`\n- status: `succeeded", "status": "failed"}));
         let text = Summary::of("T", &document).members(&["actor", "status", "none"]).list("L", ["a\nb"]).text();
         assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 3, "{text}");
         assert!(text.contains("\n- status: `failed`\n"), "{text}");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 use serde::Serialize;
 
-use crate::members::{objects, text, texts};
+use crate::members::{filled, objects, texts};
 use crate::package::{INSTALLERS, Package, PackageReport};
 
 /// What the comparison showed.
@@ -50,7 +50,7 @@ pub fn check_upgrade(previous: &Package, candidate: &Package, allow_same_version
             errors.push(format!("candidate package: {what} {removed} was removed"));
         }
     }
-    if text(&previous.evidence, "commit").is_some()
+    if filled(&previous.evidence, "commit").is_some()
         && previous.evidence.get("commit") == candidate.evidence.get("commit")
     {
         warnings.push("both packages were built from the same commit".to_owned());
@@ -80,11 +80,11 @@ type Feature = (&'static str, fn(&Package) -> Names);
 const FEATURES: [Feature; 3] = [
     ("artifact kind", |package| {
         let artifacts = objects(&package.evidence, "artifacts");
-        artifacts.into_iter().filter_map(|artifact| text(artifact, "kind").map(ToOwned::to_owned)).collect()
+        artifacts.into_iter().filter_map(|artifact| filled(artifact, "kind").map(ToOwned::to_owned)).collect()
     }),
     ("binary target", |package| {
         let targets = package.document(&INSTALLERS).map(|content| objects(content, "targets")).unwrap_or_default();
-        targets.into_iter().filter_map(|target| text(target, "target").map(ToOwned::to_owned)).collect()
+        targets.into_iter().filter_map(|target| filled(target, "target").map(ToOwned::to_owned)).collect()
     }),
     ("control", |package| texts(&package.evidence, "controls").into_iter().map(ToOwned::to_owned).collect()),
 ];

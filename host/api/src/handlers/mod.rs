@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use cavra_core::{App, CoreError, DecisionRequest, PageRequest, risk_event};
+use cavra_model::members::of;
 use cavra_model::{BreakGlass, DECISIONS, Kind, Object};
 use serde_json::{Value, json};
 
@@ -42,11 +43,11 @@ pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
     let request = DecisionRequest::from_object(&body)?;
     let mode = request.mode;
     let record = app.decide(request).await?.record;
-    let mut answer = object(&record);
+    let mut answer = object(&record)?;
     if let Some(mode) = mode {
-        answer.extend(object(&mode.overlay(record.decision, &BreakGlass::default())));
+        answer.extend(object(&mode.overlay(record.decision, &BreakGlass::default()))?);
     } else if let Some(governance) = &record.rollout {
-        answer.extend(object(&governance.overlay));
+        answer.extend(object(&governance.overlay)?);
     }
     Ok(Json(Value::Object(answer)))
 }
@@ -90,17 +91,17 @@ pub async fn compliance_mappings(State(app): State<App>, Paging(page): Paging) -
 
 /// Reading packs touches the file system, so it leaves the request threads.
 async fn blocking(work: impl FnOnce() -> Value + Send + 'static) -> Answer {
-    tokio::task::spawn_blocking(work).await.map(Json).map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "background work failed");
-        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "the server failed to answer")
-    })
+    tokio::task::spawn_blocking(work).await.map(Json).map_err(|error| failed(&error))
 }
 
-fn object(value: &impl serde::Serialize) -> Object {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(object)) => object,
-        _ => Object::new(),
-    }
+/// Nothing the client did; the log says what.
+fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error, "the answer could not be made");
+    Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "the server failed to answer")
+}
+
+fn object(value: &impl serde::Serialize) -> Result<Object, Problem> {
+    of(value).map_err(|error| failed(&error))
 }
 
 /// Handlers of the record endpoints of one kind.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use cavra_core::LOGS;
+use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::Json;
 
@@ -46,33 +48,12 @@ pub enum LogCommand {
 }
 
 /// A log, by the store it is in.
-#[derive(Args, Clone, Copy)]
+#[derive(Args)]
 pub struct WhichLog {
-    /// The log.
-    #[arg(long, default_value = "activity")]
-    pub log: LogName,
-}
-
-/// The logs.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum LogName {
-    /// Decisions.
-    Activity,
-    /// Approvals and publications.
-    Approvals,
-    /// Evidence metadata that the server wrote: promotions, rollbacks, runs of the sandbox.
-    Evidence,
-}
-
-impl LogName {
-    /// Its name in paths and origins.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Activity => "activity",
-            Self::Approvals => "approvals",
-            Self::Evidence => "evidence",
-        }
-    }
+    /// The log: activity (decisions), approvals (and publications) or evidence (promotions, rollbacks, runs of the
+    /// sandbox).
+    #[arg(long, default_value = "activity", value_parser = PossibleValuesParser::new(LOGS.map(|(name, _)| name)))]
+    pub log: String,
 }
 
 #[derive(Args)]

@@ -9,6 +9,7 @@ use cavra_core::{
     read_routing,
 };
 use cavra_identity::{Envelope, Gatekeeper};
+use cavra_model::members::built;
 use cavra_model::{APPROVALS, Object, Routing, Ruling};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
             let desk = Desk::new(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
             let body = json!({ "decision": decision(&decision_file)?, "approver_group": approver_group,
                 "requested_by": requested_by, "ttl_hours": ttl_hours });
-            desk.print(|approvals| async move { approvals.create(&object(body), &Caller::default()).await })
+            desk.print(|approvals| async move { approvals.create(&built(body), &Caller::default()).await })
         }
         ApprovalCommand::List { state, approver_group, limit, offset } => {
             list(store, state, approver_group, limit, offset)
@@ -41,12 +42,12 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
         ApprovalCommand::Deny(ruling) => rule(store, Ruling::Deny, &ruling),
         ApprovalCommand::Expire { id, actor, reason } => {
             let desk = Desk::open(store, Gatekeeper::open())?;
-            let body = object(json!({ "actor": actor, "reason": reason }));
+            let body = built(json!({ "actor": actor, "reason": reason }));
             desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &Caller::default()).await })
         }
         ApprovalCommand::BreakGlass { decision_file, actor, reason, approver_group, external_ref, ttl_hours } => {
             let desk = Desk::new(store, Routing::default(), Gatekeeper::open())?.with_decisions()?;
-            let body = object(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
+            let body = built(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
                 "approver_group": approver_group, "external_ref": external_ref, "ttl_hours": ttl_hours }));
             desk.print(|approvals| async move { approvals.break_glass(&body, &Caller::default()).await })
         }
@@ -149,7 +150,7 @@ fn rule(store: &ApprovalStoreArgs, ruling: Ruling, args: &RulingArgs) -> anyhow:
     );
     ensure!(args.actor_token.is_none() || args.oidc_config.is_some(), "--actor-token needs --oidc-config");
     let gatekeeper = Gatekeeper::load(args.oidc_config.as_deref(), args.rbac_file.as_deref())?;
-    let mut body = object(json!({
+    let mut body = built(json!({
         "actor": args.actor, "reason": args.reason, "external_ref": args.external_ref,
     }));
     if let Some(file) = &args.actor_claims {
@@ -210,11 +211,4 @@ fn rules(arg: &RoutingArg) -> anyhow::Result<Routing> {
 /// The decision in a file. Its own approver group ranks below the routing rules.
 fn decision(file: &Path) -> anyhow::Result<Value> {
     Ok(Value::Object(decision_in(object_file(file, MAX_DECISION_BYTES)?)))
-}
-
-fn object(value: Value) -> Object {
-    match value {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    }
 }

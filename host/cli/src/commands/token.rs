@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_core::{ApiTokens, Settings, TOKEN_KINDS};
-use cavra_identity::Scope;
 use cavra_model::Object;
 use cavra_store::RecordStore;
 use serde_json::{Value, json};
@@ -28,8 +27,7 @@ pub fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
 fn perform(runtime: &Runtime, tokens: &ApiTokens, command: TokenCommand) -> anyhow::Result<ExitCode> {
     match command {
         TokenCommand::Create { name, scope, ttl_days, json } => {
-            let scopes: Vec<Scope> = scope.into_iter().map(Into::into).collect();
-            let (text, record) = runtime.block_on(tokens.create(&name, &scopes, u64::from(ttl_days) * 24))?;
+            let (text, record) = runtime.block_on(tokens.create(&name, &scope, u64::from(ttl_days) * 24))?;
             if json.json {
                 print_json(&json!({ "token": text, "record": record }))?;
             } else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::check_id;
+use cavra_model::members::filled;
 use cavra_model::{ActionType, Context, Object, Outcome, read_json};
 use cavra_normalize::ActionRequest;
 use serde::Deserialize;
@@ -214,12 +215,8 @@ fn asked(event: &Event, project: &Path) -> anyhow::Result<Asked> {
     })
 }
 
-fn text<'a>(input: &'a Object, name: &str) -> Option<&'a str> {
-    input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
 fn file_path(input: &Object) -> anyhow::Result<&str> {
-    text(input, "file_path").or_else(|| text(input, "notebook_path")).context("the event names no file")
+    filled(input, "file_path").or_else(|| filled(input, "notebook_path")).context("the event names no file")
 }
 
 /// Everything the tool would write, for packs that look into it.
@@ -227,7 +224,7 @@ fn written_text(input: &Object) -> Option<String> {
     let edits = input.get("edits").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let pieces: Vec<&str> = ["content", "new_string", "new_source"]
         .into_iter()
-        .filter_map(|name| text(input, name))
+        .filter_map(|name| filled(input, name))
         .chain(edits.iter().filter_map(|edit| edit.get("new_string")?.as_str()))
         .collect();
     (!pieces.is_empty()).then(|| pieces.join("\n"))
@@ -235,20 +232,20 @@ fn written_text(input: &Object) -> Option<String> {
 
 /// Where a search looks: the directory, and the files its glob names inside.
 fn searched(input: &Object) -> Vec<String> {
-    let directory = text(input, "path").unwrap_or(".");
-    let glob = text(input, "glob").filter(|glob| !glob.starts_with('!')).map(|glob| format!("{directory}/{glob}"));
+    let directory = filled(input, "path").unwrap_or(".");
+    let glob = filled(input, "glob").filter(|glob| !glob.starts_with('!')).map(|glob| format!("{directory}/{glob}"));
     std::iter::once(directory.to_owned()).chain(glob).collect()
 }
 
 fn search(input: &Object, working_directory: &Path) -> Search {
     Search {
-        directory: working_directory.join(text(input, "path").unwrap_or(".")),
-        glob: text(input, "glob").map(ToOwned::to_owned),
+        directory: working_directory.join(filled(input, "path").unwrap_or(".")),
+        glob: filled(input, "glob").map(ToOwned::to_owned),
     }
 }
 
 fn command(input: &Object) -> anyhow::Result<ActionRequest> {
-    let command = text(input, "command").context("the event holds no command")?;
+    let command = filled(input, "command").context("the event holds no command")?;
     Ok(ActionRequest { target: Some(command.to_owned()), ..ActionRequest::of(ActionType::ExecuteCommand) })
 }
 

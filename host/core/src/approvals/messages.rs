@@ -1,6 +1,7 @@
 //! What messaging and ticket systems are told about an approval: one row per provider. Contract 20, sections 3.7 and
 //! 3.9.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Timestamp, approval_summary};
 use serde_json::{Value, json};
 
@@ -76,10 +77,6 @@ fn choose(name: &str) -> Result<Vec<&'static Provider>, CoreError> {
         return Err(CoreError::BadRequest(format!("unknown provider; known are {names}, all")));
     }
     Ok(chosen)
-}
-
-fn text<'a>(record: &'a Object, member: &str) -> &'a str {
-    record.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn title(record: &Object) -> String {

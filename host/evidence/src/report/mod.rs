@@ -7,6 +7,7 @@ mod markdown;
 use std::path::Path;
 
 use cavra_model::Object;
+use cavra_model::members::text;
 use serde_json::Value;
 
 use crate::bundle::{EVIDENCE, MANIFEST};
@@ -14,7 +15,7 @@ use crate::checks::Report;
 use crate::compliance::control_evidence;
 use crate::folder::{BundleFileError, BundleFolder};
 use crate::retention::RETENTION;
-use crate::tally::{Tally, decisions, text};
+use crate::tally::{Tally, decisions};
 use crate::verify::Expectations;
 
 /// The report as headings, lines and tables.

@@ -1,9 +1,10 @@
 //! A decision as a security event: what every schema says in its own words.
 
+use cavra_model::members::text;
 use cavra_model::{Object, Outcome, Timestamp, canonical};
 use serde_json::Value;
 
-use crate::tally::{outcome, text};
+use crate::tally::outcome;
 
 /// One decision, read once for all encoders. What a decision does not say is empty.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ mod event;
 mod ocsf;
 mod providers;
 
+use cavra_model::members::text;
 use cavra_model::{Object, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
@@ -16,7 +17,7 @@ use thiserror::Error;
 use event::SecurityEvent;
 
 use crate::pretty;
-use crate::tally::{decisions, text};
+use crate::tally::decisions;
 
 /// Nothing was exported.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The bundle's event as four providers take it. Contract 30, section 5.
 
+use cavra_model::members::text;
 use serde_json::{Value, json};
 
 use super::SiemExport;
 use crate::documents::PRODUCT;
-use crate::tally::text;
 
 pub fn splunk(export: &SiemExport) -> Value {
     json!({ "events": [{

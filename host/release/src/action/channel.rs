@@ -4,7 +4,7 @@ use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 
 use crate::ids::channel_request_id;
-use crate::members::{is, members, objects, sorted, text, texts};
+use crate::members::{built, filled, is, objects, sorted, texts};
 use crate::package::{CHANNELS, DEPLOYMENT, Package, UPDATER_POLICY, workstation_targets};
 use cavra_artifacts::Inside;
 
@@ -60,7 +60,7 @@ impl ChannelRequest<'_> {
 
     /// Tools that deploy to these workstations: said there, else in the deployment manifest.
     fn tools(&self) -> Vec<String> {
-        let tool = |target: &Object| text(target, "management_tool").map(ToOwned::to_owned);
+        let tool = |target: &Object| filled(target, "management_tool").map(ToOwned::to_owned);
         let own = sorted(self.workstations().into_iter().filter_map(tool));
         if !own.is_empty() {
             return own;
@@ -71,11 +71,11 @@ impl ChannelRequest<'_> {
 }
 
 fn workstation_name(target: &Object) -> Option<String> {
-    ["id", "target", "installer_target"].iter().find_map(|member| text(target, member)).map(ToOwned::to_owned)
+    ["id", "target", "installer_target"].iter().find_map(|member| filled(target, member)).map(ToOwned::to_owned)
 }
 
 fn row<'a>(document: &'a Object, member: &str, channel: &str) -> Option<&'a Object> {
-    objects(document, member).into_iter().find(|entry| text(entry, "channel") == Some(channel))
+    objects(document, member).into_iter().find(|entry| filled(entry, "channel") == Some(channel))
 }
 
 /// What keeps the channel from being promoted.
@@ -103,7 +103,7 @@ pub fn channel_problems(request: &ChannelRequest<'_>) -> Vec<String> {
 pub fn channel_decision(request: &ChannelRequest<'_>, requested_by: &str) -> Object {
     let ChannelRequest { package, channel, target_ring } = *request;
     let (id, version) = (request.id(), package.version());
-    members(json!({
+    built(json!({
         "decision_id": format!("{id}:decision"),
         "session_id": format!("release-channel:{channel}:{version}"),
         "correlation_id": id,
@@ -140,7 +140,7 @@ fn references(request: &ChannelRequest<'_>) -> Vec<String> {
 #[must_use]
 pub fn channel_request(request: &ChannelRequest<'_>, approval: &Object, now: Timestamp) -> Object {
     let digest = |file: &str| Inside::new(file).and_then(|path| request.package.tree.sha256(&path).ok());
-    members(json!({
+    built(json!({
         "schema_version": SCHEMA,
         "product": "CAVRA",
         "component": "go-enforcement-plane",
@@ -161,10 +161,10 @@ pub fn channel_request(request: &ChannelRequest<'_>, approval: &Object, now: Tim
 #[must_use]
 pub fn channel_record(request: &ChannelRequest<'_>, signed: &Object, signer: &str) -> Object {
     let approval = signed.get("approval").and_then(Value::as_object).cloned().unwrap_or_default();
-    let approval_id = text(&approval, "approval_id").unwrap_or_default();
+    let approval_id = filled(&approval, "approval_id").unwrap_or_default();
     let mut refs = references(request);
     refs.push(format!("approval://{approval_id}"));
-    members(json!({
+    built(json!({
         "schema_version": "cavra.evidence.metadata.v1",
         "product": "CAVRA",
         "session_id": signed.get("request_id"),

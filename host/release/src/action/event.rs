@@ -5,7 +5,7 @@ use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Action, PROMOTION};
-use crate::members::{list, members, object, text};
+use crate::members::{built, filled, list, object};
 
 /// `event_type` of promotions.
 pub const PROMOTION_EVENT: &str = "cavra.rollout_promotion_execution";
@@ -17,7 +17,7 @@ pub const ROLLBACK_EVENT: &str = "cavra.rollout_rollback_execution";
 /// # Errors
 /// A sentence if the document is none of this action.
 pub fn audit_event(action: &Action, document: &Object) -> Result<Object, String> {
-    if text(document, "schema_version") != Some(action.schema) {
+    if filled(document, "schema_version") != Some(action.schema) {
         return Err(format!("the {} document is not of schema {}", action.payload, action.schema));
     }
     let promotion = action.kind == PROMOTION.kind;
@@ -28,7 +28,7 @@ pub fn audit_event(action: &Action, document: &Object) -> Result<Object, String>
     } else {
         ("cavra.rollout-rollback.audit-event.v1", ROLLBACK_EVENT, "critical")
     };
-    let mut event = members(json!({
+    let mut event = built(json!({
         "schema_version": schema,
         "event_type": event_type,
         "product": "CAVRA",
@@ -59,7 +59,7 @@ pub fn audit_event(action: &Action, document: &Object) -> Result<Object, String>
 
 /// Where everything that belongs to the event is.
 fn links(action: &Action, document: &Object) -> Object {
-    let link = |scheme: &str, name: &str| format!("{scheme}://{}", text(document, name).unwrap_or_default());
+    let link = |scheme: &str, name: &str| format!("{scheme}://{}", filled(document, name).unwrap_or_default());
     let own = format!("{}_execution", if action.kind == PROMOTION.kind { "promotion" } else { "rollback" });
     let rows = [
         ("rollout".to_owned(), link("rollout", "rollout_id")),
@@ -122,7 +122,7 @@ fn member(event: &Object, name: &str) -> Value {
 }
 
 fn title(event: &Object) -> String {
-    let part = |name: &str| text(event, name).unwrap_or_default();
+    let part = |name: &str| filled(event, name).unwrap_or_default();
     format!(
         "CAVRA rollout {} promoted from ring {} to {}",
         part("rollout_id"),
@@ -132,7 +132,7 @@ fn title(event: &Object) -> String {
 }
 
 fn splunk(event: &Object, labels: &Labels<'_>) -> Value {
-    let moment = text(event, "timestamp").and_then(|moment| moment.parse::<Timestamp>().ok());
+    let moment = filled(event, "timestamp").and_then(|moment| moment.parse::<Timestamp>().ok());
     json!({ "events": [{
         "time": moment.map_or(0, |moment| moment.as_micros() / 1_000_000),
         "host": "cavra",
@@ -161,7 +161,7 @@ fn sentinel(event: &Object, _: &Labels<'_>) -> Value {
 }
 
 fn datadog(event: &Object, labels: &Labels<'_>) -> Value {
-    let tag = |name: &str| format!("{name}:{}", text(event, name).unwrap_or_default());
+    let tag = |name: &str| format!("{name}:{}", filled(event, name).unwrap_or_default());
     json!({ "events": [{
         "ddsource": "cavra",
         "service": labels.datadog_service,
@@ -186,7 +186,7 @@ fn webhook(event: &Object, _: &Labels<'_>) -> Value {
 fn description(event: &Object) -> String {
     let names =
         ["execution_id", "rollout_id", "request_id", "approval_id", "approval_state", "change_record", "environment"];
-    let lines = names.iter().map(|name| format!("{name}: {}", text(event, name).unwrap_or("-")));
+    let lines = names.iter().map(|name| format!("{name}: {}", filled(event, name).unwrap_or("-")));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -4,7 +4,7 @@ use cavra_model::{Digest, Object, Timestamp};
 use serde_json::{Value, json};
 
 use super::Action;
-use crate::members::{members, sorted, text, texts};
+use crate::members::{built, filled, sorted, texts};
 
 /// What the one who did it says.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +39,8 @@ pub fn carry_out(
     said: &Statement<'_>,
     now: Timestamp,
 ) -> Carried {
-    let approval_id = text(approval, "approval_id").unwrap_or_default();
-    let subject_id = text(subject, action.subject.id).unwrap_or_default();
+    let approval_id = filled(approval, "approval_id").unwrap_or_default();
+    let subject_id = filled(subject, action.subject.id).unwrap_or_default();
     let id = action.id_of(subject_id, approval_id);
     let links = links(action, subject, approval_id);
     let document = document(action, subject, approval, said, &id, &links, now);
@@ -51,7 +51,7 @@ pub fn carry_out(
 /// The record of a document that says what was done to a subject.
 #[must_use]
 pub fn record_of(action: &Action, subject: &Object, document: &Object) -> Object {
-    let links = links(action, subject, text(document, "approval_id").unwrap_or_default());
+    let links = links(action, subject, filled(document, "approval_id").unwrap_or_default());
     let mut record = record(action, document, &links);
     if action.keeps_subject {
         record.insert("request".to_owned(), Value::Object(subject.clone()));
@@ -61,7 +61,7 @@ pub fn record_of(action: &Action, subject: &Object, document: &Object) -> Object
 
 /// Where everything that belongs to it is: member of the audit links, reference.
 fn links(action: &Action, subject: &Object, approval_id: &str) -> [(&'static str, String); 4] {
-    let member = |name: &str| text(subject, name).unwrap_or_default();
+    let member = |name: &str| filled(subject, name).unwrap_or_default();
     let subject_id = member(action.subject.id);
     let scheme = action.subject.link.replace('_', "-");
     [
@@ -86,7 +86,7 @@ fn document(
     let moved = (action.moved)(subject);
     let targets = sorted(texts(subject, "deployment_targets").into_iter().map(ToOwned::to_owned));
     let refs: Vec<&str> = links.iter().map(|(_, link)| link.as_str()).collect();
-    let mut document = members(json!({
+    let mut document = built(json!({
         "schema_version": action.schema,
         "product": "CAVRA",
         "approval_id": granted("approval_id"),
@@ -134,7 +134,7 @@ fn record(action: &Action, document: &Object, links: &[(&'static str, String); 4
     let member = |name: &str| document.get(name).cloned().unwrap_or(Value::Null);
     let within = |outer: &str, inner: &str| document.get(outer).and_then(|found| found.get(inner)).cloned();
     let links: Object = links.iter().map(|(name, link)| ((*name).to_owned(), json!(link))).collect();
-    let mut record = members(json!({
+    let mut record = built(json!({
         "schema_version": "cavra.evidence.metadata.v1",
         "product": "CAVRA",
         "session_id": member(action.id),

@@ -11,7 +11,7 @@ mod request;
 use cavra_model::{Authorization, Binding, Object, Timestamp, authorization_problems};
 
 use crate::ids::bound_id;
-use crate::members::{list, object, text};
+use crate::members::{filled, list, object};
 use crate::signed::{PROMOTION_SIGNATURE, Trust, signature_problems};
 
 pub use channel::{ChannelRequest, channel_decision, channel_problems, channel_record, channel_request};
@@ -111,8 +111,8 @@ pub static PROMOTION: Action = Action {
     ],
     check: |request, approval, trust| {
         let mut problems = signature_problems(request, PROMOTION_SIGNATURE, trust);
-        let named = object(request, "approval").and_then(|approval| text(approval, "approval_id"));
-        if named.is_some() && named != text(approval, "approval_id") {
+        let named = object(request, "approval").and_then(|approval| filled(approval, "approval_id"));
+        if named.is_some() && named != filled(approval, "approval_id") {
             problems.push("the request names another approval".to_owned());
         }
         problems
@@ -120,9 +120,9 @@ pub static PROMOTION: Action = Action {
     bindings: |request, expected| {
         vec![
             Binding::to("/decision_id", &expected.decision_id),
-            Binding::to("/session_id", text(request, "rollout_id").unwrap_or_default()),
-            Binding::to("/decision/metadata/target_ring", text(request, "target_ring").unwrap_or_default()),
-            Binding::to("/decision/metadata/current_ring", text(request, "current_ring").unwrap_or_default()),
+            Binding::to("/session_id", filled(request, "rollout_id").unwrap_or_default()),
+            Binding::to("/decision/metadata/target_ring", filled(request, "target_ring").unwrap_or_default()),
+            Binding::to("/decision/metadata/current_ring", filled(request, "current_ring").unwrap_or_default()),
         ]
     },
 };
@@ -164,12 +164,12 @@ pub static ROLLBACK: Action = Action {
     ],
     check: |execution, _, _| {
         let mut problems = Vec::new();
-        let parts = text(execution, "request_id").zip(text(execution, "approval_id"));
+        let parts = filled(execution, "request_id").zip(filled(execution, "approval_id"));
         let recomputed = parts.map(|(request, approval)| PROMOTION.id_of(request, approval));
-        if text(execution, "execution_id") != recomputed.as_deref() {
+        if filled(execution, "execution_id") != recomputed.as_deref() {
             problems.push("execution_id is not that of its request and approval".to_owned());
         }
-        if text(execution, "execution_status") != Some("executed") {
+        if filled(execution, "execution_status") != Some("executed") {
             problems.push("the promotion was not executed".to_owned());
         }
         if list(execution, "rollback_evidence_refs").is_empty() {
@@ -179,10 +179,10 @@ pub static ROLLBACK: Action = Action {
     },
     bindings: |execution, expected| {
         vec![
-            Binding::to("/session_id", text(execution, "rollout_id").unwrap_or_default()),
+            Binding::to("/session_id", filled(execution, "rollout_id").unwrap_or_default()),
             Binding::to(
                 "/decision/metadata/promotion_execution_id",
-                text(execution, "execution_id").unwrap_or_default(),
+                filled(execution, "execution_id").unwrap_or_default(),
             ),
             Binding::if_present("/decision/metadata/target_ring", &expected.ring),
         ]
@@ -199,18 +199,18 @@ impl Action {
     /// Id of what a document of this kind says was done, recomputed from the subject and the approval it names.
     #[must_use]
     pub fn id_in(&self, document: &Object) -> Option<String> {
-        Some(self.id_of(text(document, self.subject.member)?, text(document, "approval_id")?))
+        Some(self.id_of(filled(document, self.subject.member)?, filled(document, "approval_id")?))
     }
 
     /// All that keeps the approval from letting this happen to the subject now.
     #[must_use]
     pub fn refusals(&self, subject: &Object, approval: &Object, trust: &Trust, now: Timestamp) -> Vec<String> {
         let mut problems = Vec::new();
-        if text(subject, "schema_version") != Some(self.subject.schema) {
+        if filled(subject, "schema_version") != Some(self.subject.schema) {
             problems.push(format!("schema_version is not {}", self.subject.schema));
         }
         for member in [self.subject.id, "rollout_id"] {
-            if text(subject, member).is_none() {
+            if filled(subject, member).is_none() {
                 problems.push(format!("{member} is missing"));
             }
         }
@@ -219,7 +219,7 @@ impl Action {
         if moved.from.is_empty() || moved.to.is_empty() {
             problems.push("the rings are missing".to_owned());
         }
-        let subject_id = text(subject, self.subject.id).unwrap_or_default();
+        let subject_id = filled(subject, self.subject.id).unwrap_or_default();
         let expected = Expected { decision_id: format!("{subject_id}:decision"), ring: moved.from };
         let bindings = (self.bindings)(subject, &expected);
         let wanted = Authorization { operation: self.operation, break_glass: false, bindings };
@@ -232,12 +232,12 @@ impl Action {
     #[must_use]
     pub fn distrust(&self, record: &Object) -> Option<&'static str> {
         let Some(document) = object(record, self.payload) else { return Some("the record has no document") };
-        let own = text(document, self.id);
-        let same = own.is_some() && own == text(record, "session_id") && own == self.id_in(document).as_deref();
+        let own = filled(document, self.id);
+        let same = own.is_some() && own == filled(record, "session_id") && own == self.id_in(document).as_deref();
         (!same).then_some("the record's id is not that of its document")
     }
 }
 
 fn owned(object: &Object, member: &str) -> String {
-    text(object, member).unwrap_or_default().to_owned()
+    filled(object, member).unwrap_or_default().to_owned()
 }

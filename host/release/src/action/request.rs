@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::PROMOTION;
 use crate::ids::promotion_request_id;
-use crate::members::{members, objects, text, texts};
+use crate::members::{built, filled, objects, texts};
 use crate::rollout::{ROLLOUT_EVIDENCE, VerifiedRollout};
 use crate::summary::Summary;
 
@@ -18,11 +18,11 @@ pub const CHANGE_BOARD: &str = "Change Advisory Board";
 #[must_use]
 pub fn promotion_refusals(rollout: &VerifiedRollout, target_ring: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    let status = text(&rollout.evidence, "status").unwrap_or_default();
+    let status = filled(&rollout.evidence, "status").unwrap_or_default();
     if !["staged", "succeeded"].contains(&status) {
         problems.push(format!("rollout status must be staged or succeeded to promote, not {status:?}"));
     }
-    match text(&rollout.evidence, "rollout_ring") {
+    match filled(&rollout.evidence, "rollout_ring") {
         None => problems.push(format!("{ROLLOUT_EVIDENCE}: rollout_ring is missing")),
         Some(ring) if ring == target_ring => problems.push(format!("the rollout is in ring {ring} already")),
         Some(_) => {}
@@ -42,8 +42,8 @@ pub fn promotion_decision(
     let member = |name: &str| evidence.get(name).cloned().unwrap_or(Value::Null);
     let rollout_id = &rollout.report.rollout_id;
     let request_id = promotion_request_id(rollout_id, target_ring);
-    let (ring, change) = (text(evidence, "rollout_ring").unwrap_or_default(), text(evidence, "change_record"));
-    let mut metadata = members(json!({
+    let (ring, change) = (filled(evidence, "rollout_ring").unwrap_or_default(), filled(evidence, "change_record"));
+    let mut metadata = built(json!({
         "rollout_id": rollout_id,
         "current_ring": ring,
         "target_ring": target_ring,
@@ -57,7 +57,7 @@ pub fn promotion_decision(
     if !relaxed.is_empty() {
         metadata.insert("relaxed_checks".to_owned(), json!(relaxed));
     }
-    members(json!({
+    built(json!({
         "decision_id": format!("{request_id}:decision"),
         "session_id": rollout_id,
         "correlation_id": request_id,
@@ -85,7 +85,7 @@ pub fn promotion_request(rollout: &VerifiedRollout, target_ring: &str, approval:
     let evidence = &rollout.evidence;
     let member = |name: &str| evidence.get(name).cloned().unwrap_or(Value::Null);
     let rollout_id = &rollout.report.rollout_id;
-    members(json!({
+    built(json!({
         "schema_version": PROMOTION_REQUEST_SCHEMA,
         "product": "CAVRA",
         "request_id": promotion_request_id(rollout_id, target_ring),
@@ -108,7 +108,7 @@ pub fn promotion_request(rollout: &VerifiedRollout, target_ring: &str, approval:
 fn rollback_refs(rollout_id: &str, evidence: &Object) -> Vec<Value> {
     let mut refs = Vec::new();
     for target in objects(evidence, "deployment_targets") {
-        let id = text(target, "id").unwrap_or_default();
+        let id = filled(target, "id").unwrap_or_default();
         for (index, step) in texts(target, "rollback_steps").into_iter().enumerate() {
             let reference = format!("rollback://{rollout_id}/{id}/{}", index + 1);
             refs.push(json!({ "target": id, "ref": reference, "step": step }));
@@ -142,7 +142,8 @@ pub fn request_summary(title: &str, document: &Object) -> String {
         "notes",
     ];
     let approval = document.get("approval").and_then(Value::as_object).cloned().unwrap_or_default();
-    let waits = ["approval_id", "approver_group", "state"].map(|name| text(&approval, name).unwrap_or("-").to_owned());
+    let waits =
+        ["approval_id", "approver_group", "state"].map(|name| filled(&approval, name).unwrap_or("-").to_owned());
     Summary::of(title, document)
         .members(&names)
         .release()

@@ -5,7 +5,7 @@ use cavra_evidence::Findings;
 use super::Inspection;
 use crate::checksums::CHECKSUMS;
 use crate::findings::AboutFiles as _;
-use crate::members::{list, objects, text};
+use crate::members::{filled, list, objects};
 use cavra_artifacts::Inside;
 
 /// The document that says what the release is.
@@ -18,10 +18,10 @@ pub(super) fn release_evidence(package: &Inspection, findings: &mut Findings) {
         // Said already when it could not be read.
         return;
     }
-    let fits = text(&package.evidence, "schema_version") == Some(SCHEMA);
+    let fits = filled(&package.evidence, "schema_version") == Some(SCHEMA);
     findings.expect(fits, RELEASE_EVIDENCE, format!("schema_version is not {SCHEMA}"));
     for member in ["version", "commit", "ref", "repository"] {
-        findings.expect(text(&package.evidence, member).is_some(), RELEASE_EVIDENCE, format!("{member} is missing"));
+        findings.expect(filled(&package.evidence, member).is_some(), RELEASE_EVIDENCE, format!("{member} is missing"));
     }
     for member in ["controls", "artifacts"] {
         let filled = !list(&package.evidence, member).is_empty();
@@ -29,7 +29,7 @@ pub(super) fn release_evidence(package: &Inspection, findings: &mut Findings) {
     }
     for artifact in list(&package.evidence, "artifacts") {
         let whole = artifact.as_object().is_some_and(|artifact| {
-            text(artifact, "kind").is_some() && text(artifact, "relative_path").and_then(Inside::new).is_some()
+            filled(artifact, "kind").is_some() && filled(artifact, "relative_path").and_then(Inside::new).is_some()
         });
         let problem = "an artifact has no kind, or no relative_path inside the package";
         findings.expect(whole, RELEASE_EVIDENCE, problem);
@@ -47,7 +47,7 @@ pub(super) fn artifacts(package: &Inspection, findings: &mut Findings) {
 /// Paths of the artifacts.
 pub(super) fn listed(package: &Inspection) -> impl Iterator<Item = Inside> {
     let artifacts = objects(&package.evidence, "artifacts").into_iter();
-    artifacts.filter_map(|artifact| text(artifact, "relative_path").and_then(Inside::new))
+    artifacts.filter_map(|artifact| filled(artifact, "relative_path").and_then(Inside::new))
 }
 
 /// Files that neither checksums nor a signature covers are no part of the release.

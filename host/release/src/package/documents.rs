@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Document, Inspection};
 use crate::findings::AboutFiles as _;
-use crate::members::{duplicate, is, list, object, objects, text, texts};
+use crate::members::{duplicate, filled, is, list, object, objects, texts};
 
 /// How each binary is installed.
 pub static INSTALLERS: Document =
@@ -44,10 +44,10 @@ pub(super) static ALL: [&Document; 4] = [&INSTALLERS, &DEPLOYMENT, &CHANNELS, &U
 /// Checks those that are there.
 pub(super) fn check(package: &Inspection, findings: &mut Findings) {
     for (document, content) in &package.documents {
-        let fits = text(content, "schema_version") == Some(document.schema);
+        let fits = filled(content, "schema_version") == Some(document.schema);
         findings.expect(fits, document.file, format!("schema_version is not {}", document.schema));
-        let version = text(content, "version");
-        let equal = version.is_some() && version == text(&package.evidence, "version");
+        let version = filled(content, "version");
+        let equal = version.is_some() && version == filled(&package.evidence, "version");
         findings.expect(equal, document.file, "version is not that of the release evidence");
         (document.check)(package, content, findings);
     }
@@ -58,7 +58,7 @@ fn entries<'a>(file: &str, content: &'a Object, member: &str, key: &str, finding
     let found = objects(content, member);
     let whole = !found.is_empty() && found.len() == list(content, member).len();
     findings.expect(whole, file, format!("{member} is missing, empty or no list of objects"));
-    let keys: Vec<_> = found.iter().filter_map(|entry| text(entry, key)).collect();
+    let keys: Vec<_> = found.iter().filter_map(|entry| filled(entry, key)).collect();
     findings.expect(keys.len() == found.len(), file, format!("an entry of {member} has no {key}"));
     if let Some(twice) = duplicate(keys) {
         findings.wrong(file, format!("{key} {twice} stands twice in {member}"));
@@ -68,7 +68,7 @@ fn entries<'a>(file: &str, content: &'a Object, member: &str, key: &str, finding
 
 /// Members that have to be there.
 fn present(file: &str, name: &str, entry: &Object, wanted: &[&str], findings: &mut Findings) {
-    for member in wanted.iter().filter(|member| text(entry, member).is_none()) {
+    for member in wanted.iter().filter(|member| filled(entry, member).is_none()) {
         findings.wrong(file, format!("{name}: {member} is missing"));
     }
 }
@@ -76,11 +76,11 @@ fn present(file: &str, name: &str, entry: &Object, wanted: &[&str], findings: &m
 fn installers(package: &Inspection, content: &Object, findings: &mut Findings) {
     let file = INSTALLERS.file;
     for target in entries(file, content, "targets", "target", findings) {
-        let name = text(target, "target").unwrap_or("a target");
-        package.compare(file, text(target, "binary"), text(target, "binary_sha256"), findings);
+        let name = filled(target, "target").unwrap_or("a target");
+        package.compare(file, filled(target, "binary"), filled(target, "binary_sha256"), findings);
         present(file, name, target, &["install_path", "install_method"], findings);
         let verifies =
-            text(target, "verification_command").is_some_and(|run| run.contains("sha256sum -c checksums.txt"));
+            filled(target, "verification_command").is_some_and(|run| run.contains("sha256sum -c checksums.txt"));
         findings.expect(
             verifies,
             file,
@@ -99,11 +99,11 @@ fn deployment(package: &Inspection, content: &Object, findings: &mut Findings) {
     let gated = texts(content, "controls").contains(&"smoke-installers-before-rollout");
     findings.expect(gated, file, "controls do not contain smoke-installers-before-rollout");
     for target in entries(file, content, "deployment_targets", "id", findings) {
-        let name = text(target, "id").unwrap_or("a target");
+        let name = filled(target, "id").unwrap_or("a target");
         let wanted =
             ["surface", "platform", "deployment_channel", "management_tool", "install_path", "install_command"];
         present(file, name, target, &wanted, findings);
-        package.compare(file, text(target, "binary"), text(target, "binary_sha256"), findings);
+        package.compare(file, filled(target, "binary"), filled(target, "binary_sha256"), findings);
         installed_as(package, name, target, findings);
         let commands = texts(target, "verification_commands");
         for command in ["cavra release verify-go-package", "cavra release smoke-installers"] {
@@ -116,13 +116,13 @@ fn deployment(package: &Inspection, content: &Object, findings: &mut Findings) {
 /// The installer that a deployment target names is known and has the same binary.
 fn installed_as(package: &Inspection, name: &str, target: &Object, findings: &mut Findings) {
     let file = DEPLOYMENT.file;
-    let wanted = text(target, "installer_target");
+    let wanted = filled(target, "installer_target");
     let known = package.document(&INSTALLERS).map(|content| objects(content, "targets")).unwrap_or_default();
-    match known.iter().find(|installer| wanted.is_some() && text(installer, "target") == wanted) {
+    match known.iter().find(|installer| wanted.is_some() && filled(installer, "target") == wanted) {
         None => findings.wrong(file, format!("{name}: installer_target is not in {}", INSTALLERS.file)),
         Some(installer) => {
             for member in ["binary", "binary_sha256"] {
-                let equal = text(installer, member) == text(target, member);
+                let equal = filled(installer, member) == filled(target, member);
                 findings.expect(equal, file, format!("{name}: {member} is not that of its installer"));
             }
         }
@@ -136,7 +136,7 @@ fn channels(package: &Inspection, content: &Object, findings: &mut Findings) {
         findings.expect(named, file, format!("it does not name {neighbour}"));
     }
     for channel in entries(file, content, "channels", "channel", findings) {
-        let name = text(channel, "channel").unwrap_or("a channel");
+        let name = filled(channel, "channel").unwrap_or("a channel");
         guarded(file, name, channel, findings);
         let control = "verify-go-package-before-channel-publish";
         let gated = [channel, content].iter().any(|holder| texts(holder, "controls").contains(&control));
@@ -164,15 +164,16 @@ pub(crate) fn workstation_targets<'a>(content: &'a Object, channel: &'a Object) 
 /// A workstation target has the digest of its file, or of the installer or deployment target it names.
 fn workstation(package: &Inspection, channel: &str, target: &Object, findings: &mut Findings) {
     let file = CHANNELS.file;
-    let digest = text(target, "binary_sha256");
-    if text(target, "binary").is_some() {
-        return package.compare(file, text(target, "binary"), digest, findings);
+    let digest = filled(target, "binary_sha256");
+    if filled(target, "binary").is_some() {
+        return package.compare(file, filled(target, "binary"), digest, findings);
     }
-    let named: Vec<_> = ["id", "target", "installer_target"].iter().filter_map(|member| text(target, member)).collect();
+    let named: Vec<_> =
+        ["id", "target", "installer_target"].iter().filter_map(|member| filled(target, member)).collect();
     let rows = [(&INSTALLERS, "targets", "target"), (&DEPLOYMENT, "deployment_targets", "id")];
     let known = rows.iter().flat_map(|(document, member, key)| {
         let found = package.document(document).map(|content| objects(content, member)).unwrap_or_default();
-        found.into_iter().map(|entry| (text(entry, key), text(entry, "binary_sha256")))
+        found.into_iter().map(|entry| (filled(entry, key), filled(entry, "binary_sha256")))
     });
     let equal = known
         .into_iter()
@@ -188,15 +189,15 @@ fn updater_policy(package: &Inspection, content: &Object, findings: &mut Finding
     findings.expect(gated, file, "controls do not contain manual-approval-before-auto-update");
     let policies = entries(file, content, "policies", "channel", findings);
     for policy in &policies {
-        let name = text(policy, "channel").unwrap_or("a policy");
+        let name = filled(policy, "channel").unwrap_or("a policy");
         guarded(file, name, policy, findings);
         findings.expect(!list(policy, "rollout_rings").is_empty(), file, format!("{name}: rollout_rings is missing"));
         let revocable = object(policy, "rollback").is_some_and(|rollback| is(rollback, "required", true));
         findings.expect(revocable, file, format!("{name}: rollback.required is not true"));
     }
-    let covered: BTreeSet<_> = policies.iter().filter_map(|policy| text(policy, "channel")).collect();
+    let covered: BTreeSet<_> = policies.iter().filter_map(|policy| filled(policy, "channel")).collect();
     let offered = package.document(&CHANNELS).map(|content| objects(content, "channels")).unwrap_or_default();
-    let offered: BTreeSet<_> = offered.into_iter().filter_map(|channel| text(channel, "channel")).collect();
+    let offered: BTreeSet<_> = offered.into_iter().filter_map(|channel| filled(channel, "channel")).collect();
     findings.expect(
         covered == offered,
         file,

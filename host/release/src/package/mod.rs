@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::checksums::{Checksums, unreadable};
 use crate::findings::AboutFiles as _;
-use crate::members::{sorted, text};
+use crate::members::{filled, sorted};
 use cavra_artifacts::{Inside, ReadError, Tree};
 
 use self::core::RELEASE_EVIDENCE as EVIDENCE;
@@ -108,7 +108,7 @@ impl Package {
     /// The version; empty if there is none.
     #[must_use]
     pub fn version(&self) -> &str {
-        text(&self.evidence, "version").unwrap_or_default()
+        filled(&self.evidence, "version").unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Inspection;
 use crate::checksums::CHECKSUMS;
 use crate::findings::AboutFiles as _;
-use crate::members::{list, object, text};
+use crate::members::{filled, list, object};
 use cavra_artifacts::Inside;
 
 /// The file.
@@ -25,7 +25,7 @@ pub(super) fn check(package: &Inspection, findings: &mut Findings) {
         return;
     };
     for (member, wanted) in [("_type", STATEMENT), ("predicateType", PREDICATE)] {
-        findings.expect(text(statement, member) == Some(wanted), PROVENANCE, format!("{member} is not {wanted}"));
+        findings.expect(filled(statement, member) == Some(wanted), PROVENANCE, format!("{member} is not {wanted}"));
     }
     predicate(package, statement, findings);
     let subjects = list(statement, "subject");
@@ -39,24 +39,24 @@ fn predicate(package: &Inspection, statement: &Object, findings: &mut Findings) 
     let empty = Object::new();
     let predicate = object(statement, "predicate").unwrap_or(&empty);
     let definition = object(predicate, "buildDefinition").unwrap_or(&empty);
-    findings.expect(text(definition, "buildType").is_some(), PROVENANCE, "buildDefinition.buildType is missing");
+    findings.expect(filled(definition, "buildType").is_some(), PROVENANCE, "buildDefinition.buildType is missing");
     let parameters = object(definition, "externalParameters").unwrap_or(&empty);
     for member in ["version", "ref"] {
-        let given = text(parameters, member);
-        let equal = given.is_some() && given == text(&package.evidence, member);
+        let given = filled(parameters, member);
+        let equal = given.is_some() && given == filled(&package.evidence, member);
         let problem = format!("externalParameters.{member} is not that of the release evidence");
         findings.expect(equal, PROVENANCE, problem);
     }
     let builder = object(predicate, "runDetails").and_then(|details| object(details, "builder"));
-    let known = builder.is_some_and(|builder| text(builder, "id").is_some());
+    let known = builder.is_some_and(|builder| filled(builder, "id").is_some());
     findings.expect(known, PROVENANCE, "runDetails.builder.id is missing");
 }
 
 fn check_subject(package: &Inspection, subject: &Value, findings: &mut Findings) {
     let empty = Object::new();
     let subject = subject.as_object().unwrap_or(&empty);
-    let name = text(subject, "name");
-    let digest = object(subject, "digest").and_then(|digest| text(digest, "sha256"));
+    let name = filled(subject, "name");
+    let digest = object(subject, "digest").and_then(|digest| filled(digest, "sha256"));
     package.compare(PROVENANCE, name, digest, findings);
     if let Some(path) = name.and_then(Inside::new) {
         // `checksums.txt` cannot list itself.

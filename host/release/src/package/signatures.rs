@@ -10,7 +10,7 @@ use cavra_model::{Digest, Object};
 use super::core::{RELEASE_EVIDENCE, listed};
 use super::{Inspection, PackageOptions, SIGNED_LIMIT, read_object};
 use crate::findings::AboutFiles as _;
-use crate::members::text;
+use crate::members::filled;
 use cavra_artifacts::{Inside, Tree};
 
 pub(super) const SUFFIX: &str = ".sig.json";
@@ -40,7 +40,7 @@ fn verify(tree: &Tree, file: &Inside, options: &PackageOptions) -> Result<String
         Ok(signature) => signature.ok_or_else(|| "the file is missing".to_owned())?,
         Err(_) => return Err("it is no JSON object".to_owned()),
     };
-    let member = |name: &str| text(&signature, name).ok_or_else(|| format!("{name} is missing"));
+    let member = |name: &str| filled(&signature, name).ok_or_else(|| format!("{name} is missing"));
     if member("schema_version")? != SCHEMA {
         return Err(format!("schema_version is not {SCHEMA}"));
     }
@@ -64,9 +64,9 @@ fn verify(tree: &Tree, file: &Inside, options: &PackageOptions) -> Result<String
 
 /// The key a signature brings along, if it may have signed.
 fn signer(signature: &Object, options: &PackageOptions) -> Result<PublicKey, String> {
-    let pem = text(signature, "public_key_pem").ok_or_else(|| "public_key_pem is missing".to_owned())?;
+    let pem = filled(signature, "public_key_pem").ok_or_else(|| "public_key_pem is missing".to_owned())?;
     let key = PublicKey::from_pem(pem).map_err(|error| error.to_string())?;
-    if text(signature, "public_key_sha256") != Some(key.fingerprint()) {
+    if filled(signature, "public_key_sha256") != Some(key.fingerprint()) {
         return Err("public_key_sha256 is not the fingerprint of the key".to_owned());
     }
     if options.signers.as_ref().is_some_and(|trusted| !trusted.contains(&key)) {

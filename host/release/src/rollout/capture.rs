@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CHECKSUMMED, ROLLOUT_EVIDENCE, ROLLOUT_STATUSES, ROLLOUT_SUMMARY, SCHEMA};
 use crate::checksums::{CHECKSUMS, render};
-use crate::members::{members, objects, text};
+use crate::members::{built, filled, objects};
 use crate::package::{DEPLOYMENT, INSTALLERS, PROVENANCE, Package, RELEASE_EVIDENCE};
 use crate::summary::Summary;
 use cavra_artifacts::Inside;
@@ -54,12 +54,12 @@ pub fn capture_rollout(package: &Package, capture: &Capture, now: Timestamp) -> 
     let deployment = package.document(&DEPLOYMENT).map(|content| objects(content, "deployment_targets"));
     let known = deployment.unwrap_or_default();
     let wanted = |target: &&&Object| {
-        let id = text(target, "id").unwrap_or_default();
+        let id = filled(target, "id").unwrap_or_default();
         capture.deployment_ids.is_empty() || capture.deployment_ids.iter().any(|wanted| wanted == id)
     };
     let targets: Vec<_> = known.iter().filter(wanted).map(|target| deployed(target)).collect();
     for id in &capture.deployment_ids {
-        if !known.iter().any(|target| text(target, "id") == Some(id)) {
+        if !known.iter().any(|target| filled(target, "id") == Some(id)) {
             problems.push(format!("{}: there is no deployment target {id}", DEPLOYMENT.file));
         }
     }
@@ -72,7 +72,7 @@ pub fn capture_rollout(package: &Package, capture: &Capture, now: Timestamp) -> 
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(members(json!({
+    Ok(built(json!({
         "schema_version": SCHEMA,
         "product": "CAVRA",
         "component": "go-enforcement-plane",
@@ -108,7 +108,7 @@ fn rollout_id(package: &Package, capture: &Capture, now: Timestamp) -> String {
 fn deployed(target: &Object) -> Object {
     let mut kept: Object =
         TAKEN.iter().filter_map(|name| Some(((*name).to_owned(), target.get(*name)?.clone()))).collect();
-    let member = |name: &str| text(target, name).unwrap_or("the endpoint");
+    let member = |name: &str| filled(target, name).unwrap_or("the endpoint");
     let defaults = [
         ("rollout_gate", json!("smoke-installers-before-rollout")),
         (

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{CHECKSUMMED, ROLLOUT_EVIDENCE, ROLLOUT_KIND, ROLLOUT_STATUSES, ROLLOUT_SUMMARY, SCHEMA};
 use crate::checksums::{Checksums, unreadable};
 use crate::findings::AboutFiles as _;
-use crate::members::{list, members, object, objects, sorted, text, texts};
+use crate::members::{built, filled, list, object, objects, sorted, texts};
 use crate::package::{DOCUMENT_LIMIT, Package, PackageOptions, PackageReport, verify_package};
 use cavra_artifacts::{Inside, Reach, Tree};
 
@@ -94,7 +94,7 @@ pub fn verify_rollout(tree: &Tree, reach: &Reach, options: &RolloutOptions) -> V
         valid: found.is_valid(),
         errors: found.errors().to_vec(),
         warnings: found.warnings().to_vec(),
-        rollout_id: text(&evidence, "rollout_id").unwrap_or_default().to_owned(),
+        rollout_id: filled(&evidence, "rollout_id").unwrap_or_default().to_owned(),
         verified_artifacts: inspection.checksums.verified(),
         metadata: record(&evidence, tree.absolute(), &targets, digest.as_ref()),
         deployment_targets: targets,
@@ -112,7 +112,7 @@ impl Inspection {
             Ok((evidence, digest)) => (evidence, Some(digest), Vec::new()),
             Err(problem) => (Object::new(), None, vec![problem]),
         };
-        let named = options.package_dir.clone().or_else(|| text(&evidence, "package_dir").map(PathBuf::from));
+        let named = options.package_dir.clone().or_else(|| filled(&evidence, "package_dir").map(PathBuf::from));
         let package = match named.and_then(|path| reach.open(&path).ok()) {
             Some(tree) if options.require_package => Source::Verified(Box::new(verify_package(tree, &options.package))),
             Some(tree) => Source::Plain(tree),
@@ -137,7 +137,7 @@ fn read_evidence(tree: &Tree) -> Result<(Object, Digest), String> {
 pub(crate) fn target_ids(evidence: &Object) -> Vec<String> {
     objects(evidence, "deployment_targets")
         .iter()
-        .filter_map(|target| text(target, "id").map(ToOwned::to_owned))
+        .filter_map(|target| filled(target, "id").map(ToOwned::to_owned))
         .collect()
 }
 
@@ -147,11 +147,15 @@ fn evidence(rollout: &Inspection, findings: &mut Findings) {
         return;
     }
     let file = ROLLOUT_EVIDENCE;
-    findings.expect(text(evidence, "schema_version") == Some(SCHEMA), file, format!("schema_version is not {SCHEMA}"));
+    findings.expect(
+        filled(evidence, "schema_version") == Some(SCHEMA),
+        file,
+        format!("schema_version is not {SCHEMA}"),
+    );
     for member in ["rollout_id", "change_record"] {
-        findings.expect(text(evidence, member).is_some(), file, format!("{member} is missing"));
+        findings.expect(filled(evidence, member).is_some(), file, format!("{member} is missing"));
     }
-    let known = text(evidence, "status").is_some_and(|status| ROLLOUT_STATUSES.contains(&status));
+    let known = filled(evidence, "status").is_some_and(|status| ROLLOUT_STATUSES.contains(&status));
     findings.expect(known, file, format!("status is none of {}", ROLLOUT_STATUSES.join(", ")));
     let targets = list(evidence, "deployment_targets");
     findings.expect(!targets.is_empty(), file, "deployment_targets is missing or empty");
@@ -211,7 +215,7 @@ fn package(rollout: &Inspection, findings: &mut Findings) {
 /// The record of a rollout, kind `managed-endpoint-rollout`.
 fn record(evidence: &Object, directory: &Path, targets: &[String], digest: Option<&Digest>) -> Object {
     let member = |name: &str| evidence.get(name).cloned().unwrap_or(Value::Null);
-    members(json!({
+    built(json!({
         "schema_version": "cavra.evidence.metadata.v1",
         "product": "CAVRA",
         "session_id": member("rollout_id"),

@@ -23,10 +23,10 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     match command {
         LogCommand::Show(format) => show(format),
         LogCommand::Checkpoint { log: which, json } => {
-            let head = with_log(EvidenceLog::open, async |log| log.sign_now(which.log.as_str()).await)?;
+            let head = with_log(EvidenceLog::open, async |log| log.sign_now(&which.log).await)?;
             if json.json {
                 print_json(&json!({
-                    "log": which.log.as_str(), "origin": head.checkpoint.origin, "size": head.checkpoint.size,
+                    "log": which.log, "origin": head.checkpoint.origin, "size": head.checkpoint.size,
                     "root_hash": head.checkpoint.root.to_base64(), "checkpoint": head.note,
                 }))?;
             } else {
@@ -35,7 +35,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         LogCommand::Proof { id, log: which, output, json } => {
-            let proof = with_log(EvidenceLog::look, async |log| log.proof(which.log.as_str(), &id).await)?;
+            let proof = with_log(EvidenceLog::look, async |log| log.proof(&which.log, &id).await)?;
             let text = proof.to_string();
             if let Some(file) = &output {
                 write_file(file, text.as_str())?;
@@ -43,7 +43,7 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
             if json.json {
                 let file = output.map(|file| file.display().to_string());
                 print_json(&json!({
-                    "log": which.log.as_str(), "id": id, "index": proof.index, "proof": text, "file": file,
+                    "log": which.log, "id": id, "index": proof.index, "proof": text, "file": file,
                 }))?;
             } else if output.is_none() {
                 print_text(&text)?;
@@ -62,12 +62,11 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
         }
         LogCommand::AcceptRestore { log: which, reason, json } => {
             ensure!(!reason.trim().is_empty(), "a reason is required");
-            let record =
-                with_log(EvidenceLog::open, async |log| log.accept_restore(which.log.as_str(), reason.trim()).await)?;
+            let record = with_log(EvidenceLog::open, async |log| log.accept_restore(&which.log, reason.trim()).await)?;
             if json.json {
                 print_json(&record)?;
             } else {
-                print_line(&format!("the log `{}` is a new one from here on", which.log.as_str()))?;
+                print_line(&format!("the log `{}` is a new one from here on", which.log))?;
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -67,7 +67,7 @@ pub fn verify(args: &LogVerifyArgs) -> anyhow::Result<ExitCode> {
 /// A log as its server publishes it, checked by somebody who trusts nothing but the keys.
 fn published(args: &LogVerifyArgs, url: &str) -> anyhow::Result<Report> {
     let keys = keys(&args.vkey)?;
-    let log = RemoteLog::new(url, args.log.log.as_str(), Settings::from_env()?.api_token)?;
+    let log = RemoteLog::new(url, &args.log.log, Settings::from_env()?.api_token)?;
     let served = Signed::open(log.checkpoint_address(), &log.checkpoint()?, &keys)?;
     let origin = served.checkpoint.origin.clone();
     let log = PublishedLog::new(log, served.checkpoint.size);
