@@ -63,6 +63,6 @@ pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::DecisionRequest;
 pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
-pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, shown_settings};
+pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, Without, shown_settings};
 pub use tokens::{ApiTokens, Machine, TOKEN_KINDS};
 pub use views::risk_event;

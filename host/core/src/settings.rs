@@ -8,36 +8,58 @@ use cavra_fetch::Token;
 use cavra_store::Location;
 use serde::Serialize;
 
+use crate::fields::truth;
 use crate::{CoreError, Redactor, ReleaseKeys};
 
-/// Where the key of the evidence log is unless told.
-const DEFAULT_LOG_KEY: &str = ".cavra/keys/evidence-log-ed25519.pem";
-
 /// One environment variable.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
     /// What it does, one sentence.
     pub help: &'static str,
     /// What applies without it.
-    pub default: &'static str,
+    pub default: Without,
     /// Its value is never shown.
     pub secret: bool,
 }
 
-const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, help, default, secret: false }
+/// What applies where a variable is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// This value.
+    Value(&'static str),
+    /// No value; the text says what that means.
+    Nothing(&'static str),
 }
 
-const fn secret(name: &'static str, default: &'static str, help: &'static str) -> Setting {
-    Setting { secret: true, ..setting(name, default, help) }
+impl Without {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Value(text) | Self::Nothing(text) => text,
+        }
+    }
+}
+
+/// A variable that has a value without being set.
+const fn valued(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { name, help, default: Without::Value(value), secret: false }
+}
+
+const fn setting(name: &'static str, unset: &'static str, help: &'static str) -> Setting {
+    Setting { name, help, default: Without::Nothing(unset), secret: false }
+}
+
+const fn secret(name: &'static str, unset: &'static str, help: &'static str) -> Setting {
+    Setting { secret: true, ..setting(name, unset, help) }
 }
 
 /// Every variable cavra reads.
 pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_ACTIVITY_DB", "unset", "SQLite file for decisions and sessions; wins over CAVRA_ACTIVITY_STORE."),
-    setting("CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json", "JSON file for decisions and sessions."),
+    valued("CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json", "JSON file for decisions and sessions."),
     secret(
         "CAVRA_API_TOKEN",
         "unset",
@@ -47,21 +69,25 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_APPROVAL_OIDC_CONFIG", "unset: OIDC is off", "OpenID Connect configuration, JSON or YAML."),
     setting("CAVRA_APPROVAL_RBAC_FILE", "unset: RBAC is off", "Who may decide which approvals, JSON or YAML."),
     setting("CAVRA_APPROVAL_ROUTING_FILE", "the built-in rules", "Which group approves what, JSON or YAML."),
-    setting("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
-    setting("CAVRA_CACHE_DIR", "the user's cache directory", "Where compiled policy packs are kept; `off` keeps none."),
+    valued("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
+    setting("CAVRA_CACHE_DIR", "~/.cache/cavra", "Where compiled policy packs are kept; `off` keeps none."),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
     setting(
         "CAVRA_EVIDENCE_ARTIFACT_ROOT",
         "unset: no files are served",
         "Directory with one directory per session, rollout or export.",
     ),
-    setting("CAVRA_EVIDENCE_LOG_KEY", DEFAULT_LOG_KEY, "Key that signs the evidence log; made on first start."),
+    valued(
+        "CAVRA_EVIDENCE_LOG_KEY",
+        ".cavra/keys/evidence-log-ed25519.pem",
+        "Key that signs the evidence log; made on first start.",
+    ),
     setting(
         "CAVRA_EVIDENCE_METADATA_DB",
         "unset",
         "SQLite file for evidence metadata; wins over CAVRA_EVIDENCE_METADATA_STORE.",
     ),
-    setting("CAVRA_EVIDENCE_METADATA_STORE", ".cavra/api/evidence-metadata.json", "JSON file for evidence metadata."),
+    valued("CAVRA_EVIDENCE_METADATA_STORE", ".cavra/api/evidence-metadata.json", "JSON file for evidence metadata."),
     secret(
         "CAVRA_EVIDENCE_SIGNING_KEY",
         "unset: a checksum instead",
@@ -72,35 +98,35 @@ pub static SETTINGS: &[Setting] = &[
         "unset",
         "Ed25519 private key, PEM text, of releases; signs promotion requests where there is no key for them.",
     ),
-    setting("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
+    valued("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
     setting(
         "CAVRA_INVENTORY_DB",
         "unset",
         "SQLite file for repositories and rollouts; wins over CAVRA_INVENTORY_STORE.",
     ),
-    setting("CAVRA_INVENTORY_STORE", ".cavra/api/inventory.json", "JSON file for repositories and rollouts."),
-    setting("CAVRA_LOG", "info when serving, else off", "Log filter, such as `debug` or `cavra_store=trace`."),
-    setting("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
+    valued("CAVRA_INVENTORY_STORE", ".cavra/api/inventory.json", "JSON file for repositories and rollouts."),
+    setting("CAVRA_LOG", "info when serving", "Log filter, such as `debug` or `cavra_store=trace`."),
+    valued("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
     setting("CAVRA_POLICY", "unset", "Pack file that decides when no pack is named (hooks, MCP adapter)."),
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
     secret("CAVRA_POLICY_SIGNING_KEY", "unset: a checksum instead", "Key of the HMAC signatures of published packs."),
     setting("CAVRA_PUBLIC_API_BASE_URL", "empty", "Address under which browsers reach the interface."),
-    setting("CAVRA_REDACT", "on", "`off` stores commands and reasons with the secrets in them."),
+    valued("CAVRA_REDACT", "on", "`off` stores commands and reasons with the secrets in them."),
     setting("CAVRA_REGISTRY_DB", "unset", "SQLite file of the MCP and agent registry; wins over CAVRA_REGISTRY_STORE."),
-    setting("CAVRA_REGISTRY_STORE", ".cavra/api/registry.json", "JSON file of the MCP and agent registry."),
+    valued("CAVRA_REGISTRY_STORE", ".cavra/api/registry.json", "JSON file of the MCP and agent registry."),
     secret(
         "CAVRA_RELEASE_CHANNEL_SIGNING_KEY",
         "CAVRA_GO_RELEASE_SIGNING_KEY",
         "Ed25519 private key, PEM text, that signs requests to publish on a channel.",
     ),
-    setting("CAVRA_REQUIRE_TOKEN", "false", "`true` serves only callers with an API token or an OpenID Connect token."),
+    valued("CAVRA_REQUIRE_TOKEN", "false", "`true` serves only callers with an API token or an OpenID Connect token."),
     secret(
         "CAVRA_ROLLOUT_PROMOTION_SIGNING_KEY",
         "CAVRA_GO_RELEASE_SIGNING_KEY",
         "Ed25519 private key, PEM text, that signs requests to promote a rollout.",
     ),
     setting("CAVRA_TOKEN_DB", "unset", "SQLite file of API tokens; wins over CAVRA_TOKEN_STORE."),
-    setting("CAVRA_TOKEN_STORE", ".cavra/api/tokens.json", "JSON file of API tokens; it holds hashes only."),
+    valued("CAVRA_TOKEN_STORE", ".cavra/api/tokens.json", "JSON file of API tokens; it holds hashes only."),
 ];
 
 /// Where a setting's value came from.
@@ -172,58 +198,42 @@ impl Settings {
     /// # Errors
     /// [`CoreError::BadRequest`] naming a variable that cannot be understood.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, CoreError> {
-        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let path = |name: &str| get(name).map(PathBuf::from);
-        let location = |db: &str, store: &str, default: &str| match path(db) {
-            Some(file) => Location::Sqlite(file),
-            None => Location::Json(path(store).unwrap_or_else(|| default.into())),
-        };
-        let cache_dir = match get("CAVRA_CACHE_DIR") {
+        let asked = Asked(&lookup);
+        let cache_dir = match asked.value("CAVRA_CACHE_DIR") {
             Some(value) if value == "off" => None,
             Some(value) => Some(value.into()),
-            None => path("XDG_CACHE_HOME")
-                .or_else(|| path("HOME").map(|home| home.join(".cache")))
+            None => asked
+                .path("XDG_CACHE_HOME")
+                .or_else(|| asked.path("HOME").map(|home| home.join(".cache")))
                 .map(|cache| cache.join("cavra")),
         };
-        let hook_deadline = match get("CAVRA_HOOK_DEADLINE_MS") {
-            None => Duration::from_secs(5),
-            Some(value) => value.parse().map(Duration::from_millis).map_err(|_| {
-                CoreError::BadRequest("CAVRA_HOOK_DEADLINE_MS must be a whole number of milliseconds".to_owned())
-            })?,
-        };
-        let api_token = get("CAVRA_API_TOKEN").map(|token| Token::new(&token)).transpose();
         Ok(Self {
-            api_token: api_token.map_err(|error| CoreError::BadRequest(format!("CAVRA_API_TOKEN: {error}")))?,
-            activity: location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE", ".cavra/api/activity.json"),
-            registry: location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE", ".cavra/api/registry.json"),
-            approvals: location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json"),
-            approvals_named: get("CAVRA_APPROVAL_DB").or_else(|| get("CAVRA_APPROVAL_STORE")).is_some(),
-            inventory: location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE", ".cavra/api/inventory.json"),
-            evidence: location(
-                "CAVRA_EVIDENCE_METADATA_DB",
-                "CAVRA_EVIDENCE_METADATA_STORE",
-                ".cavra/api/evidence-metadata.json",
-            ),
-            artifact_root: path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
-            tokens: location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE", ".cavra/api/tokens.json"),
-            routing_file: path("CAVRA_APPROVAL_ROUTING_FILE"),
-            oidc_config: path("CAVRA_APPROVAL_OIDC_CONFIG"),
-            rbac_file: path("CAVRA_APPROVAL_RBAC_FILE"),
-            evidence_signing_key: get("CAVRA_EVIDENCE_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
-            signing_key: get("CAVRA_POLICY_SIGNING_KEY").and_then(|key| Secret::new(key).ok()),
-            release_keys: ReleaseKeys::read(get),
-            cors_origins: get("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
-            public_api_base_url: get("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
-            require_token: flag("CAVRA_REQUIRE_TOKEN", get("CAVRA_REQUIRE_TOKEN").as_deref())?,
-            redactor: Redactor::new(match get("CAVRA_REDACT") {
-                None => true,
-                Some(value) => flag("CAVRA_REDACT", Some(&value))?,
-            }),
-            policy_dir: path("CAVRA_POLICY_DIR"),
-            policy_file: path("CAVRA_POLICY"),
+            api_token: asked.token("CAVRA_API_TOKEN")?,
+            activity: asked.location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE"),
+            registry: asked.location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE"),
+            approvals: asked.location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"),
+            approvals_named: ["CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"]
+                .iter()
+                .any(|name| asked.given(name).is_some()),
+            inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE"),
+            evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE"),
+            artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
+            tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE"),
+            routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
+            oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
+            rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
+            evidence_signing_key: asked.secret("CAVRA_EVIDENCE_SIGNING_KEY"),
+            signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
+            release_keys: ReleaseKeys::read(|name| asked.value(name)),
+            cors_origins: asked.value("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
+            public_api_base_url: asked.value("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
+            require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,
+            redactor: Redactor::new(asked.flag("CAVRA_REDACT")?),
+            policy_dir: asked.path("CAVRA_POLICY_DIR"),
+            policy_file: asked.path("CAVRA_POLICY"),
             cache_dir,
-            evidence_log_key: path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_else(|| DEFAULT_LOG_KEY.into()),
-            hook_deadline,
+            evidence_log_key: asked.path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_default(),
+            hook_deadline: asked.milliseconds("CAVRA_HOOK_DEADLINE_MS")?,
         })
     }
 
@@ -233,6 +243,54 @@ impl Settings {
     /// As [`Settings::read`].
     pub fn from_env() -> Result<Self, CoreError> {
         Self::read(|name| std::env::var(name).ok())
+    }
+}
+
+/// Variables, read as what they are; where one is not set, its row of [`SETTINGS`] says what applies.
+struct Asked<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Asked<'_> {
+    /// What somebody set.
+    fn given(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        self.given(name).or_else(|| match SETTINGS.iter().find(|setting| setting.name == name)?.default {
+            Without::Value(value) => Some(value.to_owned()),
+            Without::Nothing(_) => None,
+        })
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.value(name).map(PathBuf::from)
+    }
+
+    fn location(&self, db: &str, store: &str) -> Location {
+        match self.path(db) {
+            Some(file) => Location::Sqlite(file),
+            None => Location::Json(self.path(store).unwrap_or_default()),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.value(name).and_then(|key| Secret::new(key).ok())
+    }
+
+    fn token(&self, name: &str) -> Result<Option<Token>, CoreError> {
+        let token = self.value(name).map(|token| Token::new(&token)).transpose();
+        token.map_err(|error| CoreError::BadRequest(format!("{name}: {error}")))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, CoreError> {
+        let value = self.value(name).unwrap_or_default();
+        truth(&value).ok_or_else(|| CoreError::BadRequest(format!("{name} must be true or false")))
+    }
+
+    fn milliseconds(&self, name: &str) -> Result<Duration, CoreError> {
+        let value = self.value(name).unwrap_or_default();
+        let wrong = |_| CoreError::BadRequest(format!("{name} must be a whole number of milliseconds"));
+        value.parse().map(Duration::from_millis).map_err(wrong)
     }
 }
 
@@ -257,7 +315,7 @@ pub fn shown_settings(lookup: impl Fn(&str) -> Option<String>) -> Vec<ShownSetti
         let value = lookup(setting.name).filter(|value| !value.is_empty());
         let origin = if value.is_some() { Origin::Environment } else { Origin::Default };
         let value = if setting.secret { value.map(|_| "********".to_owned()) } else { value };
-        ShownSetting { name: setting.name, value, origin, default: setting.default, help: setting.help }
+        ShownSetting { name: setting.name, value, origin, default: setting.default.text(), help: setting.help }
     };
     SETTINGS.iter().map(shown).collect()
 }
@@ -267,16 +325,10 @@ fn origins(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-fn flag(name: &str, value: Option<&str>) -> Result<bool, CoreError> {
-    match value.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("false" | "0" | "no" | "off") => Ok(false),
-        Some("true" | "1" | "yes" | "on") => Ok(true),
-        Some(_) => Err(CoreError::BadRequest(format!("{name} must be true or false"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -310,7 +362,50 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_sorted_and_unique() {
+    fn what_applies_without_any_variable() {
+        let settings = Settings::read(|_| None).unwrap();
+        assert!(!settings.require_token && settings.redactor == Redactor::new(true) && !settings.approvals_named);
+        assert_eq!(settings.hook_deadline, Duration::from_secs(5));
+        assert_eq!(settings.activity, Location::Json(".cavra/api/activity.json".into()));
+        assert_eq!(settings.evidence_log_key, PathBuf::from(".cavra/keys/evidence-log-ed25519.pem"));
+        assert_eq!(settings.cache_dir, None, "without a home there is no cache");
+        let named = Settings::read(|name| (name == "CAVRA_APPROVAL_STORE").then(|| "x".to_owned())).unwrap();
+        assert!(named.approvals_named);
+        assert!(Settings::read(|name| (name == "CAVRA_HOOK_DEADLINE_MS").then(|| "soon".to_owned())).is_err());
+    }
+
+    #[test]
+    fn settings_are_sorted_unique_and_those_that_are_read() {
         assert!(SETTINGS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        // The command line reads these two where it starts to log, before anything else.
+        let asked = std::cell::RefCell::new(BTreeSet::from(["CAVRA_LOG".to_owned(), "CAVRA_LOG_FORMAT".to_owned()]));
+        Settings::read(|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        })
+        .unwrap();
+        let ours: BTreeSet<String> = asked.into_inner().into_iter().filter(|name| name.starts_with("CAVRA_")).collect();
+        assert_eq!(ours, SETTINGS.iter().map(|setting| setting.name.to_owned()).collect());
+    }
+
+    /// Rows of the README's table: names in the first cell, what applies without them in the second.
+    #[test]
+    fn the_readme_lists_them_with_what_applies_without_them() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+        let mut listed = BTreeSet::new();
+        for row in readme.lines().filter(|line| line.starts_with("| `CAVRA_")) {
+            let cells: Vec<&str> = row.split('|').collect();
+            let names: Vec<&str> = cells[1].split(", ").map(|name| name.trim().trim_matches('`')).collect();
+            let known = |name: &&str| *SETTINGS.iter().find(|setting| setting.name == *name).unwrap();
+            let defaults: Vec<Without> = names.iter().map(|name| known(name).default).collect();
+            let said = cells[2].trim();
+            let value = defaults.iter().find(|default| matches!(default, Without::Value(_)));
+            match value {
+                Some(value) => assert_eq!(said, format!("`{}`", value.text()), "{row}"),
+                None => assert!(defaults.iter().any(|default| default.text() == said.replace('`', "")), "{row}"),
+            }
+            listed.extend(names);
+        }
+        assert_eq!(listed, SETTINGS.iter().map(|setting| setting.name).collect());
     }
 }

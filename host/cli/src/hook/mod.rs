@@ -23,9 +23,11 @@ const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
 pub fn run(args: &HookArgs) -> ExitCode {
     let Agent::ClaudeCode = args.agent;
     let answer = Answer::default();
-    let deadline = Settings::from_env().map(|settings| settings.hook_deadline);
-    answer.refuse_after(deadline.as_ref().copied().unwrap_or(Duration::from_secs(5)));
-    let outcome = deadline.map_err(anyhow::Error::from).and_then(|_| claude_code::answer(&read_event()?, &args.pack));
+    let deadline = |settings: Settings| settings.hook_deadline;
+    let ours = Settings::from_env().map(deadline);
+    // Settings that cannot be read are refused at once, by the time that applies without them.
+    answer.refuse_after(*ours.as_ref().unwrap_or(&Settings::read(|_| None).map(deadline).unwrap_or_default()));
+    let outcome = ours.map_err(anyhow::Error::from).and_then(|_| claude_code::answer(&read_event()?, &args.pack));
     match outcome {
         Ok(text) => answer.give(&text, ExitCode::SUCCESS),
         Err(error) => answer.refuse(&explain(&error)),
