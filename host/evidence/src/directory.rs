@@ -1,15 +1,14 @@
 //! Putting a directory in place as a whole: written beside, made durable, renamed.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use cavra_model::random_hex;
+use cavra_artifacts::{Otherwise, create_parents, parent, put_directory, sync_directory, unique_sibling};
 use thiserror::Error;
 
 use crate::bundle::MANIFEST;
-use crate::files::sync_directory;
+use crate::files::DIRECTORY_MODE;
 
 /// A bundle was not written.
 #[derive(Debug, Error)]
@@ -38,22 +37,18 @@ pub enum BundleError {
 /// Makes `directory` hold exactly `files`. What it replaces may only be an earlier set of the same files.
 pub fn replace_directory(directory: &Path, files: &[(&'static str, String)]) -> Result<(), BundleError> {
     let failed = |source| BundleError::Io { path: directory.to_owned(), source };
-    let (Some(name), Some(parent)) = (directory.file_name(), directory.parent()) else {
+    if directory.file_name().is_none() {
         return Err(BundleError::NotADirectory(directory.to_owned()));
-    };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    }
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     check_replaceable(directory, &names)?;
 
-    fs::create_dir_all(parent).map_err(failed)?;
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.new", random_hex(6).map_err(|error| failed(io::Error::other(error)))?));
-    let draft = parent.join(hidden);
+    create_parents(directory, DIRECTORY_MODE).map_err(failed)?;
+    let draft = unique_sibling(directory).map_err(failed)?;
     let written = fill(&draft, files).map_err(failed).and_then(|()| put_in_place(&draft, directory, &names));
     // On success this is what was replaced. On failure the first error is the one to report, whether or not this works.
     discard(&draft, &names);
-    written.and_then(|()| sync_directory(parent).map_err(failed))
+    written
 }
 
 /// How often somebody else may come first.
@@ -61,10 +56,13 @@ const ATTEMPTS: usize = 8;
 
 /// Puts `draft` where `directory` is or is to be; afterwards `draft` is what stood there.
 fn put_in_place(draft: &Path, directory: &Path, names: &[&str]) -> Result<(), BundleError> {
+    let failed = |source| BundleError::Io { path: directory.to_owned(), source };
+    let within = File::open(parent(directory)).map_err(failed)?;
+    let [draft, name] = [draft, directory].map(|path| Path::new(path.file_name().unwrap_or_default()));
     let mut outcome = Ok(());
     for _ in 0..ATTEMPTS {
         let exists = check_replaceable(directory, names)?;
-        outcome = if exists { exchange(draft, directory) } else { move_to_free_place(draft, directory) };
+        outcome = put_directory(&within, draft, name, exists, Otherwise::InSteps);
         let raced = |error: &io::Error| {
             let kinds = [io::ErrorKind::AlreadyExists, io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::NotFound];
             kinds.contains(&error.kind())
@@ -73,7 +71,7 @@ fn put_in_place(draft: &Path, directory: &Path, names: &[&str]) -> Result<(), Bu
             break;
         }
     }
-    outcome.map_err(|source| BundleError::Io { path: directory.to_owned(), source })
+    outcome.map_err(failed)
 }
 
 /// Whether there is a directory to replace, after checking that it may be replaced.
@@ -108,49 +106,6 @@ fn fill(draft: &Path, files: &[(&'static str, String)]) -> io::Result<()> {
         file.sync_all()?;
     }
     sync_directory(draft)
-}
-
-/// Exchanges two directories in one step, or in three where the file system cannot do that.
-fn exchange(draft: &Path, directory: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    match rename_with(draft, directory, rustix::fs::RenameFlags::EXCHANGE) {
-        Err(error) if !is_unsupported(&error) => return Err(error),
-        Ok(()) => return Ok(()),
-        Err(_) => {}
-    }
-    let mut old = draft.as_os_str().to_owned();
-    old.push(".old");
-    let old = Path::new(&old);
-    fs::rename(directory, old)?;
-    if let Err(error) = fs::rename(draft, directory) {
-        fs::rename(old, directory)?;
-        return Err(error);
-    }
-    fs::rename(old, draft)
-}
-
-/// Moves the draft to a place where nothing is; a directory that somebody else put there meanwhile stays.
-fn move_to_free_place(draft: &Path, directory: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    match rename_with(draft, directory, rustix::fs::RenameFlags::NOREPLACE) {
-        Err(error) if !is_unsupported(&error) => return Err(error),
-        Ok(()) => return Ok(()),
-        Err(_) => {}
-    }
-    fs::rename(draft, directory)
-}
-
-#[cfg(any(target_os = "linux", target_vendor = "apple"))]
-fn rename_with(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags)?)
-}
-
-/// Whether the file system does not know the way of renaming.
-#[cfg(any(target_os = "linux", target_vendor = "apple"))]
-fn is_unsupported(error: &io::Error) -> bool {
-    [rustix::io::Errno::INVAL, rustix::io::Errno::NOSYS, rustix::io::Errno::NOTSUP]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Removes a bundle by the names of its files, never recursively: what somebody else put there in the meantime stays.

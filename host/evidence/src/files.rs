@@ -1,11 +1,14 @@
-//! Files as wholes: written beside their place and renamed, read up to a limit.
+//! Files that the user names: what may be replaced, and errors that say which file it was.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use cavra_model::random_hex;
+use cavra_artifacts::{Access, Draft, FileError, create_file, create_parents, replace_file};
 use thiserror::Error;
+
+/// Mode of directories that are missing, less what the process's mask takes away.
+pub(crate) const DIRECTORY_MODE: u32 = 0o777;
 
 /// A file was not written.
 #[derive(Debug, Error)]
@@ -56,15 +59,15 @@ pub enum ReadError {
 /// # Errors
 /// [`WriteError::NoName`], [`WriteError::Io`].
 pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    place(path, content.as_ref(), false, |draft| fs::rename(draft, path))
+    place(path, |path| replace_file(path, content.as_ref(), &Access::Mask, Draft::Unique))
 }
 
-/// As [`write_file`], for a file that only its owner may read (on systems that know owners).
+/// As [`write_file`], for a file that only its owner may read.
 ///
 /// # Errors
 /// [`WriteError::NoName`], [`WriteError::Io`].
 pub fn write_private_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    place(path, content.as_ref(), true, |draft| fs::rename(draft, path))
+    place(path, |path| replace_file(path, content.as_ref(), &Access::Owner, Draft::Unique))
 }
 
 /// As [`write_private_file`], unless there is a file already: also if two try at once, one of them fails.
@@ -72,12 +75,7 @@ pub fn write_private_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), 
 /// # Errors
 /// [`WriteError::Exists`], [`WriteError::NoName`], [`WriteError::Io`].
 pub fn create_private_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    let created = place(path, content.as_ref(), true, |draft| {
-        // A second name for the draft is refused where the name is taken; renaming would replace.
-        fs::hard_link(draft, path)?;
-        fs::remove_file(draft)
-    });
-    match created {
+    match place(path, |path| create_file(path, content.as_ref(), &Access::Owner)) {
         Err(WriteError::Io { path, source }) if source.kind() == io::ErrorKind::AlreadyExists => {
             Err(WriteError::Exists(path))
         }
@@ -85,47 +83,12 @@ pub fn create_private_file(path: &Path, content: impl AsRef<[u8]>) -> Result<(),
     }
 }
 
-fn place(
-    path: &Path,
-    content: &[u8],
-    private: bool,
-    put: impl FnOnce(&Path) -> io::Result<()>,
-) -> Result<(), WriteError> {
-    let failed = |source| WriteError::Io { path: path.to_owned(), source };
-    let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else {
+fn place(path: &Path, write: impl FnOnce(&Path) -> io::Result<File>) -> Result<(), WriteError> {
+    if path.file_name().is_none() {
         return Err(WriteError::NoName(path.to_owned()));
-    };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    fs::create_dir_all(parent).map_err(failed)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.new", random_hex(6).map_err(|error| failed(io::Error::other(error)))?));
-    let draft = parent.join(hidden);
-    let written = fill(&draft, content, private).and_then(|()| put(&draft)).and_then(|()| sync_directory(parent));
-    if written.is_err() {
-        // The first error is the one to report, whether or not the clean-up works.
-        let _ = fs::remove_file(&draft);
     }
-    written.map_err(failed)
-}
-
-fn fill(draft: &Path, content: &[u8], private: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if private {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    #[cfg(not(unix))]
-    let _ = private;
-    let mut file = options.open(draft)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// Makes the names in a directory durable, on systems where a directory can be opened.
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    let written = create_parents(path, DIRECTORY_MODE).and_then(|()| write(path));
+    written.map(drop).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }
 
 /// The bytes of a regular file, at most `limit` of them.
@@ -133,22 +96,21 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// [`ReadError`].
 pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let failed = |source| ReadError::Io { path: path.to_owned(), source };
-    // Looked at before it is opened: opening a pipe would wait for somebody to write into it.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ReadError::NotAFile(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
-    }
-    Ok(bytes)
+    cavra_artifacts::read_file(path, limit).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            FileError::NotAFile => ReadError::NotAFile(path),
+            FileError::TooLarge(limit) => ReadError::TooLarge { path, limit },
+            FileError::Io(source) => ReadError::Io { path, source },
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -176,11 +138,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "one");
         write_private_file(&file, "three").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "three");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        }
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cavra_artifacts::read_file;
 use cavra_model::read_json;
 use serde_json::Value;
 use thiserror::Error;
@@ -118,14 +119,50 @@ pub(crate) fn load_rbac(file: &Path) -> Result<Rbac, ConfigError> {
     Rbac::parse(&read(file)?).map_err(|problem| ConfigError { file: file.to_owned(), problem })
 }
 
-/// A document: YAML by its suffix, else JSON.
 fn read(file: &Path) -> Result<Value, ConfigError> {
-    let wrong = |problem: String| ConfigError { file: file.to_owned(), problem };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    read_document(file).map_err(|problem| ConfigError { file: file.to_owned(), problem })
+}
+
+/// Largest file that governs access, in bytes.
+const MAX_DOCUMENT: u64 = 4 << 20;
+
+/// The document in a file that governs access: YAML by its suffix, else JSON.
+///
+/// # Errors
+/// What is wrong, without the name of the file.
+pub fn read_document(file: &Path) -> Result<Value, String> {
+    let bytes = read_file(file, MAX_DOCUMENT).map_err(|error| error.to_string())?;
     let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     if yaml {
-        serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))
+        serde_norway::from_slice(&bytes).map_err(|error| error.to_string())
     } else {
-        read_json(text.as_bytes()).map_err(|error| wrong(error.to_string()))
+        read_json(&bytes).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn documents_are_files_of_some_size_in_either_language() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str, text: &str| {
+            let file = home.path().join(name);
+            fs::write(&file, text).unwrap();
+            file
+        };
+        assert_eq!(read_document(&at("a.json", "{\"a\": [1]}")), Ok(json!({"a": [1]})));
+        assert_eq!(read_document(&at("a.yml", "a: [1]")), Ok(json!({"a": [1]})));
+        assert!(read_document(&at("b.json", "a: [1]")).is_err(), "the suffix says the language");
+        let large = at("large.json", "{}");
+        fs::File::options().write(true).open(&large).unwrap().set_len(MAX_DOCUMENT + 1).unwrap();
+        assert_eq!(read_document(&large), Err(format!("larger than {MAX_DOCUMENT} bytes")));
+        assert_eq!(read_document(home.path()), Err("no regular file".to_owned()));
+        assert!(read_document(&home.path().join("none")).is_err());
     }
 }

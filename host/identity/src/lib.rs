@@ -17,6 +17,6 @@ mod rbac;
 
 pub use actor::Actor;
 pub use api_token::{ApiToken, Scope};
-pub use config::ConfigError;
+pub use config::{ConfigError, read_document};
 pub use gatekeeper::{Decide, DecisionSubject, Envelope, Gatekeeper, Identity, IdentityError, Via};
 pub use rbac::{Permission, Rbac};

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use cavra_artifacts::{Otherwise, put_directory};
 use cavra_model::{PackName, random_hex};
-use rustix::fs::RenameFlags;
 use thiserror::Error;
 
 use crate::shelf::POLICY;
@@ -132,9 +132,8 @@ fn take_along(old: &Dir, new: &Dir, except: &[&str], depth: usize) -> Result<(),
 }
 
 fn put_in_place(directory: &Dir, draft: &str, name: &str, exists: bool) -> Result<(), PublishError> {
-    let how = if exists { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-    rustix::fs::renameat_with(directory, draft, directory, name, how).map_err(io::Error::from)?;
-    sync(directory)
+    // Where the file system cannot do that at once, nothing is published: a pack that is away for a moment does not decide.
+    Ok(put_directory(directory, draft.as_ref(), name.as_ref(), exists, Otherwise::Refuse)?)
 }
 
 /// Makes the names in a folder durable.

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
+use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity, read_document};
 use cavra_model::{
     APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Kind, Object, PUBLICATIONS, Routing,
-    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, read_json,
-    request_approval, rule_on,
+    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval,
+    rule_on,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Unreadable, Walk};
 use serde_json::Value;
@@ -69,13 +69,7 @@ pub struct Approvals {
 /// [`CoreError::Configuration`] naming the file.
 pub fn read_routing(file: &Path) -> Result<Routing, CoreError> {
     let wrong = |problem: String| CoreError::Configuration(format!("routing file {}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    let document: Value = if yaml {
-        serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))?
-    } else {
-        read_json(text.as_bytes()).map_err(|error| wrong(error.to_string()))?
-    };
+    let document = read_document(file).map_err(wrong)?;
     let (routing, ignored) = Routing::parse(&document).map_err(|error| wrong(error.to_string()))?;
     for warning in ignored {
         tracing::warn!(file = %file.display(), "{warning}");

@@ -4,11 +4,12 @@
 //! what is remembered here. Beside the key `NAME.pem` there are `NAME.json`, which remembers, and `NAME.lock`, which the
 //! processes that sign take turns by.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use cavra_artifacts::{Access, Draft, create_parents, parent, replace_file};
 use cavra_evidence::SigningKey;
 use cavra_log::VerifierKey;
 use cavra_model::{Object, Timestamp, random_hex};
@@ -160,8 +161,7 @@ impl Keyring {
     /// # Errors
     /// [`LogError`] if the key cannot be used.
     pub(super) fn hold(&self) -> Result<Held, LogError> {
-        let folder = self.key.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LogError::file(folder))?;
+        create_parents(&self.key, 0o700).map_err(LogError::file(parent(&self.key)))?;
         let lock_file = self.key.with_extension("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_file);
         let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(LogError::file(&lock_file))?;
@@ -262,24 +262,9 @@ fn write_key(file: &Path, key: &SigningKey) -> Result<(), LogError> {
     write_whole(file, pem.as_bytes())
 }
 
-/// Writes a file that only its owner can read, so that it is there whole or not at all.
+/// Writes a file that only its owner can read. The caller holds the lock.
 fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".tmp");
-    let draft = PathBuf::from(name);
-    let write = || -> io::Result<()> {
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        new.write_all(bytes)?;
-        new.sync_all()?;
-        fs::rename(&draft, file)?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(LogError::file(file))
+    replace_file(file, bytes, &Access::Owner, Draft::Locked).map(drop).map_err(LogError::file(file))
 }
 
 fn hex(bytes: &[u8]) -> String {
