@@ -1,5 +1,6 @@
 //! `cavra evidence …`: bundles, keys, trust, verification. Contract 30, sections 3 and 14.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
@@ -195,12 +196,7 @@ fn keys_are_private_and_are_not_lost() {
     assert_eq!((text(&made, "public_key_sha256"), text(&made, "key_id")), (&fingerprint[..], &fingerprint[..16]));
     let private = home.read(PRIVATE);
     assert!(private.starts_with("-----BEGIN PRIVATE KEY-----\n") && private.ends_with("-----END PRIVATE KEY-----\n"));
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = |path: &str| std::fs::metadata(home.join(path)).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(PRIVATE), 0o600);
-    }
+    assert_eq!(std::fs::metadata(home.join(PRIVATE)).unwrap().permissions().mode() & 0o777, 0o600);
     let again = evidence(&home, &["generate-keypair"]).fails();
     assert!(again.stderr.contains("--force"), "{again:?}");
     std::fs::remove_file(home.join(PRIVATE)).unwrap();

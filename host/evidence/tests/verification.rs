@@ -331,7 +331,6 @@ fn hostile_lists_are_refused_and_nothing_outside_is_read() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn what_is_no_file_of_the_bundle_is_refused() {
     use std::os::unix::fs::symlink;

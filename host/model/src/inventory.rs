@@ -1,6 +1,6 @@
 //! Repositories and policy rollouts, as tables. Contract 20, sections 5 and 6.
 
-use crate::record_schema::Default::{Absent, Integer, Joined, Null, Required, Text, Texts};
+use crate::record_schema::Fallback::{Absent, Integer, Joined, Null, Required, Text, Texts};
 use crate::record_schema::{Member, RecordSchema, Shape, member};
 
 /// A repository, `cavra.repository.v1`.

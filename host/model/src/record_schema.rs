@@ -34,7 +34,7 @@ pub struct Member {
     /// Its type.
     pub shape: Shape,
     /// What applies if it is not given.
-    pub default: Default,
+    pub default: Fallback,
 }
 
 /// Type of a member.
@@ -56,7 +56,7 @@ pub enum Shape {
 
 /// What applies to a member that is not given.
 #[derive(Debug)]
-pub enum Default {
+pub enum Fallback {
     /// It has to be given.
     Required,
     /// It is left out.
@@ -80,7 +80,7 @@ pub struct SchemaViolation(pub String);
 
 /// A member whose default is the given one.
 #[must_use]
-pub const fn member(name: &'static str, shape: Shape, default: Default) -> Member {
+pub const fn member(name: &'static str, shape: Shape, default: Fallback) -> Member {
     Member { name, aliases: &[], shape, default }
 }
 
@@ -128,7 +128,7 @@ fn is_given(value: &Value) -> bool {
     }
 }
 
-impl Default {
+impl Fallback {
     fn value(&self, before: &Object) -> Result<Option<Value>, ()> {
         Ok(Some(match self {
             Self::Required => return Err(()),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use cavra_evidence::{Check, Findings, Report};
@@ -195,11 +196,8 @@ fn write_member(member: &mut impl Read, target: &Path, executable: bool, left: u
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if executable { 0o755 } else { 0o644 });
-    let mut file = options.open(target)?;
+    let mode = if executable { 0o755 } else { 0o644 };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(target)?;
     let written = io::copy(&mut member.take(left.saturating_add(1)), &mut file)?;
     if written > left {
         return Err(io::Error::other("the archive unpacks to more than is allowed"));

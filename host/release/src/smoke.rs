@@ -3,6 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -17,7 +18,7 @@ use cavra_artifacts::Inside;
 /// Largest binary that is started.
 const BINARY_LIMIT: u64 = 512 * 1024 * 1024;
 /// How often a started binary is looked at.
-const PATIENCE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What the smoke test showed about one target.
 #[derive(Clone, Debug, Serialize)]
@@ -150,7 +151,7 @@ fn start(package: &Package, binary: &str, digest: Option<&str>, timeout: Duratio
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status.code()),
-            Ok(None) if started.elapsed() < timeout => thread::sleep(PATIENCE),
+            Ok(None) if started.elapsed() < timeout => thread::sleep(POLL_INTERVAL),
             Ok(None) | Err(_) => {
                 // One that has ended meanwhile needs no killing.
                 let _ = child.kill();
@@ -162,11 +163,7 @@ fn start(package: &Package, binary: &str, digest: Option<&str>, timeout: Duratio
 }
 
 fn write_executable(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o700);
-    options.open(path)?.write_all(bytes)
+    OpenOptions::new().write(true).create_new(true).mode(0o700).open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]
