@@ -1,23 +1,26 @@
 //! The command line. Contract 10, sections 12 and 13; contract 20, section 3.9.
 
+mod agent;
 mod approval;
 mod evidence;
 mod log;
+mod policy;
 mod release;
 mod replay;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use cavra_identity::Scope;
 use cavra_model::ActionType;
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use agent::{AgentArgs, AgentCommand};
 pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
@@ -25,6 +28,7 @@ pub use evidence::{
     VerifyArgs, VerifyStatementArgs,
 };
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
+pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
 pub use release::{
     AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
     MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
@@ -32,6 +36,7 @@ pub use release::{
 };
 pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
+pub use token::TokenCommand;
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.
 #[derive(Parser)]
@@ -204,161 +209,6 @@ pub struct IdentityArgs {
     pub repository: Option<String>,
 }
 
-#[derive(Subcommand)]
-pub enum PolicyCommand {
-    /// List the packs with their titles.
-    List(Json),
-    /// Show a pack.
-    Describe {
-        /// Pack.
-        id: String,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Check a policy file or pack directory.
-    Validate {
-        /// File or directory.
-        path: PathBuf,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Check that a pack keeps the five promises every pack has to keep.
-    Test {
-        #[command(flatten)]
-        pack: PackArg,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Print the decision about one action.
-    Explain {
-        /// Action type.
-        #[arg(value_parser = action_type)]
-        action_type: ActionType,
-        /// Path, command line, remote/branch, or MCP server.
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        target: String,
-        #[command(flatten)]
-        pack: PackArg,
-        #[command(flatten)]
-        action: ActionArgs,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Print a pack merged with its parents.
-    Compile {
-        #[command(flatten)]
-        pack: PackArg,
-        /// Pack file laid over the pack; may be repeated.
-        #[arg(long, value_name = "PATH")]
-        overlay: Vec<PathBuf>,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Compare two packs, each a name or a path.
-    Diff {
-        /// Before.
-        left: String,
-        /// After.
-        right: String,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Sign a policy; the signature is written beside it.
-    Sign(PolicySignArgs),
-    /// Verify the signature of a policy.
-    Verify(PolicyVerifyArgs),
-    /// Decide stored decisions again by another pack and report what would come out otherwise.
-    Backtest {
-        /// Pack, or path of a policy file or pack directory.
-        candidate: String,
-        /// Days of decisions, counted from now.
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
-        days: u64,
-        /// Only decisions that were made under this pack.
-        #[arg(long, value_name = "ID")]
-        policy_pack: Option<String>,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Decide the demonstration's seven actions.
-    #[command(visible_alias = "dry-run")]
-    Simulate(ScenarioArgs),
-    /// Write a starter pack.
-    Init {
-        /// File to write; an existing one is left alone.
-        #[arg(long, default_value = ".cavra/policy.yaml", value_name = "PATH")]
-        destination: PathBuf,
-        #[command(flatten)]
-        json: Json,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum DemoCommand {
-    /// Seven actions of an agent, decided before it acts.
-    BeforeTheAgentActs(ScenarioArgs),
-}
-
-#[derive(Args)]
-pub struct ScenarioArgs {
-    /// Directory for the evidence bundle.
-    #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-    #[command(flatten)]
-    pub pack: PackArg,
-    #[command(flatten)]
-    pub json: Json,
-}
-
-#[derive(Subcommand)]
-pub enum AgentCommand {
-    /// Start an audited session.
-    Start {
-        #[command(flatten)]
-        session: AgentArgs,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Decide a command and run it through the shell only if it is allowed.
-    Exec {
-        /// The command line.
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        command: String,
-        #[command(flatten)]
-        session: AgentArgs,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Print the attestation of an audited session.
-    Attest {
-        /// Session.
-        session_id: String,
-        /// Directory of the audit files.
-        #[arg(long, default_value = ".cavra", value_name = "DIR")]
-        audit_dir: PathBuf,
-        /// markdown, json or artifact; default is markdown, with --json it is json.
-        #[arg(long)]
-        format: Option<String>,
-        #[command(flatten)]
-        json: Json,
-    },
-}
-
-#[derive(Args)]
-pub struct AgentArgs {
-    /// Name of the agent's tool.
-    #[arg(long, default_value = "claude-code")]
-    pub tool: String,
-    /// Repository directory.
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    pub repo: PathBuf,
-    #[command(flatten)]
-    pub pack: PackArg,
-    /// Directory of the audit files.
-    #[arg(long, default_value = ".cavra", value_name = "DIR")]
-    pub output: PathBuf,
-}
-
 #[derive(Args)]
 pub struct ServeArgs {
     /// Address to listen on; or localhost, which is 127.0.0.1.
@@ -421,33 +271,6 @@ pub enum ConfigCommand {
     Show(Json),
 }
 
-#[derive(Subcommand)]
-pub enum TokenCommand {
-    /// Make a token; it is printed once.
-    Create {
-        /// Name of the machine.
-        #[arg(long)]
-        name: String,
-        /// What it may call: decide, read, approvals, inventory, policy or evidence; may be repeated.
-        #[arg(long, required = true, value_parser = scopes())]
-        scope: Vec<Scope>,
-        /// Days until it runs out.
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        ttl_days: u32,
-        #[command(flatten)]
-        json: Json,
-    },
-    /// List tokens, newest first.
-    List(Json),
-    /// End a token.
-    Revoke {
-        /// Id of the token, as listed.
-        id: String,
-        #[command(flatten)]
-        json: Json,
-    },
-}
-
 /// An address to listen on. Of all names only the one that needs nobody to ask.
 fn host(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {
@@ -458,9 +281,4 @@ fn host(text: &str) -> Result<IpAddr, String> {
 
 fn action_type(name: &str) -> Result<ActionType, String> {
     name.parse().map_err(|()| format!("known are {}", ActionType::ALL.map(ActionType::as_str).join(", ")))
-}
-
-fn scopes() -> impl TypedValueParser<Value = Scope> {
-    let names = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str));
-    names.try_map(|name| name.parse().map_err(|()| format!("{name} is no scope")))
 }

@@ -16,16 +16,25 @@ static FILES: ArtifactRoute = ArtifactRoute { kind: &EVIDENCE, prefix: "/evidenc
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
-    let list = |path, operation, kind: &'static MetadataKind| {
-        Endpoint::get(path, operation, evidence::list(kind))
-            .answers(page_of("EvidenceMetadata"))
-            .asked_for(kind)
-            .paged()
-            .refuses(&[422, 503])
-    };
-    let one = |path, operation, kind: &'static MetadataKind| {
-        Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 409, 503])
-    };
+    let mut rows = files();
+    rows.extend(promotions());
+    rows
+}
+
+fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
+    Endpoint::get(path, operation, evidence::list(kind))
+        .answers(page_of("EvidenceMetadata"))
+        .asked_for(kind)
+        .paged()
+        .refuses(&[422, 503])
+}
+
+fn one(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
+    Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 409, 503])
+}
+
+/// Metadata of every kind, and the files behind it.
+fn files() -> Vec<Endpoint> {
     vec![
         list("/evidence", "list_evidence", &EVIDENCE)
             .about("evidence", "Evidence metadata, newest first.")
@@ -57,6 +66,12 @@ pub(super) fn rows() -> Vec<Endpoint> {
             .console("evidence_artifact_bundle")
             .answers_with("application/zip")
             .refuses(&[400, 404, 409, 416, 503]),
+    ]
+}
+
+/// Promotions, rollbacks and deliveries.
+fn promotions() -> Vec<Endpoint> {
+    vec![
         list("/promotion-executions", "list_promotion_executions", &PROMOTION_EXECUTIONS)
             .about("promotions", "Promotions of rollouts that were carried out, newest first.")
             .console("promotion_executions"),

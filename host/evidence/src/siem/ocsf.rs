@@ -22,14 +22,16 @@ struct Class {
     members: Vec<(&'static str, Value)>,
 }
 
+impl Class {
+    fn is_process(&self) -> bool {
+        self.uid == 1001
+    }
+}
+
 pub fn encode(event: &SecurityEvent<'_>) -> Value {
     let class = class(event);
     let (severity_id, severity) = severity(event.severity);
     let (action_id, action, disposition_id, disposition) = verdict(event.effect);
-    let mut profiles = vec!["security_control"];
-    if class.uid != 1001 {
-        profiles.push("ai_operation");
-    }
     let mut out = json!({
         "activity_id": class.activity.0,
         "activity_name": class.activity.1,
@@ -49,46 +51,60 @@ pub fn encode(event: &SecurityEvent<'_>) -> Value {
         "is_alert": !event.effect.permits(),
         "message": event.headline(),
         "status_detail": event.reason,
-        "actor": {
-            "app_name": present(event.agent),
-            "app_uid": present(event.agent),
-            "user": { "name": present(event.actor), "type_id": 0, "type": "Unknown" },
-            "session": { "uid": event.session },
-        },
+        "actor": actor(event),
         "policy": { "uid": event.pack, "name": event.pack, "version": event.pack_version, "is_applied": true },
         "firewall_rule": { "uid": event.rule, "name": event.rule },
-        "metadata": {
-            "version": VERSION,
-            "uid": event.id,
-            "correlation_uid": event.correlation,
-            "profiles": profiles,
-            "product": { "name": "CAVRA", "vendor_name": "CAVRA", "version": env!("CARGO_PKG_VERSION") },
-            "log_name": "cavra.decisions",
-            "original_time": event.time,
-        },
+        "metadata": metadata(event, &class),
         "raw_data": event.original,
         "raw_data_size": event.original.len(),
         "raw_data_hash": { "algorithm_id": 3, "algorithm": "SHA-256", "value": Digest::of(&event.original).hex() },
-        "unmapped": {
-            "cavra": {
-                "repository": event.repository,
-                "action_type": event.action_type,
-                "decision": event.verdict,
-                "approval": event.approval.map(|approval| json!({
-                    "uid": approval.id, "state": approval.state, "approver": approval.who,
-                })),
-            },
-        },
+        "unmapped": unmapped(event),
     });
     if let Value::Object(members) = &mut out {
-        members.extend(class.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        if class.uid != 1001 {
+        if !class.is_process() {
             let service = json!({ "name": present(event.agent) });
             let context = json!({ "uid": event.session, "service": service, "ai_role_id": 4, "ai_role": "Agent" });
             members.insert("message_context".to_owned(), context);
         }
+        members.extend(class.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
     out
+}
+
+fn actor(event: &SecurityEvent<'_>) -> Value {
+    json!({
+        "app_name": present(event.agent),
+        "app_uid": present(event.agent),
+        "user": { "name": present(event.actor), "type_id": 0, "type": "Unknown" },
+        "session": { "uid": event.session },
+    })
+}
+
+fn metadata(event: &SecurityEvent<'_>, class: &Class) -> Value {
+    let profiles = if class.is_process() { &["security_control"][..] } else { &["security_control", "ai_operation"] };
+    json!({
+        "version": VERSION,
+        "uid": event.id,
+        "correlation_uid": event.correlation,
+        "profiles": profiles,
+        "product": { "name": "CAVRA", "vendor_name": "CAVRA", "version": env!("CARGO_PKG_VERSION") },
+        "log_name": "cavra.decisions",
+        "original_time": event.time,
+    })
+}
+
+/// What the schema has no place for.
+fn unmapped(event: &SecurityEvent<'_>) -> Value {
+    json!({
+        "cavra": {
+            "repository": event.repository,
+            "action_type": event.action_type,
+            "decision": event.verdict,
+            "approval": event.approval.map(|approval| json!({
+                "uid": approval.id, "state": approval.state, "approver": approval.who,
+            })),
+        },
+    })
 }
 
 fn class(event: &SecurityEvent<'_>) -> Class {
