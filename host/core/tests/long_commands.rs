@@ -7,16 +7,13 @@
     reason = "a test that fails here has failed"
 )]
 
-mod support;
-
 use std::sync::Arc;
 
 use cavra_builtin::POLICY_RULES;
-use cavra_model::{Action, Outcome, PackName};
+use cavra_model::{Action, Facts, McpRegistry, Outcome, PackName, Timestamp};
 use cavra_normalize::split_command;
 use cavra_packs::{PackLibrary, PackRoot};
-use cavra_plugins::{HostConfig, Limits, Origin, PluginHost, PolicyPack};
-use support::{facts, host, load_from};
+use cavra_plugins::{HostConfig, Limits, Origin, PackSource, PluginHost, PolicyPack};
 
 /// The longest command that is accepted, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -24,7 +21,28 @@ const LONGEST: usize = 64 * 1024;
 async fn shipped(host: &PluginHost, name: &str) -> Arc<PolicyPack> {
     let library = PackLibrary::new(PackRoot::ShippedOnly);
     let pack = library.resolve(&PackName::new(name).unwrap()).unwrap();
-    load_from(host, POLICY_RULES.name, POLICY_RULES.wasm, &pack.canonical, Origin::FirstParty).await.unwrap()
+    let source = PackSource {
+        plugin: POLICY_RULES.name,
+        version: POLICY_RULES.version,
+        wasm: POLICY_RULES.wasm,
+        wasm_digest: POLICY_RULES.digest,
+        document: &pack.canonical,
+        document_digest: pack.digest.as_str(),
+        origin: Origin::FirstParty,
+    };
+    host.policy_pack(source).await.unwrap()
+}
+
+fn facts() -> Facts {
+    Facts {
+        now: Timestamp::from_micros(1_900_000_000_000_000),
+        session_id: String::new(),
+        agent_id: String::new(),
+        actor: String::new(),
+        repository: String::new(),
+        mcp_registry: McpRegistry::NotConsulted,
+        attributes: Vec::new(),
+    }
 }
 
 /// As much of an endless text as fits between the two, quoted for the shell if need be.
@@ -104,7 +122,7 @@ async fn long_commands_are_judged_like_short_ones() {
         evaluate_time: std::time::Duration::from_secs(10),
         ..usual
     };
-    let host = host(HostConfig { limits, ..HostConfig::default() });
+    let host = PluginHost::new(HostConfig { limits, ..HostConfig::default() }).unwrap();
     for name in ["cavra-ai-agent-baseline", "cavra-agentic-delivery"] {
         let pack = shipped(&host, name).await;
         for (outcome, text) in long_commands() {
