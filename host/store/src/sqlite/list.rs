@@ -9,27 +9,21 @@ use crate::query::{Cell, Condition, Conditions, Page, Query, Room, compare, id_o
 
 use super::read::{ReadError, by_index, readable, record_in};
 use super::schema::{has_index, order, quote};
+use super::thresholds::Thresholds;
 use super::{asked, postings};
-
-/// Most rows that are looked up one by one for a page.
-const MOST_ROWS: u64 = if cfg!(test) { 12 } else { 10_000 };
-
-/// Most rows that are looked up although fewer may do.
-const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 256 };
-
-/// Most of the newest rows that are gathered for a page.
-const MOST_NEWEST: u64 = if cfg!(test) { 8 } else { 2_048 };
 
 /// One page of the records that match.
 pub(super) fn list(
     connection: &Connection,
+    thresholds: Thresholds,
     kind: &'static Kind,
     conditions: &Conditions,
     query: &Query,
 ) -> Result<Page, ReadError> {
     let asked = asked::wheres(kind, &conditions.asked);
     let Some(any) = &conditions.any else {
-        let search = Search { kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
+        let search =
+            Search { thresholds, kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
         return page(connection, &search, query);
     };
     // One page per value, each from its own index range, long enough for what they can contribute.
@@ -37,7 +31,7 @@ pub(super) fn list(
     for condition in any {
         let mut all = conditions.all.clone();
         all.push(condition.clone());
-        let search = Search { kind, all: &all, index: None, asked: &asked };
+        let search = Search { thresholds, kind, all: &all, index: None, asked: &asked };
         let (limit, unreadable) = (query.limit.saturating_add(query.offset), query.unreadable);
         let part = page(connection, &search, &Query { limit, unreadable, ..Query::default() })?;
         merged.items.extend(part.items);
@@ -76,6 +70,7 @@ impl PartialOrd for Ordered {
 
 /// What a page is made of.
 struct Search<'a> {
+    thresholds: Thresholds,
     kind: &'static Kind,
     all: &'a [Condition],
     /// A column asked for equality that has an index; used if there are no conditions.
@@ -107,7 +102,7 @@ fn indexed(asked: &[Asked]) -> Option<&'static Column> {
 /// One page: `total` and the records. What is asked is in `search`, which records are wanted of it in `query`.
 fn page(connection: &Connection, search: &Search<'_>, query: &Query) -> Result<Page, ReadError> {
     let (kind, limit, offset) = (search.kind, query.limit, query.offset);
-    let selective = most_selective(connection, kind, search.all)?;
+    let selective = most_selective(connection, search)?;
     let index = selective.map(|(column, _)| column).or(search.index);
     let counted = if search.asked.is_empty() { postings::count(connection, kind, search.all)? } else { None };
     let total = match counted {
@@ -186,7 +181,7 @@ impl Prospect {
         let kind = search.kind;
         let by_filter = if kind.order_moves() { self.candidates } else { self.walked(self.candidates) };
         if self.total < by_filter
-            && self.total <= MOST_ROWS
+            && self.total <= search.thresholds.most_rows
             && let Some(rows) = postings::rows(connection, kind, search.all)?
         {
             return Ok(Way::Rows(rows));
@@ -203,12 +198,13 @@ impl Prospect {
 
 /// The way if no filter has an index, given how many rows match and how many of these the page needs.
 fn of_stream(connection: &Connection, search: &Search<'_>, total: u64, needed: u64) -> rusqlite::Result<Way> {
-    let rows = if total <= needed.max(FEW_ROWS) {
+    let Thresholds { most_rows, few_rows, most_newest, .. } = search.thresholds;
+    let rows = if total <= needed.max(few_rows) {
         postings::rows(connection, search.kind, search.all)?
-    } else if needed <= MOST_NEWEST {
+    } else if needed <= most_newest {
         let needed = usize::try_from(needed).unwrap_or(usize::MAX);
         postings::newest(connection, search.kind, search.all, needed)?
-    } else if total <= MOST_ROWS {
+    } else if total <= most_rows {
         postings::rows(connection, search.kind, search.all)?
     } else {
         None
@@ -217,19 +213,15 @@ fn of_stream(connection: &Connection, search: &Search<'_>, total: u64, needed: u
 }
 
 /// The column of the filter that leaves the fewest records, of those that have an index, and how many these are.
-fn most_selective(
-    connection: &Connection,
-    kind: &'static Kind,
-    all: &[Condition],
-) -> Result<Option<(&'static Column, u64)>, ReadError> {
+fn most_selective(connection: &Connection, search: &Search<'_>) -> Result<Option<(&'static Column, u64)>, ReadError> {
     let mut best = None;
-    for condition in all.iter().filter(|(column, _)| has_index(column)) {
+    for condition in search.all.iter().filter(|(column, _)| has_index(column)) {
         let only = std::slice::from_ref(condition);
-        let found = match postings::count(connection, kind, only)? {
+        let found = match postings::count(connection, search.kind, only)? {
             Some(found) => found,
             None => {
-                let search = Search { kind, all: only, index: None, asked: &[] };
-                count_rows(connection, &search, Some(condition.0))?
+                let alone = Search { all: only, index: None, asked: &[], ..*search };
+                count_rows(connection, &alone, Some(condition.0))?
             }
         };
         if best.is_none_or(|(_, least)| found < least) {

@@ -9,6 +9,7 @@ mod postings;
 mod read;
 mod schema;
 mod scripts;
+mod thresholds;
 mod write;
 
 use std::fs::{self, OpenOptions};
@@ -20,6 +21,7 @@ use cavra_model::Kind;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use self::thresholds::Thresholds;
 use crate::StoreError;
 use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
 
@@ -48,7 +50,7 @@ const CHECKED_SIZE: u64 = 512 * 1024;
 
 /// Opens the database; creates it if there is none and adds what is missing to one that is there.
 pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(SqliteReader, SqliteWriter), StoreError> {
-    let database = Database { path: path.to_owned() };
+    let database = Database::new(path);
     let size = database.create_file()?;
     let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
     schema::prepare(&database, &mut connection, kinds)?;
@@ -61,7 +63,7 @@ pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(Sqli
 
 /// Creates the database or brings it up to date; answers whether anything had to be done.
 pub(crate) fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bool, StoreError> {
-    let database = Database { path: path.to_owned() };
+    let database = Database::new(path);
     database.create_file()?;
     let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
     schema::prepare(&database, &mut connection, kinds)
@@ -69,16 +71,21 @@ pub(crate) fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bo
 
 /// A reader of a database that is there; nothing is created or changed.
 pub(crate) fn look(path: &Path) -> SqliteReader {
-    SqliteReader::new(Database { path: path.to_owned() })
+    SqliteReader::new(Database::new(path))
 }
 
 /// Where the database is, and how connections to it are made.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     path: PathBuf,
+    thresholds: Thresholds,
 }
 
 impl Database {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), thresholds: Thresholds::default() }
+    }
+
     /// Creates the file, empty, if there is none; SQLite would make it readable for everyone. Answers its size.
     fn create_file(&self) -> Result<u64, StoreError> {
         let unavailable = |error: std::io::Error| StoreError::unavailable(&self.path, &error);

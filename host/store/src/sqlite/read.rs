@@ -113,7 +113,7 @@ impl Reader for SqliteReader {
 
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
         let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
-        self.with(|connection| list(connection, kind, &conditions, query))
+        self.with(|connection| list(connection, self.database.thresholds, kind, &conditions, query))
     }
 
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {

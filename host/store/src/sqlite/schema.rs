@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Database;
 use super::asked::value;
 use super::postings;
+use super::thresholds::Thresholds;
 use crate::StoreError;
 use crate::query::{Cell, instant};
 
@@ -104,7 +105,7 @@ pub(super) fn prepare(
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for kind in kinds {
-            if let Err(reason) = create(&transaction, kind)? {
+            if let Err(reason) = create(&transaction, kind, database.thresholds)? {
                 return Ok(Err(reason));
             }
             unify_instants(&transaction, kind)?;
@@ -206,7 +207,11 @@ pub(super) fn table_sql(kind: &Kind) -> String {
 }
 
 /// Creates or completes what belongs to one kind.
-fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
+fn create(
+    connection: &Connection,
+    kind: &'static Kind,
+    thresholds: Thresholds,
+) -> rusqlite::Result<Result<(), String>> {
     connection.execute_batch(&table_sql(kind))?;
     let missing = match missing_columns(connection, kind)? {
         Ok(missing) => missing,
@@ -229,7 +234,7 @@ fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Resu
         connection.execute_batch(&object.sql)?;
     }
     if !kept || !postings::hold(connection, kind)? {
-        postings::rebuild(connection, kind)?;
+        postings::rebuild(connection, kind, thresholds)?;
     }
     Ok(Ok(()))
 }

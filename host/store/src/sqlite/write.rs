@@ -75,7 +75,7 @@ impl SqliteWriter {
     }
 
     fn write(&self, changes: &Changes<'_>) -> rusqlite::Result<()> {
-        let mut due = HashMap::new();
+        let (thresholds, mut due) = (self.database.thresholds, HashMap::new());
         for (id, pending) in &changes.records {
             let Some(statements) = self.statements.get(pending.kind.table) else { continue };
             let payload = serde_json::to_string(&pending.record)
@@ -88,12 +88,12 @@ impl SqliteWriter {
                 !pending.absent && (execute(&statements.update_rest)? > 0 || execute(&statements.update)? > 0);
             if !updated {
                 execute(&statements.insert)?;
-                if postings::is_due(self.connection.last_insert_rowid()) {
+                if thresholds.is_due(self.connection.last_insert_rowid()) {
                     due.insert(pending.kind.table, pending.kind);
                 }
             }
         }
-        due.into_values().try_for_each(|kind| postings::fold(&self.connection, kind))?;
+        due.into_values().try_for_each(|kind| postings::fold(&self.connection, kind, thresholds))?;
         self.append(changes.leaves)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())

@@ -9,27 +9,22 @@ use rusqlite::{Connection, Row};
 use crate::sqlite::schema::quote;
 
 use super::sets::{Sets, read_set, text};
-use super::{FANOUT, Names, SEGMENT, Segment, counts, facets, key_of, place, region, segments, streams};
-
-/// Rows between two looks at whether there is enough for a segment.
-const LOOK: i64 = if cfg!(test) { 1 } else { 64 };
-
-/// Most changed rows that are brought back at once.
-const AT_ONCE: usize = 4 * SEGMENT;
-
-/// Whether the writer of this row should [`fold`].
-pub(in crate::sqlite) const fn is_due(row: i64) -> bool {
-    row.rem_euclid(LOOK) == 0
-}
+use super::{Names, Segment, Thresholds, counts, facets, key_of, place, region, segments, streams};
 
 /// Makes a segment of the rows that have none if they are enough, and brings changed rows back if there are many.
-pub(in crate::sqlite) fn fold(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+pub(in crate::sqlite) fn fold(
+    connection: &Connection,
+    kind: &'static Kind,
+    thresholds: Thresholds,
+) -> rusqlite::Result<()> {
     if !counts(kind) {
         return Ok(());
     }
     let names = Names::of(kind);
     let Some(mut segments) = segments(connection, &names)? else { return Ok(()) };
-    while let Some(Next { segment, sets, newest }) = next(connection, kind, &names, segments.last())? {
+    while let Some(Next { segment, sets, newest }) =
+        next(connection, kind, &names, segments.last(), thresholds.segment)?
+    {
         write(connection, &names, segment, &sets)?;
         if streams(kind) {
             let blocks = &names.blocks;
@@ -39,13 +34,17 @@ pub(in crate::sqlite) fn fold(connection: &Connection, kind: &'static Kind) -> r
             connection.prepare_cached(&sql)?.execute((segment.last, newest))?;
         }
         segments.push(segment);
-        unite(connection, &names, &mut segments)?;
+        unite(connection, &names, &mut segments, thresholds.fanout)?;
     }
-    bring_back(connection, kind, &names, &segments)
+    bring_back(connection, kind, &names, &segments, thresholds)
 }
 
 /// Makes all segments anew.
-pub(in crate::sqlite) fn rebuild(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+pub(in crate::sqlite) fn rebuild(
+    connection: &Connection,
+    kind: &'static Kind,
+    thresholds: Thresholds,
+) -> rusqlite::Result<()> {
     if !counts(kind) {
         return Ok(());
     }
@@ -54,7 +53,7 @@ pub(in crate::sqlite) fn rebuild(connection: &Connection, kind: &'static Kind) -
     for table in [segments, postings, changed].into_iter().chain(blocks) {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
-    fold(connection, kind)
+    fold(connection, kind, thresholds)
 }
 
 /// The next segment.
@@ -71,9 +70,10 @@ fn next(
     kind: &'static Kind,
     names: &Names,
     after: Option<&Segment>,
+    enough: usize,
 ) -> rusqlite::Result<Option<Next>> {
     let sql = format!(
-        "SELECT rowid{} FROM {} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid LIMIT {SEGMENT}",
+        "SELECT rowid{} FROM {} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid LIMIT {enough}",
         columns(kind),
         names.table
     );
@@ -85,14 +85,14 @@ fn next(
         let at = row.get(0)?;
         if region(*first.get_or_insert(at)) != region(at) {
             // It ends where its region does, however few rows it has.
-            number = SEGMENT;
+            number = enough;
             break;
         }
         newest = newest.max(enter(kind, row, &mut sets)?);
         last = at;
         number += 1;
     }
-    Ok((number == SEGMENT).then_some(Next { segment: Segment { last, level: 0 }, sets, newest }))
+    Ok((number == enough).then_some(Next { segment: Segment { last, level: 0 }, sets, newest }))
 }
 
 /// The column of the order and the facets, each after a comma.
@@ -154,8 +154,8 @@ pub(super) fn read(connection: &Connection, names: &Names, range: (i64, i64)) ->
 }
 
 /// Unites the last segments as long as there are enough of one size.
-fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>) -> rusqlite::Result<()> {
-    while let Some(group) = segments.len().checked_sub(FANOUT).and_then(|start| segments.get(start..))
+fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>, fanout: usize) -> rusqlite::Result<()> {
+    while let Some(group) = segments.len().checked_sub(fanout).and_then(|start| segments.get(start..))
         && let [first, .., last] = *group
         && group.iter().all(|segment| segment.level == last.level && region(segment.last) == region(last.last))
     {
@@ -166,7 +166,7 @@ fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>) ->
         }
         let united = Segment { last: last.last, level: last.level + 1 };
         write(connection, names, united, &sets)?;
-        segments.truncate(segments.len() - FANOUT);
+        segments.truncate(segments.len() - fanout);
         segments.push(united);
     }
     Ok(())
@@ -178,11 +178,13 @@ fn bring_back(
     kind: &'static Kind,
     names: &Names,
     segments: &[Segment],
+    thresholds: Thresholds,
 ) -> rusqlite::Result<()> {
+    let most = thresholds.at_once();
     let mut statement =
-        connection.prepare_cached(&format!("SELECT changed_row FROM {} ORDER BY 1 LIMIT {AT_ONCE}", names.changed))?;
+        connection.prepare_cached(&format!("SELECT changed_row FROM {} ORDER BY 1 LIMIT {most}", names.changed))?;
     let changed: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if changed.len() < SEGMENT {
+    if changed.len() < thresholds.segment {
         return Ok(());
     }
     let mut rest = changed.as_slice();

@@ -1,9 +1,9 @@
 //! Which rows have which values, so that a list's `total` and the choice of its index need no scan.
 //!
-//! The rows of a long table are put, [`SEGMENT`] at a time and in the order they were written, into segments: for
+//! The rows of a long table are put, [`Thresholds::segment`] at a time and in the order they were written, into segments: for
 //! every facet column and each of its values there, the set of rows that have it. How many rows meet several
 //! conditions is the size of an intersection, and what is not in a segment yet is few enough to be looked at. Segments
-//! of one size are united when there are [`FANOUT`] of them, so even a long table has few. That is how search engines
+//! of one size are united when there are [`Thresholds::fanout`] of them, so even a long table has few. That is how search engines
 //! keep their indexes; writing a row costs a small share of a segment.
 //!
 //! Triggers note the rows of segments that were changed since, by whomever; such a row is looked at as well. They only
@@ -25,18 +25,13 @@ use cavra_model::{Column, Direction, Kind};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::quote;
+use super::thresholds::Thresholds;
 
 pub(super) use check::check;
 pub(super) use count::{count, rows};
-pub(super) use fold::{fold, is_due, rebuild};
+pub(super) use fold::{fold, rebuild};
 pub(super) use newest::newest;
 pub(super) use sets::text;
-
-/// Rows of one of the smallest segments.
-const SEGMENT: usize = if cfg!(test) { 4 } else { 1024 };
-
-/// Segments of one size that become one.
-const FANOUT: usize = if cfg!(test) { 3 } else { 16 };
 
 /// The columns that rows are counted by.
 pub(super) fn facets(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
