@@ -29,7 +29,7 @@ impl Kind {
 
     /// The columns that callers may filter its lists by.
     pub fn parameters(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|column| column.filter && !column.internal)
+        self.columns.iter().filter(|column| column.filters() && column.asked != Inquiry::Lookup)
     }
 
     /// What one of its records is called in a sentence: `an approval record`.
@@ -55,24 +55,59 @@ pub struct Column {
     pub kind: ColumnType,
     /// Where a database has it.
     pub place: Place,
-    /// Lists can be filtered by it, so it is indexed unless [`Column::unindexed`].
-    pub filter: bool,
-    /// Only the product itself filters by it, to look something up; callers cannot.
-    pub internal: bool,
-    /// Many records share a value and lists are long, so the store keeps the sets of records that have each value: a
-    /// list's `total` needs no scan.
-    pub facet: bool,
-    /// A facet of records that are written once, about in the order of lists: the newest of a value are found by the sets,
-    /// and an index would cost every write more than all else.
-    pub unindexed: bool,
+    /// How lists are asked for it.
+    pub asked: Inquiry,
     /// It changes with nearly every write of a record, so indexes by other columns leave it out.
     pub moves: bool,
-    /// Lists can be asked for it by any operator that fits its type.
-    pub ask: bool,
-    /// Questions for equality are frequent and selective, so it has an index.
-    pub index: bool,
     /// The table says `NOT NULL`.
     pub not_null: bool,
+}
+
+impl Column {
+    /// Lists can be filtered by it: it equals a text.
+    #[must_use]
+    pub const fn filters(&self) -> bool {
+        matches!(self.asked, Inquiry::Lookup | Inquiry::Filter | Inquiry::Facet | Inquiry::Frequent)
+    }
+
+    /// The store keeps the sets of records that have each of its values.
+    #[must_use]
+    pub const fn is_facet(&self) -> bool {
+        matches!(self.asked, Inquiry::Facet | Inquiry::Frequent)
+    }
+
+    /// Lists can be asked for it by any operator that fits its type.
+    #[must_use]
+    pub const fn answers(&self) -> bool {
+        matches!(self.asked, Inquiry::Question | Inquiry::OftenEqual)
+    }
+
+    /// It has an index.
+    #[must_use]
+    pub const fn is_indexed(&self) -> bool {
+        matches!(self.asked, Inquiry::Lookup | Inquiry::Filter | Inquiry::Facet | Inquiry::OftenEqual)
+    }
+}
+
+/// How lists are asked for a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inquiry {
+    /// They are not.
+    Never,
+    /// Only the product itself filters by it, to look something up; callers cannot.
+    Lookup,
+    /// Callers filter by it.
+    Filter,
+    /// A filter of whose values many records share each, in long lists: the store keeps the sets of records that have a
+    /// value, so a list's `total` needs no scan.
+    Facet,
+    /// A facet of records that are written once, about in the order of lists: the newest of a value are found by the sets,
+    /// and an index would cost every write more than all else.
+    Frequent,
+    /// By any operator that fits its type.
+    Question,
+    /// A question that is often for equality and then selective, so it has an index.
+    OftenEqual,
 }
 
 /// Where a database has a column's value.
@@ -164,35 +199,23 @@ pub enum Direction {
 }
 
 const fn text(name: &'static str) -> Column {
-    Column {
-        name,
-        kind: ColumnType::Text,
-        place: Place::Table,
-        filter: false,
-        internal: false,
-        facet: false,
-        unindexed: false,
-        moves: false,
-        ask: false,
-        index: false,
-        not_null: false,
-    }
+    Column { name, kind: ColumnType::Text, place: Place::Table, asked: Inquiry::Never, moves: false, not_null: false }
 }
 
 const fn filter(name: &'static str) -> Column {
-    Column { filter: true, ..text(name) }
+    Column { asked: Inquiry::Filter, ..text(name) }
 }
 
 const fn lookup(name: &'static str) -> Column {
-    Column { internal: true, ..filter(name) }
+    Column { asked: Inquiry::Lookup, ..text(name) }
 }
 
 const fn facet(name: &'static str) -> Column {
-    Column { facet: true, ..filter(name) }
+    Column { asked: Inquiry::Facet, ..text(name) }
 }
 
 const fn frequent(name: &'static str) -> Column {
-    Column { unindexed: true, ..facet(name) }
+    Column { asked: Inquiry::Frequent, ..text(name) }
 }
 
 const fn moving(column: Column) -> Column {
@@ -204,7 +227,7 @@ const fn integer(name: &'static str) -> Column {
 }
 
 const fn asked(column: Column) -> Column {
-    Column { ask: true, ..column }
+    Column { asked: Inquiry::Question, ..column }
 }
 
 const fn instant(name: &'static str) -> Column {
@@ -220,7 +243,7 @@ const fn member(name: &'static str) -> Column {
 }
 
 const fn indexed(name: &'static str) -> Column {
-    Column { index: true, ..member(name) }
+    Column { asked: Inquiry::OftenEqual, ..member(name) }
 }
 
 const fn list(name: &'static str) -> Column {

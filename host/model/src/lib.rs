@@ -45,8 +45,8 @@ pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, ran
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{
     API_TOKENS, APPROVALS, COUNTED_SESSIONS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA,
-    EVIDENCE_ORIGINS, Filter, KINDS, Kind, MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS,
-    Place, REPOSITORIES, SESSIONS,
+    EVIDENCE_ORIGINS, Filter, Inquiry, KINDS, Kind, MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS,
+    PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{

@@ -288,7 +288,7 @@ mod tests {
                 let column = EVIDENCE_METADATA.columns.iter().find(|column| column.name == filter.member);
                 let is_key = filter.member == EVIDENCE_METADATA.id && wanted == ColumnType::Text;
                 assert!(
-                    is_key || column.is_some_and(|column| column.ask && column.kind == wanted),
+                    is_key || column.is_some_and(|column| column.answers() && column.kind == wanted),
                     "{}: {}",
                     kind.name,
                     filter.parameter

@@ -120,7 +120,7 @@ impl Asked {
 
 /// The column of that name and type that lists can be asked for.
 pub(crate) fn asked_column(kind: &'static Kind, name: &str, wanted: ColumnType) -> Result<&'static Column, StoreError> {
-    kind.columns.iter().find(|column| column.ask && column.name == name && column.kind == wanted).ok_or_else(|| {
-        StoreError::Refused(format!("a list of {} cannot be asked for `{name}` in this way", kind.collection))
-    })
+    kind.columns.iter().find(|column| column.answers() && column.name == name && column.kind == wanted).ok_or_else(
+        || StoreError::Refused(format!("a list of {} cannot be asked for `{name}` in this way", kind.collection)),
+    )
 }

@@ -223,7 +223,7 @@ pub(crate) fn id_of<'a>(kind: &Kind, record: &'a Object) -> Result<&'a str, Stor
 pub(crate) fn filter_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
     kind.columns
         .iter()
-        .find(|column| column.filter && column.name == name)
+        .find(|column| column.filters() && column.name == name)
         .ok_or_else(|| StoreError::Refused(format!("a list of {} cannot be filtered by `{name}`", kind.collection)))
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn filter_column(kind: &'static Kind, name: &str) -> Result<&'static 
 pub(crate) fn group_column(kind: &'static Kind, name: &str) -> Result<&'static Column, StoreError> {
     kind.columns
         .iter()
-        .find(|column| column.name == name && (column.filter || name == kind.order.by))
+        .find(|column| column.name == name && (column.filters() || name == kind.order.by))
         .ok_or_else(|| StoreError::Refused(format!("{} cannot be grouped by `{name}`", kind.collection)))
 }
 

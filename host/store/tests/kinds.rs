@@ -88,7 +88,7 @@ async fn every_kind_is_kept_alike() {
             }
             let page = store.list(kind, Query { limit: 9, ..Query::default() }).await.unwrap();
             assert_eq!((page.items, page.places, page.total), (wanted, 4, 4), "{}", kind.table);
-            for column in kind.columns.iter().filter(|column| column.filter) {
+            for column in kind.columns.iter().filter(|column| column.filters()) {
                 let filters = vec![(column.name, records[2][column.name].as_str().unwrap().to_owned())];
                 let page = store.list(kind, Query { filters, limit: 9, ..Query::default() }).await.unwrap();
                 assert_eq!((page.items, page.total), (vec![records[2].clone()], 1), "{} {}", kind.table, column.name);
@@ -149,7 +149,7 @@ async fn check(kind: &'static Kind, store: &RecordStore, case: &str) {
         let page = store.list(kind, Query { offset, ..skipping(1) }).await.unwrap();
         assert_eq!((page.places, page.total), (1, 2), "{case}");
     }
-    for column in kind.columns.iter().filter(|column| column.filter) {
+    for column in kind.columns.iter().filter(|column| column.filters()) {
         let filters = vec![(column.name, record(kind, 1)[column.name].as_str().unwrap().to_owned())];
         let any_of = Some((column.name, vec![filters[0].1.clone(), "another".to_owned()]));
         for query in [Query { filters, ..skipping(9) }, Query { any_of, ..skipping(9) }] {
@@ -160,7 +160,7 @@ async fn check(kind: &'static Kind, store: &RecordStore, case: &str) {
         let gathered = store.gather(kind, (column.name, value), kind.id).await.unwrap();
         assert!(gathered.contains(&json!("r1")), "{case} {gathered:?}");
     }
-    for column in kind.columns.iter().filter(|column| column.ask && column.kind == ColumnType::Text) {
+    for column in kind.columns.iter().filter(|column| column.answers() && column.kind == ColumnType::Text) {
         assert_eq!(store.values(kind, column.name).await.unwrap(), [format!("{} 1", column.name)], "{case}");
     }
     let found = store.get_many(kind, vec!["b1".to_owned(), "r1".to_owned()]).await.unwrap();

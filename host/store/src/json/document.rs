@@ -94,7 +94,7 @@ impl Entry {
 }
 
 fn kept(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
-    kind.columns.iter().filter(|column| column.filter || column.ask)
+    kind.columns.iter().filter(|column| column.filters() || column.answers())
 }
 
 /// The entries that come from `changes`.

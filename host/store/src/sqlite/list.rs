@@ -1,6 +1,6 @@
 //! Lists: one page of the records that match, and how many do.
 
-use cavra_model::{Column, Kind};
+use cavra_model::{Column, Inquiry, Kind};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ impl Search<'_> {
 /// The first column asked for equality that has an index.
 fn indexed(asked: &[Asked]) -> Option<&'static Column> {
     asked.iter().find_map(|asked| match (asked.target, &asked.test) {
-        (Target::Column(column), Test::Equals(_)) if column.index => Some(column),
+        (Target::Column(column), Test::Equals(_)) if column.asked == Inquiry::OftenEqual => Some(column),
         _ => None,
     })
 }

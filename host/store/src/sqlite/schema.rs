@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use cavra_model::{Column, ColumnType, Direction, Kind, Object as Record, Place};
+use cavra_model::{Column, ColumnType, Direction, Inquiry, Kind, Object as Record, Place};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Database;
@@ -48,7 +48,8 @@ pub(super) fn order(kind: &Kind) -> String {
 /// The columns of the index that has the order of lists. It has the columns too that have no index of their own, so that
 /// only rows that match are read when it is walked.
 fn whole_order(kind: &Kind) -> String {
-    let unindexed = kind.columns.iter().filter(|column| column.unindexed).map(|column| quote(column.name));
+    let unindexed =
+        kind.columns.iter().filter(|column| column.asked == Inquiry::Frequent).map(|column| quote(column.name));
     std::iter::once(order(kind)).chain(unindexed).collect::<Vec<_>>().join(", ")
 }
 
@@ -59,7 +60,7 @@ pub(super) fn index_name(kind: &Kind, column: Option<&Column>) -> String {
 
 /// Whether there is an index for lists filtered by the column.
 pub(super) const fn has_index(column: &Column) -> bool {
-    (column.filter || column.index) && !column.unindexed
+    column.is_indexed()
 }
 
 /// An object of the database: its name and the statement that makes it.

@@ -48,7 +48,7 @@ impl Statements {
             chosen.map(|(column, place)| format!("{} = ?{place}, ", quote(column.name))).collect()
         };
         let same: String = pairs()
-            .filter(|(column, _)| column.filter)
+            .filter(|(column, _)| column.filters())
             .map(|(column, place)| format!(" AND {} IS ?{place}", quote(column.name)))
             .collect();
         let update = format!("UPDATE OR ROLLBACK {table} SET");
@@ -57,7 +57,7 @@ impl Statements {
                 "INSERT OR ROLLBACK INTO {table} ({id}, {columns}, payload) VALUES ({})",
                 places.join(", ")
             ),
-            update_rest: format!("{update} {}{payload} WHERE {id} = ?1{same}", sets(&|column| !column.filter)),
+            update_rest: format!("{update} {}{payload} WHERE {id} = ?1{same}", sets(&|column| !column.filters())),
             update: format!("{update} {}{payload} WHERE {id} = ?1", sets(&|_| true)),
         }
     }

@@ -52,7 +52,7 @@ impl<'a> View<'a> {
         kind: &'static Kind,
         conditions: &'a [Condition],
     ) -> rusqlite::Result<Option<Self>> {
-        if !counts(kind) || !conditions.iter().all(|(column, _)| column.facet) {
+        if !counts(kind) || !conditions.iter().all(|(column, _)| column.is_facet()) {
             return Ok(None);
         }
         let names = Names::of(kind);

@@ -21,7 +21,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
-use cavra_model::{Column, Direction, Kind};
+use cavra_model::{Column, Direction, Inquiry, Kind};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::quote;
@@ -35,7 +35,7 @@ pub(super) use sets::text;
 
 /// The columns that rows are counted by.
 pub(super) fn facets(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
-    kind.columns.iter().filter(|column| column.facet)
+    kind.columns.iter().filter(|column| column.is_facet())
 }
 
 /// Whether a kind has segments.
@@ -45,7 +45,7 @@ pub(super) fn counts(kind: &'static Kind) -> bool {
 
 /// Whether lists find their first records by blocks. Their order is that of time, newest first, and does not move.
 pub(super) fn streams(kind: &'static Kind) -> bool {
-    kind.columns.iter().any(|column| column.unindexed)
+    kind.columns.iter().any(|column| column.asked == Inquiry::Frequent)
         && kind.order.direction == Direction::Descending
         && !kind.order_moves()
 }
