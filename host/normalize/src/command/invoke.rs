@@ -7,7 +7,7 @@ use cavra_model::CommandPart;
 
 use super::word::{Word, collapse_all, collapse_wide, quote};
 use super::wrappers::{self, Inner};
-use super::{Context, MAX_DEPTH, Splitter, TOO_MANY, shells};
+use super::{Context, MAX_DEPTH, Splitter, TOO_MANY, evaluators, shells};
 use crate::git;
 
 /// Variables that change how a command reports, not what it does. `LC_*` is harmless too.
@@ -40,26 +40,6 @@ const HARMLESS_VARIABLES: [&str; 22] = [
 const RESERVED: [&str; 22] = [
     "!", "{", "}", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if",
     "in", "select", "then", "time", "until", "while",
-];
-
-/// Built-in commands that evaluate a subscript such as `a[$(command)]` even where it is quoted.
-const EVALUATES_SUBSCRIPTS: [&str; 16] = [
-    "[",
-    "declare",
-    "export",
-    "let",
-    "local",
-    "mapfile",
-    "printf",
-    "read",
-    "readarray",
-    "readonly",
-    "test",
-    "typeset",
-    "unset",
-    "wait",
-    "getopts",
-    "integer",
 ];
 
 /// Most words brace expansions may make in one text.
@@ -283,16 +263,22 @@ impl Splitter {
         self.part(CommandPart { spellings, dequoted, implied: true });
     }
 
+    /// What a command evaluates of its arguments, although they are quoted.
     fn arguments(&mut self, command: &Invocation) {
-        let name = command.literal(0).unwrap_or_default();
-        if !EVALUATES_SUBSCRIPTS.contains(&name.as_str()) {
-            return;
-        }
-        for word in command.words.iter().skip(1) {
+        let runs = |word: &Word| {
             let text = word.dequoted();
-            if text.contains('[') && (text.contains("$(") || text.contains('`')) && !word.has_command() {
-                self.unresolved("a subscript that runs a command");
-            }
+            text.contains('[') && (text.contains("$(") || text.contains('`')) && !word.has_command()
+        };
+        let evaluates = command.literal(0).is_some_and(|name| evaluators::evaluates_subscripts(&name));
+        if evaluates && command.words.iter().skip(1).any(|word| runs(word)) {
+            self.unresolved("a subscript that runs a command");
+        }
+        if let Some(reason) = evaluators::of_command(command) {
+            self.unresolved(reason);
+        }
+        // The index of a descriptor: `{a[…]}>file`.
+        if command.words.iter().any(|word| word.source.starts_with('{') && word.source.contains('[')) {
+            self.unresolved("a subscript that is evaluated");
         }
     }
 

@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::evaluators;
 use super::state::{Open, Reading};
 use super::word::{Piece, Word};
 
@@ -61,6 +62,8 @@ pub(super) struct Test {
     pub source: String,
     /// Scripts that run to compute it.
     pub scripts: Vec<Script>,
+    /// Why it is not certain what it evaluates.
+    pub uncertain: Option<&'static str>,
 }
 
 /// The body of a here-document.
@@ -322,7 +325,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         self.eat("((");
         let scripts = self.arithmetic()?;
-        Ok(Test { source: self.since(start).to_owned(), scripts })
+        Ok(Test { source: self.since(start).to_owned(), scripts, uncertain: None })
     }
 
     fn starts_test(&self) -> bool {
@@ -333,7 +336,7 @@ impl<'a> Lexer<'a> {
     fn test_command(&mut self) -> Lexed<Test> {
         let start = self.at;
         self.eat("[[");
-        let mut scripts = Vec::new();
+        let mut words = Vec::new();
         loop {
             self.skip_blanks();
             self.tokens_left = self.tokens_left.checked_sub(1).ok_or(Trouble("the text has too many words"))?;
@@ -346,13 +349,16 @@ impl<'a> Lexer<'a> {
                 None => {
                     let word = self.word()?;
                     if word.plain() == Some("]]") {
-                        return Ok(Test { source: self.since(start).to_owned(), scripts });
+                        let uncertain = evaluators::of_test(&words);
+                        let pieces = words.into_iter().flat_map(|word| word.pieces);
+                        let scripts = pieces.filter_map(|piece| match piece {
+                            Piece::Expansion(expansion) => Some(expansion.scripts),
+                            _ => None,
+                        });
+                        let scripts = scripts.flatten().collect();
+                        return Ok(Test { source: self.since(start).to_owned(), scripts, uncertain });
                     }
-                    for piece in word.pieces {
-                        if let Piece::Expansion(expansion) = piece {
-                            scripts.extend(expansion.scripts);
-                        }
-                    }
+                    words.push(word);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! commands in it, [`invoke`] turns each into parts and looks through the commands that run other commands
 //! ([`wrappers`], [`shells`]), [`redirect`] collects files. What is not certain is reported as unresolved.
 
+mod evaluators;
 mod expand;
 mod grammar;
 mod guess;

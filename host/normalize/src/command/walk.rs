@@ -11,9 +11,9 @@ use cavra_model::CommandPart;
 
 use super::grammar::{self, Parsed};
 use super::invoke::{Invocation, Stdin};
-use super::lex::{HereDoc, Script, TokenKind, Trouble};
+use super::lex::{HereDoc, Script, Test, TokenKind, Trouble};
 use super::word::{Word, collapse_all};
-use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter, TOO_MANY};
+use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter, TOO_MANY, evaluators};
 
 impl Splitter {
     /// Looks at all commands of a script.
@@ -122,7 +122,7 @@ impl Splitter {
         match find(word, parsed)? {
             Found::Word(word) => self.scripts_of(&word, context),
             Found::Document(document) => self.all_scripts(&document.scripts, context),
-            Found::Test(scripts) => self.all_scripts(scripts, context),
+            Found::Test(test) => self.all_scripts(&test.scripts, context),
         }
     }
 
@@ -199,12 +199,12 @@ impl Splitter {
             }
         }
         if let [only] = words.as_slice()
-            && let Found::Test(scripts) = find(only, parsed)?
+            && let Found::Test(test) = find(only, parsed)?
         {
             if !found.assignments.is_empty() {
                 return Err(Trouble("an assignment before a test"));
             }
-            self.test(only, scripts, parsed, context)?;
+            self.test(only, test, parsed, context)?;
             return found.redirects.iter().try_for_each(|r| self.redirect(r, parsed, context).map(|_| ()));
         }
         for word in words {
@@ -235,6 +235,9 @@ impl Splitter {
             inner = inner.and(self.scripts_of(word, context));
         }
         let inner_parts = self.take_back(parts_before);
+        if let Some(reason) = found.assignments.iter().find_map(|word| evaluators::of_assignment(word)) {
+            self.unresolved(reason);
+        }
         self.invoke(Invocation::new(found.words, &found.assignments, written, stdin), context);
         for part in inner_parts {
             self.part(part);
@@ -243,19 +246,16 @@ impl Splitter {
     }
 
     /// `[[ … ]]` or `(( … ))`: a command like any other, because its arithmetic can run commands.
-    fn test(
-        &mut self,
-        word: &TreeWord,
-        scripts: &[Script],
-        parsed: &Parsed<'_>,
-        context: Context,
-    ) -> Result<(), Trouble> {
+    fn test(&mut self, word: &TreeWord, test: &Test, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
         let position = Parsed::position(word).ok_or(LOST)?;
         let source = parsed.source(position, position);
         self.plain_part(collapse_all(&source), context);
         // Shells that do not know the construct run its words as commands.
         super::guess::commands(&source).into_iter().for_each(|part| self.part(part));
-        self.all_scripts(scripts, context)
+        if let Some(reason) = test.uncertain {
+            self.unresolved(reason);
+        }
+        self.all_scripts(&test.scripts, context)
     }
 }
 
@@ -309,7 +309,7 @@ impl Span {
 /// What a word of the tree is in the text.
 enum Found<'a> {
     Word(Rc<Word>),
-    Test(&'a [Script]),
+    Test(&'a Test),
     Document(&'a HereDoc),
 }
 
@@ -317,7 +317,7 @@ fn find<'a>(word: &TreeWord, parsed: &Parsed<'a>) -> Result<Found<'a>, Trouble> 
     let token = Parsed::position(word).and_then(|position| parsed.token(position)).ok_or(LOST)?;
     match &token.kind {
         TokenKind::Word(word) => Ok(Found::Word(word.clone())),
-        TokenKind::Test(test) => Ok(Found::Test(&test.scripts)),
+        TokenKind::Test(test) => Ok(Found::Test(test)),
         TokenKind::HereDoc(document) => Ok(Found::Document(document)),
         TokenKind::IoNumber(_) | TokenKind::Operator(_) => Err(LOST),
     }
