@@ -14,6 +14,7 @@ mod finding;
 mod id;
 mod inventory;
 mod kind;
+mod kinds;
 mod mcp_trust;
 pub mod members;
 mod metadata_kind;
@@ -43,10 +44,10 @@ pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
-pub use kind::{
-    API_TOKENS, APPROVALS, COUNTED_SESSIONS, Column, ColumnType, DECISIONS, Direction, EVIDENCE_METADATA,
-    EVIDENCE_ORIGINS, Filter, Inquiry, KINDS, Kind, MCP_SERVERS, Operator, Order, POLICY_ARCHIVE, POLICY_ROLLOUTS,
-    PUBLICATIONS, Place, REPOSITORIES, SESSIONS,
+pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};
+pub use kinds::{
+    API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS, MCP_SERVERS,
+    POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{

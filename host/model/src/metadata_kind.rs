@@ -272,7 +272,7 @@ impl MetadataKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::{ColumnType, EVIDENCE_METADATA};
+    use crate::{ColumnType, EVIDENCE_METADATA};
 
     /// A question about a member that the store does not know would be refused when it is asked.
     #[test]

@@ -4,6 +4,10 @@
 //! `x='a[$(command)]'; let x` runs the command. Such texts may come from anywhere, so what evaluates one that is not fixed
 //! is not certain, and never allowed.
 
+use std::rc::Rc;
+
+use cavra_model::COMPUTED;
+
 use super::invoke::{Invocation, base_name};
 use super::shells;
 use super::word::Word;
@@ -13,8 +17,10 @@ use super::word::Word;
 enum Names {
     /// All but options.
     All,
-    /// Those after one of these.
+    /// Those after one of these operators.
     After(&'static [&'static str]),
+    /// The value of this option, of the options in front.
+    Option(char),
     /// The one at this place.
     At(usize),
 }
@@ -23,8 +29,8 @@ enum Names {
 const TAKE_NAMES: [(&str, Names); 15] = [
     ("[", Names::After(&["-v", "-R"])),
     ("test", Names::After(&["-v", "-R"])),
-    ("printf", Names::After(&["-v"])),
-    ("wait", Names::After(&["-p"])),
+    ("printf", Names::Option('v')),
+    ("wait", Names::Option('p')),
     ("getopts", Names::At(2)),
     ("read", Names::All),
     ("mapfile", Names::All),
@@ -38,21 +44,17 @@ const TAKE_NAMES: [(&str, Names); 15] = [
     ("integer", Names::All),
 ];
 
-/// Options of built-in commands after which they evaluate what they are given, or run it.
-const EVALUATING_OPTIONS: [(&str, &[char]); 8] = [
-    ("declare", &['i', 'n']),
-    ("typeset", &['i', 'n']),
-    ("local", &['i', 'n']),
-    ("readonly", &['i', 'n']),
-    ("mapfile", &['C']),
-    ("readarray", &['C']),
-    // Another program under the name of a known one.
-    ("hash", &['p']),
-    ("enable", &['f']),
+/// Options of built-in commands, by letter, with what they make of the rest of their arguments.
+const OPTIONS: [(&str, &[char], &str); 8] = [
+    ("declare", &['i', 'n'], VALUE),
+    ("typeset", &['i', 'n'], VALUE),
+    ("local", &['i', 'n'], VALUE),
+    ("readonly", &['i', 'n'], VALUE),
+    ("mapfile", &['C'], OTHER_TEXT),
+    ("readarray", &['C'], OTHER_TEXT),
+    ("hash", &['p'], OTHER_PROGRAM),
+    ("enable", &['f'], OTHER_PROGRAM),
 ];
-
-/// Built-in commands that run texts from elsewhere, whatever their arguments are.
-const ALWAYS: [&str; 2] = ["compgen", "fc"];
 
 /// Variables whose values are run, or name what is run, once something else happens.
 const RUN_LATER: [&str; 4] = ["BASH_ENV", "ENV", "PROMPT_COMMAND", "PS4"];
@@ -70,12 +72,9 @@ const NAME: &str = "the name of a variable is not fixed text";
 const SUBSCRIPT: &str = "a subscript that is evaluated";
 const VALUE: &str = "the value of a variable is evaluated";
 const LATER: &str = "a variable whose value is run later";
+const OTHER_TEXT: &str = "a built-in command that runs other texts";
+const OTHER_PROGRAM: &str = "another program under the name of a known one";
 const STANDARD_INPUT: &str = "a script that is read from a descriptor";
-
-/// Whether a built-in command evaluates a subscript such as `a[$(command)]` even where it is quoted.
-pub(super) fn evaluates_subscripts(name: &str) -> bool {
-    name == "let" || TAKE_NAMES.iter().any(|(known, _)| *known == name)
-}
 
 /// Why it is not certain what a command evaluates.
 pub(super) fn of_command(command: &Invocation) -> Option<&'static str> {
@@ -83,39 +82,60 @@ pub(super) fn of_command(command: &Invocation) -> Option<&'static str> {
     if let Some(reason) = command.words.first().and_then(|word| of_assignment(word)) {
         return Some(reason);
     }
+    // The index of a descriptor: `{a[…]}>file`.
+    if command.words.iter().any(|word| word.source.starts_with('{') && word.source.contains('[')) {
+        return Some(SUBSCRIPT);
+    }
     let name = command.literal(0)?;
-    let name = name.as_str();
     let arguments = command.words.get(1..).unwrap_or_default();
-    let options = || arguments.iter().filter_map(|word| word.literal()).filter(|text| text.starts_with(['-', '+']));
-    if ALWAYS.contains(&name) {
-        return Some("a built-in command that runs other texts");
+    match name.as_str() {
+        "compgen" | "fc" => Some(OTHER_TEXT),
+        "let" => arguments.iter().any(|word| !is_arithmetic_of_numbers(word)).then_some(VALUE),
+        name if matches!(base_name(name), "." | "source") || shells::is_evaluator(base_name(name)) => {
+            let mut files = arguments.iter().filter_map(|word| word.literal());
+            files.any(|text| is_descriptor(&text)).then_some(STANDARD_INPUT)
+        }
+        name if base_name(name) == "env" => arguments.iter().find_map(|word| of_assignment(word)),
+        name => of_options(name, arguments).or_else(|| of_names(name, arguments)),
     }
-    if let Some((_, letters)) = EVALUATING_OPTIONS.iter().find(|(known, _)| *known == name)
-        && options().any(|option| !option.starts_with("--") && option.contains(*letters))
-    {
-        return Some(VALUE);
-    }
-    if name == "let" {
-        let is_number = |text: &str| !text.contains(|c: char| c.is_alphabetic() || c == '_');
-        return (!arguments.iter().all(|word| word.literal().is_some_and(|text| is_number(&text)))).then_some(VALUE);
-    }
-    if matches!(base_name(name), "." | "source") || shells::is_evaluator(base_name(name)) {
-        let read = arguments.iter().filter_map(|word| word.literal()).any(|text| is_descriptor(&text));
-        return read.then_some(STANDARD_INPUT);
-    }
-    if base_name(name) == "env" {
-        return arguments.iter().find_map(|word| of_assignment(word));
-    }
+}
+
+/// A computed word may be an option.
+fn of_options(name: &str, arguments: &[Rc<Word>]) -> Option<&'static str> {
+    let (_, letters, reason) = OPTIONS.iter().find(|(known, ..)| *known == name)?;
+    let is_one = |word: &Rc<Word>| match word.literal() {
+        Some(text) => text.starts_with(['-', '+']) && !text.starts_with("--") && text.contains(*letters),
+        None => starts_computed(word),
+    };
+    arguments.iter().any(is_one).then_some(*reason)
+}
+
+fn of_names(name: &str, arguments: &[Rc<Word>]) -> Option<&'static str> {
     let (_, names) = TAKE_NAMES.iter().find(|(known, _)| *known == name)?;
-    let mut named = arguments.iter().enumerate().filter(|(index, _)| match names {
-        Names::All => true,
-        Names::At(place) => index + 1 == *place,
-        Names::After(options) => index
-            .checked_sub(1)
-            .and_then(|before| arguments.get(before))
-            .is_some_and(|before| before.literal().is_none_or(|before| options.contains(&before.as_str()))),
-    });
-    named.find_map(|(_, word)| of_name(word).or_else(|| of_assignment(word)))
+    if arguments.iter().any(|word| has_command_in_subscript(word)) {
+        return Some("a subscript that runs a command");
+    }
+    match names {
+        Names::All => arguments.iter().find_map(|word| of_name(word).or_else(|| of_assignment(word))),
+        Names::At(place) => arguments.get(place.checked_sub(1)?).and_then(|word| of_name(word)),
+        Names::After(operators) => arguments.windows(2).find_map(|pair| {
+            let [before, word] = pair else { return None };
+            let names = before.literal().is_none_or(|before| operators.contains(&before.as_str()));
+            names.then(|| of_name(word)).flatten()
+        }),
+        Names::Option(letter) => arguments.iter().enumerate().find_map(|(index, word)| {
+            let Some(text) = word.literal() else { return (index == 0 && starts_computed(word)).then_some(NAME) };
+            match text.strip_prefix('-')?.split_once(*letter)? {
+                (_, "") => arguments.get(index + 1).and_then(|word| of_name(word)),
+                (_, name) => has_evaluated_subscript(name).then_some(SUBSCRIPT),
+            }
+        }),
+    }
+}
+
+/// Why it is not certain what comes of values that are given to a variable one by one, or that a command reads.
+pub(super) fn of_loop_variable(name: &str) -> Option<&'static str> {
+    (RUN_LATER.contains(&name) || INTEGERS.contains(&name)).then_some(VALUE)
 }
 
 /// Why it is not certain what an assignment evaluates; nothing for a word that is none.
@@ -154,10 +174,24 @@ fn of_name(word: &Word) -> Option<&'static str> {
     if has_evaluated_subscript(&name) {
         return Some(SUBSCRIPT);
     }
-    if word.with_computed().is_some_and(|text| name_in(&text).contains(cavra_model::COMPUTED)) {
+    if word.with_computed().is_some_and(|text| name_in(&text).contains(COMPUTED)) {
         return Some(NAME);
     }
-    (text == name && (RUN_LATER.contains(&name.as_str()) || INTEGERS.contains(&name.as_str()))).then_some(VALUE)
+    of_loop_variable(&name).filter(|_| text == name)
+}
+
+fn starts_computed(word: &Word) -> bool {
+    word.with_computed().is_some_and(|text| text.starts_with(COMPUTED))
+}
+
+/// A quoted subscript such as `a[$(command)]`.
+fn has_command_in_subscript(word: &Word) -> bool {
+    let text = word.dequoted();
+    text.contains('[') && (text.contains("$(") || text.contains('`')) && !word.has_command()
+}
+
+fn is_arithmetic_of_numbers(word: &Word) -> bool {
+    word.literal().is_some_and(|text| !text.contains(|c: char| c.is_alphabetic() || c == '_'))
 }
 
 /// A subscript that is no number and not all elements: as an expression, it can run commands.

@@ -179,7 +179,9 @@ impl Splitter {
             return self.unresolved("commands that run commands are nested too deeply");
         }
         command.words = self.expand_braces(&command.words);
-        self.arguments(&command);
+        if let Some(reason) = evaluators::of_command(&command) {
+            self.unresolved(reason);
+        }
         self.run(&command, context);
         self.computed_words(&command);
     }
@@ -261,25 +263,6 @@ impl Splitter {
         let spellings: Vec<String> = spellings.into_iter().filter(|text| !text.is_empty()).collect();
         let dequoted = spellings.first().cloned().unwrap_or_default();
         self.part(CommandPart { spellings, dequoted, implied: true });
-    }
-
-    /// What a command evaluates of its arguments, although they are quoted.
-    fn arguments(&mut self, command: &Invocation) {
-        let runs = |word: &Word| {
-            let text = word.dequoted();
-            text.contains('[') && (text.contains("$(") || text.contains('`')) && !word.has_command()
-        };
-        let evaluates = command.literal(0).is_some_and(|name| evaluators::evaluates_subscripts(&name));
-        if evaluates && command.words.iter().skip(1).any(|word| runs(word)) {
-            self.unresolved("a subscript that runs a command");
-        }
-        if let Some(reason) = evaluators::of_command(command) {
-            self.unresolved(reason);
-        }
-        // The index of a descriptor: `{a[…]}>file`.
-        if command.words.iter().any(|word| word.source.starts_with('{') && word.source.contains('[')) {
-            self.unresolved("a subscript that is evaluated");
-        }
     }
 
     /// Every later word may be where an inner command starts. For stricter rules.

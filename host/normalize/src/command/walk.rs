@@ -88,6 +88,9 @@ impl Splitter {
             CompoundCommand::BraceGroup(group) => self.list(&group.list, parsed, context),
             CompoundCommand::Subshell(group) => self.list(&group.list, parsed, context),
             CompoundCommand::ForClause(clause) => {
+                if let Some(reason) = evaluators::of_loop_variable(&clause.variable_name) {
+                    self.unresolved(reason);
+                }
                 let values = clause.values.as_deref().unwrap_or_default();
                 values.iter().try_for_each(|word| self.computed(word, parsed, context))?;
                 self.list(&clause.body.list, parsed, context)

@@ -1,0 +1,314 @@
+//! The record kinds. Adding one means adding a row here.
+
+use crate::kind::{Column, ColumnType, Direction, Inquiry, Kind, Order, Place};
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: ColumnType::Text, place: Place::Table, asked: Inquiry::Never, moves: false, not_null: false }
+}
+
+const fn filter(name: &'static str) -> Column {
+    Column { asked: Inquiry::Filter, ..text(name) }
+}
+
+const fn lookup(name: &'static str) -> Column {
+    Column { asked: Inquiry::Lookup, ..text(name) }
+}
+
+const fn facet(name: &'static str) -> Column {
+    Column { asked: Inquiry::Facet, ..text(name) }
+}
+
+const fn frequent(name: &'static str) -> Column {
+    Column { asked: Inquiry::Frequent, ..text(name) }
+}
+
+const fn moving(column: Column) -> Column {
+    Column { moves: true, ..column }
+}
+
+const fn integer(name: &'static str) -> Column {
+    Column { kind: ColumnType::Integer, ..text(name) }
+}
+
+const fn asked(column: Column) -> Column {
+    Column { asked: Inquiry::Question, ..column }
+}
+
+const fn instant(name: &'static str) -> Column {
+    Column { kind: ColumnType::Instant, ..text(name) }
+}
+
+const fn counter(name: &'static str) -> Column {
+    Column { not_null: true, ..asked(integer(name)) }
+}
+
+const fn member(name: &'static str) -> Column {
+    Column { place: Place::Payload, ..asked(text(name)) }
+}
+
+const fn indexed(name: &'static str) -> Column {
+    Column { asked: Inquiry::OftenEqual, ..member(name) }
+}
+
+const fn list(name: &'static str) -> Column {
+    Column { kind: ColumnType::List, ..member(name) }
+}
+
+const fn flag(name: &'static str) -> Column {
+    Column { kind: ColumnType::Flag, ..member(name) }
+}
+
+/// Decisions. Contract 10, sections 5 and 8.
+pub static DECISIONS: Kind = Kind {
+    name: "decision",
+    id: "decision_id",
+    collection: "decisions",
+    table: "activity_decisions",
+    columns: &[
+        filter("session_id"),
+        frequent("agent_id"),
+        text("actor"),
+        frequent("repository"),
+        frequent("policy_pack"),
+        frequent("action_type"),
+        text("target"),
+        text("rule_id"),
+        frequent("decision"),
+        frequent("severity"),
+        text("timestamp"),
+        text("correlation_id"),
+    ],
+    order: Order { by: "timestamp", direction: Direction::Descending },
+    beside: false,
+};
+
+/// Sessions. Contract 10, sections 7 and 8.
+pub static SESSIONS: Kind = Kind {
+    name: "session",
+    id: "session_id",
+    collection: "sessions",
+    table: "activity_sessions",
+    columns: &[
+        facet("agent_id"),
+        text("actor"),
+        facet("repository"),
+        facet("policy_pack"),
+        facet("state"),
+        text("started_at"),
+        moving(text("updated_at")),
+        integer("decision_count"),
+        integer("blocked_count"),
+        integer("approval_required_count"),
+    ],
+    order: Order { by: "updated_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// Sessions whose counts come from their decisions. Kept apart from the session, whose record is what clients see.
+pub static COUNTED_SESSIONS: Kind = Kind {
+    name: "counted session",
+    id: "session_id",
+    collection: "counted_sessions",
+    table: "activity_counted_sessions",
+    columns: &[text("counted_at")],
+    order: Order { by: "counted_at", direction: Direction::Descending },
+    beside: true,
+};
+
+/// Merged policies and components that decisions were made with, each once, by digest. Design, section 7.
+pub static POLICY_ARCHIVE: Kind = Kind {
+    name: "archived policy",
+    id: "digest",
+    collection: "policy_archive",
+    table: "activity_policy_archive",
+    columns: &[text("media_type"), text("archived_at")],
+    beside: true,
+    order: Order { by: "archived_at", direction: Direction::Descending },
+};
+
+/// MCP servers of the trust registry. Contract 50, section 5.
+pub static MCP_SERVERS: Kind = Kind {
+    name: "mcp server",
+    id: "server_id",
+    collection: "mcp_servers",
+    table: "registry_mcp_servers",
+    columns: &[lookup("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
+    order: Order { by: "server_id", direction: Direction::Ascending },
+    beside: false,
+};
+
+/// Approvals. Contract 20, sections 1 and 3.
+pub static APPROVALS: Kind = Kind {
+    name: "approval",
+    id: "approval_id",
+    collection: "items",
+    table: "approvals",
+    columns: &[
+        lookup("decision_id"),
+        lookup("session_id"),
+        facet("state"),
+        facet("approver_group"),
+        text("requested_by"),
+        text("requested_at"),
+        text("expires_at"),
+        text("decided_by"),
+        text("decided_at"),
+        text("external_ref"),
+        integer("break_glass"),
+    ],
+    order: Order { by: "requested_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// Publications of policy packs: begun before the files are written, finished after.
+pub static PUBLICATIONS: Kind = Kind {
+    name: "policy publication",
+    id: "publication_id",
+    collection: "policy_publications",
+    table: "policy_publications",
+    columns: &[lookup("policy_id"), lookup("approval_id"), text("state"), text("started_at")],
+    order: Order { by: "started_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// API tokens of machines.
+pub static API_TOKENS: Kind = Kind {
+    name: "API token",
+    id: "token_id",
+    collection: "tokens",
+    table: "api_tokens",
+    columns: &[filter("name"), filter("state"), text("created_at"), text("expires_at")],
+    order: Order { by: "created_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// Repositories. Contract 20, sections 1 and 5.
+pub static REPOSITORIES: Kind = Kind {
+    name: "repository",
+    id: "repository_id",
+    collection: "repositories",
+    table: "inventory_repositories",
+    columns: &[
+        lookup("repository"),
+        filter("provider"),
+        filter("owner"),
+        filter("policy_pack"),
+        filter("risk_tier"),
+        filter("status"),
+        text("updated_at"),
+    ],
+    order: Order { by: "repository", direction: Direction::Ascending },
+    beside: false,
+};
+
+/// Policy rollouts. Contract 20, sections 1 and 6.
+pub static POLICY_ROLLOUTS: Kind = Kind {
+    name: "policy rollout",
+    id: "rollout_id",
+    collection: "policy_rollouts",
+    table: "inventory_policy_rollouts",
+    columns: &[
+        filter("repository"),
+        filter("policy_pack"),
+        filter("state"),
+        filter("mode"),
+        filter("owner"),
+        text("updated_at"),
+    ],
+    order: Order { by: "rollout_id", direction: Direction::Ascending },
+    beside: false,
+};
+
+/// What evidence there is. Contract 30, sections 1.1 and 1.5: the table is that of the existing product.
+pub static EVIDENCE_METADATA: Kind = Kind {
+    name: "evidence metadata",
+    id: "session_id",
+    collection: "items",
+    table: "evidence_metadata",
+    columns: &[
+        instant("created_at"),
+        asked(text("signer")),
+        counter("decision_count"),
+        counter("blocked_count"),
+        counter("approval_required_count"),
+        indexed("metadata_kind"),
+        indexed("rollout_id"),
+        indexed("approval_id"),
+        member("rollout_status"),
+        member("environment"),
+        member("target_ring"),
+        member("approval_state"),
+        member("promotion_execution_status"),
+        member("rollback_execution_status"),
+        member("channel"),
+        member("event_id"),
+        member("event_type"),
+        list("deployment_targets"),
+        list("providers"),
+        flag("delivery_success"),
+    ],
+    order: Order { by: "created_at", direction: Direction::Descending },
+    beside: false,
+};
+
+/// What the server itself wrote into [`EVIDENCE_METADATA`], and what it may do only once. Contract 30, section 1.2.
+pub static EVIDENCE_ORIGINS: Kind = Kind {
+    name: "origin of evidence metadata",
+    id: "subject",
+    collection: "origins",
+    table: "evidence_origins",
+    columns: &[text("record_id"), text("written_at")],
+    order: Order { by: "subject", direction: Direction::Ascending },
+    beside: true,
+};
+
+/// Every kind there is.
+pub static KINDS: [&Kind; 12] = [
+    &DECISIONS,
+    &SESSIONS,
+    &COUNTED_SESSIONS,
+    &POLICY_ARCHIVE,
+    &MCP_SERVERS,
+    &APPROVALS,
+    &PUBLICATIONS,
+    &API_TOKENS,
+    &REPOSITORIES,
+    &POLICY_ROLLOUTS,
+    &EVIDENCE_METADATA,
+    &EVIDENCE_ORIGINS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_is_left_out() {
+        let declared = include_str!("kinds.rs").lines().filter(|line| line.ends_with(": Kind = Kind {")).count();
+        let tables: std::collections::BTreeSet<_> = KINDS.iter().map(|kind| kind.table).collect();
+        assert_eq!((KINDS.len(), tables.len()), (declared, declared));
+    }
+
+    /// Contract 10, sections 5.2 and 7; contract 20, sections 3.4, 5 and 6.
+    #[test]
+    fn callers_filter_by_what_the_contract_names() {
+        for (kind, declared) in [
+            (&DECISIONS, "session_id agent_id repository policy_pack action_type decision severity"),
+            (&SESSIONS, "agent_id repository policy_pack state"),
+            (&APPROVALS, "state approver_group"),
+            (&REPOSITORIES, "provider owner policy_pack risk_tier status"),
+            (&POLICY_ROLLOUTS, "repository policy_pack state mode owner"),
+        ] {
+            let names: Vec<_> = kind.parameters().map(|column| column.name).collect();
+            assert_eq!(names.join(" "), declared, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn records_in_a_sentence() {
+        assert_eq!(APPROVALS.one_record(), "an approval record");
+        assert_eq!(EVIDENCE_METADATA.one_record(), "an evidence metadata record");
+        assert_eq!(API_TOKENS.one_record(), "an API token record");
+        assert_eq!(DECISIONS.one_record(), "a decision record");
+    }
+}
