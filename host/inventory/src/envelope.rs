@@ -1,0 +1,132 @@
+//! Where in an export its records are: the lists that tools wrap them in, pages, single records, osquery's logs.
+
+use serde_json::{Value, json};
+
+use crate::path::says_something;
+use crate::warnings::Warnings;
+use crate::{Object, Provider, Refusal};
+
+/// Most records of one ingestion.
+pub const MAX_RECORDS: usize = 50_000;
+
+/// Members that hold one record instead of a list.
+const SINGLE: [&str; 3] = ["host", "computer", "device"];
+
+/// The records of an export, ready to be read.
+pub fn records(provider: &'static Provider, export: &Value, warnings: &mut Warnings) -> Result<Vec<Object>, Refusal> {
+    let mut found = Vec::new();
+    match export {
+        Value::Object(page) => found = of_page(provider, page, warnings).ok_or_else(|| refusal(provider))?,
+        Value::Array(items) => {
+            // Pages of one export, or the records themselves.
+            let pages = items.iter().filter_map(Value::as_object);
+            let pages: Vec<_> = pages.map(|page| (page, list_of(provider, page).is_some())).collect();
+            let all_pages = !items.is_empty() && pages.len() == items.len() && pages.iter().all(|(_, list)| *list);
+            if all_pages {
+                let read = pages.iter().filter_map(|(page, _)| of_page(provider, page, warnings));
+                found = read.flatten().collect();
+            } else {
+                found.extend(items.iter().cloned());
+            }
+        }
+        _ => return Err(refusal(provider)),
+    }
+    if found.len() > MAX_RECORDS {
+        return Err(Refusal::TooMany { records: found.len() });
+    }
+    let count = found.len();
+    let objects: Vec<_> = found.into_iter().filter_map(into_object).flat_map(rows).collect();
+    if objects.len() > MAX_RECORDS {
+        return Err(Refusal::TooMany { records: objects.len() });
+    }
+    let skipped = count.saturating_sub(objects.len());
+    if skipped > 0 {
+        warnings.add("skipped", format!("{skipped} entries of the export are no objects and were skipped"));
+    }
+    Ok(objects)
+}
+
+fn refusal(provider: &'static Provider) -> Refusal {
+    Refusal::NoRecords { provider: provider.name }
+}
+
+fn into_object(value: Value) -> Option<Object> {
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+/// The first list of a page that is not empty, else the first one.
+fn list_of<'a>(provider: &Provider, page: &'a Object) -> Option<&'a Vec<Value>> {
+    let lists = || provider.lists.iter().filter_map(|name| page.get(*name).and_then(Value::as_array));
+    lists().find(|list| !list.is_empty()).or_else(|| lists().next())
+}
+
+fn of_page(provider: &Provider, page: &Object, warnings: &mut Warnings) -> Option<Vec<Value>> {
+    let named = list_of(provider, page);
+    let observations = page.get("schema_version").and_then(Value::as_str) == Some("cavra.endpoint-observations.v1");
+    let own = page.get("endpoints").and_then(Value::as_array).filter(|_| observations);
+    // osquery writes its log lines alike, whoever collects them.
+    let snapshot = page.get("snapshot").and_then(Value::as_array);
+    if let Some(list) = named.filter(|list| !list.is_empty() || snapshot.is_none()).or(own).or(snapshot) {
+        incomplete(page, list.len(), warnings);
+        let parent = snapshot.filter(|snapshot| std::ptr::eq(*snapshot, list)).map(|_| page);
+        return Some(list.iter().map(|item| inherit(item, parent)).collect());
+    }
+    if page.get("columns").is_some_and(Value::is_object) {
+        return Some(vec![Value::Object(page.clone())]);
+    }
+    let single = SINGLE.iter().find_map(|name| page.get(*name).filter(|value| value.is_object()));
+    single.map(|record| vec![record.clone()])
+}
+
+/// Says when a page is probably not all there is: machines that are missing would read as drift.
+fn incomplete(page: &Object, records: usize, warnings: &mut Warnings) {
+    let next = page.get("@odata.nextLink").is_some_and(says_something);
+    let total = page.get("totalCount").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
+    if next || total.is_some_and(|total| total > records) {
+        warnings.add("incomplete", "the export looks incomplete: it says that there are more pages".to_owned());
+    }
+}
+
+/// A row of a snapshot knows its host and time from the log line around it.
+fn inherit(item: &Value, parent: Option<&Object>) -> Value {
+    let Some(parent) = parent else { return item.clone() };
+    let mut record = Object::new();
+    for name in ["hostIdentifier", "unixTime"] {
+        if let Some(value) = parent.get(name) {
+            record.insert(name.to_owned(), value.clone());
+        }
+    }
+    record.insert("columns".to_owned(), item.clone());
+    Value::Object(record)
+}
+
+/// A row that osquery found, with the host that it was found on; other records as they are.
+fn rows(mut record: Object) -> Option<Object> {
+    let columns = match record.get("columns") {
+        Some(Value::Object(columns)) => columns.clone(),
+        // A log line of an array: what is no row says nothing.
+        Some(_) if record.contains_key("hostIdentifier") => return None,
+        _ => return Some(record),
+    };
+    let facts: [(&str, &[&str]); 3] = [
+        ("endpoint_id", &["host_id", "hostIdentifier"]),
+        ("hostname", &["host_name", "hostname"]),
+        ("last_seen_at", &["last_fetched", "unixTime"]),
+    ];
+    for (output, names) in facts {
+        let own = columns.get(output).filter(|value| says_something(value));
+        let found =
+            own.or_else(|| names.iter().filter_map(|name| record.get(*name)).find(|value| says_something(value)));
+        if let Some(value) = found.cloned()
+            && !record.contains_key(output)
+        {
+            record.insert(output.to_owned(), value);
+        }
+    }
+    record.remove("name");
+    record.insert("columns".to_owned(), json!(columns));
+    Some(record)
+}
