@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Effects;
+
 /// The five kinds of action an agent can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,9 @@ pub struct CommandLine {
     /// Why the text could not be understood completely. Such a text is never allowed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unresolved: Option<String>,
+    /// What the command line does, as far as that is known.
+    #[serde(default)]
+    pub effects: Box<Effects>,
 }
 
 /// Stands, in the spellings of an implied part, for a stretch of text that is known only when the command runs. A rule

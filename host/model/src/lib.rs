@@ -9,6 +9,7 @@ mod authorization;
 mod canonical;
 mod change_plan;
 mod decision;
+mod effects;
 mod facts;
 mod finding;
 mod id;
@@ -39,6 +40,9 @@ pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};
 pub use decision::{
     ActionInput, Context, Decided, DecisionRecord, Governance, InvalidRecord, Subject, combine, normalize_decision,
     stamp,
+};
+pub use effects::{
+    Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FilePlace, FileUse, NetworkEffect, RunEffect,
 };
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};

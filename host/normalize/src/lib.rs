@@ -7,12 +7,14 @@
 mod command;
 mod git;
 mod path;
+mod surroundings;
 
 use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 
-pub use command::split_command;
+pub use command::{split_command, split_command_in};
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;
+pub use surroundings::{Disk, FileKind, GitFacts, Surroundings};
 
 /// Longest command that is judged, in bytes; what packs are given and may spend grows with it. Contract 10, section 1.
 pub const LONGEST_COMMAND: usize = 64 * 1024;
@@ -76,11 +78,19 @@ pub enum Refusal {
     CommandLength,
 }
 
-/// Normalises a request.
+/// Normalises a request of which nothing but its text is known.
 ///
 /// # Errors
 /// A [`Refusal`] if the target is missing, or cannot be a path or a command.
 pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
+    normalize_in(request, &Surroundings::unknown())
+}
+
+/// Normalises a request that was made in these surroundings.
+///
+/// # Errors
+/// A [`Refusal`] if the target is missing, or cannot be a path or a command.
+pub fn normalize_in(request: ActionRequest, surroundings: &Surroundings<'_>) -> Result<Action, Refusal> {
     let kind = request.action_type;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let required =
@@ -101,7 +111,7 @@ pub fn normalize(request: ActionRequest) -> Result<Action, Refusal> {
             if text.len() > LONGEST_COMMAND {
                 return Err(Refusal::CommandLength);
             }
-            Action::ExecuteCommand(split_command(&text))
+            Action::ExecuteCommand(split_command_in(&text, surroundings))
         }
         ActionType::GitOperation => {
             let operation = given(request.operation).filter(|name| !name.trim().is_empty());

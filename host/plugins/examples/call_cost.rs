@@ -153,6 +153,7 @@ fn command() -> Action {
         writes: Vec::new(),
         git: Vec::new(),
         unresolved: None,
+        effects: Box::default(),
     })
 }
 

@@ -20,9 +20,11 @@ mod wrappers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cavra_model::{CommandLine, CommandPart, GitOperation};
+use cavra_model::{Certainty, CommandLine, CommandPart, Effects, GitOperation};
 
 use word::collapse_blanks;
+
+use crate::Surroundings;
 
 /// How deep scripts may be given to shells inside scripts, and wrappers to wrappers.
 const MAX_DEPTH: usize = 8;
@@ -48,6 +50,12 @@ const STACK_CHUNK: usize = 4 * 1024 * 1024;
 /// what comes of it; nesting is limited, and no input panics.
 #[must_use]
 pub fn split_command(text: &str) -> CommandLine {
+    split_command_in(text, &Surroundings::unknown())
+}
+
+/// Splits a command line that would run in these surroundings; see [`split_command`].
+#[must_use]
+pub fn split_command_in(text: &str, _surroundings: &Surroundings<'_>) -> CommandLine {
     // The grammar is a foreign parser. Should an input make it panic, the text counts as not understood.
     catch_unwind(AssertUnwindSafe(|| split(text))).unwrap_or_else(|_| {
         let mut splitter = Splitter::of(text);
@@ -238,6 +246,8 @@ impl Splitter {
                 self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
             }
         }
+        let effects =
+            Box::new(Effects { certainty: vec![Certainty::Unknown; self.parts.len()], ..Effects::default() });
         CommandLine {
             written,
             text,
@@ -246,6 +256,7 @@ impl Splitter {
             writes: self.writes,
             git: self.git,
             unresolved: self.unresolved,
+            effects,
         }
     }
 }

@@ -93,6 +93,7 @@ pub fn actions() -> [Action; 5] {
         writes: Vec::new(),
         git: vec![git.clone()],
         unresolved: None,
+        effects: Box::default(),
     };
     let call = McpToolCall {
         server: "files".to_owned(),
