@@ -42,7 +42,8 @@ pub use decision::{
     stamp,
 };
 pub use effects::{
-    Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FilePlace, FileUse, NetworkEffect, RunEffect,
+    Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FilePlace, FileUse, NetworkEffect,
+    RunEffect,
 };
 pub use facts::{Facts, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};

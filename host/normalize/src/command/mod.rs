@@ -246,8 +246,7 @@ impl Splitter {
                 self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
             }
         }
-        let effects =
-            Box::new(Effects { certainty: vec![Certainty::Unknown; self.parts.len()], ..Effects::default() });
+        let effects = Box::new(Effects { certainty: vec![Certainty::Unknown; self.parts.len()], ..Effects::default() });
         CommandLine {
             written,
             text,
