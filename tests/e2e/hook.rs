@@ -188,7 +188,7 @@ fn what_needs_no_decision() {
 #[test]
 fn an_unknown_tool_is_never_waved_through() {
     let home = Home::new();
-    for tool in ["Teleport", "bash", "Read ", "read", "mcp_github_x", "WebFetch"] {
+    for tool in ["Teleport", "bash", "Read ", "read", "mcp_github_x", "RemoteTrigger"] {
         let output =
             home.cavra(&["hook", "claude-code"]).stdin(event(&home, tool, json!({"command": "ls"})).to_string()).run();
         let (decision, _) = verdict(&output);

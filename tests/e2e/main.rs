@@ -42,6 +42,7 @@ mod evidence_log_tampering;
 mod evidence_log_url;
 mod evidence_values;
 mod hook;
+mod hook_tools;
 mod inventory;
 mod listening;
 mod lists;

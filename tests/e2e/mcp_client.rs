@@ -22,9 +22,9 @@ def either(thing, *names):
 
 async def use(speaker, name):
     tools = await speaker.list_tools()
-    refused = await speaker.call_tool("cavra.check_file_read", {"path": ".env"})
+    refused = await speaker.call_tool("cavra_check_file_read", {"path": ".env"})
     try:
-        unknown = either(await speaker.call_tool("cavra.nothing", {}), "is_error", "isError")
+        unknown = either(await speaker.call_tool("cavra_nothing", {}), "is_error", "isError")
     except Exception:
         unknown = True
     return {
@@ -63,7 +63,7 @@ fn a_real_client_lists_and_calls() {
     assert_eq!(seen.as_array().unwrap().len(), 2);
     for seen in seen.as_array().unwrap() {
         assert_eq!(seen["server"], "cavra-mcp-server");
-        assert!(seen["tools"].as_array().unwrap().iter().any(|tool| tool == "cavra.check_command"), "{seen}");
+        assert!(seen["tools"].as_array().unwrap().iter().any(|tool| tool == "cavra_check_command"), "{seen}");
         assert_eq!((&seen["decision"], &seen["unknown_is_error"]), (&"block".into(), &true.into()));
     }
 }

@@ -4,20 +4,21 @@ use serde_json::{Value, json};
 
 use crate::support::{BASELINE, Home, assert_id, pack_yaml, strings, text};
 
+/// As they are listed.
 const TOOLS: [&str; 13] = [
-    "cavra.evaluate_action",
-    "cavra.check_file_read",
-    "cavra.check_file_write",
-    "cavra.check_command",
-    "cavra.check_git_operation",
-    "cavra.check_mcp_tool_call",
-    "cavra.generate_pr_attestation",
-    "cavra.explain_decision",
-    "cavra.export_evidence",
-    "cavra.policy_list",
-    "cavra.policy_validate",
-    "cavra.session_start",
-    "cavra.session_summary",
+    "cavra_evaluate_action",
+    "cavra_check_file_read",
+    "cavra_check_file_write",
+    "cavra_check_command",
+    "cavra_check_git_operation",
+    "cavra_check_mcp_tool_call",
+    "cavra_generate_pr_attestation",
+    "cavra_explain_decision",
+    "cavra_export_evidence",
+    "cavra_policy_list",
+    "cavra_policy_validate",
+    "cavra_session_start",
+    "cavra_session_summary",
 ];
 
 /// Sends lines, answers the answers.
@@ -103,6 +104,147 @@ fn the_protocol() {
     assert_eq!(answers.len(), 9, "notifications have no answer: {answers:#?}");
 }
 
+/// A client that is not answered under its own id waits for ever.
+#[test]
+fn what_cannot_be_read_is_refused_under_its_id() {
+    let text = "x".repeat(5_000_000);
+    let lines = [
+        call(1, "cavra_check_command", json!({"command": text})),
+        format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"x","arguments":{{"command":"{text}"}}}},"id":"last"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"id":9,"x":"{text}"}}}}"#),
+        r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","name":"b"}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}"#.to_owned(),
+        r#"{"jsonrpc":"1.0","id":8,"method":"ping"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":9,"method":5}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":10,"method":"ping","params":[]}"#.to_owned(),
+        // An answer to a request that was never made is no request.
+        r#"{"jsonrpc":"2.0","id":11,"result":{}}"#.to_owned(),
+        request(12, "ping", json!({})),
+    ];
+    let answers = converse(&Home::new(), &lines);
+    let refusals: Vec<String> =
+        answers.iter().map(|answer| format!("{} {}", answer["id"], answer["error"]["code"])).collect();
+    let expected = [
+        "1 -32600", "\"last\" -32600", "null -32600", "4 -32700", "null -32600", "null -32600", "null -32600", "8 -32600",
+        "9 -32600", "10 -32602", "12 null",
+    ];
+    assert_eq!(refusals, expected);
+}
+
+/// The versions that begin a session, and the one in which every request says what it speaks.
+#[test]
+fn versions_of_the_protocol() {
+    let home = Home::new();
+    let modern = |id: u32, method: &str, mut params: Value, version: &str| {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        request(id, method, params)
+    };
+    let lines = [
+        modern(1, "server/discover", json!({}), "2026-07-28"),
+        modern(2, "tools/list", json!({}), "2026-07-28"),
+        modern(3, "tools/call", json!({"name": "cavra_check_command", "arguments": {"command": "pytest"}}), "2026-07-28"),
+        modern(4, "tools/list", json!({}), "2031-01-01"),
+        modern(5, "ping", json!({}), "2026-07-28"),
+        modern(6, "initialize", json!({}), "2026-07-28"),
+        request(7, "server/discover", json!({})),
+        request(8, "initialize", json!({"protocolVersion": "2026-07-28", "capabilities": {}})),
+        request(9, "initialize", json!({"protocolVersion": "2025-06-18", "capabilities": {}})),
+        request(10, "tools/list", json!({})),
+    ];
+    let answers = converse(&home, &lines);
+    let discovered = &answers[0]["result"];
+    assert_eq!(strings(&discovered["supportedVersions"])[..2], ["2026-07-28", "2025-11-25"], "{discovered}");
+    assert_eq!((&discovered["resultType"], &discovered["cacheScope"]), (&json!("complete"), &json!("public")));
+    assert_eq!(discovered["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "cavra-mcp-server");
+    let listed = &answers[1]["result"];
+    assert!(listed["resultType"] == "complete" && listed["ttlMs"].is_u64() && listed["tools"].is_array(), "{listed}");
+    assert_eq!(answers[2]["result"]["resultType"], "complete");
+    assert_eq!(result(&answers[2])["decision"], "allow");
+    let refused = &answers[3]["error"];
+    assert_eq!((&refused["code"], &refused["data"]["requested"]), (&json!(-32022), &json!("2031-01-01")));
+    assert!(strings(&refused["data"]["supported"]).contains(&"2026-07-28"), "{refused}");
+    let codes: Vec<&Value> = answers[4..7].iter().map(|answer| &answer["error"]["code"]).collect();
+    assert_eq!(codes, [&json!(-32601), &json!(-32601), &json!(-32602)]);
+    assert_eq!(answers[7]["result"]["protocolVersion"], "2025-11-25", "the newest that begins like this");
+    assert_eq!(answers[8]["result"]["protocolVersion"], "2025-06-18");
+    assert!(answers[9]["result"].get("resultType").is_none() && answers[9]["result"]["tools"].is_array());
+}
+
+/// Rollouts and approvals of the place count for the adapter as for every other door, and its decisions are recorded.
+#[test]
+fn calls_are_governed_and_recorded() {
+    let home = Home::new();
+    let asked = result(&one(&home, "cavra_check_file_write", json!({"path": "iam/x.tf"})));
+    assert_eq!(asked["decision"], "require_approval");
+    let stored = |id: &Value| {
+        let decisions = home.json(".cavra/api/activity.json")["decisions"].as_array().unwrap().clone();
+        decisions.into_iter().find(|record| record["decision_id"] == *id)
+    };
+    assert_eq!(stored(&asked["decision_id"]).unwrap()["target"], "iam/x.tf");
+    home.write("decision.json", asked.to_string());
+    let created = home.cavra(&["approval", "create", "decision.json", "--requested-by", "dev"]).run().ok().json();
+    let approval = text(&created, "approval_id");
+    home.cavra(&["approval", "approve", approval, "--actor", "sec", "--reason", "fine"]).run().ok();
+    let again = |path: &str| {
+        let arguments = json!({"path": path, "approval_id": approval});
+        result(&one(&home, "cavra_check_file_write", arguments))
+    };
+    assert_eq!(again("iam/y.tf")["decision"], "require_approval", "another file");
+    let allowed = again("iam/x.tf");
+    assert_eq!(allowed["decision"], "allow", "{allowed}");
+    assert_eq!(stored(&allowed["decision_id"]).unwrap()["approval"]["approval_id"], approval);
+    assert_eq!(again("iam/x.tf")["decision"], "require_approval", "once");
+    let attested = result(&one(&home, "cavra_generate_pr_attestation", json!({"target": "PR 5"})));
+    assert_eq!(stored(&attested["decision_id"]).unwrap()["action_type"], "pull_request");
+    let checked = home.cavra(&["mcp-server", "--check-command", "pytest"]).run().ok().json();
+    assert!(stored(&checked["decision_id"]).is_some());
+}
+
+/// What an MCP call says in its arguments is judged like the agent's own tools.
+#[test]
+fn arguments_of_calls_are_judged() {
+    let home = Home::new();
+    home.pack(
+        "cavra-servers",
+        &pack_yaml("cavra-servers", &format!("  inherits: {BASELINE}\nmcp:\n  allowed_servers: [files, git]\n")),
+    );
+    let judge = |server: &str, tool: &str, arguments: Value| {
+        let arguments = json!({
+            "server": server, "tool": tool, "arguments": arguments, "policy_pack": "cavra-servers",
+        });
+        let output = home.cavra(&["mcp-server"]).env(home.packs().0, home.packs().1);
+        let output = output.stdin(call(1, "cavra_check_mcp_tool_call", arguments)).run().ok();
+        result(&serde_json::from_str(output.stdout.trim()).unwrap())
+    };
+    for (server, tool, arguments, decision, rule) in [
+        ("files", "read_file", json!({"path": "README.md"}), "allow", "mcp.server.trust.allow"),
+        ("files", "read_file", json!({"path": ".env"}), "block", "filesystem.read.block"),
+        ("files", "write_file", json!({"path": "src/a", "content": ".env"}), "allow", "mcp.server.trust.allow"),
+        ("files", "write_file", json!({"path": "iam/x"}), "require_approval", "filesystem.write.require_approval"),
+        ("files", "move", json!({"source": "a", "destination": "/etc/x"}), "block", "filesystem.write.block"),
+        ("files", "run", json!({"command": "terraform apply"}), "block", "commands.block"),
+        ("files", "run", json!({"command": "pytest"}), "allow", "mcp.server.trust.allow"),
+        ("git", "push", json!({"branch": "main"}), "block", "git.protected_branch.block_direct_push"),
+        ("git", "push", json!({"branch": "feature/x"}), "allow", "mcp.server.trust.allow"),
+        ("other", "read_file", json!({"path": "README.md"}), "block", "mcp.server.trust.block_unknown"),
+        ("files", "read", json!({"paths": vec!["a"; 300]}), "allow", "mcp.server.trust.allow"),
+        ("files", "read", json!({"paths": (0..300).map(|n| n.to_string()).collect::<Vec<_>>()}), "block", "policy.engine.error"),
+    ] {
+        let record = judge(server, tool, arguments.clone());
+        let found = (text(&record, "decision"), text(&record, "rule_id"));
+        assert_eq!(found, (decision, rule), "{server} {tool} {arguments}: {record}");
+        assert_eq!(record["target"], format!("{server}:{tool}"));
+    }
+    let secret = judge("files", "read_file", json!({"inner": [{"file_path": "a/.env"}]}));
+    assert!(text(&secret, "reason").starts_with("argument `file_path`: "), "{secret}");
+    let wrong = one(&home, "cavra_check_mcp_tool_call", json!({"server": "files", "arguments": "{}"}));
+    assert_eq!(wrong["error"]["code"], -32602);
+}
+
 #[test]
 fn tools_are_listed_with_their_schemas() {
     let home = Home::new();
@@ -110,9 +252,9 @@ fn tools_are_listed_with_their_schemas() {
     let printed = home.cavra(&["mcp-server", "--list-tools"]).run().ok().json();
     assert_eq!(printed, json!({"tools": listed}));
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|tool| text(tool, "name")).collect();
-    for name in TOOLS {
-        assert!(names.contains(&name), "{name}");
-    }
+    assert_eq!(names, TOOLS);
+    let taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    assert!(names.iter().all(|name| name.len() <= 64 && name.chars().all(taken)), "clients load no other names");
     for tool in listed.as_array().unwrap() {
         assert!(!text(tool, "description").is_empty());
         let schema = &tool["inputSchema"];
@@ -122,6 +264,13 @@ fn tools_are_listed_with_their_schemas() {
         for required in schema["required"].as_array().into_iter().flatten() {
             assert!(properties.contains_key(required.as_str().unwrap()), "{tool}");
         }
+    }
+    // Both names of a tool are understood; no third one is.
+    let call_it = |name: &str| one(&home, name, json!({"path": ".env"}));
+    assert_eq!(result(&call_it("cavra_check_file_read"))["decision"], "block");
+    assert_eq!(result(&call_it("cavra.check_file_read"))["decision"], "block");
+    for name in ["check_file_read", "cavra.cavra_check_file_read", "cavra-check_file_read", "cavra_", "cavra."] {
+        assert_eq!(call_it(name)["error"]["code"], -32602, "{name}");
     }
     let wants_pack = names.iter().zip(listed.as_array().unwrap()).take(7);
     assert!(wants_pack.into_iter().all(|(_, tool)| tool["inputSchema"]["properties"]["policy_pack"].is_object()));

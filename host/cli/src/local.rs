@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    APPROVAL_KINDS, Approvals, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory, Settings,
-    Verdict,
+    APPROVAL_KINDS, Approvals, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory, Protected,
+    Settings, Verdict,
 };
 use cavra_identity::Gatekeeper;
 use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
@@ -107,6 +107,11 @@ impl Local {
     /// Decides an action nobody in particular asks for.
     pub fn decide_action(&self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
         Ok(self.decide(DecisionRequest::new(action), pack)?.record)
+    }
+
+    /// Which of the files the pack does not simply let be read.
+    pub fn protected(&self, files: &[String], pack: &ResolvedPack) -> anyhow::Result<Protected> {
+        Ok(self.runtime.block_on(self.decisions.protected(files, pack))?)
     }
 
     /// Waits for a future.

@@ -2,17 +2,19 @@
 //!
 //! Every path ends in a decision record or in an error; the only way to `allow` is a finding that says so.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
-    Action, Context, Decided, DecisionRecord, Facts, Finding, McpRegistry, McpToolCall, PackName, Subject, Timestamp,
+    Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject, Timestamp,
     combine, judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
 
+use crate::told::told;
 use crate::{CoreError, DecisionRequest, Redactor};
 
 /// Decides actions. Stores nothing.
@@ -101,12 +103,23 @@ impl DecisionPoint {
         facts: &Facts,
     ) -> Result<Finding, PluginError> {
         let mut findings = Vec::new();
-        let implied = implied(action, facts);
+        let bare = without_content(action);
+        let implied = implied(&bare, facts);
+        let told = told(action).unwrap_or_else(|unread| {
+            findings.push(unread);
+            Vec::new()
+        });
         for source in sources {
+            // Rules are not about contents, so a content of any size is no reason to refuse.
+            let action = if matches!(source.origin, Origin::FirstParty) { &*bare } else { action };
             match self.plugins.policy_pack(source).await {
                 Ok(component) => {
                     for action in std::iter::once(action).chain(&implied) {
                         findings.extend(ask(&component, action, facts).await);
+                    }
+                    for told in &told {
+                        let about = ask(&component, &told.action, facts).await;
+                        findings.extend(about.into_iter().filter_map(|finding| told.of_call(finding)));
                     }
                 }
                 Err(error) if matches!(error.kind(), PluginErrorKind::Busy) => findings.push(engine_error(&error)),
@@ -166,7 +179,12 @@ pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_
         document_digest: pack.digest.as_str(),
         origin: Origin::FirstParty,
     });
-    let components = pack.components.iter().map(|component| PackSource {
+    interpreter.into_iter().chain(components(pack))
+}
+
+/// The components that the pack and its parents bring along.
+pub(crate) fn components(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
+    pack.components.iter().map(|component| PackSource {
         plugin: &component.pack,
         version: &component.version,
         wasm: &component.wasm,
@@ -174,8 +192,7 @@ pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_
         document: &pack.canonical,
         document_digest: pack.digest.as_str(),
         origin: Origin::Operator,
-    });
-    interpreter.into_iter().chain(components)
+    })
 }
 
 /// Other readings of an action, asked about as well. The strictest finding counts, so they can only add to what is found.
@@ -196,6 +213,20 @@ fn implied(action: &Action, facts: &Facts) -> Vec<Action> {
     }
 }
 
+/// The action as far as rules are about it.
+fn without_content(action: &Action) -> Cow<'_, Action> {
+    match action {
+        Action::WriteFile(FileAccess { path, content: Some(_) }) => {
+            Cow::Owned(Action::WriteFile(FileAccess { path: path.clone(), content: None }))
+        }
+        Action::McpToolCall(McpToolCall { server, tool, capability, arguments: Some(_) }) => {
+            let (server, tool, capability) = (server.clone(), tool.clone(), capability.clone());
+            Cow::Owned(Action::McpToolCall(McpToolCall { server, tool, capability, arguments: None }))
+        }
+        _ => Cow::Borrowed(action),
+    }
+}
+
 async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Finding> {
     match component.evaluate(action, facts).await {
         Ok(findings) => findings,
@@ -209,7 +240,7 @@ fn engine_error(error: &PluginError) -> Finding {
     Finding::engine_error(error.to_string())
 }
 
-fn broken(pack: &ResolvedPack, error: PluginError) -> CoreError {
+pub(crate) fn broken(pack: &ResolvedPack, error: PluginError) -> CoreError {
     tracing::error!(error = &error as &dyn std::error::Error, pack = pack.name, "policy pack cannot be loaded");
     CoreError::BrokenPack { pack: pack.name.clone(), problem: error.to_string(), source: Some(Box::new(error)) }
 }
@@ -225,7 +256,7 @@ fn under(pack: &ResolvedPack, context: Context) -> Context {
     }
 }
 
-fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {
+pub(crate) fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {
     Facts {
         now: Timestamp::now(),
         session_id: context.session_id.clone(),

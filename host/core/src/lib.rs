@@ -29,8 +29,10 @@ mod rerun;
 mod rollouts;
 mod sandbox;
 mod scenario;
+mod screen;
 mod settings;
 mod tokens;
+mod told;
 mod views;
 
 pub use activity::Activity;
@@ -63,6 +65,7 @@ pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::DecisionRequest;
 pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
+pub use screen::Protected;
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, Without, shown_settings};
 pub use tokens::{ApiTokens, Machine, TOKEN_KINDS};
 pub use views::risk_event;

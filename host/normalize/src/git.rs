@@ -29,7 +29,7 @@ pub fn git_operation(operation: &str, target: &str) -> GitOperation {
 }
 
 /// The words of an operation's name in lower case: `force.push`, `pushForce` and `FORCE_PUSH` all have `push`.
-fn words_of(name: &str) -> Vec<String> {
+pub(crate) fn words_of(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before: [Option<char>; 2] = [None; 2];
     for c in name.chars() {

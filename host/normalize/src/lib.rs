@@ -4,6 +4,7 @@
 //! request always gives the same action. Whoever asks may want to get round policy, so what cannot be understood with
 //! certainty is refused or marked as unresolved, never guessed.
 
+mod arguments;
 mod command;
 mod git;
 mod path;
@@ -11,6 +12,7 @@ mod surroundings;
 
 use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 
+pub use arguments::{Argument, ArgumentUse, TooManyArguments, told_by_arguments};
 pub use command::{split_command, split_command_in};
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;

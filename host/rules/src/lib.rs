@@ -13,6 +13,7 @@ mod index;
 mod list;
 mod matcher;
 mod policy;
+mod server_name;
 
 pub use action::{Action, Command, Git, Part};
 pub use computed::COMPUTED;

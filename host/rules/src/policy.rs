@@ -8,7 +8,7 @@ use crate::command::collapse;
 use crate::document::{self, Diagnostic, Mcp};
 use crate::finding::{Finding, Outcome};
 use crate::list::{Reach, RuleList};
-use crate::matcher;
+use crate::{matcher, server_name};
 
 /// Branches that are protected in every pack.
 const ALWAYS_PROTECTED: [&str; 2] = ["main", "master"];
@@ -129,14 +129,13 @@ impl Policy {
     }
 
     fn judge_server(&self, server: &str, registry_consulted: bool) -> Option<Finding> {
-        let names = |list: &[String]| list.iter().any(|name| name == server);
-        if names(&self.servers.blocked) {
+        if self.servers.blocked.iter().any(|entry| server_name::blocks(entry, server)) {
             return Some(catalog::MCP_BLOCK.found(&["`", server, "` is in mcp.blocked_servers"]));
         }
         if registry_consulted {
             return None;
         }
-        Some(if names(&self.servers.allowed) {
+        Some(if self.servers.allowed.iter().any(|entry| server_name::allows(entry, server)) {
             catalog::MCP_ALLOW.found(&["`", server, "` is in mcp.allowed_servers"])
         } else if self.servers.block_unknown {
             catalog::MCP_BLOCK.found(&["`", server, "` is not in mcp.allowed_servers"])

@@ -1,12 +1,10 @@
 //! Decides the actions of one event and records them before anything is answered.
 
-use std::cmp::Reverse;
 use std::path::{Component, Path, PathBuf};
 
-use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
+use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::{ActionRequest, clean_path};
-use cavra_packs::ResolvedPack;
 use cavra_store::RecordStore;
 
 use crate::args::PackArg;
@@ -15,6 +13,14 @@ use crate::local::Local;
 /// Most decisions about files of one search that are recorded.
 const HELD: usize = 8;
 
+/// What was decided about one event.
+pub struct Judgement {
+    /// The strictest decision.
+    pub strictest: DecisionRecord,
+    /// Files that are read by the way and may not just be read.
+    pub protected: Protected,
+}
+
 /// Decides every action, records each, and answers the strictest decision. Of the files that are read by the way, those
 /// that may be read are not recorded, and of the others at most a few.
 pub fn strictest(
@@ -22,7 +28,7 @@ pub fn strictest(
     read: &[String],
     context: &Context,
     pack: &PackArg,
-) -> anyhow::Result<DecisionRecord> {
+) -> anyhow::Result<Judgement> {
     let local = Local::from_env()?;
     // The store is opened beside the decision: each takes about as long as the other.
     let location = local.settings.activity.clone();
@@ -33,8 +39,9 @@ pub fn strictest(
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack)?);
     }
-    for action in not_free(&local, &pack, read)? {
-        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
+    let protected = local.protected(read, &pack)?;
+    for (file, _) in protected.files.iter().take(HELD) {
+        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(reading(file)) };
         decided.push(local.decide_governed(request, &pack)?);
         if decided.last().is_some_and(|record| record.effective() == Outcome::Block) {
             break;
@@ -53,21 +60,12 @@ pub fn strictest(
     recorded
         .into_iter()
         .max_by_key(|record| (record.effective().strictness(), record.severity))
+        .map(|strictest| Judgement { strictest, protected })
         .ok_or_else(|| anyhow::anyhow!("the event holds no action"))
 }
 
-/// Reading those of the files that may not just be read, blocked ones first.
-fn not_free(local: &Local, pack: &ResolvedPack, files: &[String]) -> anyhow::Result<Vec<ActionRequest>> {
-    let mut held = Vec::new();
-    for file in files {
-        let read = ActionRequest { target: Some(file.clone()), ..ActionRequest::of(ActionType::ReadFile) };
-        let decision = local.decide_action(read.clone(), pack)?.decision;
-        if decision.strictness() >= Outcome::RequireApproval.strictness() {
-            held.push((decision, read));
-        }
-    }
-    held.sort_by_key(|(decision, _)| Reverse(decision.strictness()));
-    Ok(held.into_iter().take(HELD).map(|(_, read)| read).collect())
+fn reading(file: &str) -> ActionRequest {
+    ActionRequest { target: Some(file.to_owned()), ..ActionRequest::of(ActionType::ReadFile) }
 }
 
 /// Every name under which policy should see the file: relative to the project where it lies inside, and, if links

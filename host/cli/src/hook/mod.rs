@@ -3,7 +3,9 @@
 
 mod claude_code;
 mod judge;
+mod mcp_call;
 mod search;
+mod tools;
 
 use std::io::Read as _;
 use std::process::ExitCode;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cavra_core::DecisionRequest;
+use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
 use cavra_model::{Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use cavra_normalize::ActionRequest;
 use cavra_packs::ResolvedPack;
+use cavra_store::RecordStore;
 use serde_json::{Value, json};
 
 use crate::args::PackArg;
@@ -22,6 +23,8 @@ pub struct Session {
     agent: Option<String>,
     started_at: Timestamp,
     decisions: Vec<DecisionRecord>,
+    /// Where decisions are recorded; open from the first one on.
+    activity: Option<Activity>,
 }
 
 fn new_id() -> Result<String, NoRandomness> {
@@ -37,6 +40,7 @@ impl Session {
             agent: None,
             started_at: Timestamp::now(),
             decisions: Vec::new(),
+            activity: None,
         })
     }
 
@@ -72,20 +76,46 @@ impl Session {
         }
     }
 
-    /// Decides and remembers.
-    pub fn decide(&mut self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
-        let request = DecisionRequest { context: self.context(), ..DecisionRequest::new(action) };
-        let record = self.local.decide(request, pack)?.record;
-        self.remember(record.clone());
-        Ok(record)
+    /// Decides by the named pack, else by the adapter's own, under the rollouts and approvals of this place, among them the
+    /// one that is named; records the decision and remembers it.
+    pub fn decide(
+        &mut self,
+        action: ActionRequest,
+        pack: Option<&str>,
+        approval: Option<&str>,
+    ) -> anyhow::Result<DecisionRecord> {
+        let pack = self.pack(pack)?;
+        let approval_id = approval.map(ToOwned::to_owned);
+        let request = DecisionRequest { context: self.context(), approval_id, ..DecisionRequest::new(action) };
+        let record = self.local.decide_governed(request, &pack)?;
+        self.record(record, &pack)
     }
 
-    /// Adds a decision.
-    pub fn remember(&mut self, record: DecisionRecord) {
+    /// Records a decision, and remembers it.
+    pub fn record(&mut self, record: DecisionRecord, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+        let activity = self.activity()?;
+        let record = self.local.wait(activity.record(record, pack))?;
         if self.decisions.len() >= REMEMBERED {
             self.decisions.remove(0);
         }
-        self.decisions.push(record);
+        self.decisions.push(record.clone());
+        Ok(record)
+    }
+
+    fn activity(&mut self) -> anyhow::Result<Activity> {
+        if let Some(activity) = &self.activity {
+            return Ok(activity.clone());
+        }
+        let store = RecordStore::open(self.local.settings.activity.clone(), &ACTIVITY_KINDS)?;
+        let activity = Activity::new(store).with_redactor(self.local.settings.redactor);
+        Ok(self.activity.insert(activity).clone())
+    }
+
+    /// Ends the work with the store.
+    pub fn close(self) {
+        if let Some(activity) = &self.activity {
+            self.local.wait(activity.store().close());
+        }
     }
 
     /// A remembered decision.

@@ -1,4 +1,6 @@
 //! The adapter's tools: one row each, from which the list, the input schema and the checks are made.
+//!
+//! Clients take names of letters, digits, `_` and `-`; those with a dot, `cavra.check_command`, are understood too.
 
 use anyhow::Context as _;
 use cavra_core::FIELD_LIMIT;
@@ -35,9 +37,15 @@ struct Tool {
 
 const PACK: (&str, &str, bool) = ("policy_pack", "Policy pack; default is the adapter's own.", false);
 
+const APPROVAL: (&str, &str, bool) = ("approval_id", "An approval of exactly this action.", false);
+
+/// The one argument that is no text.
+const ARGUMENTS: (&str, &str, bool) =
+    ("arguments", "Arguments of the MCP call; files, commands, branches in them are judged too.", false);
+
 static TOOLS: [Tool; 13] = [
     Tool {
-        name: "cavra.evaluate_action",
+        name: "cavra_evaluate_action",
         description: "Decide an action before it is taken.",
         arguments: &[
             ("action_type", "read_file (default), write_file, execute_command, git_operation or mcp_tool_call.", false),
@@ -47,6 +55,8 @@ static TOOLS: [Tool; 13] = [
             ("server", "MCP server.", false),
             ("tool", "MCP tool.", false),
             ("capability", "Capability the MCP call needs.", false),
+            ARGUMENTS,
+            APPROVAL,
             PACK,
         ],
         run: |session, arguments| {
@@ -55,72 +65,74 @@ static TOOLS: [Tool; 13] = [
         },
     },
     Tool {
-        name: "cavra.check_file_read",
+        name: "cavra_check_file_read",
         description: "Decide whether a file may be read.",
-        arguments: &[("path|target", "The file.", true), PACK],
+        arguments: &[("path|target", "The file.", true), APPROVAL, PACK],
         run: |session, arguments| check(session, arguments, ActionType::ReadFile, "path"),
     },
     Tool {
-        name: "cavra.check_file_write",
+        name: "cavra_check_file_write",
         description: "Decide whether a file may be written.",
-        arguments: &[("path|target", "The file.", true), PACK],
+        arguments: &[("path|target", "The file.", true), APPROVAL, PACK],
         run: |session, arguments| check(session, arguments, ActionType::WriteFile, "path"),
     },
     Tool {
-        name: "cavra.check_command",
+        name: "cavra_check_command",
         description: "Decide whether a command line may be run.",
-        arguments: &[("command|target", "The command line.", true), PACK],
+        arguments: &[("command|target", "The command line.", true), APPROVAL, PACK],
         run: |session, arguments| check(session, arguments, ActionType::ExecuteCommand, "command"),
     },
     Tool {
-        name: "cavra.check_git_operation",
+        name: "cavra_check_git_operation",
         description: "Decide whether a git operation may be done.",
-        arguments: &[("target", "Remote and branch.", true), ("operation", "Operation; default push.", false), PACK],
+        arguments: &[("target", "Remote and branch.", true), ("operation", "Operation; default push.", false), APPROVAL, PACK],
         run: |session, arguments| decide(session, arguments, request(ActionType::GitOperation, arguments)),
     },
     Tool {
-        name: "cavra.check_mcp_tool_call",
+        name: "cavra_check_mcp_tool_call",
         description: "Decide whether a tool of an MCP server may be called.",
         arguments: &[
             ("server", "The server.", true),
             ("tool", "The tool.", false),
             ("capability", "Capability the call needs.", false),
+            ARGUMENTS,
+            APPROVAL,
             PACK,
         ],
         run: |session, arguments| decide(session, arguments, request(ActionType::McpToolCall, arguments)),
     },
     Tool {
-        name: "cavra.generate_pr_attestation",
+        name: "cavra_generate_pr_attestation",
         description: "Decide a pull request and render the attestation of this session.",
         arguments: &[("target", "The pull request.", true), PACK],
         run: attest,
     },
     Tool {
-        name: "cavra.explain_decision",
+        name: "cavra_explain_decision",
         description: "Explain a decision of this session.",
         arguments: &[("decision_id", "The decision.", true)],
         run: explain,
     },
     Tool {
-        name: "cavra.export_evidence",
+        name: "cavra_export_evidence",
         description: "Write the evidence bundle of this session below .cavra/evidence.",
         arguments: &[],
         run: export,
     },
     Tool {
-        name: "cavra.policy_list",
+        name: "cavra_policy_list",
         description: "List the policy packs.",
         arguments: &[],
         run: |session, _| Ok(cavra_packs::catalog(&session.local.library().list())),
     },
     Tool {
-        name: "cavra.policy_validate",
+        name: "cavra_policy_validate",
         description: "Check a policy document or a policy pack.",
         arguments: &[("policy|policy_pack", "The document as YAML text, or the name of a pack.", true)],
         run: validate,
     },
     Tool {
-        name: "cavra.session_start",
+        name: "cavra_session_start",
         description: "Start a new session.",
         arguments: &[("agent_id", "The agent.", false)],
         run: |session, arguments| {
@@ -132,7 +144,7 @@ static TOOLS: [Tool; 13] = [
         },
     },
     Tool {
-        name: "cavra.session_summary",
+        name: "cavra_session_summary",
         description: "Counts of this session.",
         arguments: &[],
         run: |session, _| Ok(session.summary()),
@@ -153,7 +165,8 @@ fn input_schema(tool: &Tool) -> Value {
     let mut choices = Vec::new();
     for (names, help, needed) in tool.arguments {
         for name in names.split('|') {
-            properties.insert(name.to_owned(), json!({ "type": "string", "description": help }));
+            let kind = if name == ARGUMENTS.0 { "object" } else { "string" };
+            properties.insert(name.to_owned(), json!({ "type": kind, "description": help }));
         }
         match (*needed, names.split_once('|')) {
             (true, Some((first, second))) => {
@@ -174,12 +187,15 @@ fn input_schema(tool: &Tool) -> Value {
 pub fn call(session: &mut Session, name: &str, arguments: &Object) -> ToolResult {
     let tool = TOOLS
         .iter()
-        .find(|tool| tool.name == name)
+        .find(|tool| tool.name == name || Some(tool.name.trim_start_matches("cavra_")) == name.strip_prefix("cavra."))
         .ok_or_else(|| ToolError::InvalidParams(format!("unknown tool `{name}`")))?;
     for (names, _, needed) in tool.arguments {
         let mut given = false;
         for name in names.split('|') {
-            given |= text(arguments, name)?.is_some();
+            given |= match name == ARGUMENTS.0 {
+                true => object(arguments, name)?.is_some(),
+                false => text(arguments, name)?.is_some(),
+            };
         }
         if *needed && !given {
             return Err(ToolError::InvalidParams(format!("{} is required", names.replace('|', " or "))));
@@ -196,6 +212,14 @@ fn text<'a>(arguments: &'a Object, name: &str) -> Result<Option<&'a str>, ToolEr
         }
         Some(Value::String(_)) => Err(ToolError::InvalidParams(format!("{name} is longer than {FIELD_LIMIT} bytes"))),
         Some(_) => Err(ToolError::InvalidParams(format!("{name} must be a text"))),
+    }
+}
+
+fn object<'a>(arguments: &'a Object, name: &str) -> Result<Option<&'a Value>, ToolError> {
+    match arguments.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(object @ Value::Object(_)) => Ok(Some(object)),
+        Some(_) => Err(ToolError::InvalidParams(format!("{name} must be an object"))),
     }
 }
 
@@ -218,6 +242,7 @@ fn request(action_type: ActionType, arguments: &Object) -> ActionRequest {
         server: text("server"),
         tool: text("tool"),
         capability: text("capability"),
+        arguments: arguments.get(ARGUMENTS.0).filter(|arguments| arguments.is_object()).map(ToString::to_string),
         ..ActionRequest::of(action_type)
     }
 }
@@ -233,8 +258,12 @@ fn check(session: &mut Session, arguments: &Object, action_type: ActionType, nam
 
 fn decide(session: &mut Session, arguments: &Object, action: ActionRequest) -> ToolResult {
     cavra_normalize::normalize(action.clone()).map_err(|refusal| ToolError::InvalidParams(refusal.to_string()))?;
-    let pack = session.pack(text(arguments, "policy_pack")?)?;
-    Ok(record_value(&session.decide(action, &pack)?)?)
+    let approval = text(arguments, "approval_id")?;
+    if let Some(approval) = approval {
+        cavra_core::check_id("approval_id", approval).map_err(|error| ToolError::InvalidParams(error.to_string()))?;
+    }
+    let pack = text(arguments, "policy_pack")?;
+    Ok(record_value(&session.decide(action, pack, approval)?)?)
 }
 
 fn validate(session: &mut Session, arguments: &Object) -> ToolResult {
@@ -268,8 +297,7 @@ fn attest(session: &mut Session, arguments: &Object) -> ToolResult {
     let pack = session.pack(text(arguments, "policy_pack")?)?;
     let target = required(arguments, "target")?;
     let attested = session.local.decisions().attest_pull_request(target, &pack, session.context());
-    let record = attested.map_err(anyhow::Error::from)?;
-    session.remember(record.clone());
+    let record = session.record(attested.map_err(anyhow::Error::from)?, &pack)?;
     let mut result = record_value(&record)?;
     if let Some(result) = result.as_object_mut() {
         let attestation = cavra_evidence::pr_attestation(session.id(), &session.decisions());
