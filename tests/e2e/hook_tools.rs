@@ -63,7 +63,10 @@ fn every_documented_tool_is_known() {
 #[test]
 fn a_server_is_what_launched_it() {
     let home = Home::new();
-    policy(&home, "mcp:\n  allowed_servers: [github, notion, \"plugin:Linear:linear\", \"plugin:jira\", \"project:db\"]\n  blocked_servers: [tracker]\n");
+    policy(
+        &home,
+        "mcp:\n  allowed_servers: [github, notion, \"plugin:Linear:linear\", \"plugin:jira\", \"project:db\"]\n  blocked_servers: [tracker]\n",
+    );
     let call = |tool: &str, server: Value| {
         let mut event = event(&home, tool, json!({}));
         event["mcp_server"] = server;
@@ -206,9 +209,9 @@ fn ripgrep(program: &Path, home: &Home, path: &str, glob: &str, kind: Option<&st
     command.current_dir(home.path()).args(["--hidden", "--glob", "!.git", "--files-with-matches"]);
     for word in glob.split_whitespace() {
         let parts = if word.contains('{') { vec![word] } else { word.split(',').collect() };
-        parts.into_iter().for_each(|part| drop(command.args(["--glob", part])));
+        command.args(parts.into_iter().flat_map(|part| ["--glob", part]));
     }
-    kind.iter().for_each(|kind| drop(command.args(["--type", kind])));
+    command.args(kind.iter().flat_map(|kind| ["--type", kind]));
     let said = String::from_utf8(command.args(["needle", path]).output().unwrap().stdout).unwrap();
     let mut read: Vec<String> = said.lines().map(|line| line.trim_start_matches("./").to_owned()).collect();
     read.sort_unstable();
@@ -238,8 +241,16 @@ fn the_model_of_a_search_is_ripgrep() {
     let home = Home::new();
     // No more than a refusal names.
     for file in [
-        "a.py", "b.rs", "src/c.key", "src/deep/d.rs", ".hidden/e.key", "ignored/f.key", "kept/g.key", "kept/h.log",
-        "node/i.JSON", "node/j.json",
+        "a.py",
+        "b.rs",
+        "src/c.key",
+        "src/deep/d.rs",
+        ".hidden/e.key",
+        "ignored/f.key",
+        "kept/g.key",
+        "kept/h.log",
+        "node/i.JSON",
+        "node/j.json",
     ] {
         home.write(file, "needle");
     }

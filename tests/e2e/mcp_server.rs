@@ -110,7 +110,9 @@ fn what_cannot_be_read_is_refused_under_its_id() {
     let text = "x".repeat(5_000_000);
     let lines = [
         call(1, "cavra_check_command", json!({"command": text})),
-        format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"x","arguments":{{"command":"{text}"}}}},"id":"last"}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"x","arguments":{{"command":"{text}"}}}},"id":"last"}}"#
+        ),
         format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"id":9,"x":"{text}"}}}}"#),
         r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","name":"b"}}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#.to_owned(),
@@ -127,8 +129,17 @@ fn what_cannot_be_read_is_refused_under_its_id() {
     let refusals: Vec<String> =
         answers.iter().map(|answer| format!("{} {}", answer["id"], answer["error"]["code"])).collect();
     let expected = [
-        "1 -32600", "\"last\" -32600", "null -32600", "4 -32700", "null -32600", "null -32600", "null -32600", "8 -32600",
-        "9 -32600", "10 -32602", "12 null",
+        "1 -32600",
+        "\"last\" -32600",
+        "null -32600",
+        "4 -32700",
+        "null -32600",
+        "null -32600",
+        "null -32600",
+        "8 -32600",
+        "9 -32600",
+        "10 -32602",
+        "12 null",
     ];
     assert_eq!(refusals, expected);
 }
@@ -146,7 +157,12 @@ fn versions_of_the_protocol() {
     let lines = [
         modern(1, "server/discover", json!({}), "2026-07-28"),
         modern(2, "tools/list", json!({}), "2026-07-28"),
-        modern(3, "tools/call", json!({"name": "cavra_check_command", "arguments": {"command": "pytest"}}), "2026-07-28"),
+        modern(
+            3,
+            "tools/call",
+            json!({"name": "cavra_check_command", "arguments": {"command": "pytest"}}),
+            "2026-07-28",
+        ),
         modern(4, "tools/list", json!({}), "2031-01-01"),
         modern(5, "ping", json!({}), "2026-07-28"),
         modern(6, "initialize", json!({}), "2026-07-28"),
@@ -232,7 +248,13 @@ fn arguments_of_calls_are_judged() {
         ("git", "push", json!({"branch": "feature/x"}), "allow", "mcp.server.trust.allow"),
         ("other", "read_file", json!({"path": "README.md"}), "block", "mcp.server.trust.block_unknown"),
         ("files", "read", json!({"paths": vec!["a"; 300]}), "allow", "mcp.server.trust.allow"),
-        ("files", "read", json!({"paths": (0..300).map(|n| n.to_string()).collect::<Vec<_>>()}), "block", "policy.engine.error"),
+        (
+            "files",
+            "read",
+            json!({"paths": (0..300).map(|n| n.to_string()).collect::<Vec<_>>()}),
+            "block",
+            "policy.engine.error",
+        ),
     ] {
         let record = judge(server, tool, arguments.clone());
         let found = (text(&record, "decision"), text(&record, "rule_id"));

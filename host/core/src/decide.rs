@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
-    Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject, Timestamp,
-    combine, judge_mcp_call, stamp,
+    Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject,
+    Timestamp, combine, judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};

@@ -7,8 +7,8 @@ use cavra_normalize::clean_path;
 use cavra_packs::ResolvedPack;
 use cavra_rules::Policy;
 
-use crate::decide::{DecisionPoint, broken, components, facts};
 use crate::CoreError;
+use crate::decide::{DecisionPoint, broken, components, facts};
 
 /// Most files that the components of a pack are asked about, each in a call of its own.
 const MOST_ASKED: usize = 2_000;
@@ -45,7 +45,8 @@ impl DecisionPoint {
                     break;
                 }
                 let action = Action::ReadFile(FileAccess { path, content: None });
-                let found = self.judge_by(components(pack), &action, &asked).await.map_err(|error| broken(pack, error))?;
+                let found =
+                    self.judge_by(components(pack), &action, &asked).await.map_err(|error| broken(pack, error))?;
                 outcome = stricter(outcome, found.outcome);
             }
             if outcome.strictness() >= Outcome::RequireApproval.strictness() {
@@ -80,7 +81,11 @@ fn rules(pack: &ResolvedPack) -> Result<Option<Policy>, CoreError> {
     }
     Policy::compile(&pack.document).map(Some).map_err(|faults| CoreError::BrokenPack {
         pack: pack.name.clone(),
-        problem: faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect::<Vec<_>>().join("; "),
+        problem: faults
+            .into_iter()
+            .map(|fault| format!("{}: {}", fault.path, fault.message))
+            .collect::<Vec<_>>()
+            .join("; "),
         source: None,
     })
 }

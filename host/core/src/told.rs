@@ -28,7 +28,8 @@ pub(crate) fn told(action: &Action) -> Result<Vec<Told>, Finding> {
     };
     let arguments = read_json(arguments.as_bytes())
         .map_err(|_| Finding::engine_error("the arguments of the call are not JSON, or not of one meaning"))?;
-    let arguments = told_by_arguments(server, tool, &arguments).map_err(|many| Finding::engine_error(many.to_string()))?;
+    let arguments =
+        told_by_arguments(server, tool, &arguments).map_err(|many| Finding::engine_error(many.to_string()))?;
     arguments.into_iter().filter_map(|argument| Some((request(&argument)?, argument.member))).map(read).collect()
 }
 

@@ -118,33 +118,91 @@ static MEMBERS: &[(Role, &[&str])] = &[
         Role::Address,
         &["url", "urls", "uri", "uris", "href", "link", "links", "website", "webpage", "baseurl", "endpoint"],
     ),
-    (
-        Role::Command,
-        &["command", "commands", "cmd", "commandline", "shellcommand", "bashcommand", "terminalcommand"],
-    ),
+    (Role::Command, &["command", "commands", "cmd", "commandline", "shellcommand", "bashcommand", "terminalcommand"]),
     (Role::Branch, &["branch", "branchname", "ref", "refname"]),
     (Role::Base, &["cwd", "workdir", "workingdir", "workingdirectory", "basedir", "basepath", "rootpath"]),
 ];
 
 /// Words in the name of a tool that reads.
 const READING: &[&str] = &[
-    "analyze", "blame", "browse", "cat", "count", "describe", "diff", "exists", "explain", "fetch", "find", "get", "grep",
-    "head", "info", "inspect", "list", "load", "log", "lookup", "ls", "open", "preview", "query", "read", "search", "show",
-    "stat", "status", "summarize", "tail", "tree", "view",
+    "analyze",
+    "blame",
+    "browse",
+    "cat",
+    "count",
+    "describe",
+    "diff",
+    "exists",
+    "explain",
+    "fetch",
+    "find",
+    "get",
+    "grep",
+    "head",
+    "info",
+    "inspect",
+    "list",
+    "load",
+    "log",
+    "lookup",
+    "ls",
+    "open",
+    "preview",
+    "query",
+    "read",
+    "search",
+    "show",
+    "stat",
+    "status",
+    "summarize",
+    "tail",
+    "tree",
+    "view",
 ];
 
 /// Words in the name of a tool that changes something.
 const CHANGING: &[&str] = &[
-    "append", "apply", "commit", "copy", "create", "delete", "download", "edit", "insert", "make", "merge", "mkdir",
-    "modify", "move", "mv", "overwrite", "patch", "push", "put", "remove", "rename", "replace", "rm", "save", "set",
-    "touch", "trash", "truncate", "unlink", "update", "upload", "upsert", "write",
+    "append",
+    "apply",
+    "commit",
+    "copy",
+    "create",
+    "delete",
+    "download",
+    "edit",
+    "insert",
+    "make",
+    "merge",
+    "mkdir",
+    "modify",
+    "move",
+    "mv",
+    "overwrite",
+    "patch",
+    "push",
+    "put",
+    "remove",
+    "rename",
+    "replace",
+    "rm",
+    "save",
+    "set",
+    "touch",
+    "trash",
+    "truncate",
+    "unlink",
+    "update",
+    "upload",
+    "upsert",
+    "write",
 ];
 
 /// Words in the name of a tool after which the source of a file is not what it was.
 const TAKING: &[&str] = &["delete", "move", "mv", "remove", "rename", "rm", "trash", "unlink"];
 
 /// Words in the name of a tool that leaves something on a branch.
-const LEAVING: &[&str] = &["commit", "create", "delete", "edit", "merge", "push", "put", "remove", "update", "upload", "write"];
+const LEAVING: &[&str] =
+    &["commit", "create", "delete", "edit", "merge", "push", "put", "remove", "update", "upload", "write"];
 
 /// What the arguments of a server's tool say that it does, in their order.
 ///
@@ -263,7 +321,9 @@ impl Reader {
         let arguments = ["args", "arguments", "argv"].iter().filter_map(|beside| members.get(*beside)).map(texts);
         let beside: Vec<&str> = arguments.flatten().collect();
         let line = match value {
-            Value::String(line) => std::iter::once(line.clone()).chain(beside.into_iter().map(quoted)).collect::<Vec<_>>(),
+            Value::String(line) => {
+                std::iter::once(line.clone()).chain(beside.into_iter().map(quoted)).collect::<Vec<_>>()
+            }
             _ => words.into_iter().chain(beside).map(quoted).collect(),
         };
         let line = line.join(" ");
@@ -339,7 +399,11 @@ fn hexadecimal(digits: &[u8]) -> Option<u8> {
 /// A word that a shell reads back as it is.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -398,7 +462,8 @@ mod tests {
 
     #[test]
     fn a_push_without_a_branch_is_one() {
-        for (server, tool, pushes) in [("git", "push", 1), ("x", "gitPush", 1), ("web", "push", 0), ("git", "pull", 0)] {
+        for (server, tool, pushes) in [("git", "push", 1), ("x", "gitPush", 1), ("web", "push", 0), ("git", "pull", 0)]
+        {
             assert_eq!(told_by_arguments(server, tool, &json!({})).unwrap().len(), pushes, "{server} {tool}");
         }
     }

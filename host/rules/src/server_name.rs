@@ -6,8 +6,7 @@
 //! itself; it blocks servers of every source.
 
 /// Sources whose servers were named by whoever uses or administers the machine and the project.
-const CONFIGURED: [&str; 8] =
-    ["local", "user", "project", "enterprise", "managed", "dynamic", "claudeai", "settings"];
+const CONFIGURED: [&str; 8] = ["local", "user", "project", "enterprise", "managed", "dynamic", "claudeai", "settings"];
 
 /// An entry of `mcp.allowed_servers` is about this server.
 pub(crate) fn allows(entry: &str, server: &str) -> bool {

@@ -166,7 +166,11 @@ mod tests {
             ("plugin_Notion_notion__x", Some(("notion", plugin)), &["plugin:Notion:notion x"]),
             ("plugin_Notion_notion__x", Some(("plugin:Notion:notion", plugin)), &["plugin:Notion:notion x"]),
             ("plugin_Notion_notion__x", Some(("notion", Some("plugin:Notion"))), &["plugin:Notion:notion x"]),
-            ("plugin_Notion_notion__x", Some(("notion", project)), &["plugin_Notion_notion (reported as project:notion) x"]),
+            (
+                "plugin_Notion_notion__x",
+                Some(("notion", project)),
+                &["plugin_Notion_notion (reported as project:notion) x"],
+            ),
             ("plugin_a_github__x", Some(("hub", plugin)), &["plugin_a_github (reported as plugin:hub) x"]),
         ] {
             assert_eq!(identified(name, server), identity, "{name} {server:?}");

@@ -72,7 +72,8 @@ fn respond(session: &mut Session, line: &[u8]) -> Option<Value> {
         let unread = Refusal::new(PARSE_ERROR, "the message is not JSON, or not of one meaning");
         return Some(failure(&message::id_in(line).unwrap_or_default(), &unread));
     };
-    let refused = |id: Option<&Value>, why: &str| Some(failure(id.unwrap_or(&Value::Null), &Refusal::new(INVALID_REQUEST, why)));
+    let refused =
+        |id: Option<&Value>, why: &str| Some(failure(id.unwrap_or(&Value::Null), &Refusal::new(INVALID_REQUEST, why)));
     let id = message.get("id").filter(|id| is_id(id));
     let Some(method) = message.get("method").and_then(Value::as_str) else {
         let answers = message.get("method").is_none() && (message.get("result").or(message.get("error")).is_some());

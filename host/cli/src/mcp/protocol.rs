@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn requests_say_what_they_speak() {
-        let era = |method: &str, meta: Value| Era::of(method, &members(&json!({ "_meta": meta }))).map_err(|it| it.code);
+        let era =
+            |method: &str, meta: Value| Era::of(method, &members(&json!({ "_meta": meta }))).map_err(|it| it.code);
         assert_eq!(era("tools/list", json!({})), Ok(Era::Session));
         assert_eq!(era("tools/list", json!({VERSION: MODERN, CAPABILITIES: {}})), Ok(Era::Modern));
         assert_eq!(era("tools/list", json!({VERSION: "2025-06-18"})), Ok(Era::Session));

@@ -85,7 +85,12 @@ static TOOLS: [Tool; 13] = [
     Tool {
         name: "cavra_check_git_operation",
         description: "Decide whether a git operation may be done.",
-        arguments: &[("target", "Remote and branch.", true), ("operation", "Operation; default push.", false), APPROVAL, PACK],
+        arguments: &[
+            ("target", "Remote and branch.", true),
+            ("operation", "Operation; default push.", false),
+            APPROVAL,
+            PACK,
+        ],
         run: |session, arguments| decide(session, arguments, request(ActionType::GitOperation, arguments)),
     },
     Tool {

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named_shortly() {
-        let all = ["a.rs", "k/a.key", "k/b.key", "p/c.pem", "p/secrets.json", "q/d.json", ".env", "x/.env", "a b,{.key"];
+        let all =
+            ["a.rs", "k/a.key", "k/b.key", "p/c.pem", "p/secrets.json", "q/d.json", ".env", "x/.env", "a b,{.key"];
         let all: Vec<String> = all.into_iter().map(ToOwned::to_owned).collect();
         for (files, glob) in [
             (&["k/a.key", "k/b.key", "a b,{.key"][..], "!*.key"),

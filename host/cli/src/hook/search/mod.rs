@@ -86,7 +86,11 @@ impl Search {
         let advice = match leaving_out(&files, read) {
             Some(glob) => {
                 let globs: Vec<&str> = self.globs.iter().map(String::as_str).chain([glob.as_str()]).collect();
-                format!("leave {} out with the glob `{}`", if files.len() == 1 { "it" } else { "them" }, globs.join(" "))
+                format!(
+                    "leave {} out with the glob `{}`",
+                    if files.len() == 1 { "it" } else { "them" },
+                    globs.join(" ")
+                )
             }
             None => "search a directory without them".to_owned(),
         };
