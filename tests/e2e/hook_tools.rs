@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{BASELINE, Home, pack_yaml, python, text};
+use crate::support::{BASELINE, Home, pack_yaml, python};
 
 fn event(home: &Home, tool: &str, input: Value) -> Value {
     json!({
