@@ -1,0 +1,172 @@
+//! Recurrence: which escalated routes are told again, and why the others are not.
+
+use cavra_model::{Object, Timestamp, members};
+use serde_json::{Value, json};
+
+use crate::acknowledgement::closes;
+use crate::calendar::{Calendars, Traits, Windows};
+use crate::escalation::active_routes;
+use crate::facts::{Facts, subject};
+use crate::family::Family;
+use crate::gate::{Action, Gates, Paced, gate};
+use crate::policy::{PolicyError, Section};
+use crate::state::RouteState;
+use crate::{Document, Planning, count, id_of, member};
+
+/// How often routes are told again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecurrencePolicy {
+    /// Minutes between two times.
+    pub interval_minutes: u64,
+    /// How often at most.
+    pub maximum: u64,
+    /// When nobody is told.
+    pub windows: Windows,
+    /// When owners are there.
+    pub calendars: Calendars,
+}
+
+impl RecurrencePolicy {
+    /// The policy in a request.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for the first member that cannot be used.
+    pub fn read(value: Option<&Value>) -> Result<Self, PolicyError> {
+        let policy = Section::of(value, "recurrence_policy")?;
+        let interval = policy.number(&["recurrence_interval_minutes", "default_recurrence_minutes"], 1)?;
+        let maximum = policy.number(&["max_recurrences_per_route", "max_recurrences"], 1)?;
+        Ok(Self {
+            interval_minutes: interval.unwrap_or(60),
+            maximum: maximum.unwrap_or(3),
+            windows: Windows::read(&policy, &["maintenance_windows", "suppression_windows"])?,
+            calendars: Calendars::read(&policy, &["owner_calendars", "calendars"])?,
+        })
+    }
+}
+
+/// The plan for the escalated routes of an escalation plan; without one there are no routes.
+#[must_use]
+pub fn recurrence_plan(
+    planning: Planning<'_>,
+    escalation: Option<&Object>,
+    states: &[RouteState],
+    policy: &RecurrencePolicy,
+) -> Document {
+    let Planning { stage, generated_by, now, .. } = planning;
+    let nothing = Object::new();
+    let escalation_id = escalation.map(|plan| members::text(plan, "plan_id"));
+    let routes = active_routes(escalation.unwrap_or(&nothing));
+    let decide = |route: &&Object| decision(planning, route, escalation_id, states, policy);
+    let decisions: Vec<Object> = routes.iter().map(decide).collect();
+    let of = |action: Action| {
+        decisions.iter().filter(|decision| members::text(decision, "action") == action.as_str()).count()
+    };
+    let (deliver, wait, suppress) = (of(Action::Deliver), of(Action::Wait), of(Action::Suppress));
+    let suppressed = || decisions.iter().filter(|decision| members::text(decision, "action") == "suppress");
+    let in_window = suppressed().filter(|decision| !member(decision, "maintenance_window").is_null()).count();
+    let away = suppressed().filter(|decision| is_away(decision)).count();
+    let level = match (deliver, wait) {
+        (1.., _) => "critical",
+        (0, 1..) => "warning",
+        (0, 0) => "healthy",
+    };
+    let id = id_of(stage.id_prefix, 16, &json!([now, generated_by, escalation_id, decisions]));
+    let content = members::built(json!({
+        "schema_version": stage.schema,
+        "product": "CAVRA",
+        "recurrence_plan_id": id,
+        "plan_id": escalation_id,
+        "generated_at": now,
+        "generated_by": generated_by,
+        "alert_level": level,
+        "route_count": decisions.len(),
+        "deliverable_route_count": deliver,
+        "waiting_route_count": wait,
+        "suppressed_route_count": suppress,
+        "maintenance_suppressed_count": in_window,
+        "calendar_suppressed_count": away,
+        "recurrence_interval_minutes": policy.interval_minutes,
+        "max_recurrences_per_route": policy.maximum,
+        "route_decisions": decisions,
+        "controls": ["maximum-per-route", "maintenance-and-calendars-respected", "no-connector-secrets"],
+    }));
+    let counts = [count(decisions.len()), count(suppress), count(deliver)];
+    Document { id, content, counts, warnings: Vec::new() }
+}
+
+/// Whether a decision's owner is not there.
+pub(crate) fn is_away(decision: &Object) -> bool {
+    let availability = members::object(decision, "owner_availability");
+    availability.and_then(|availability| availability.get("available")).and_then(Value::as_bool) == Some(false)
+}
+
+fn decision(
+    planning: Planning<'_>,
+    route: &Object,
+    escalation_id: Option<&str>,
+    states: &[RouteState],
+    policy: &RecurrencePolicy,
+) -> Object {
+    let Planning { family, facts, now, .. } = planning;
+    let (provider, owner) = (members::text(route, "provider"), members::text(route, "owner"));
+    let subject_id = subject(route);
+    let key = family.route_key(subject_id, provider, owner);
+    let state = states.iter().find(|state| state.subject == subject_id && state.provider == provider);
+    let review = facts.reviews.iter().rev().find(|review| review.route_key == key);
+    // What somebody said before the route was told anew is about an earlier matter.
+    let review = review.filter(|review| state.is_none_or(|state| review.at >= state.noticed_at));
+    let resolved = state.is_some_and(RouteState::is_resolved);
+    let closed = resolved || review.is_some_and(|review| closes(&review.state));
+    let paced = paced(family, facts, &key, escalation_id, state);
+    let plans: Vec<&str> = std::iter::once(members::text(route, "plan_id")).chain(escalation_id).collect();
+    let traits = Traits { plans: &plans, subject: subject_id, provider, owner };
+    let decided = gate(Gates { traits, closed, paced }, policy, now);
+    let mut content = members::built(json!({
+        "route_key": key,
+        "plan_id": member(route, "plan_id"),
+        "provider": provider,
+        "owner": owner,
+        "action": decided.category.action().as_str(),
+        "reason": decided.category.sentence(),
+        "category": decided.category.as_str(),
+        "review_state": review.map(|review| &review.state),
+        "latest_review_id": review.map(|review| &review.id),
+        "recurrence_count": paced.delivered,
+        "max_recurrences": policy.maximum,
+        "recurrence_interval_minutes": policy.interval_minutes,
+        "latest_delivery_at": paced.latest,
+        "next_delivery_at": decided.next_at,
+        "maintenance_window": decided.window_document(),
+        "owner_availability": decided.availability.document(),
+        "recommended_action": member(route, "recommended_action"),
+    }));
+    for name in ["report_id", "health_id", "schedule_id"] {
+        if let Some(value) = route.get(name) {
+            content.insert(name.to_owned(), value.clone());
+        }
+    }
+    content
+}
+
+/// How often a route was told since its clock started, by escalations and recurrences.
+fn paced(family: &Family, facts: &Facts, key: &str, escalation_id: Option<&str>, state: Option<&RouteState>) -> Paced {
+    let since = state.map(|state| state.resolution_since);
+    let mut attempts: std::collections::BTreeMap<&str, (Timestamp, bool)> = std::collections::BTreeMap::new();
+    for delivery in &facts.deliveries {
+        let follow_up = [family.sources.escalation, family.sources.recurrence].contains(&delivery.source.as_str());
+        // Records of other products do not say which routes were in an event: those of this plan were.
+        let named = if delivery.route_keys.is_empty() {
+            Some(delivery.event_id.as_str()) == escalation_id
+        } else {
+            delivery.route_keys.iter().any(|named| named == key)
+        };
+        if follow_up && named && since.is_none_or(|since| delivery.at >= since) {
+            let attempt = attempts.entry(&delivery.id).or_insert((delivery.at, false));
+            attempt.1 |= delivery.success;
+        }
+    }
+    Paced {
+        delivered: count(attempts.values().filter(|(_, reached)| *reached).count()),
+        latest: attempts.values().map(|(at, _)| *at).max(),
+    }
+}
