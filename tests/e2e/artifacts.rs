@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Backend, Connection, Home, Response, Server, on_both, sha256, strings, text};
 
 /// A server with a root for files.
-fn serve(home: &Home, backend: Backend) -> Server {
+pub fn serve(home: &Home, backend: Backend) -> Server {
     std::fs::create_dir_all(home.join("root")).unwrap();
     crate::evidence::serve(home, backend, &[("CAVRA_EVIDENCE_ARTIFACT_ROOT", &home.at("root"))])
 }
@@ -36,7 +36,7 @@ fn get_with(server: &Server, path: &str, headers: &str) -> Response {
 }
 
 /// A bundle as the command line makes it, below the root.
-fn bundle(home: &Home, id: &str) {
+pub fn bundle(home: &Home, id: &str) {
     home.cavra(&["evidence", "bundle", "--output", &home.at(&format!("root/{id}"))]).run().ok();
 }
 

@@ -73,8 +73,10 @@ fn open_endpoints_can_be_closed() {
         home.write("oidc.json", config.to_string());
         let server = home.serve(&[("CAVRA_APPROVAL_OIDC_CONFIG", &home.at("oidc.json"))]);
         for (path, body) in calls() {
+            // What can loosen is closed in any case.
+            let wanted = if closed || path != "/approvals" { 401 } else { 200 };
             let anonymous = server.post(path, &body);
-            assert_eq!(anonymous.status, if closed { 401 } else { 200 }, "{path}: {}", anonymous.text());
+            assert_eq!(anonymous.status, wanted, "{path}: {}", anonymous.text());
             server.post_as(&issuer.forged("eve", MEMBER), path, &body).refused(&[401]);
             server
                 .request_with("POST", path, &[("authorization", "Basic YTpi")], body.to_string().as_bytes())
@@ -88,7 +90,7 @@ fn open_endpoints_can_be_closed() {
             }
         }
         let answer = server.post("/policy-rollouts/change-plan", &calls()[2].1);
-        assert_eq!(answer.status, 200, "reading is open: {}", answer.text());
+        assert_eq!(answer.status, if closed { 401 } else { 200 }, "a plan changes nothing: {}", answer.text());
     }
 }
 

@@ -297,8 +297,18 @@ fn pages_of_others_change_nothing() {
 fn pages_of_listed_origins_read_every_header() {
     const ORIGIN: &str = "https://console.example";
     // A browser shows these without being told to, or they are for itself.
-    const KNOWN: [&str; 7] =
-        ["cache-control", "content-length", "content-type", "date", "connection", "vary", "x-content-type-options"];
+    const KNOWN: [&str; 10] = [
+        "cache-control",
+        "content-length",
+        "content-security-policy",
+        "content-type",
+        "date",
+        "connection",
+        "referrer-policy",
+        "vary",
+        "x-content-type-options",
+        "x-frame-options",
+    ];
     let home = Home::new();
     std::fs::create_dir_all(home.join("root")).unwrap();
     let settings = [("CAVRA_EVIDENCE_ARTIFACT_ROOT", home.at("root")), ("CAVRA_CORS_ORIGINS", ORIGIN.to_owned())];

@@ -324,7 +324,7 @@ fn files_of_the_existing_product_load() {
     let file = home.read("data/metadata.json");
     let parsed: Value = serde_json::from_str(&file).unwrap();
     assert_eq!(file, format!("{}\n", serde_json::to_string_pretty(&parsed).unwrap()));
-    assert_eq!((keys(&parsed), parsed["items"].as_array().unwrap().len()), (vec!["items"], 2));
+    assert_eq!((keys(&parsed), parsed["items"].as_array().unwrap().len()), (vec!["evidence_log", "items"], 2));
     drop(server);
 
     home.write("data/metadata.db", "");

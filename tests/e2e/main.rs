@@ -11,6 +11,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod access;
 mod approval_gate;
 mod approvals;
 mod approved_actions;
@@ -43,12 +44,14 @@ mod evidence_log_url;
 mod evidence_values;
 mod hook;
 mod hook_tools;
+mod http_details;
 mod inventory;
 mod listening;
 mod lists;
 mod mcp_client;
 mod mcp_registry;
 mod mcp_server;
+mod mutations;
 mod oidc_provider;
 mod openapi;
 mod packs;

@@ -193,10 +193,10 @@ fn a_rollout_is_promoted_and_rolled_back() {
         let rollout = site.server.get("/evidence/r-1").ok();
         assert_eq!((&rollout["rollout_status"], &rollout["rollout_ring"]), (&json!("staged"), &json!("staging")));
 
-        // Both are in the evidence log, as they are stored; what the client posted is not.
+        // Both are in the evidence log, as they are stored, and that a client posted the rollout.
         let leaves = leaves(&site.server, "evidence");
         let events: Vec<_> = leaves.iter().map(|leaf| text(leaf, "event")).collect();
-        assert_eq!(events, ["promotion_executed", "rollback_executed"]);
+        assert_eq!(events, ["evidence_received", "promotion_executed", "rollback_executed"]);
         for id in [id.as_str(), rollback_id.as_str()] {
             assert_digest(&leaves, id, &site.server.get(&format!("/evidence/{id}")).ok());
         }

@@ -1,16 +1,45 @@
 //! An endpoint as a row: what the router needs to serve it and what the OpenAPI document says about it.
 
-use axum::Extension;
-use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
+use std::collections::BTreeSet;
+
+use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
-use cavra_core::App;
-use cavra_identity::Scope;
+use cavra_core::{App, LogEvent};
 use cavra_model::{Kind, MetadataKind, Operator};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 
-use crate::extract::BodyLimit;
+use crate::BODY_LIMIT;
+use crate::access::Access;
+use crate::load::Work;
+
+/// What an endpoint takes as its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// None; one that is sent is not looked at.
+    None,
+    /// A JSON object of at most so many bytes, or nothing.
+    Optional {
+        /// Bytes.
+        limit: usize,
+    },
+    /// A JSON object of at most so many bytes.
+    Object {
+        /// Bytes.
+        limit: usize,
+    },
+}
+
+/// What a call leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It reads.
+    Reads,
+    /// It computes something from its body and stores nothing.
+    Computes,
+    /// It changes something, and what happened is in the evidence log as one or more of these events.
+    Changes(&'static [LogEvent]),
+}
 
 /// One row of the endpoint table.
 pub struct Endpoint {
@@ -26,18 +55,22 @@ pub struct Endpoint {
     pub summary: &'static str,
     /// Query parameters.
     pub query: Vec<Parameter>,
-    /// Schema of the body, if it takes one.
-    pub body: Option<RefOr<Schema>>,
-    /// It may be called without the body.
-    pub body_optional: bool,
+    /// Who may call it.
+    pub access: Access,
+    /// What a call leaves behind.
+    pub effect: Effect,
+    /// Whether its work grows with what is stored.
+    pub work: Work,
+    /// What it takes as its body.
+    pub intake: Intake,
+    /// Schema of the body.
+    pub body: RefOr<Schema>,
     /// Schema of the 200 answer.
     pub answer: RefOr<Schema>,
     /// Its media type.
     pub media: &'static str,
-    /// Statuses of refusals.
+    /// Statuses of refusals that do not follow from the other columns.
     pub refusals: &'static [u16],
-    /// What an API token needs to call it; without one it is open to everybody.
-    pub scope: Option<Scope>,
     /// Name under which `/console/config` lists it.
     pub console: Option<&'static str>,
     /// The handler.
@@ -69,7 +102,7 @@ const EXACT: &str = "Exact, case-sensitive; empty counts as absent.";
 
 impl Endpoint {
     /// A row for `GET path`.
-    pub fn get(path: &'static str, operation: &'static str, handler: MethodRouter<App>) -> Self {
+    pub fn get(access: Access, path: &'static str, operation: &'static str, handler: MethodRouter<App>) -> Self {
         Self {
             method: Method::GET,
             path,
@@ -77,21 +110,29 @@ impl Endpoint {
             tag: "system",
             summary: "",
             query: Vec::new(),
-            body: None,
-            body_optional: false,
+            access,
+            effect: Effect::Reads,
+            work: Work::Short,
+            intake: Intake::None,
+            body: named("Object"),
             answer: named("Object"),
             media: "application/json",
             refusals: &[],
-            scope: None,
             console: None,
             handler,
         }
     }
 
     /// A row for `POST path`, which takes a JSON object.
-    pub fn post(path: &'static str, operation: &'static str, handler: MethodRouter<App>) -> Self {
-        Self { method: Method::POST, body: Some(named("Object")), ..Self::get(path, operation, handler) }
-            .refuses(&[400, 413, 422, 503])
+    pub fn post(
+        access: Access,
+        effect: Effect,
+        path: &'static str,
+        operation: &'static str,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        let intake = Intake::Object { limit: BODY_LIMIT };
+        Self { method: Method::POST, effect, intake, ..Self::get(access, path, operation, handler) }
     }
 
     /// Sets group and summary.
@@ -101,17 +142,22 @@ impl Endpoint {
 
     /// Sets the body's schema.
     pub fn takes(self, schema: &'static str) -> Self {
-        Self { body: Some(named(schema)), ..self }
+        Self { body: named(schema), ..self }
     }
 
     /// The body may be left out.
     pub fn body_optional(self) -> Self {
-        Self { body_optional: true, ..self }
+        Self { intake: Intake::Optional { limit: BODY_LIMIT }, ..self }
     }
 
     /// It takes no body.
     pub fn bodiless(self) -> Self {
-        Self { body: None, ..self }
+        Self { intake: Intake::None, ..self }
+    }
+
+    /// Its work grows with what is stored.
+    pub fn long(self) -> Self {
+        Self { work: Work::Long, ..self }
     }
 
     /// Sets the answer's schema.
@@ -124,14 +170,32 @@ impl Endpoint {
         Self { media, answer: RefOr::T(ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).into()), ..self }
     }
 
-    /// Sets the statuses of refusals.
+    /// Sets the statuses of refusals that do not follow from the other columns.
     pub fn refuses(self, refusals: &'static [u16]) -> Self {
         Self { refusals, ..self }
     }
 
-    /// Sets the scope.
-    pub fn scope(self, scope: Scope) -> Self {
-        Self { scope: Some(scope), ..self }
+    /// The statuses of all refusals.
+    pub fn all_refusals(&self) -> BTreeSet<StatusCode> {
+        let own = self.refusals.iter().filter_map(|status| StatusCode::from_u16(*status).ok());
+        let mut all: BTreeSet<StatusCode> = own.chain(self.access.refusals()).collect();
+        if self.intake != Intake::None {
+            all.extend([
+                StatusCode::BAD_REQUEST,
+                StatusCode::REQUEST_TIMEOUT,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ]);
+        }
+        if !self.query.is_empty() {
+            all.insert(StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        // Whoever sends a token waits for the stores that know it; and what is busy says so.
+        if self.access != Access::PUBLIC {
+            all.insert(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        all
     }
 
     /// Makes it known to the console under a name.
@@ -173,9 +237,8 @@ impl Endpoint {
     }
 
     /// Lets bodies be larger than elsewhere.
-    pub fn body_limit(self, bytes: usize) -> Self {
-        let limited: MethodRouter<App> = self.handler.layer(DefaultBodyLimit::max(bytes));
-        Self { handler: limited.layer(Extension(BodyLimit(bytes))), ..self }
+    pub fn body_limit(self, limit: usize) -> Self {
+        Self { intake: Intake::Object { limit }, ..self }
     }
 
     /// Adds one text filter.
@@ -203,4 +266,19 @@ impl Endpoint {
 /// A reference to a schema of the components section.
 pub fn named(schema: &str) -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(schema))
+}
+
+/// A bare array of a named schema.
+pub fn array_of(schema: &str) -> RefOr<Schema> {
+    RefOr::T(ArrayBuilder::new().items(named(schema)).into())
+}
+
+/// A page of a named schema.
+pub fn page_of(schema: &str) -> RefOr<Schema> {
+    let counter = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    let mut page = ObjectBuilder::new().property("items", array_of(schema)).required("items");
+    for name in ["total", "limit", "offset"] {
+        page = page.property(name, counter()).required(name);
+    }
+    RefOr::T(page.into())
 }

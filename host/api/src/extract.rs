@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use cavra_core::PageRequest;
+use axum::http::{HeaderValue, StatusCode, header};
+use cavra_core::{Caller, PageRequest};
 use cavra_model::{Object, read_json};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
-use crate::BODY_LIMIT;
 use crate::problem::Problem;
 
 /// Time a client has to send its body, so that one that sends a byte a minute cannot hold a connection.
@@ -21,58 +19,82 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that are read and thrown away at most of a body that is too large.
 const DISCARDED: usize = 32 * 1024 * 1024;
 
-/// The largest body of an endpoint that has a limit of its own.
-#[derive(Clone, Copy)]
-pub struct BodyLimit(pub usize);
+/// The body of an admitted request.
+#[derive(Clone)]
+pub struct Received(pub Option<Object>);
+
+/// Who calls, as far as the row of the endpoint asks.
+pub struct By(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.remove().unwrap_or_default()))
+    }
+}
 
 /// The request body as a JSON object, whatever its content type says.
 pub struct Body(pub Object);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl<S: Send + Sync> FromRequestParts<S> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Ok(Self(parse(&receive(request, state).await?)?))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        MaybeBody::from_request_parts(parts, state).await?.0.map(Self).ok_or_else(Problem::no_body)
     }
 }
 
 /// The request body as a JSON object; nothing if the body is empty.
 pub struct MaybeBody(pub Option<Object>);
 
-impl<S: Send + Sync> FromRequest<S> for MaybeBody {
+impl<S: Send + Sync> FromRequestParts<S> for MaybeBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = receive(request, state).await?;
-        Ok(Self(if bytes.is_empty() { None } else { Some(parse(&bytes)?) }))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.remove::<Received>().and_then(|received| received.0)))
     }
 }
 
-async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    let limit = request.extensions().get::<BodyLimit>().map_or(BODY_LIMIT, |limit| limit.0);
+/// How many bytes of body a request may take: what it announces, at most `limit`; without a word, all of that.
+pub fn expected(parts: &Parts, limit: usize) -> usize {
+    announced(parts).unwrap_or(limit).min(limit)
+}
+
+fn announced(parts: &Parts) -> Option<usize> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Receives a body of at most `limit` bytes and reads it as a JSON object; nothing if it is empty.
+pub async fn receive(parts: &Parts, body: axum::body::Body, limit: usize) -> Result<Option<Object>, Problem> {
+    let coding = parts.headers.get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap_or("unreadable"));
+    if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        discard(parts, body).await;
+        let detail = format!("bodies with the content coding `{coding}` are not taken; send it as it is");
+        let identity = HeaderValue::from_static("identity");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(header::ACCEPT_ENCODING, identity));
+    }
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {limit} bytes"));
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > limit) {
-        if !request.headers().contains_key(header::EXPECT) {
-            discard(request.into_body()).await;
-        }
+    if announced(parts).is_some_and(|length| length > limit) {
+        discard(parts, body).await;
         return Err(too_large());
     }
-    let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
+    let received = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect())
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
-    received.map_err(|rejection| {
-        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-            too_large()
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")
-        }
-    })
+    match received {
+        Ok(whole) => Some(whole.to_bytes()).filter(|bytes| !bytes.is_empty()).map(|bytes| parse(&bytes)).transpose(),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")),
+    }
 }
 
 /// Reads what a client sends without waiting to be told to go on: many see the answer only if they get rid of it.
-async fn discard(mut body: axum::body::Body) {
+async fn discard(parts: &Parts, mut body: axum::body::Body) {
+    if parts.headers.contains_key(header::EXPECT) {
+        return;
+    }
     let rest = async {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await

@@ -44,6 +44,19 @@ fn names_loopback(host: &str) -> bool {
 /// What a page of another site is told by browsers to say of itself. Fetch Metadata, section 2.1.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Headers that decide something: of two, somebody in front of this server may have believed the other one.
+static ONCE: [HeaderName; 9] = [
+    header::HOST,
+    header::ORIGIN,
+    FETCH_SITE,
+    header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::RANGE,
+    header::IF_RANGE,
+    header::EXPECT,
+];
+
 /// Whose requests are served.
 #[derive(Clone)]
 pub struct Guard {
@@ -60,12 +73,16 @@ impl Guard {
     }
 
     /// Why a request is refused, if it is.
-    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
+    fn refusal(&self, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, String)> {
         // A request without a host (HTTP/1.0) comes from no browser.
+        let twice = ONCE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some());
+        if let Some(name) = twice {
+            return Some((StatusCode::BAD_REQUEST, format!("the header {name} stands there twice")));
+        }
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = text(&header::HOST);
         if host.is_some_and(|host| !self.hosts.admits(host)) {
-            return Some("this server only answers requests for localhost");
+            return Some((StatusCode::FORBIDDEN, "this server only answers requests for localhost".to_owned()));
         }
         let harmless = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
         let admitted = match (text(&header::ORIGIN), text(&FETCH_SITE)) {
@@ -74,7 +91,8 @@ impl Guard {
             // No page: the command line, a hook, another server.
             (None, None) => true,
         };
-        (!harmless && !admitted).then_some("this server takes no changes from pages of other origins")
+        let foreign = || (StatusCode::FORBIDDEN, "this server takes no changes from pages of other origins".to_owned());
+        (!harmless && !admitted).then(foreign)
     }
 
     fn admits_origin(&self, origin: &str, host: Option<&str>) -> bool {
@@ -87,7 +105,7 @@ impl Guard {
 /// Refuses what the guard does not admit.
 pub async fn check_caller(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     match guard.refusal(request.method(), request.headers()) {
-        Some(reason) => Problem::new(StatusCode::FORBIDDEN, reason).into_response(),
+        Some((status, reason)) => Problem::new(status, reason).into_response(),
         None => next.run(request).await,
     }
 }
@@ -105,6 +123,22 @@ mod tests {
             assert!(!HostGuard::LoopbackOnly.admits(bad), "{bad}");
         }
         assert!(HostGuard::Any.admits("cavra.example"));
+    }
+
+    #[test]
+    fn what_decides_stands_there_once() {
+        let guard = Guard::new(HostGuard::Any, &[], "");
+        for name in &ONCE {
+            let mut headers = HeaderMap::new();
+            headers.append(name, "a".parse().unwrap());
+            assert_eq!(guard.refusal(&Method::GET, &headers), None, "{name}");
+            headers.append(name, "a".parse().unwrap());
+            let (status, reason) = guard.refusal(&Method::GET, &headers).unwrap();
+            assert!(status == StatusCode::BAD_REQUEST && reason.contains(name.as_str()), "{reason}");
+        }
+        let mut headers = HeaderMap::new();
+        ["a", "b"].map(|value| headers.append(header::ACCEPT, value.parse().unwrap()));
+        assert_eq!(guard.refusal(&Method::GET, &headers), None, "lists may be split");
     }
 
     #[test]

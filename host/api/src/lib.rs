@@ -1,23 +1,29 @@
 //! The HTTP interface of cavra: every endpoint is a row of one table, from which the router and the OpenAPI document
 //! are built. Nothing is decided here; handlers call `cavra-core` and map its errors.
 
+mod access;
+mod admission;
+mod browser;
 mod credentials;
 mod endpoint;
 mod extract;
 mod guard;
 mod handlers;
+mod load;
 mod openapi;
 mod problem;
 mod ranges;
+mod refusals;
+mod router;
 mod routes;
 mod schema;
 mod server;
 mod stream;
 mod telemetry;
+mod validators;
 
 pub use guard::HostGuard;
-pub use openapi::document as openapi_document;
-pub use routes::router;
+pub use router::{openapi_document, router};
 pub use server::{ServeError, bind, serve, shutdown_signal};
 pub use telemetry::Telemetry;
 

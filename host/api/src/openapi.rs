@@ -1,26 +1,22 @@
 //! The OpenAPI 3.1 document, generated from the endpoint table and the schema types.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder, PathsBuilder,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
 
-use crate::endpoint::{Endpoint, Parameter, ParameterKind, named};
-use crate::routes::endpoints;
+use crate::access::{Access, Person};
+use crate::endpoint::{Effect, Endpoint, Intake, Parameter, ParameterKind, named};
 use crate::schema;
 
-/// The document as JSON text, pretty, with a final newline.
-///
-/// # Errors
-/// If the document cannot be written as JSON.
-pub fn document() -> Result<String, serde_json::Error> {
-    let mut text = build(&endpoints()).to_pretty_json()?;
-    text.push('\n');
-    Ok(text)
-}
+/// Names of the security schemes.
+const MACHINE: &str = "machine";
+const PERSON: &str = "person";
 
 /// The document for `rows`.
 pub fn build(rows: &[Endpoint]) -> OpenApi {
@@ -34,7 +30,29 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
         let method = if row.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
         paths = paths.path(row.template(), PathItemBuilder::new().operation(method, operation(row)).build());
     }
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(schema::components())).build()
+    let mut components = schema::components();
+    components.add_security_scheme(MACHINE, bearer("An API token of cavra; made with `cavra token create`."));
+    components
+        .add_security_scheme(PERSON, bearer("A token of the identity provider that the server is configured for."));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+fn bearer(description: &str) -> SecurityScheme {
+    let http = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+    SecurityScheme::Http(http)
+}
+
+/// What a caller has to send. Nothing is enough everywhere as long as neither tokens are required nor a way to
+/// establish identity is configured.
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    let person = || SecurityRequirement::new(PERSON, Vec::<String>::new());
+    match (access.scope, access.person) {
+        (None, _) => vec![SecurityRequirement::default()],
+        (Some(_), Person::Required | Person::InGroup) => vec![SecurityRequirement::default(), person()],
+        (Some(scope), _) => {
+            vec![SecurityRequirement::default(), SecurityRequirement::new(MACHINE, [scope.as_str()]), person()]
+        }
+    }
 }
 
 fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
@@ -42,6 +60,8 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
         .operation_id(Some(row.operation))
         .tag(row.tag)
         .summary(Some(row.summary))
+        .securities(Some(security(row.access)))
+        .extensions(Some(columns(row)))
         .response("200", ResponseBuilder::new().description("Done.").content(row.media, content(row.answer.clone())));
     for name in path_parameters(&row.template()) {
         let parameter = ParameterBuilder::new()
@@ -54,32 +74,49 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
     for parameter in &row.query {
         operation = operation.parameter(query_parameter(parameter));
     }
-    if let Some(body) = &row.body {
-        let required = if row.body_optional { Required::False } else { Required::True };
+    if row.intake != Intake::None {
+        let required = if matches!(row.intake, Intake::Object { .. }) { Required::True } else { Required::False };
         let body =
-            RequestBodyBuilder::new().content("application/json", content(body.clone())).required(Some(required));
+            RequestBodyBuilder::new().content("application/json", content(row.body.clone())).required(Some(required));
         operation = operation.request_body(Some(body.build()));
     }
-    for status in row.refusals {
+    for status in row.all_refusals() {
         let response = ResponseBuilder::new()
-            .description(refusal(*status))
+            .description(refusal(status))
             .content("application/problem+json", content(named("Problem")));
-        operation = operation.response(status.to_string(), response);
+        operation = operation.response(status.as_u16().to_string(), response);
     }
     operation.build()
 }
 
-fn refusal(status: u16) -> &'static str {
-    match status {
+/// Columns of the row that OpenAPI has no place for.
+fn columns(row: &Endpoint) -> utoipa::openapi::extensions::Extensions {
+    let mut columns = ExtensionsBuilder::new().add("x-cavra-access", row.access.name());
+    if let Some(scope) = row.access.scope {
+        columns = columns.add("x-cavra-scope", scope.as_str());
+    }
+    if let Effect::Changes(events) = row.effect {
+        columns = columns.add("x-cavra-log-events", serde_json::json!(events));
+    }
+    if let Intake::Object { limit } | Intake::Optional { limit } = row.intake {
+        columns = columns.add("x-cavra-body-limit", limit);
+    }
+    columns.build()
+}
+
+fn refusal(status: StatusCode) -> &'static str {
+    match status.as_u16() {
         400 => "A value is wrong.",
         401 => "Nobody credible asks.",
         403 => "Whoever asks may not do this.",
         404 => "There is no such thing.",
+        408 => "The body did not arrive in time.",
         409 => "It exists but is in no state for this.",
         413 => "The body is too large.",
+        415 => "The body has a content coding.",
         416 => "The range lies beyond the file.",
         422 => "The request cannot be parsed.",
-        _ => "The server cannot do this now; nothing was changed.",
+        _ => "The server cannot do this now; nothing was changed. With `Retry-After`: it is busy.",
     }
 }
 
@@ -111,18 +148,4 @@ fn text_schema() -> Schema {
 
 fn integer_schema() -> Schema {
     ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).into()
-}
-
-/// A bare array of a named schema.
-pub fn array_of(schema: &str) -> RefOr<Schema> {
-    RefOr::T(ArrayBuilder::new().items(named(schema)).into())
-}
-
-/// A page of a named schema. Contract 10, section 1.
-pub fn page_of(schema: &str) -> RefOr<Schema> {
-    let mut page = ObjectBuilder::new().property("items", array_of(schema)).required("items");
-    for counter in ["total", "limit", "offset"] {
-        page = page.property(counter, integer_schema()).required(counter);
-    }
-    RefOr::T(page.into())
 }

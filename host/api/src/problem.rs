@@ -1,7 +1,7 @@
 //! Errors as clients see them: RFC 9457 problem details that carry the contract's `detail`.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cavra_core::CoreError;
 use cavra_packs::PackError;
@@ -15,12 +15,28 @@ const PROBLEM_JSON: &str = "application/problem+json";
 pub struct Problem {
     status: StatusCode,
     detail: Value,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     /// A problem with one sentence.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: Value::String(detail.into()) }
+        Self::with_detail(status, Value::String(detail.into()))
+    }
+
+    fn with_detail(status: StatusCode, detail: Value) -> Self {
+        Self { status, detail, headers: Vec::new() }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Says after how many seconds to ask again.
+    pub fn retry(self, seconds: u32) -> Self {
+        self.with(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// 422 for a body that is needed and missing.
@@ -37,7 +53,7 @@ impl Problem {
     /// 422 with the place that could not be parsed. Contract 10, section 1.
     pub fn unprocessable(location: &[&str], message: &str, kind: &str) -> Self {
         let detail = json!([{ "loc": location, "msg": message, "type": kind }]);
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail }
+        Self::with_detail(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 }
 
@@ -52,6 +68,7 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.headers_mut().extend(self.headers);
         response
     }
 }
@@ -72,7 +89,7 @@ impl From<CoreError> for Problem {
             CoreError::Query { parameter, expected } => return Self::parameter(parameter, expected),
             CoreError::Refused { errors, warnings } => {
                 let detail = json!({ "errors": errors, "warnings": warnings });
-                return Self { status: StatusCode::BAD_REQUEST, detail };
+                return Self::with_detail(StatusCode::BAD_REQUEST, detail);
             }
             _ => {}
         }

@@ -6,14 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
+
+use crate::refusals::Explained;
 
 /// Connections served at once; further ones wait in the listen queue.
 const MAX_CONNECTIONS: usize = 4096;
@@ -83,14 +88,33 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
 }
 
-fn connection(stream: TcpStream, router: Router) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+fn connection(stream: TcpStream, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
+    let router = TowerToHyperService::new(router);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY refused");
     }
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+    http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).serve_connection(
+        Explained::new(TokioIo::new(stream)),
+        service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            without_slash(request.uri_mut());
+            router.call(request)
+        }),
+    )
+}
+
+/// Pages of the documentation are relative to a folder, whose name ends in a slash.
+const PAGES: &str = "/docs/";
+
+/// Takes the slash from the end of a path: `/decisions/` is `/decisions`.
+fn without_slash(uri: &mut Uri) {
+    let path = uri.path();
+    let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty() && !path.starts_with(PAGES)) else { return };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let Ok(target) = format!("{bare}{query}").parse::<PathAndQuery>() else { return };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(target);
+    // A target with a scheme or a host that no longer fits together is none; the empty one is not found.
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Completes when the process is asked to stop (interrupt or terminate), be it before anybody waits for it.
@@ -105,4 +129,29 @@ pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slash_at_the_end_makes_no_other_path() {
+        for (target, wanted) in [
+            ("/decisions/", "/decisions"),
+            ("/decisions/?limit=1&a=/", "/decisions?limit=1&a=/"),
+            ("/repositories/pay/api/", "/repositories/pay/api"),
+            ("http://localhost:1/decisions/", "http://localhost:1/decisions"),
+            ("/decisions//", "/decisions/"),
+            ("/decisions", "/decisions"),
+            ("/decisions%2f", "/decisions%2f"),
+            ("/docs/", "/docs/"),
+            ("/", "/"),
+            ("*", "*"),
+        ] {
+            let mut uri: Uri = target.parse().unwrap();
+            without_slash(&mut uri);
+            assert_eq!(uri.to_string(), wanted, "{target}");
+        }
+    }
 }

@@ -11,7 +11,8 @@ use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, digests, keep};
-use crate::{CoreError, Leaf, LogEvent, Redactor, check_id};
+use crate::evidence_log::note_by;
+use crate::{Caller, CoreError, Leaf, LogEvent, Redactor, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
 /// bits a single collision is already rare.
@@ -107,11 +108,12 @@ impl Activity {
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if the body is no session record, [`CoreError::Store`].
-    pub async fn post_session(&self, mut body: Object) -> Result<Object, CoreError> {
+    pub async fn post_session(&self, mut body: Object, caller: &Caller) -> Result<Object, CoreError> {
         check_texts(&body)?;
         self.redactor.object(&mut body);
         // Checked before the writer is bothered, so that a wrong body costs no commit.
         let now = Timestamp::now();
+        let author = caller.author();
         merge_session(None, &body, &Counts::Tally(Vec::new()), now)?;
         let session = self
             .store
@@ -129,6 +131,7 @@ impl Activity {
                     session.insert("started_at".to_owned(), Value::String(began));
                 }
                 tx.put(&SESSIONS, session.clone())?;
+                note_by(tx, author, LogEvent::SessionReported, &SESSIONS, &session)?;
                 Ok(session)
             })
             .await?;

@@ -138,7 +138,9 @@ impl App {
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
         let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
-        let stores = [("activity", &activity), ("approvals", &approvals), ("evidence", &metadata)];
+        let inventory = RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?;
+        let stores =
+            [("activity", &activity), ("approvals", &approvals), ("evidence", &metadata), ("inventory", &inventory)];
         let log = EvidenceLog::new(keyring, stores.map(|(name, store)| (name, store.clone())).to_vec());
         let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
@@ -150,7 +152,7 @@ impl App {
             registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
             evidence: Evidence::new(metadata, Some(approvals.clone())),
             approvals,
-            inventory: Inventory::new(RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?),
+            inventory: Inventory::new(inventory),
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
             gatekeeper,
             settings: Arc::new(settings.clone()),

@@ -1,6 +1,7 @@
 //! Who calls: a person, a machine with an API token, or nobody in particular.
 
 use cavra_identity::Identity;
+use serde::{Deserialize, Serialize};
 
 use crate::CoreError;
 
@@ -13,11 +14,44 @@ pub struct Caller {
     pub machine: Option<String>,
 }
 
+/// Who changed something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Author {
+    /// Name of a person, or of an API token.
+    pub actor: String,
+    /// The person's key at the issuer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<String>,
+    /// Who vouches for the person.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issuer: Option<String>,
+    /// How we know: `token`, `claims` or `api_token`.
+    pub via: String,
+}
+
 impl Caller {
     /// The name that is recorded in place of what the body says.
     #[must_use]
     pub fn name(&self) -> Option<String> {
         self.identity.as_ref().map(|identity| identity.actor.actor.clone()).or_else(|| self.machine.clone())
+    }
+
+    /// Who calls and how that was established, as the log names who changed something; nothing for nobody in particular.
+    #[must_use]
+    pub fn author(&self) -> Option<Author> {
+        match (&self.identity, &self.machine) {
+            (Some(Identity { actor, via }), _) => Some(Author {
+                actor: actor.actor.clone(),
+                subject: actor.subject.clone(),
+                issuer: actor.issuer.clone(),
+                via: via.as_str().to_owned(),
+            }),
+            (None, Some(machine)) => {
+                Some(Author { actor: machine.clone(), subject: None, issuer: None, via: "api_token".to_owned() })
+            }
+            (None, None) => None,
+        }
     }
 
     /// Refuses a machine in whose call no person is known: people decide approvals.

@@ -57,6 +57,7 @@ pub fn security_boundary(app: &App) -> Value {
         },
         "cors": { "configured": !origins.is_empty(), "origins": origins },
         "actor_claims": if gatekeeper.trusts_claims() { "trusted" } else { "refused" },
+        "anonymous_mutations": if gatekeeper.admits_anonymous_mutations() { "allowed" } else { "refused" },
         "api_tokens": { "required": app.settings.require_token },
         "console_permissions": [
             "read_activity",
@@ -91,8 +92,12 @@ fn boundary_notes(app: &App) -> Vec<&'static str> {
             "Unsigned claims are accepted (trust_actor_claims): only a proxy that authenticates may reach this server.",
         ),
         (
+            (oidc || rbac) && gatekeeper.admits_anonymous_mutations(),
+            "Warning: anybody may change rollouts, repositories and whom this server trusts (allow_anonymous_mutations).",
+        ),
+        (
             oidc && !gatekeeper.requires_identity_for_all_mutations(),
-            "Requests for approval, repositories and rollouts may be written without identity; set require_identity_for_all_mutations to close them.",
+            "Decisions, sessions, evidence and requests for approval may be recorded without identity; set require_identity_for_all_mutations to close them.",
         ),
         (
             !app.settings.require_token,

@@ -7,9 +7,9 @@ use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind, MetadataKin
 use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
-use crate::evidence_log::note;
+use crate::evidence_log::{note, note_by};
 use crate::fields::truth;
-use crate::{Approvals, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
+use crate::{Approvals, Caller, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
 
 /// The kinds of an evidence metadata store.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
@@ -52,10 +52,11 @@ impl Evidence {
     ///
     /// # Errors
     /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] for a record that the server wrote; [`CoreError::Store`].
-    pub async fn post(&self, mut body: Object) -> Result<Object, CoreError> {
+    pub async fn post(&self, mut body: Object, caller: &Caller) -> Result<Object, CoreError> {
         let id = check(&body)?;
         // A token must not come to rest in a store.
         body.remove("actor_token");
+        let author = caller.author();
         let now = Timestamp::now();
         let change = move |tx: &mut dyn Transaction| {
             if tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some() {
@@ -64,6 +65,7 @@ impl Evidence {
             let stored = tx.replaced(&EVIDENCE_METADATA, &id)?;
             let record = complete(body, stored.as_ref(), now);
             tx.put(&EVIDENCE_METADATA, record.clone())?;
+            note_by(tx, author, LogEvent::EvidenceReceived, &EVIDENCE_METADATA, &record)?;
             Ok(Some(record))
         };
         let stored = self.store.transact(change).await?;

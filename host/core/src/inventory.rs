@@ -8,7 +8,8 @@ use cavra_model::{Kind, Object, POLICY_ROLLOUTS, PolicyMode, REPOSITORIES, Times
 use cavra_store::{Page, Query, RecordStore, Transaction, Walk};
 use serde_json::Value;
 
-use crate::CoreError;
+use crate::evidence_log::note_by;
+use crate::{Author, Caller, CoreError, LogEvent};
 
 /// The kinds of an inventory store.
 pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
@@ -70,18 +71,23 @@ impl Inventory {
 
     /// Replaces or creates a record: `make` turns what is stored into what is to be stored and an answer. With `whole`, what
     /// is to be stored is a whole record without that, so a stored one that cannot be read does not matter.
+    ///
+    /// The change leaves a leaf, which says who made it.
     pub(crate) async fn upsert<T: Send + 'static>(
         &self,
         kind: &'static Kind,
         id: String,
         whole: bool,
+        author: Option<Author>,
         make: impl FnOnce(Option<&Object>) -> Result<(Object, T), CoreError> + Send + 'static,
     ) -> Result<T, CoreError> {
+        let event = if *kind == REPOSITORIES { LogEvent::RepositoryChanged } else { LogEvent::RolloutChanged };
         let change = move |tx: &mut dyn Transaction| {
             let stored = if whole { tx.replaced(kind, &id)? } else { tx.get(kind, &id)? };
             Ok(match make(stored.as_ref()) {
                 Ok((record, answer)) => {
-                    tx.put(kind, record)?;
+                    tx.put(kind, record.clone())?;
+                    note_by(tx, author, event, kind, &record)?;
                     Ok(answer)
                 }
                 Err(error) => Err(error),
@@ -137,12 +143,12 @@ impl Inventory {
     ///
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Store`].
-    pub async fn post(&self, kind: &'static Kind, body: Object) -> Result<Object, CoreError> {
+    pub async fn post(&self, kind: &'static Kind, body: Object, caller: &Caller) -> Result<Object, CoreError> {
         let now = Timestamp::now();
         let schema = if *kind == REPOSITORIES { &cavra_model::REPOSITORY_SCHEMA } else { &cavra_model::ROLLOUT_SCHEMA };
         let draft = schema.normalize(&body, None, now)?;
         let id = draft.get(kind.id).and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.upsert(kind, id, true, move |stored| {
+        self.upsert(kind, id, true, caller.author(), move |stored| {
             let record = schema.normalize(&body, stored, now)?;
             Ok((record.clone(), record))
         })

@@ -44,7 +44,7 @@ pub use approvals::{
 pub use artifacts::{ArtifactRoute, Download};
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
-pub use caller::Caller;
+pub use caller::{Author, Caller};
 pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cavra_model::{DECISIONS, Object};
 use cavra_store::Walk;
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 use crate::{Activity, CoreError};
 
@@ -44,18 +45,18 @@ pub(crate) async fn rerun<R: Rerun>(
     let tasks = std::thread::available_parallelism().map_or(1, usize::from);
     let (sender, receiver) = mpsc::channel(tasks * 2);
     let receiver = Arc::new(Mutex::new(receiver));
-    let running: Vec<_> = (0..tasks)
-        .map(|_| {
-            let (rerun, receiver) = (rerun.clone(), Arc::clone(&receiver));
-            tokio::spawn(async move { take(&rerun, &receiver).await })
-        })
-        .collect();
+    // Whoever no longer waits for the answer drops this, and with it the tasks.
+    let mut running = JoinSet::new();
+    for _ in 0..tasks {
+        let (rerun, receiver) = (rerun.clone(), Arc::clone(&receiver));
+        running.spawn(async move { take(&rerun, &receiver).await });
+    }
     // The tasks' own handles remain; when they fail, the walk finds nobody to send to.
     drop(receiver);
     let truncated = hand_out(activity, walk, most, sender, progress).await?;
     let mut tallies = Vec::with_capacity(tasks);
-    for task in running {
-        tallies.push(task.await.map_err(|_| CoreError::Conflict("the run was interrupted".to_owned()))??);
+    while let Some(task) = running.join_next().await {
+        tallies.push(task.map_err(|_| CoreError::Conflict("the run was interrupted".to_owned()))??);
     }
     Ok(Reran { tallies, truncated })
 }

@@ -7,7 +7,7 @@ use cavra_model::{
 use cavra_store::{Query, Unreadable};
 use serde_json::{Value, json};
 
-use crate::{App, CoreError};
+use crate::{App, Caller, CoreError};
 
 /// Decisions a detail counts.
 const SAMPLE: u64 = 100;
@@ -36,12 +36,12 @@ impl App {
         Ok(json!(plan))
     }
 
-    /// Changes a rollout in the name of `actor`, `null` if nobody was established. The record is read again in the
+    /// Changes a rollout in the name of `caller`. The record is read again in the
     /// transaction that changes it.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`], [`CoreError::Store`].
-    pub async fn apply_rollout(&self, body: Object, actor: Value) -> Result<Value, CoreError> {
+    pub async fn apply_rollout(&self, body: Object, caller: &Caller) -> Result<Value, CoreError> {
         let now = Timestamp::now();
         let id = match requested_rollout(&body) {
             Some(id) => id.to_owned(),
@@ -49,7 +49,7 @@ impl App {
         };
         let plan = self
             .inventory
-            .upsert(&POLICY_ROLLOUTS, id, false, move |stored| {
+            .upsert(&POLICY_ROLLOUTS, id, false, caller.author(), move |stored| {
                 let plan = plan_rollout(stored, &body, now)?;
                 Ok((plan.after.clone(), plan))
             })
@@ -57,7 +57,7 @@ impl App {
         Ok(json!({
             "schema_version": "cavra.policy_rollout.change_result.v1",
             "product": "CAVRA",
-            "actor": actor,
+            "actor": caller.identity.as_ref().map(|identity| &identity.actor),
             "rollout": plan.after,
             "plan": plan,
         }))

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use cavra_core::{CoreError, EVIDENCE_KINDS, Evidence, Written};
+use cavra_core::{Caller, CoreError, EVIDENCE_KINDS, Evidence, Written};
 use cavra_model::{EVIDENCE, EVIDENCE_ORIGINS, Object};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn the_first_of_two_stays() {
         // Who wrote it is remembered.
         let evidence = open(&location);
         assert!(evidence.is_ours("rpe_1").await.unwrap());
-        assert!(matches!(evidence.post(execution("eve")).await, Err(CoreError::Conflict(_))));
+        assert!(matches!(evidence.post(execution("eve"), &Caller::default()).await, Err(CoreError::Conflict(_))));
         assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap(), first.record);
     }
 }
@@ -85,14 +85,14 @@ async fn what_a_client_posted_gives_way() {
     let (_directory, locations) = stores();
     for location in locations {
         let evidence = open(&location);
-        let posted = evidence.post(execution("eve")).await.unwrap();
+        let posted = evidence.post(execution("eve"), &Caller::default()).await.unwrap();
         assert!(!evidence.is_ours("rpe_1").await.unwrap());
         let once = || Some("x".to_owned());
         let written = evidence.insert_once(execution("ann"), once()).await.unwrap();
         assert!(written.replaced && !written.repeated && written.record["signer"] == "ann");
         assert_eq!(evidence.get(&EVIDENCE, "rpe_1").await.unwrap(), written.record);
         assert!(evidence.is_ours("rpe_1").await.unwrap());
-        assert!(matches!(evidence.post(execution("eve")).await, Err(CoreError::Conflict(_))));
+        assert!(matches!(evidence.post(execution("eve"), &Caller::default()).await, Err(CoreError::Conflict(_))));
         let again = evidence.insert_once(execution("bob"), once()).await.unwrap();
         assert_eq!(again, Written { record: written.record, repeated: true, replaced: false });
         // It is not lost, and it has no leaf.
@@ -101,7 +101,7 @@ async fn what_a_client_posted_gives_way() {
         assert_eq!(evidence.store().log_size().await, Ok(1));
         // What may happen once is not undone by it: nothing gives way to what is refused.
         evidence
-            .post(execution("eve").into_iter().chain([("session_id".to_owned(), json!("rpe_2"))]).collect())
+            .post(execution("eve").into_iter().chain([("session_id".to_owned(), json!("rpe_2"))]).collect(), &Caller::default())
             .await
             .unwrap();
         let second = object(&json!({"session_id": "rpe_2"}));
@@ -109,7 +109,7 @@ async fn what_a_client_posted_gives_way() {
         assert_eq!(evidence.get(&EVIDENCE, "rpe_2").await.unwrap()["signer"], "eve");
         // Names of notes are no ids of records.
         for id in ["record:rpe_3", "once:y"] {
-            evidence.post(object(&json!({"session_id": id}))).await.unwrap();
+            evidence.post(object(&json!({"session_id": id})), &Caller::default()).await.unwrap();
         }
         assert!(!evidence.is_ours("rpe_3").await.unwrap());
     }

@@ -37,12 +37,15 @@ pub(crate) struct Oidc {
     pub(crate) trust_actor_claims: bool,
     /// Every endpoint that changes something needs an identity.
     pub(crate) require_identity_for_all_mutations: bool,
+    /// What can loosen is open to everybody.
+    pub(crate) allow_anonymous_mutations: bool,
     /// Nobody approves their own request; unset means: where identity is verified.
     pub(crate) forbid_self_approval: Option<bool>,
 }
 
 /// Everything the configuration may say.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
+    "allow_anonymous_mutations",
     "issuer",
     "audience",
     "jwks",
@@ -84,6 +87,7 @@ impl Oidc {
             keys,
             trust_actor_claims: flag("trust_actor_claims")?.unwrap_or(false),
             require_identity_for_all_mutations: flag("require_identity_for_all_mutations")?.unwrap_or(false),
+            allow_anonymous_mutations: flag("allow_anonymous_mutations")?.unwrap_or(false),
             forbid_self_approval: flag("forbid_self_approval")?,
         })
     }

@@ -266,6 +266,15 @@ impl Gatekeeper {
         self.oidc.as_ref().is_some_and(|oidc| oidc.require_identity_for_all_mutations)
     }
 
+    /// Whether nobody in particular may change what is enforced and who is trusted: where there is no way to establish
+    /// identity, and where an access file says so.
+    #[must_use]
+    pub fn admits_anonymous_mutations(&self) -> bool {
+        let said = self.oidc.as_ref().is_some_and(|oidc| oidc.allow_anonymous_mutations)
+            || self.rbac.as_ref().is_some_and(|rbac| rbac.allows_anonymous_mutations());
+        said || (self.oidc.is_none() && self.rbac.is_none())
+    }
+
     /// Whether an identity established that way is kept from approving its own requests.
     #[must_use]
     pub fn forbids_self_approval(&self, via: Via) -> bool {

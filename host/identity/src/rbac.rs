@@ -15,6 +15,7 @@ const DEFAULT_ACTIONS: [Decide; 2] = [Decide::Approved, Decide::Denied];
 pub struct Rbac {
     mappings: HashMap<String, String>,
     rules: Vec<Rule>,
+    anonymous_mutations: bool,
 }
 
 /// Everything a rule may say.
@@ -62,6 +63,11 @@ impl Rbac {
             }
             Some(_) => return Err("group_mappings must be an object".to_owned()),
         }
+        policy.anonymous_mutations = match members.get("allow_anonymous_mutations") {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(allowed)) => *allowed,
+            Some(_) => return Err("allow_anonymous_mutations must be true or false".to_owned()),
+        };
         match members.get("repository_permissions").or_else(|| members.get("repositories")) {
             None | Some(Value::Null) => {}
             Some(Value::Array(rules)) => {
@@ -74,6 +80,11 @@ impl Rbac {
             Some(_) => return Err("repository_permissions must be a list".to_owned()),
         }
         Ok(policy)
+    }
+
+    /// Whether what can loosen is open to everybody.
+    pub(crate) fn allows_anonymous_mutations(&self) -> bool {
+        self.anonymous_mutations
     }
 
     /// The group another one is mapped to.

@@ -126,13 +126,30 @@ pub static POLICY_ARCHIVE: Kind = Kind {
     order: Order { by: "archived_at", direction: Direction::Descending },
 };
 
-/// MCP servers of the trust registry. Contract 50, section 5.
+/// Agents that may act.
+pub static AGENTS: Kind = Kind {
+    name: "agent",
+    id: "agent_id",
+    collection: "agents",
+    table: "registry_agents",
+    columns: &[filter("status"), filter("owner"), text("updated_at")],
+    order: Order { by: "agent_id", direction: Direction::Ascending },
+    beside: false,
+};
+
+/// MCP servers of the trust registry.
 pub static MCP_SERVERS: Kind = Kind {
     name: "mcp server",
     id: "server_id",
     collection: "mcp_servers",
     table: "registry_mcp_servers",
-    columns: &[lookup("name"), filter("trust_tier"), filter("approval_state"), text("updated_at")],
+    columns: &[
+        lookup("name"),
+        filter("trust_tier"),
+        filter("approval_state"),
+        list("capabilities"),
+        text("updated_at"),
+    ],
     order: Order { by: "server_id", direction: Direction::Ascending },
     beside: false,
 };
@@ -263,11 +280,12 @@ pub static EVIDENCE_ORIGINS: Kind = Kind {
 };
 
 /// Every kind there is.
-pub static KINDS: [&Kind; 12] = [
+pub static KINDS: [&Kind; 13] = [
     &DECISIONS,
     &SESSIONS,
     &COUNTED_SESSIONS,
     &POLICY_ARCHIVE,
+    &AGENTS,
     &MCP_SERVERS,
     &APPROVALS,
     &PUBLICATIONS,
@@ -296,6 +314,8 @@ mod tests {
             (&DECISIONS, "session_id agent_id repository policy_pack action_type decision severity"),
             (&SESSIONS, "agent_id repository policy_pack state"),
             (&APPROVALS, "state approver_group"),
+            (&AGENTS, "status owner"),
+            (&MCP_SERVERS, "trust_tier approval_state"),
             (&REPOSITORIES, "provider owner policy_pack risk_tier status"),
             (&POLICY_ROLLOUTS, "repository policy_pack state mode owner"),
         ] {

@@ -22,6 +22,7 @@ mod metadata_kind;
 mod mode;
 mod names;
 mod record_schema;
+mod registry;
 mod rollout;
 mod routing;
 mod session;
@@ -51,8 +52,8 @@ pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, ran
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};
 pub use kinds::{
-    API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS, MCP_SERVERS,
-    POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
+    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS,
+    MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::judge_mcp_call;
 pub use metadata_kind::{
@@ -63,6 +64,10 @@ pub use metadata_kind::{
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
 pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
+pub use registry::{
+    AGENT_PROFILES, AGENT_SCHEMA, APPROVAL_STATES, AgentProfile, MCP_SERVER_SCHEMA, RESERVED_AGENT_IDS,
+    TOOL_CLASSIFICATIONS, TRUST_TIERS, ToolClassification, tool_classification,
+};
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
 pub use session::{Counts, InvalidSession, SessionState, apply_decision, merge_session, present_session};

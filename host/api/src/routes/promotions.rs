@@ -1,37 +1,54 @@
 //! Rows of what changes promotions. Contract 30, sections 7 to 10.
 
 use axum::routing::{get, post};
+use cavra_core::LogEvent;
+use cavra_identity::Scope;
 
-use super::GUARDED;
-use crate::endpoint::Endpoint;
+use crate::access::Access;
+use crate::endpoint::{Effect, Endpoint};
 use crate::handlers::promotions;
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
     vec![
-        Endpoint::post("/evidence/{session_id}/promotion-request", "request_promotion", post(promotions::request))
-            .about("promotions", "Asks for the approval of a rollout's promotion; answers the signed request.")
-            .console("evidence_rollout_promotion_request")
-            .refuses(GUARDED),
-        Endpoint::post("/evidence/{session_id}/promotion-execution", "execute_promotion", post(promotions::execute))
-            .about("promotions", "Carries out an approved promotion, once.")
-            .console("evidence_rollout_promotion_execution")
-            .refuses(GUARDED),
+        Endpoint::post(
+            Access::in_person(Scope::Evidence),
+            Effect::Changes(&[LogEvent::ApprovalRequested]),
+            "/evidence/{session_id}/promotion-request",
+            "request_promotion",
+            post(promotions::request),
+        )
+        .about("promotions", "Asks for the approval of a rollout's promotion; answers the signed request.")
+        .console("evidence_rollout_promotion_request")
+        .refuses(&[404, 409]),
+        Endpoint::post(
+            Access::in_group(Scope::Evidence),
+            Effect::Changes(&[LogEvent::PromotionExecuted]),
+            "/evidence/{session_id}/promotion-execution",
+            "execute_promotion",
+            post(promotions::execute),
+        )
+        .about("promotions", "Carries out an approved promotion, once.")
+        .console("evidence_rollout_promotion_execution")
+        .refuses(&[404, 409]),
         Endpoint::get(
+            Access::READ,
             "/promotion-executions/{execution_id}/audit-export",
             "export_promotion_audit",
             get(promotions::audit_export),
         )
         .about("promotions", "The audit event of a promotion.")
         .console("promotion_execution_audit_export")
-        .refuses(&[400, 404, 409, 503]),
+        .refuses(&[404, 409]),
         Endpoint::post(
+            Access::in_group(Scope::Evidence),
+            Effect::Changes(&[LogEvent::RollbackExecuted]),
             "/promotion-executions/{execution_id}/rollback-execution",
             "roll_back_promotion",
             post(promotions::roll_back),
         )
         .about("promotions", "Rolls a promotion back under an approval of its own, once.")
         .console("promotion_execution_rollback")
-        .refuses(GUARDED),
+        .refuses(&[404, 409]),
     ]
 }

@@ -1,48 +1,60 @@
 //! Rows of the sandbox. Contract 10, section 9.
 
 use axum::routing::{get, post};
-use cavra_core::RunDocument;
+use cavra_core::{LogEvent, RunDocument};
+use cavra_identity::Scope;
 
-use crate::endpoint::{Endpoint, named};
+use crate::access::Access;
+use crate::endpoint::{Effect, Endpoint, array_of, named};
 use crate::handlers::sandbox;
-use crate::openapi::array_of;
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
     let document = |path, operation, which, summary| {
-        Endpoint::get(path, operation, sandbox::document(which))
+        Endpoint::get(Access::READ, path, operation, sandbox::document(which))
             .about("sandbox", summary)
             .answers_with("text/markdown")
-            .refuses(&[404, 409, 503])
+            .refuses(&[404, 409])
     };
     vec![
-        Endpoint::get("/api/sandbox/scenarios", "sandbox_scenarios", get(sandbox::scenarios))
+        Endpoint::get(Access::READ, "/api/sandbox/scenarios", "sandbox_scenarios", get(sandbox::scenarios))
             .about("sandbox", "Scenarios that can be played.")
             .console("sandbox_scenarios")
             .answers(array_of("Object")),
-        Endpoint::post("/api/sandbox/run", "sandbox_run", post(sandbox::run))
-            .about("sandbox", "Plays a scenario through the real engine and keeps its evidence; the body may be empty.")
-            .body_optional()
-            .console("sandbox_run")
-            .answers(named("Object"))
-            .refuses(&[400, 404, 409, 413, 422, 503]),
-        Endpoint::get("/api/sandbox/metrics", "sandbox_metrics", get(sandbox::metrics))
+        Endpoint::post(
+            Access::records(Scope::Decide),
+            Effect::Changes(&[LogEvent::Decision, LogEvent::EvidenceRecorded]),
+            "/api/sandbox/run",
+            "sandbox_run",
+            post(sandbox::run),
+        )
+        .about("sandbox", "Plays a scenario through the real engine and keeps its evidence; the body may be empty.")
+        .body_optional()
+        .console("sandbox_run")
+        .answers(named("Object"))
+        .refuses(&[404, 409]),
+        Endpoint::get(Access::READ, "/api/sandbox/metrics", "sandbox_metrics", get(sandbox::metrics))
             .about("sandbox", "Runs in numbers.")
             .console("sandbox_metrics")
-            .refuses(&[503]),
-        Endpoint::get("/api/sandbox/runs/{run_id}", "sandbox_run_detail", get(sandbox::one))
+            .long(),
+        Endpoint::get(Access::READ, "/api/sandbox/runs/{run_id}", "sandbox_run_detail", get(sandbox::one))
             .about("sandbox", "One run.")
             .console("sandbox_run_detail")
-            .refuses(&[404, 409, 503]),
-        Endpoint::get("/api/sandbox/runs/{run_id}/events", "sandbox_run_events", get(sandbox::events))
+            .refuses(&[404, 409]),
+        Endpoint::get(Access::READ, "/api/sandbox/runs/{run_id}/events", "sandbox_run_events", get(sandbox::events))
             .about("sandbox", "The decisions of a run, in order.")
             .console("sandbox_run_events")
             .answers(array_of("Object"))
-            .refuses(&[404, 409, 503]),
-        Endpoint::get("/api/sandbox/runs/{run_id}/evidence", "sandbox_run_evidence", get(sandbox::evidence))
-            .about("sandbox", "The evidence of a run.")
-            .console("sandbox_run_evidence")
-            .refuses(&[404, 409, 503]),
+            .refuses(&[404, 409]),
+        Endpoint::get(
+            Access::READ,
+            "/api/sandbox/runs/{run_id}/evidence",
+            "sandbox_run_evidence",
+            get(sandbox::evidence),
+        )
+        .about("sandbox", "The evidence of a run.")
+        .console("sandbox_run_evidence")
+        .refuses(&[404, 409]),
         document(
             "/api/sandbox/runs/{run_id}/attestation",
             "sandbox_run_attestation",
@@ -57,10 +69,16 @@ pub(super) fn rows() -> Vec<Endpoint> {
             "What the run shows for control objectives.",
         )
         .console("sandbox_run_compliance"),
-        Endpoint::post("/api/sandbox/runs/{run_id}/replay", "sandbox_run_replay", post(sandbox::replay))
-            .about("sandbox", "Plays the scenario of a run once more.")
-            .bodiless()
-            .console("sandbox_run_replay")
-            .refuses(&[400, 404, 409, 503]),
+        Endpoint::post(
+            Access::records(Scope::Decide),
+            Effect::Changes(&[LogEvent::Decision, LogEvent::EvidenceRecorded]),
+            "/api/sandbox/runs/{run_id}/replay",
+            "sandbox_run_replay",
+            post(sandbox::replay),
+        )
+        .about("sandbox", "Plays the scenario of a run once more.")
+        .bodiless()
+        .console("sandbox_run_replay")
+        .refuses(&[404, 409]),
     ]
 }

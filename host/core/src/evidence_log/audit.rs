@@ -162,14 +162,13 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
                 let column = |column| RecordFault { id: id.clone(), fault: "column", column: Some(column) };
                 found.faults.extend(differing.into_iter().map(column));
             }
-            if !kind.leaves() {
-                return;
-            }
             let older = record.get(kind.order.by).and_then(Value::as_str).unwrap_or_default() < first.as_str();
             match leaf {
                 Some(leaf) if leaf.is_of(&record) => found.matching += 1,
                 Some(_) => found.faults.push(RecordFault::new(id, "changed")),
-                None => without_leaf.push((*kind, id, older)),
+                None if kind.leaves() => without_leaf.push((*kind, id, older)),
+                // It was there before its kind left leaves.
+                None => {}
             }
         })?;
         found.lists.extend(lists);

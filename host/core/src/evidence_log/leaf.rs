@@ -1,14 +1,17 @@
 //! What the leaves of the evidence log say: that something happened to a record, and what the record was then.
 //!
-//! A leaf is compact canonical JSON. It holds no more than ids, a digest and a time, so a log can be shown to people
-//! who may not see the records; who holds a record can compute its digest.
+//! A leaf is compact canonical JSON. It holds no more than ids, a digest, a time and who made a change, so a log can be
+//! shown to people who may not see the records; who holds a record can compute its digest.
 
 use cavra_model::{
-    APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, PUBLICATIONS, Timestamp, canonical,
+    APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, PUBLICATIONS,
+    REPOSITORIES, Timestamp, canonical,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::Author;
 
 /// Everything that leaves a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,6 +47,14 @@ pub enum LogEvent {
     PromotionExecuted,
     /// An approved rollback was carried out.
     RollbackExecuted,
+    /// A client posted evidence metadata.
+    EvidenceReceived,
+    /// A client reported a session.
+    SessionReported,
+    /// A repository was registered or changed.
+    RepositoryChanged,
+    /// A policy rollout was made or changed.
+    RolloutChanged,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -88,8 +99,13 @@ impl LogEvent {
             | Self::BreakGlassStarted
             | Self::BreakGlassEnded => Some(&APPROVALS),
             Self::PolicyPublishStarted | Self::PolicyPublished | Self::PolicyPublishFailed => Some(&PUBLICATIONS),
-            Self::EvidenceRecorded | Self::PromotionExecuted | Self::RollbackExecuted => Some(&EVIDENCE_METADATA),
-            Self::KeyRotated | Self::StoreRestored => None,
+            Self::EvidenceRecorded | Self::EvidenceReceived | Self::PromotionExecuted | Self::RollbackExecuted => {
+                Some(&EVIDENCE_METADATA)
+            }
+            Self::RepositoryChanged => Some(&REPOSITORIES),
+            Self::RolloutChanged => Some(&POLICY_ROLLOUTS),
+            // Decisions change a session too, without a leaf about it.
+            Self::SessionReported | Self::KeyRotated | Self::StoreRestored => None,
         }
     }
 }
@@ -110,6 +126,9 @@ pub struct Leaf {
     pub record_sha256: String,
     /// When the leaf was written.
     pub time: String,
+    /// Who made the change, where somebody in particular did and the record does not say so itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub author: Option<Author>,
 }
 
 impl Leaf {
@@ -117,7 +136,7 @@ impl Leaf {
     #[must_use]
     pub fn new(event: LogEvent, id: &str, record: &Object) -> Self {
         let record_sha256 = digest(record);
-        Self { event, id: id.to_owned(), record_sha256, time: Timestamp::now().to_string() }
+        Self { event, id: id.to_owned(), record_sha256, time: Timestamp::now().to_string(), author: None }
     }
 
     /// Reads a leaf; anything but its one spelling is none.
@@ -129,9 +148,7 @@ impl Leaf {
     /// The bytes that are hashed.
     #[must_use]
     pub fn to_text(&self) -> String {
-        canonical(&json!({
-            "event": self.event, "id": self.id, "record_sha256": self.record_sha256, "time": self.time,
-        }))
+        canonical(&json!(self))
     }
 
     /// Whether it speaks of `record` as it is.
@@ -157,6 +174,21 @@ pub(crate) fn note(
 ) -> Result<(), StoreError> {
     let id = record.get(kind.id).and_then(Value::as_str).unwrap_or_default();
     tx.append(Leaf::new(event, id, record).to_text())
+}
+
+/// As [`note`], with who made the change.
+///
+/// # Errors
+/// As [`Transaction::append`].
+pub(crate) fn note_by(
+    tx: &mut dyn Transaction,
+    author: Option<Author>,
+    event: LogEvent,
+    kind: &'static Kind,
+    record: &Object,
+) -> Result<(), StoreError> {
+    let id = record.get(kind.id).and_then(Value::as_str).unwrap_or_default();
+    tx.append(Leaf { author, ..Leaf::new(event, id, record) }.to_text())
 }
 
 #[cfg(test)]

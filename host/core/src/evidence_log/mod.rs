@@ -17,25 +17,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
-use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, Object, Timestamp};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, Timestamp};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::inventory::INVENTORY_KINDS;
 use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, EVIDENCE_KINDS, Settings};
 
 pub use audit::{Audit, Leaves, RecordAudit, RecordFault, audit, audit_records};
 pub use error::LogError;
 use grown::Grown;
 pub use keyring::{Keyring, KnownKey, KnownLog, LogState};
-pub(crate) use leaf::note;
 pub use leaf::{Leaf, LogEvent};
+pub(crate) use leaf::{note, note_by};
 pub use published::{Files, PublishedLog, Served, TileVisitor};
 pub use remote::RemoteLog;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
-pub static LOGS: [(&str, &Kind); 3] =
-    [("activity", &DECISIONS), ("approvals", &APPROVALS), ("evidence", &EVIDENCE_METADATA)];
+pub static LOGS: [(&str, &Kind); 4] = [
+    ("activity", &DECISIONS),
+    ("approvals", &APPROVALS),
+    ("evidence", &EVIDENCE_METADATA),
+    ("inventory", &POLICY_ROLLOUTS),
+];
 
 /// The store of a log, and the kinds of records in it.
 #[must_use]
@@ -43,6 +48,7 @@ pub fn log_store(settings: &Settings, name: &str) -> (Location, &'static [&'stat
     match name {
         "approvals" => (settings.approvals.clone(), &APPROVAL_KINDS),
         "evidence" => (settings.evidence.clone(), &EVIDENCE_KINDS),
+        "inventory" => (settings.inventory.clone(), &INVENTORY_KINDS),
         _ => (settings.activity.clone(), &ACTIVITY_KINDS),
     }
 }

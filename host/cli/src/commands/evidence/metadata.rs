@@ -29,7 +29,9 @@ pub fn index(args: &IndexArgs) -> anyhow::Result<ExitCode> {
         Some(file) => Location::Sqlite(file.clone()),
         None => Location::Json(args.store.clone()),
     };
-    let stored = with(RecordStore::open, location, async |evidence| Ok(evidence.post(record).await?))?;
+    let stored = with(RecordStore::open, location, async |evidence| {
+        Ok(evidence.post(record, &cavra_core::Caller::default()).await?)
+    })?;
     print_json(&stored)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,7 +47,7 @@ pub fn index(args: &MetadataArgs, record: &Object) -> anyhow::Result<Vec<String>
         prepare(&path)?;
         let evidence = open(location)?;
         runtime.block_on(async {
-            let stored = evidence.post(record.clone()).await;
+            let stored = evidence.post(record.clone(), &cavra_core::Caller::default()).await;
             evidence.store().close().await;
             stored
         })?;

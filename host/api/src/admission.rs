@@ -1,0 +1,116 @@
+//! What happens to a request between the router and its handler: the row says who may call, how large the body may be
+//! and whether the work is long; here that is enforced. A handler is only called for a request that is admitted, and
+//! finds body and caller ready.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cavra_core::{App, Caller, CoreError, Machine};
+use cavra_identity::{Envelope, Identity};
+use cavra_model::Object;
+
+use crate::access::{Access, Person};
+use crate::credentials::{api_token, authorization};
+use crate::endpoint::{Effect, Intake};
+use crate::extract::{self, Received};
+use crate::load::{Load, Work};
+use crate::problem::Problem;
+
+/// What the row of an endpoint asks, and what is needed to check it.
+#[derive(Clone)]
+pub struct Admission {
+    /// Who knows machines and people.
+    pub app: App,
+    /// The permits of the server.
+    pub load: Arc<Load>,
+    /// Who may call.
+    pub access: Access,
+    /// The body.
+    pub intake: Intake,
+    /// Whether the work is long.
+    pub work: Work,
+    /// What it changes.
+    pub effect: Effect,
+}
+
+/// Admits a request or refuses it. What it holds is given back when it has been answered, or when the client has left.
+pub async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
+    match admission.check(request).await {
+        Ok((request, _held)) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Permits, held while a request is worked on.
+type Held = Vec<tokio::sync::OwnedSemaphorePermit>;
+
+impl Admission {
+    async fn check(&self, request: Request) -> Result<(Request, Held), Problem> {
+        let (mut parts, body) = request.into_parts();
+        let machine = self.machine(&parts).await?;
+        let header = authorization(&parts).filter(|_| machine.is_none());
+        if machine.is_none() && self.access.scope.is_some() && self.app.settings.require_token {
+            // Before anything is received from somebody who sent none.
+            let envelope = Envelope { authorization: header.clone(), ..Envelope::default() };
+            if self.identify(&envelope).await?.is_none() {
+                return Err(CoreError::Unauthenticated("this server asks for a token".to_owned()).into());
+            }
+        }
+        let mut held: Held = self.load.work(self.work).await?.into_iter().collect();
+        let received = match self.intake {
+            Intake::None => None,
+            Intake::Optional { limit } | Intake::Object { limit } => {
+                held.push(self.load.body(extract::expected(&parts, limit)).await?);
+                extract::receive(&parts, body, limit).await?
+            }
+        };
+        if let (None, Intake::Object { .. }) = (&received, self.intake) {
+            return Err(Problem::no_body());
+        }
+        let identity = self.person(received.as_ref(), header.as_deref(), machine.is_some()).await?;
+        parts.extensions.insert(Caller { identity, machine: machine.map(|machine| machine.name) });
+        parts.extensions.insert(Received(received));
+        Ok((Request::from_parts(parts, axum::body::Body::empty()), held))
+    }
+
+    /// The machine whose API token was sent. It is checked wherever it is sent.
+    async fn machine(&self, parts: &Parts) -> Result<Option<Machine>, Problem> {
+        match (api_token(parts), self.access.scope) {
+            (Some(token), Some(scope)) => Ok(Some(self.app.tokens.authenticate(token, scope).await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The person who calls, if the row or the configuration asks who does.
+    async fn person(
+        &self,
+        body: Option<&Object>,
+        authorization: Option<&str>,
+        machine: bool,
+    ) -> Result<Option<Identity>, Problem> {
+        let gatekeeper = &self.app.gatekeeper;
+        let configured = gatekeeper.oidc_configured() || gatekeeper.rbac_configured();
+        let closed = self.effect != Effect::Reads && gatekeeper.requires_identity_for_all_mutations();
+        if self.access.person == Person::Unread && !closed {
+            return Ok(None);
+        }
+        let needed = match self.access.person {
+            Person::Required | Person::InGroup => configured,
+            Person::OrMachine => configured && !machine && (closed || !gatekeeper.admits_anonymous_mutations()),
+            Person::Unread | Person::Checked => closed && !machine,
+        };
+        let nothing = Object::new();
+        let envelope = Envelope::from_body(body.unwrap_or(&nothing), authorization);
+        match self.identify(&envelope).await? {
+            None if needed => Err(CoreError::Unauthenticated("this needs an identity".to_owned()).into()),
+            identity => Ok(identity),
+        }
+    }
+
+    async fn identify(&self, envelope: &Envelope) -> Result<Option<Identity>, Problem> {
+        Ok(self.app.gatekeeper.identify(envelope).await.map_err(CoreError::from)?)
+    }
+}
