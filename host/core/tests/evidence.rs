@@ -95,13 +95,16 @@ async fn what_a_client_posted_gives_way() {
         assert!(matches!(evidence.post(execution("eve"), &Caller::default()).await, Err(CoreError::Conflict(_))));
         let again = evidence.insert_once(execution("bob"), once()).await.unwrap();
         assert_eq!(again, Written { record: written.record, repeated: true, replaced: false });
-        // It is not lost, and it has no leaf.
+        // It is not lost; each of the two has its leaf.
         let note = evidence.store().get(&EVIDENCE_ORIGINS, "record:rpe_1").await.unwrap().unwrap();
         assert_eq!(note["replaced"], Value::Object(posted));
-        assert_eq!(evidence.store().log_size().await, Ok(1));
+        assert_eq!(evidence.store().log_size().await, Ok(2));
         // What may happen once is not undone by it: nothing gives way to what is refused.
         evidence
-            .post(execution("eve").into_iter().chain([("session_id".to_owned(), json!("rpe_2"))]).collect(), &Caller::default())
+            .post(
+                execution("eve").into_iter().chain([("session_id".to_owned(), json!("rpe_2"))]).collect(),
+                &Caller::default(),
+            )
             .await
             .unwrap();
         let second = object(&json!({"session_id": "rpe_2"}));
