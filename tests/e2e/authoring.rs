@@ -59,7 +59,7 @@ fn a_draft_is_shown_as_the_policy_it_is() {
     let answer = server.post("/policy-packs/draft", &draft()).ok();
     assert_eq!(
         keys(&answer),
-        ["errors", "operator_notes", "policy_pack", "product", "schema_version", "summary", "valid"]
+        ["errors", "operator_notes", "policy_pack", "product", "schema_version", "summary", "valid", "warnings"]
     );
     for (member, wanted) in [
         ("schema_version", json!("cavra.policy_pack.draft.v1")),
@@ -152,6 +152,42 @@ fn what_is_wrong_with_a_draft_is_told() {
         server.post("/policy-packs/publish-request", &with(&wrong)).refused(&[400]);
     }
     assert_eq!(server.total("/approvals"), 0);
+}
+
+/// What a draft says in vain is told by all who look at it, and keeps nobody from publishing it.
+#[test]
+fn what_no_engine_reads_is_told() {
+    let home = Home::new();
+    let server = serve(&home, Backend::Json, &[]);
+    let vain = with(&json!({
+        "git": {"block_push_branch": ["production"]}, "mcp": {"commands": {"block": ["x"]}}, "x-note": [" a"],
+        "filesystem": {"block_read": [" .env", "“*.pem”", "secrets/"]},
+    }));
+    for endpoint in ["draft", "publish-plan"] {
+        let answer = server.post(&format!("/policy-packs/{endpoint}"), &vain).ok();
+        assert_eq!((&answer["valid"], &answer["errors"]), (&json!(true), &json!([])), "{answer}");
+        let warnings: Vec<_> = answer["warnings"].as_array().unwrap().iter().map(string).collect();
+        for (path, word) in [
+            ("filesystem.block_read.0: ", "`.env`"),
+            ("filesystem.block_read.1: ", "U+201C"),
+            ("filesystem.block_read.2: ", "`secrets/*`"),
+            ("git.block_push_branch: ", "`block_push_branches`"),
+            ("mcp.commands: ", "`commands`"),
+        ] {
+            assert!(warnings.iter().any(|line| line.starts_with(path) && line.contains(word)), "{path}: {warnings:?}");
+        }
+        assert_eq!(warnings.len(), 5, "{warnings:?}");
+    }
+    for (section, meant) in [("filesytem", "filesystem"), ("Comands", "commands"), ("inherit", "inherits")] {
+        let answer = server.post("/policy-packs/draft", &with(&json!({ section: {} }))).ok();
+        let errors = answer["errors"].to_string();
+        assert!(answer["valid"] == false && errors.contains(&format!("did you mean `{meant}`")), "{errors}");
+    }
+    assert_eq!(server.post("/policy-packs/draft", &draft()).ok()["warnings"], json!([]));
+    publish(&server, &vain);
+    server.decide_on("read_file", "x", "cavra-mine");
+    let said = server.log().lines().filter(|line| line.contains("block_push_branch")).count();
+    assert_eq!(said, 1, "{}", server.log());
 }
 
 #[test]
@@ -289,6 +325,7 @@ fn a_request_is_bound_to_the_draft() {
             ("approver_group", json!("Platform Security")),
             ("policy_digest", json!(digest(&policy()))),
             ("operation", json!("create")),
+            ("replaces_digest", json!("none")),
             ("evidence_refs", json!([format!("policy-draft://cavra-mine/{short}")])),
         ] {
             assert_eq!(decision[member], wanted, "{member}");

@@ -91,6 +91,85 @@ fn validate() {
     assert_eq!(home.cavra(&["policy", "validate", "json.yaml"]).run().ok().stdout, "valid cavra-j\n");
 }
 
+/// What a policy says in vain is told; with `--strict` it is an error.
+#[test]
+fn validate_tells_what_no_engine_reads() {
+    let home = Home::new();
+    for (rest, path, word) in [
+        ("filesytem: {block_read: [\"private/*\"]}\n", "filesytem: ", "`filesystem`"),
+        ("inherits: cavra-ai-agent-baseline\n", "inherits: ", "`metadata.inherits`"),
+        ("policy: {commands: {block: [x]}}\n", "policy: ", "`commands`"),
+        ("filesystem: {block_read: [\" .env\"]}\n", "filesystem.block_read.0: ", "`.env`"),
+        ("commands: {block: ['rm “x”']}\n", "commands.block.0: ", "U+201C"),
+        ("git: {block_push_branchs: [x]}\n", "git.block_push_branchs: ", "`block_push_branches`"),
+    ] {
+        home.write("p.yaml", pack_yaml("cavra-p", rest));
+        let output = home.cavra(&["policy", "validate", "p.yaml"]).run().ok();
+        assert_eq!(output.stdout, "valid cavra-p\n", "{rest}");
+        let told = output.stderr.lines().filter(|line| line.starts_with(&format!("warning: {path}")));
+        assert!(told.clone().count() == 1 && told.clone().all(|line| line.contains(word)), "{rest}: {output:?}");
+        let output = home.cavra(&["policy", "validate", "--strict", "p.yaml"]).run().exits(1);
+        assert!(output.stdout.starts_with(path) && output.stdout.contains(word), "{rest}: {output:?}");
+        let report = home.cavra(&["policy", "validate", "--json", "p.yaml"]).run().ok().json();
+        assert!(report["valid"] == true && strings(&report["warnings"]).len() == 1, "{report}");
+        let report = home.cavra(&["policy", "validate", "--json", "--strict", "p.yaml"]).run().exits(1).json();
+        assert!(report["valid"] == false && strings(&report["errors"]).len() == 1, "{report}");
+    }
+    home.write("notes.yaml", pack_yaml("cavra-p", "x-notes: {filesystem: {block_read: [' a']}}\n"));
+    let output = home.cavra(&["policy", "validate", "--strict", "notes.yaml"]).run().ok();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("valid cavra-p\n", ""));
+    for shipped in std::fs::read_dir(repository().join("policies")).unwrap().map(|entry| entry.unwrap().path()) {
+        if shipped.is_dir() {
+            home.cavra(&["policy", "validate", "--strict", shipped.to_str().unwrap()]).run().ok();
+        }
+    }
+    // As editors on Windows write it.
+    home.write("mark.yaml", format!("\u{feff}{}", pack_yaml("cavra-p", "filesystem: {block_read: [a]}\n")));
+    assert_eq!(home.cavra(&["policy", "validate", "--strict", "mark.yaml"]).run().ok().stdout, "valid cavra-p\n");
+    let wide: Vec<u8> = "\u{feff}metadata: {}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    home.write("wide.yaml", wide);
+    assert!(home.cavra(&["policy", "validate", "wide.yaml"]).run().exits(1).stdout.contains("save it as UTF-8"));
+}
+
+/// `policy test` runs the cases that lie beside a pack, wherever the pack is.
+#[test]
+fn test_runs_the_cases_beside_a_pack() {
+    let home = Home::new();
+    let (name, packs) = home.packs();
+    home.pack(
+        "cavra-own",
+        &pack_yaml("cavra-own", "  inherits: cavra-ai-agent-baseline\nmcp: {allowed_servers: [docs]}\n"),
+    );
+    let cases = |cases: &str| home.write("packs/cavra-own/tests.yaml", format!("cases:\n{cases}"));
+    cases(
+        "  - {name: secrets, action_type: read_file, target: .env, expect: block, rule_id: filesystem.read.block}\n\
+         \x20 - {name: server, action_type: mcp_tool_call, server: docs, tool: find, expect: allow}\n\
+         \x20 - {name: branch, action_type: git_operation, operation: force_push, target: origin/main, expect: block}\n",
+    );
+    let by_name = ["--policy-pack", "cavra-own"];
+    for reference in [by_name, ["--policy-file", "packs/cavra-own"], ["--policy-file", "packs/cavra-own/policy.yaml"]] {
+        let output = home.cavra(&[&["policy", "test"][..], &reference].concat()).env(name, &packs).run().ok();
+        let lines: Vec<_> = output.stdout.lines().collect();
+        assert!(lines.len() == 8 && lines.iter().all(|line| line.starts_with("PASS")), "{reference:?} {output:?}");
+    }
+    let test = || home.cavra(&["policy", "test", "--json", by_name[0], by_name[1]]).env(name, &packs).run();
+    let report = test().ok().json();
+    let own: Vec<_> = report["results"].as_array().unwrap().iter().filter(|row| row["suite"] == "tests.yaml").collect();
+    assert!(own.len() == 3 && own[0]["rule_id"] == "filesystem.read.block", "{report}");
+    for (wrong, told) in [
+        ("  - {name: a, action_type: read_file, target: x, expect: block}\n", "\"passed\": false"),
+        ("  - {name: a, action_type: read_file, target: .env, expect: block, rule_id: other}\n", "\"passed\": false"),
+        ("  - {name: a, action_type: read_file, expect: allow}\n", "\"passed\": false"),
+        ("  - {name: a, action_type: read_file, target: .env, expects: block}\n", "unknown field `expects`"),
+        ("  - {name: a, action_type: reed_file, target: .env, expect: block}\n", "unknown variant `reed_file`"),
+        ("  x\n", "invalid type"),
+    ] {
+        cases(wrong);
+        let output = test().exits(1);
+        assert!(format!("{}{}", output.stdout, output.stderr).contains(told), "{wrong}: {output:?}");
+    }
+}
+
 #[test]
 fn test_checks_five_promises() {
     let home = Home::new();

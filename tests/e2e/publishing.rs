@@ -178,6 +178,77 @@ fn refusals_come_in_order_and_change_nothing() {
     });
 }
 
+/// An approval is of a change: of what is published, and of what it takes the place of.
+#[test]
+fn what_was_approved_over_another_pack_is_not_published() {
+    on_both(|backend| {
+        let home = Home::new();
+        let server = serve(&home, backend, &[]);
+        let of = |version: &str, block: Value| with(&json!({"version": version, "commands": {"block": block}}));
+        let publish_as =
+            |draft: &Value, id: &str| server.post("/policy-packs/publish", &json!({"draft": draft, "approval_id": id}));
+        let (one, two, three) =
+            (of("1", json!(["a *"])), of("2", json!(["a *", "b *"])), of("3", json!(["a *", "c *"])));
+        // Two who create the same pack: the second one replaces something, and nobody was shown that.
+        let (first, other) = (approved(&server, &one), approved(&server, &three));
+        publish_as(&one, &first).ok();
+        publish_as(&three, &other).refused(&[409]);
+        // Planned over the first version, published over the third.
+        let of_two = approved(&server, &two);
+        publish_as(&three, &approved(&server, &three)).ok();
+        let before = packs(&home);
+        publish_as(&two, &of_two).refused(&[409]);
+        assert_eq!(packs(&home), before);
+        // The glass that was broken for it is of the same change.
+        let decision = server.get(&format!("/approvals/{of_two}")).ok()["decision"].clone();
+        let broken = server
+            .post("/approvals/break-glass", &json!({"decision": decision, "actor": "ann", "reason": "fire"}))
+            .ok();
+        publish_as(&two, &string(&broken["approval_id"])).refused(&[409]);
+        // An approval that does not say what it is over creates a pack and replaces none.
+        let mut unsaid = decision;
+        unsaid.as_object_mut().unwrap().remove("replaces_digest");
+        unsaid["decision_id"] = json!("by hand");
+        let id = string(&server.post("/approvals", &json!({"decision": unsaid})).ok()["approval_id"]);
+        server.post(&format!("/approvals/{id}/approve"), &json!({"actor": "ann", "reason": "x"})).ok();
+        publish_as(&two, &id).refused(&[409]);
+        // What somebody edited in place is another pack too, and so is one that is gone.
+        let of_two = approved(&server, &two);
+        home.pack(
+            "cavra-mine",
+            &before.iter().find(|(path, _)| path.ends_with(".yaml")).unwrap().1.replace("c *", "d *"),
+        );
+        publish_as(&two, &of_two).refused(&[409]);
+        std::fs::remove_dir_all(home.join("packs/cavra-mine")).unwrap();
+        publish_as(&two, &of_two).refused(&[409]);
+        assert!(!home.exists("packs/cavra-mine"));
+        // The same approval lets it happen where what was planned over is back.
+        publish_as(&three, &approved(&server, &three)).ok();
+        publish_as(&two, &of_two).ok();
+        // What is installed already may be published again, whatever it was planned over.
+        publish_as(&two, &of_two).ok();
+    });
+}
+
+/// Of many who publish over the same pack at once, one does.
+#[test]
+fn of_publications_at_once_over_one_pack_one_takes_its_place() {
+    let home = Home::new();
+    let server = serve(&home, Backend::Sqlite, &[]);
+    publish(&server, &draft());
+    let bodies: Vec<_> = (0..8)
+        .map(|number| with(&json!({"version": format!("4.{number}")})))
+        .map(|draft| json!({"draft": draft, "approval_id": approved(&server, &draft)}))
+        .collect();
+    let published = std::thread::scope(|scope| {
+        let requests: Vec<_> =
+            bodies.iter().map(|body| scope.spawn(|| server.post("/policy-packs/publish", body))).collect();
+        let answers = requests.into_iter().map(|request| request.join().unwrap());
+        answers.filter(|answer| answer.status == 200 || answer.refused(&[409]).is_null()).count()
+    });
+    assert_eq!(published, 1);
+}
+
 #[test]
 fn an_approval_that_ran_out_publishes_nothing() {
     let home = Home::new();

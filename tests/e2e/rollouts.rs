@@ -166,6 +166,7 @@ fn a_plan_is_what_applying_does() {
                     "operation",
                     "operator_notes",
                     "product",
+                    "replaces_digest",
                     "risk",
                     "schema_version"
                 ]
@@ -208,6 +209,36 @@ fn a_plan_is_what_applying_does() {
         }
         let anonymous = server.post("/policy-rollouts/apply-change", &rollout(&json!({"actor": "typed"}))).ok();
         assert_eq!(anonymous["actor"], Value::Null);
+    });
+}
+
+/// A request that names what its plan replaces is applied to that and to nothing else.
+#[test]
+fn a_stale_plan_is_refused_where_it_says_what_it_replaces() {
+    on_both(|backend| {
+        let server = serve(&Home::new(), backend, &[]);
+        let post = |path: &str, body: &Value| server.post(&format!("/policy-rollouts/{path}"), body);
+        let mut create = rollout(&json!({}));
+        create["replaces_digest"] = post("change-plan", &create).ok()["replaces_digest"].clone();
+        assert_eq!(create["replaces_digest"], "none");
+        let created = post("apply-change", &create).ok();
+        let id = string(&created["rollout"]["rollout_id"]);
+        // Once more changes nothing, so it does no harm.
+        post("apply-change", &create).ok();
+        let mut loosen = json!({"rollout_id": id, "changes": {"mode": "audit_only"}});
+        loosen["replaces_digest"] = post("change-plan", &loosen).ok()["replaces_digest"].clone();
+        post("apply-change", &json!({"rollout_id": id, "changes": {"mode": "strict"}})).ok();
+        let before = server.get(&format!("/policy-rollouts/{id}")).ok();
+        for stale in [loosen["replaces_digest"].clone(), json!("none"), json!("sha256:00"), json!("")] {
+            let mut body = loosen.clone();
+            body["replaces_digest"] = stale;
+            post("apply-change", &body).refused(&[409]);
+        }
+        assert_eq!(server.get(&format!("/policy-rollouts/{id}")).ok(), before);
+        loosen["replaces_digest"] = post("change-plan", &loosen).ok()["replaces_digest"].clone();
+        let applied = post("apply-change", &loosen).ok();
+        assert_eq!(applied["rollout"]["mode"], "audit_only");
+        assert!(applied["rollout"].get("replaces_digest").is_none());
     });
 }
 

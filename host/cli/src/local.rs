@@ -12,7 +12,7 @@ use cavra_core::{
 use cavra_identity::Gatekeeper;
 use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
 use cavra_normalize::ActionRequest;
-use cavra_packs::{PackLibrary, ResolvedPack};
+use cavra_packs::{Case, PackLibrary, ResolvedPack};
 use cavra_store::{Location, RecordStore};
 use tokio::runtime::{Builder, Runtime};
 
@@ -51,6 +51,15 @@ impl Local {
             (Some(name), _) => self.named(name),
             (None, Some(file)) => self.file(file),
             (None, None) => Ok(self.decisions.pack(None)?),
+        }
+    }
+
+    /// The cases beside the pack that [`Local::pack`] finds.
+    pub fn cases(&self, arg: &PackArg) -> anyhow::Result<Vec<Case>> {
+        match (&arg.policy_pack, arg.policy_file.as_ref().or(self.settings.policy_file.as_ref())) {
+            (Some(name), _) => Ok(self.library().cases(&PackName::new(name)?)?),
+            (None, Some(file)) => Ok(cavra_packs::read_cases(file)?),
+            (None, None) => Ok(self.library().cases(&PackName::default())?),
         }
     }
 

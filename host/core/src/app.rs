@@ -9,7 +9,7 @@ use cavra_model::{
     APPROVALS, ActionType, COUNTED_SESSIONS, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE,
     PackName, Routing, SESSIONS,
 };
-use cavra_packs::{PackLibrary, PackRoot, ResolvedPack};
+use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore, StoreError};
 
@@ -19,7 +19,7 @@ use crate::inventory::INVENTORY_KINDS;
 use crate::tokens::TOKEN_KINDS;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
-    Inventory, Keyring, Registry, Settings, Verdict,
+    Inventory, Keyring, Registry, Settings, Verdict, pack_trust,
 };
 
 /// The kinds of an activity store.
@@ -108,7 +108,7 @@ impl DecisionPoint {
     /// # Errors
     /// [`CoreError::Runtime`].
     pub fn from_settings(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
-        let library = PackLibrary::new(PackRoot::FromEnvironment(settings.policy_dir.clone()));
+        let library = pack_trust::library(settings);
         let config = HostConfig {
             pooling: engine == Engine::Server,
             cache_dir: settings.cache_dir.clone(),
@@ -228,6 +228,7 @@ impl App {
     /// # Errors
     /// Every [`CoreError`]; then nothing was stored.
     pub async fn decide_by(&self, request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
+        let pack = &*self.trusted(pack).await?;
         let registry = match &request.action.server {
             Some(server) if request.action.action_type == ActionType::McpToolCall => {
                 self.registry.look_up(server).await?

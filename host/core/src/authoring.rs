@@ -1,14 +1,15 @@
 //! Policy authoring: check a draft, plan its publication, have it approved, publish it. Contract 20, section 4.
 //!
-//! What is published is what was approved: the approval is bound to the digest of the draft's content, and the draft is
-//! checked again, from the request that publishes it.
+//! What is published is what was approved: the approval is bound to the digest of the draft's content and to that of the
+//! pack it replaces, and both are checked again, the draft from the request that publishes it, the installed pack while
+//! nobody else can publish.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_evidence::{PolicyTrust, Signing, sign_policy, verify_policy};
-use cavra_model::{Object, PackName, Ruling, Severity, Timestamp, approval_summary};
-use cavra_packs::{Diff, Draft, PackError, PublishError, Published, ResolvedPack, publish_risk};
+use cavra_model::{Object, PackName, REPLACES, Ruling, Severity, Timestamp, approval_summary, replaced, still_fits};
+use cavra_packs::{Diff, Draft, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
 use serde_json::{Value, json};
 
 use crate::approvals::Publication;
@@ -34,6 +35,8 @@ struct Plan {
     draft: Draft,
     /// None creates the pack.
     change: Option<Diff>,
+    /// What is installed now.
+    replaces: String,
     risk: Severity,
     backtest: Option<Backtest>,
     notes: Vec<String>,
@@ -83,6 +86,7 @@ impl App {
             "product": "CAVRA",
             "valid": draft.errors.is_empty(),
             "errors": draft.errors,
+            "warnings": draft.warnings,
             "policy_pack": draft.policy,
             "summary": cavra_packs::summary(&draft.policy),
             "operator_notes": notes,
@@ -127,6 +131,7 @@ impl App {
             "reason": format!("publishing {id} ({}) is of {} risk", plan.operation(), plan.risk),
             "approver_group": group,
             "policy_digest": digest,
+            REPLACES: plan.replaces,
             ASSUMED_VERSION: plan.draft.assumed_version,
             "operation": plan.operation(),
             "backtest": plan.backtest,
@@ -147,7 +152,8 @@ impl App {
     /// # Errors
     /// In this order: [`CoreError::BadRequest`] without an approval, [`CoreError::NotFound`] for an unknown one,
     /// [`CoreError::Forbidden`], [`CoreError::BadRequest`] for a draft with faults, [`CoreError::Conflict`] for an
-    /// approval that does not authorize exactly this draft now; then what the file system said.
+    /// approval that does not authorize exactly this draft now, over the pack that is installed now; then what the file
+    /// system said.
     pub async fn publish_policy(&self, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
         let approval_id = label(body, "approval_id")?;
         let approval_id = approval_id.ok_or_else(|| CoreError::BadRequest("approval_id is required".to_owned()))?;
@@ -164,11 +170,16 @@ impl App {
         let signer = label(body, "signer")?.or(known_signer).unwrap_or_else(|| PUBLISHER.to_owned());
         let digest = draft.digest();
         Approvals::admit(&approval, OPERATION, &[("policy_id", draft.id()), ("policy_digest", digest.as_str())])?;
+        let replaces = Replaces::approved(&approval, &draft);
+        replaces.check(self.installed(draft.id()).await?.as_ref()).map_err(CoreError::Conflict)?;
         self.decisions.preview(&draft).await.map_err(CoreError::BadRequest)?;
         let root = self.settings.policy_dir.clone().unwrap_or_else(|| PathBuf::from(LOCAL_ROOT));
         let signing = self.settings.signing_key.clone().map_or(Signing::Checksum, Signing::Hmac);
-        let policy = draft.policy.clone();
-        let work = move || write(&root, &name, &policy, &signing, &signer);
+        let (policy, library) = (draft.policy.clone(), self.decisions.library().clone());
+        let work = move || {
+            let still = || replaces.check(installed(&library, &name).map_err(|error| error.to_string())?.as_ref());
+            write(&root, &name, &policy, (&signing, &signer), still)
+        };
         let publication = self.approvals.begin_publication(Publication {
             policy_id: draft.id(),
             policy_digest: digest.as_str(),
@@ -208,6 +219,7 @@ impl App {
             Some(_) => return Err(CoreError::BadRequest("backtest must be true, false or an object".to_owned())),
         };
         let installed = self.installed(draft.id()).await?;
+        let replaces = replaced(installed.as_ref());
         let change = installed.map(|installed| cavra_packs::diff(&installed, &draft.policy));
         let mut notes = notes_on(&draft);
         let backtest = match (self.decisions.preview(&draft).await, days) {
@@ -221,19 +233,42 @@ impl App {
                 None
             }
         };
-        Ok(Plan { risk: publish_risk(change.as_ref()), draft, change, backtest, notes })
+        Ok(Plan { risk: publish_risk(change.as_ref()), draft, change, replaces, backtest, notes })
     }
 
     /// The installed pack of that id as written, if there is one. An id that no pack can have is not looked up.
     async fn installed(&self, id: &str) -> Result<Option<Value>, CoreError> {
         let Ok(name) = PackName::new(id) else { return Ok(None) };
         let library = self.decisions.library().clone();
-        let found = tokio::task::spawn_blocking(move || library.get(&name)).await;
-        match found.map_err(|_| CoreError::Conflict("interrupted".to_owned()))? {
-            Ok(pack) => Ok(Some(pack.document)),
-            Err(PackError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let found = tokio::task::spawn_blocking(move || installed(&library, &name)).await;
+        Ok(found.map_err(|_| CoreError::Conflict("interrupted".to_owned()))??)
+    }
+}
+
+/// The installed pack of that name as written, if there is one.
+fn installed(library: &PackLibrary, name: &PackName) -> Result<Option<Value>, PackError> {
+    match library.get(name) {
+        Ok(pack) => Ok(Some(pack.document)),
+        Err(PackError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What an approved publication may replace.
+struct Replaces {
+    planned: Option<String>,
+    policy: Value,
+}
+
+impl Replaces {
+    fn approved(approval: &Object, draft: &Draft) -> Self {
+        let planned = approval.get("decision").and_then(|decision| decision.get(REPLACES)).and_then(Value::as_str);
+        Self { planned: planned.map(ToOwned::to_owned), policy: draft.policy.clone() }
+    }
+
+    fn check(&self, installed: Option<&Value>) -> Result<(), String> {
+        let fits = still_fits(self.planned.as_deref(), installed, &self.policy);
+        fits.map_err(|stale| format!("the installed pack is not the one that this publication was to replace: {stale}"))
     }
 }
 
@@ -267,10 +302,12 @@ impl Plan {
             "operation": self.operation(),
             "valid": self.draft.errors.is_empty(),
             "errors": self.draft.errors,
+            "warnings": self.draft.warnings,
             "approval_required": true,
             "risk": self.risk,
             "policy_id": self.draft.id(),
             "policy_digest": self.draft.digest(),
+            REPLACES: self.replaces,
             "target_path": target_path(self.draft.id()),
             "summary": cavra_packs::summary(&self.draft.policy),
             "diff": self.change.clone().unwrap_or_default(),
@@ -302,13 +339,13 @@ fn write(
     root: &Path,
     name: &PackName,
     policy: &Value,
-    signing: &Signing,
-    signer: &str,
+    (signing, signer): (&Signing, &str),
+    still: impl FnOnce() -> Result<(), String>,
 ) -> Result<(Published, &'static str), CoreError> {
     let yaml = cavra_packs::to_yaml(policy).map_err(|problem| CoreError::BadRequest(format!("the draft {problem}")))?;
     let signature = sign_policy(yaml.as_bytes(), signing, signer, Timestamp::now());
     let text = cavra_evidence::pretty(&Value::Object(signature));
-    let published = cavra_packs::publish(root, name, yaml.as_bytes(), text.as_bytes())?;
+    let published = cavra_packs::publish(root, name, yaml.as_bytes(), text.as_bytes(), still)?;
     let message = read_back(&published, signing).ok_or_else(|| {
         CoreError::Conflict("the published pack was changed while it was published; publish it again".to_owned())
     })?;
@@ -326,7 +363,7 @@ fn read_back(published: &Published, signing: &Signing) -> Option<&'static str> {
 impl From<PublishError> for CoreError {
     fn from(error: PublishError) -> Self {
         match error {
-            PublishError::Strange(_) => Self::Conflict(error.to_string()),
+            PublishError::Strange(_) | PublishError::Stale(_) => Self::Conflict(error.to_string()),
             PublishError::Io(_) => Self::PolicyDirectory(error),
         }
     }

@@ -6,7 +6,7 @@ use cavra_model::Object;
 use cavra_store::Mode;
 use serde_json::{Value, json};
 
-use crate::{App, BREAK_GLASS_GROUP};
+use crate::{App, BREAK_GLASS_GROUP, PackSignatures};
 
 /// `GET /console/config`; `endpoints` maps names to path templates.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn console_config(app: &App, endpoints: &Object) -> Value {
 
 /// `GET /console/security-boundary`.
 #[must_use]
-pub fn security_boundary(app: &App) -> Value {
+pub fn security_boundary(app: &App, packs: &PackSignatures) -> Value {
     let gatekeeper = &app.gatekeeper;
     let (oidc, rbac) = (gatekeeper.oidc_configured(), gatekeeper.rbac_configured());
     let origins = &app.settings.cors_origins;
@@ -58,6 +58,7 @@ pub fn security_boundary(app: &App) -> Value {
         "cors": { "configured": !origins.is_empty(), "origins": origins },
         "actor_claims": if gatekeeper.trusts_claims() { "trusted" } else { "refused" },
         "anonymous_mutations": if gatekeeper.admits_anonymous_mutations() { "allowed" } else { "refused" },
+        "policy_signatures": packs,
         "api_tokens": { "required": app.settings.require_token },
         "console_permissions": [
             "read_activity",
@@ -69,12 +70,12 @@ pub fn security_boundary(app: &App) -> Value {
             "approval_decision_requires_oidc_context_when_configured",
             "break_glass_requires_oidc_context_when_configured",
         ],
-        "operator_notes": boundary_notes(app),
+        "operator_notes": boundary_notes(app, packs),
     })
 }
 
 /// What an operator should know about the boundary as it is.
-fn boundary_notes(app: &App) -> Vec<&'static str> {
+fn boundary_notes(app: &App, packs: &PackSignatures) -> Vec<&'static str> {
     let gatekeeper = &app.gatekeeper;
     let (oidc, rbac) = (gatekeeper.oidc_configured(), gatekeeper.rbac_configured());
     let notes = [
@@ -106,6 +107,14 @@ fn boundary_notes(app: &App) -> Vec<&'static str> {
         (
             app.settings.signing_key.is_none(),
             "Published packs carry a checksum, no signature; set CAVRA_POLICY_SIGNING_KEY.",
+        ),
+        (
+            !packs.unverified.is_empty(),
+            "Published packs do not verify and block every action (policy_signatures.unverified): publish them again.",
+        ),
+        (
+            !packs.unsigned.is_empty(),
+            "Packs without a signature decide (policy_signatures.unsigned): publish them, or sign them with `cavra policy sign`.",
         ),
         (
             app.settings.cors_origins.iter().any(|origin| origin == "*"),

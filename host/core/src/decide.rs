@@ -9,7 +9,7 @@ use std::time::Instant;
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
     Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject,
-    Timestamp, combine, judge_mcp_call, stamp,
+    Timestamp, UNVERIFIED_PACK, combine, judge_mcp_call, stamp,
 };
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
@@ -77,6 +77,9 @@ impl DecisionPoint {
         let facts = facts(&request.context, registry);
         let finding = self.judge(&action, &facts, pack).await?;
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
+        if finding.rule_id == UNVERIFIED_PACK {
+            metrics::counter!("cavra_policy_signature_blocks_total").increment(1);
+        }
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
         let decided = Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now };
         let record = self.stamped(decided, under(pack, request.context))?;
@@ -89,6 +92,9 @@ impl DecisionPoint {
     /// # Errors
     /// [`CoreError::BrokenPack`] for a pack that cannot be loaded.
     pub async fn judge(&self, action: &Action, facts: &Facts, pack: &ResolvedPack) -> Result<Finding, CoreError> {
+        if let Some(finding) = unverified(pack) {
+            return Ok(finding);
+        }
         self.judge_by(sources(pack), action, facts).await.map_err(|error| broken(pack, error))
     }
 
@@ -143,7 +149,7 @@ impl DecisionPoint {
         pack: &ResolvedPack,
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
-        let finding = Finding::pull_request_attestation();
+        let finding = unverified(pack).unwrap_or_else(Finding::pull_request_attestation);
         let decided = Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() };
         self.stamped(decided, under(pack, context))
     }
@@ -238,6 +244,11 @@ async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Find
 fn engine_error(error: &PluginError) -> Finding {
     tracing::error!(error = error as &dyn std::error::Error, "policy pack failed; the action is blocked");
     Finding::engine_error(error.to_string())
+}
+
+/// A pack that is not as it was published decides nothing, and neither does one that inherits it.
+fn unverified(pack: &ResolvedPack) -> Option<Finding> {
+    pack.unverified.first().map(|unverified| Finding::unverified_pack(unverified.to_string()))
 }
 
 pub(crate) fn broken(pack: &ResolvedPack, error: PluginError) -> CoreError {

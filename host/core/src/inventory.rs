@@ -22,7 +22,15 @@ const KNOWN_FOR: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Inventory {
     store: RecordStore,
-    active: Arc<RwLock<Option<Arc<Active>>>>,
+    known: Arc<RwLock<Known>>,
+}
+
+/// What is known of the active rollouts.
+#[derive(Default)]
+struct Known {
+    active: Option<Arc<Active>>,
+    /// Changes made so far through this process. Rollouts that were read before one of them are not kept after it.
+    changes: u64,
 }
 
 /// The active rollouts at one moment, by repository and pack.
@@ -35,7 +43,7 @@ impl Inventory {
     /// Over an open store that knows [`INVENTORY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        Self { store, active: Arc::default() }
+        Self { store, known: Arc::default() }
     }
 
     /// The store below.
@@ -94,8 +102,23 @@ impl Inventory {
             })
         };
         let answer = self.store.transact(change).await?;
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_active();
         answer
+    }
+
+    /// Every request from now on reads the rollouts again, whatever somebody is reading at this moment.
+    fn forget_active(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.active = None;
+        known.changes += 1;
+    }
+
+    /// Keeps rollouts that were read when `changes` had been made, unless there were more since.
+    fn keep_active(&self, active: &Arc<Active>, changes: u64) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.changes == changes {
+            known.active = Some(Arc::clone(active));
+        }
     }
 
     /// The rollout that governs decisions of a session in a repository under a pack, and its mode.
@@ -118,9 +141,12 @@ impl Inventory {
     }
 
     async fn active(&self) -> Result<Arc<Active>, CoreError> {
-        let known = self.active.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.since.elapsed() < KNOWN_FOR) {
-            return Ok(known);
+        let (active, changes) = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            (known.active.clone(), known.changes)
+        };
+        if let Some(active) = active.filter(|active| active.since.elapsed() < KNOWN_FOR) {
+            return Ok(active);
         }
         let since = Instant::now();
         let collected = Arc::new(std::sync::Mutex::new(HashMap::<_, Vec<Object>>::new()));
@@ -135,7 +161,7 @@ impl Inventory {
         self.store.walk(&POLICY_ROLLOUTS, walk, visit).await?;
         let rollouts = std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner));
         let active = Arc::new(Active { since, rollouts });
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&active));
+        self.keep_active(&active, changes);
         Ok(active)
     }
 
@@ -153,5 +179,62 @@ impl Inventory {
             Ok((record.clone(), record))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> (tempfile::TempDir, Inventory) {
+        let folder = tempfile::tempdir().unwrap();
+        let location = cavra_store::Location::Json(folder.path().join("inventory.json"));
+        (folder, Inventory::new(RecordStore::open(location, &INVENTORY_KINDS).unwrap()))
+    }
+
+    fn nothing() -> Arc<Active> {
+        Arc::new(Active { since: Instant::now(), rollouts: HashMap::new() })
+    }
+
+    /// Somebody reads the rollouts, somebody else changes one, and only then the first keeps what was read.
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let (_folder, inventory) = inventory();
+        inventory.keep_active(&nothing(), 0);
+        assert!(inventory.known.read().unwrap().active.is_some());
+        inventory.forget_active();
+        inventory.keep_active(&nothing(), 0);
+        assert!(inventory.known.read().unwrap().active.is_none());
+        inventory.keep_active(&nothing(), 1);
+        assert!(inventory.known.read().unwrap().active.is_some());
+    }
+
+    /// Readers without pause, and after each change one that has to see it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_change_counts_at_once_whoever_reads() {
+        let (_folder, inventory) = inventory();
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let (inventory, stop) = (inventory.clone(), Arc::clone(&stop));
+                tokio::spawn(async move {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        inventory.governing("r", "p", "s").await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for round in 0..60 {
+            let mode = if round % 2 == 0 { "strict" } else { "audit_only" };
+            let body = serde_json::json!({"repository": "r", "policy_pack": "p", "mode": mode, "state": "active",
+                "coverage_percent": 100});
+            inventory.post(&POLICY_ROLLOUTS, body.as_object().cloned().unwrap()).await.unwrap();
+            let (_, governing) = inventory.governing("r", "p", "s").await.unwrap().unwrap();
+            assert_eq!(governing, mode.parse().unwrap(), "round {round}");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for reader in readers {
+            reader.await.unwrap();
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A stored decision as the input of another: the action and facts it was made from. Contract 10, section 3; design,
 //! section 7.
 
-use cavra_model::{Action, ActionType, Facts, McpRegistry, Object, Outcome};
+use cavra_model::{Action, ActionType, Facts, McpRegistry, Object, Outcome, UNVERIFIED_PACK};
 use cavra_normalize::ActionRequest;
 use serde_json::Value;
 use thiserror::Error;
@@ -15,6 +15,9 @@ pub enum NotRepeatable {
     /// The record does not say enough, because another product or version wrote it.
     #[error("the record does not hold the whole input")]
     Incomplete,
+    /// The pack did not verify, so nothing of it was asked.
+    #[error("the pack's signature did not fit, so it was not asked")]
+    Unverified,
     /// A secret was cut out of the input before it was stored.
     #[error("a secret was removed from the input before it was stored")]
     Redacted,
@@ -44,6 +47,9 @@ impl Stored {
         let text = |member: &str| record.get(member).and_then(Value::as_str);
         let action_type: ActionType =
             text("action_type").unwrap_or_default().parse().map_err(|()| NotRepeatable::Kind)?;
+        if text("rule_id") == Some(UNVERIFIED_PACK) {
+            return Err(NotRepeatable::Unverified);
+        }
         if record.contains_key("redacted") {
             return Err(NotRepeatable::Redacted);
         }

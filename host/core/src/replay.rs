@@ -158,6 +158,7 @@ impl From<NotRepeatable> for Silent {
             NotRepeatable::Kind => "kind",
             NotRepeatable::Incomplete => "incomplete",
             NotRepeatable::Redacted => "redacted",
+            NotRepeatable::Unverified => "unverified",
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Rollouts: plan, apply, details. Contract 20, section 6.
 
 use cavra_model::{
-    DECISIONS, Object, POLICY_ROLLOUTS, PackName, REPOSITORIES, Timestamp, plan_rollout, requested_rollout,
-    rollout_readiness,
+    DECISIONS, Object, POLICY_ROLLOUTS, PackName, REPOSITORIES, Timestamp, check_rollout_plan, plan_rollout,
+    requested_rollout, rollout_readiness,
 };
 use cavra_store::{Query, Unreadable};
 use serde_json::{Value, json};
@@ -36,11 +36,11 @@ impl App {
         Ok(json!(plan))
     }
 
-    /// Changes a rollout in the name of `caller`. The record is read again in the
-    /// transaction that changes it.
+    /// Changes a rollout in the name of `caller`. The record is read again in the transaction that changes it; a request
+    /// that names what its plan replaces is refused if that is not stored any more.
     ///
     /// # Errors
-    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    /// [`CoreError::BadRequest`], [`CoreError::Conflict`] for a stale plan, [`CoreError::Store`].
     pub async fn apply_rollout(&self, body: Object, caller: &Caller) -> Result<Value, CoreError> {
         let now = Timestamp::now();
         let id = match requested_rollout(&body) {
@@ -51,6 +51,7 @@ impl App {
             .inventory
             .upsert(&POLICY_ROLLOUTS, id, false, caller.author(), move |stored| {
                 let plan = plan_rollout(stored, &body, now)?;
+                check_rollout_plan(&plan, &body).map_err(|stale| CoreError::Conflict(stale.to_owned()))?;
                 Ok((plan.after.clone(), plan))
             })
             .await?;

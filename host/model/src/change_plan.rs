@@ -7,7 +7,34 @@ use serde_json::{Value, json};
 use crate::inventory::ROLLOUT_SCHEMA;
 use crate::members::text;
 use crate::record_schema::SchemaViolation;
-use crate::{Object, Severity, Timestamp};
+use crate::{Digest, Object, Severity, Timestamp};
+
+/// Member of plans, of what is approved, and of requests to apply: what the change replaces, by [`replaced`].
+pub const REPLACES: &str = "replaces_digest";
+
+/// What [`replaced`] says where a change creates something.
+const NOTHING: &str = "none";
+
+/// What a change replaces, as one text: the digest of what is there, or `none`.
+#[must_use]
+pub fn replaced(there: Option<&Value>) -> String {
+    there.map_or_else(|| NOTHING.to_owned(), |there| Digest::of_json(there).to_string())
+}
+
+/// Whether a change that was planned to replace `planned` may still be carried out over what is there now. It may if
+/// that is the same, or if what is there is what the change leads to already. A plan that does not say what it replaces
+/// creates something.
+///
+/// # Errors
+/// A sentence saying that the plan is stale.
+pub fn still_fits(planned: Option<&str>, there: Option<&Value>, result: &Value) -> Result<(), &'static str> {
+    let fits = planned.unwrap_or(NOTHING) == replaced(there) || there == Some(result);
+    if fits {
+        Ok(())
+    } else {
+        Err("it was changed after this was planned; plan it again and have the new plan approved")
+    }
+}
 
 /// A planned change of one record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +53,8 @@ pub struct ChangePlan {
     pub approval_required: bool,
     /// The record as it is stored.
     pub before: Option<Object>,
+    /// What the change replaces; a request to apply may name it, and is refused when that is not there any more.
+    pub replaces_digest: String,
     /// The record as it would be.
     pub after: Object,
     /// Every member that differs, by name.
@@ -46,7 +75,7 @@ pub struct Change {
 }
 
 /// Members of a request that are not the record's.
-const ENVELOPE: [&str; 4] = ["changes", "actor", "actor_claims", "actor_token"];
+const ENVELOPE: [&str; 5] = ["changes", "actor", "actor_claims", "actor_token", REPLACES];
 
 /// The id of the rollout a request is about, if it names one.
 #[must_use]
@@ -89,6 +118,7 @@ pub fn plan_rollout(stored: Option<&Object>, body: &Object, now: Timestamp) -> R
         risk,
         approval_required,
         before: stored.cloned(),
+        replaces_digest: replaced(stored.cloned().map(Value::Object).as_ref()),
         operator_notes: notes(stored, &after, approval_required),
         after,
         changes,
@@ -136,6 +166,26 @@ fn notes(before: Option<&Object>, after: &Object, approval_required: bool) -> Ve
     notes.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note.to_owned()).collect()
 }
 
+/// Refuses to apply a change whose request names what it replaces, if that is not what is stored now. A request that
+/// names nothing is applied to whatever is stored.
+///
+/// # Errors
+/// A sentence saying that the plan is stale.
+pub fn check_rollout_plan(plan: &ChangePlan, body: &Object) -> Result<(), &'static str> {
+    let Some(planned) = body.get(REPLACES).and_then(Value::as_str) else { return Ok(()) };
+    // The time of the change is no change.
+    let timeless = |record: &Object| {
+        let mut record = record.clone();
+        record.remove("updated_at");
+        Value::Object(record)
+    };
+    let is_done = plan.before.as_ref().is_some_and(|before| timeless(before) == timeless(&plan.after));
+    if is_done || planned == plan.replaces_digest {
+        return Ok(());
+    }
+    Err("the rollout was changed after this was planned; plan it again")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +223,43 @@ mod tests {
         let fields: Vec<_> = plan.changes.iter().map(|change| change.field.as_str()).collect();
         assert_eq!(fields, ["coverage_percent", "updated_at"]);
         assert_eq!((&plan.after["created_at"], plan.operation), (&json!(at(0)), "update"));
+    }
+
+    #[test]
+    fn a_plan_fits_what_it_was_made_from_and_what_it_leads_to() {
+        let (one, two) = (json!({"a": 1}), json!({"a": 2}));
+        let of_one = replaced(Some(&one));
+        for (planned, there, fits) in [
+            (None, None, true),
+            (Some("none"), None, true),
+            (Some(of_one.as_str()), Some(&one), true),
+            (Some(of_one.as_str()), Some(&two), true),
+            (None, Some(&two), true),
+            (None, Some(&one), false),
+            (Some("none"), Some(&one), false),
+            (Some(of_one.as_str()), None, false),
+            (Some(of_one.as_str()), Some(&json!({"a": 3})), false),
+            (Some(""), None, false),
+        ] {
+            assert_eq!(still_fits(planned, there, &two).is_ok(), fits, "{planned:?} {there:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_basis_has_to_be_the_stored_one() {
+        let before = stored(&json!({}));
+        let shown = plan(Some(&before), &json!({"coverage_percent": 50}));
+        let apply = |stored: Option<&Object>, named: &str| {
+            let body = json!({"repository": "r", "policy_pack": "p", "coverage_percent": 50, REPLACES: named});
+            check_rollout_plan(&plan(stored, &body), body.as_object().unwrap()).is_ok()
+        };
+        assert!(apply(Some(&before), &shown.replaces_digest) && apply(None, "none"));
+        let moved = stored(&json!({"mode": "strict"}));
+        assert!(!apply(Some(&moved), &shown.replaces_digest) && !apply(Some(&before), "none"));
+        assert!(!apply(None, &shown.replaces_digest));
+        let done = stored(&json!({"coverage_percent": 50}));
+        assert!(apply(Some(&done), &shown.replaces_digest));
+        assert!(!shown.after.contains_key(REPLACES));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Rule id of the finding that stands in when a policy pack could not answer. Contract 10, section 15.2.
 pub const ENGINE_ERROR: &str = "policy.engine.error";
 
+/// Rule id of the finding that stands in for a pack whose signature does not fit.
+pub const UNVERIFIED_PACK: &str = "policy.signature.invalid";
+
 /// The decision values of contract 10, section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +134,12 @@ impl Finding {
             reason: reason.into(),
             approver_group: None,
         }
+    }
+
+    /// The finding that stands in for a pack that is not as it was published: always a critical block.
+    #[must_use]
+    pub fn unverified_pack(reason: impl Into<String>) -> Self {
+        Self { rule_id: UNVERIFIED_PACK.to_owned(), ..Self::engine_error(reason) }
     }
 
     /// A pull request may be created; an attestation is due. Contract 10, sections 4.5 and 4.6.

@@ -37,7 +37,9 @@ pub use approval::{
 };
 pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
-pub use change_plan::{Change, ChangePlan, plan_rollout, requested_rollout};
+pub use change_plan::{
+    Change, ChangePlan, REPLACES, check_rollout_plan, plan_rollout, replaced, requested_rollout, still_fits,
+};
 pub use decision::{
     ActionInput, Context, Decided, DecisionRecord, Governance, InvalidRecord, Subject, combine, normalize_decision,
     stamp,
@@ -47,7 +49,7 @@ pub use effects::{
     RunEffect,
 };
 pub use facts::{Facts, McpRegistration, McpRegistry};
-pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity};
+pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity, UNVERIFIED_PACK};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};

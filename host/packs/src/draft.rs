@@ -5,12 +5,10 @@ use cavra_model::{Digest, Object, Severity};
 use serde_json::{Value, json};
 
 use crate::diff::Diff;
-use crate::validate;
+use crate::ignored::unknown_key;
+use crate::vocabulary::{METADATA, NOTE_PREFIX, keys, nearest, sections};
+use crate::{ignored, validate};
 
-/// The sections a policy is made of.
-const SECTIONS: [&str; 7] = ["filesystem", "commands", "git", "mcp", "approvals", "evidence", "compliance"];
-/// Members of the metadata.
-const METADATA: [&str; 6] = ["id", "title", "description", "version", "inherits", "mode"];
 /// Members of a request that are not the draft's.
 const ENVELOPE: [&str; 11] = [
     "draft",
@@ -35,6 +33,8 @@ pub struct Draft {
     pub policy: Value,
     /// What is wrong with it, as `<dotted path>: <message>`, by path; none means that it may be published.
     pub errors: Vec<String>,
+    /// What it says in vain, as [`ignored`] tells it.
+    pub warnings: Vec<String>,
     /// The version it was given because it names none.
     pub assumed_version: Option<String>,
     id: String,
@@ -67,9 +67,14 @@ impl Draft {
                 metadata.insert(name.to_owned(), value);
             }
         }
-        let mut policy = Object::from_iter([("metadata".to_owned(), metadata)]);
+        let notes = |object: &Object| object.clone().into_iter().filter(|(key, _)| key.starts_with(NOTE_PREFIX));
+        if let (Value::Object(metadata), Some(inner)) = (&mut metadata, inner) {
+            metadata.extend(notes(inner));
+        }
+        let mut policy = Object::from_iter([(METADATA.to_owned(), metadata)]);
+        policy.extend(notes(payload));
         let mut faults = Vec::new();
-        for section in SECTIONS {
+        for section in sections().filter(|section| *section != METADATA) {
             match payload.get(section) {
                 None | Some(Value::Null) => {}
                 Some(Value::Object(members)) => {
@@ -78,8 +83,8 @@ impl Draft {
                 Some(_) => faults.push(format!("{section}: must be a mapping")),
             }
         }
-        faults.extend(unknown(payload, "", &[&SECTIONS, &METADATA, &ENVELOPE, &["metadata"]]));
-        faults.extend(inner.into_iter().flat_map(|inner| unknown(inner, "metadata.", &[&METADATA])));
+        faults.extend(unknown(payload));
+        faults.extend(inner.into_iter().flat_map(unknown_metadata));
         if payload.get("metadata").is_some_and(|value| !value.is_object() && !value.is_null()) {
             faults.push("metadata: must be a mapping".to_owned());
         }
@@ -87,7 +92,7 @@ impl Draft {
         let mut errors = validate(&policy);
         errors.extend(faults);
         errors.sort();
-        Ok(Self { policy, errors, assumed_version, id })
+        Ok(Self { warnings: ignored(&policy), policy, errors, assumed_version, id })
     }
 
     /// The id it says it has. It may be unsafe until [`Draft::errors`] is empty.
@@ -120,9 +125,25 @@ pub fn publish_risk(change: Option<&Diff>) -> Severity {
 }
 
 /// Members that nobody asked about: what is dropped silently might have been a rule.
-fn unknown<'o>(object: &'o Object, prefix: &'o str, known: &'o [&'o [&'o str]]) -> impl Iterator<Item = String> + 'o {
-    let unknown = object.keys().filter(|key| !known.iter().any(|names| names.contains(&key.as_str())));
-    unknown.map(move |key| format!("{prefix}{}: is not part of a policy", crate::error::shown(key)))
+fn unknown(payload: &Object) -> impl Iterator<Item = String> {
+    let known = |key: &str| {
+        ENVELOPE.contains(&key)
+            || key.starts_with(NOTE_PREFIX)
+            || sections().chain(keys(METADATA)).any(|name| name == key)
+    };
+    payload.keys().filter(move |key| !known(key)).map(|key| {
+        let hint = nearest(key, sections().chain(keys(METADATA)));
+        let hint = hint.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        format!("{}: is not part of a policy{hint}", crate::error::shown(key))
+    })
+}
+
+/// The same of members in `metadata`.
+fn unknown_metadata(inner: &Object) -> impl Iterator<Item = String> {
+    let known = |key: &str| key.starts_with(NOTE_PREFIX) || keys(METADATA).any(|name| name == key);
+    inner.keys().filter(move |key| !known(key)).map(|key| {
+        format!("{METADATA}.{}: is not part of a policy; {}", crate::error::shown(key), unknown_key(METADATA, key))
+    })
 }
 
 /// Null and blank texts are "not given".
@@ -196,10 +217,22 @@ mod tests {
             draft.errors,
             [
                 "commands: must be a mapping",
-                "file_system: is not part of a policy",
-                "metadata.owner: is not part of a policy"
+                "file_system: is not part of a policy; did you mean `filesystem`?",
+                "metadata.owner: is not part of a policy; no engine reads this key; a note of your own can be called `x-…`"
             ]
         );
+    }
+
+    #[test]
+    fn notes_stay_and_what_is_said_in_vain_is_told() {
+        let mut draft = fine();
+        draft["x-owner"] = json!("me");
+        draft["metadata"] = json!({"x-ticket": 5});
+        draft["git"] = json!({"block_push_branch": ["a"]});
+        let draft = read(draft).unwrap();
+        assert_eq!((&draft.policy["x-owner"], &draft.policy["metadata"]["x-ticket"]), (&json!("me"), &json!(5)));
+        assert!(draft.errors.is_empty() && draft.warnings.len() == 1, "{:?} {:?}", draft.errors, draft.warnings);
+        assert!(draft.warnings[0].contains("`block_push_branches`"), "{:?}", draft.warnings);
     }
 
     #[test]

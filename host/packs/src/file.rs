@@ -9,12 +9,18 @@ use crate::error::PackError;
 use crate::parse::MAX_POLICY_BYTES;
 use crate::read::{ReadFault, read};
 use crate::shelf::{COMPONENT, Component, MAX_COMPONENT_BYTES, POLICY, component_of, document_of};
+use crate::signature::{MAX_SIGNATURE_BYTES, SIGNATURE_FILE, SignatureCheck, Standing, standing};
 
 /// The document at a path: a file, or a folder with a `policy.yaml`. Its parents are not merged in.
 ///
 /// # Errors
 /// [`PackError::Unreadable`] and [`PackError::Invalid`], which name the path as it was given.
 pub fn read_policy(path: &Path) -> Result<Value, PackError> {
+    Ok(read_policy_bytes(path)?.0)
+}
+
+/// As [`read_policy`], with the bytes that the document was read from.
+pub(crate) fn read_policy_bytes(path: &Path) -> Result<(Value, Vec<u8>), PackError> {
     let file = policy_file(path);
     let (yaml, _) = read(None, &file, MAX_POLICY_BYTES).map_err(|fault| unreadable(path, POLICY, fault))?;
     let yaml = yaml.ok_or_else(|| PackError::Unreadable {
@@ -22,10 +28,11 @@ pub fn read_policy(path: &Path) -> Result<Value, PackError> {
         problem: "there is no such file".to_owned(),
         source: None,
     })?;
-    document_of(&yaml).map_err(|problem| PackError::Invalid {
+    let document = document_of(&yaml).map_err(|problem| PackError::Invalid {
         name: path.display().to_string(),
         errors: vec![format!("<root>: {problem}")],
-    })
+    })?;
+    Ok((document, yaml))
 }
 
 /// The component that belongs to the policy at a path: the `policy.wasm` beside a `policy.yaml`.
@@ -37,6 +44,21 @@ pub(crate) fn read_component(path: &Path) -> Result<Option<Component>, PackError
     let (wasm, _) = read(None, &file.with_file_name(COMPONENT), MAX_COMPONENT_BYTES)
         .map_err(|fault| unreadable(path, COMPONENT, fault))?;
     Ok(wasm.map(component_of))
+}
+
+/// What is wrong with the signature beside the policy at a path, if there is one and anything is. No other pack's place
+/// can be taken there, so the policy may be called as it likes.
+pub(crate) fn unverified_at(path: &Path, yaml: &[u8], check: &SignatureCheck) -> Result<Option<String>, PackError> {
+    let file = policy_file(path);
+    if file.file_name().is_none_or(|name| name != POLICY) {
+        return Ok(None);
+    }
+    let (signature, _) = read(None, &file.with_file_name(SIGNATURE_FILE), MAX_SIGNATURE_BYTES)
+        .map_err(|fault| unreadable(path, SIGNATURE_FILE, fault))?;
+    match standing(Some(check), None, yaml, None, signature.as_deref()) {
+        Standing::Refused(problem) => Ok(Some(problem)),
+        Standing::Unchecked | Standing::Unsigned | Standing::Verified => Ok(None),
+    }
 }
 
 fn policy_file(path: &Path) -> PathBuf {

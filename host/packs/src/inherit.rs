@@ -12,6 +12,7 @@ use crate::error::{PackError, shown};
 use crate::merge::{merge, normalize};
 use crate::pack::metadata;
 use crate::shelf::{COMPONENT, Component, RawPack, Shelf};
+use crate::signature::{Standing, Unverified};
 use crate::{PackComponent, PackOrigin, ResolvedPack, schema};
 
 /// Levels of inheritance, the pack itself included.
@@ -53,7 +54,7 @@ impl<'s> Inheritance<'s> {
         let pack = self.shelf.pack(self.root, name)?.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
         let merged = self.visit(&pack)?;
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).collect();
-        let resolved = finish(name.as_str(), merged.document.clone(), components);
+        let resolved = finish(name.as_str(), merged.document.clone(), components, &self.used);
         Ok((resolved, self.used))
     }
 
@@ -72,7 +73,7 @@ impl<'s> Inheritance<'s> {
         let merged = self.with_parents(label, document)?;
         let own = component.map(|component| pack_component(name, document, &component));
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
-        Ok(finish(name, merged.document, components))
+        Ok(finish(name, merged.document, components, &self.used))
     }
 
     fn visit(&mut self, pack: &Arc<RawPack>) -> Result<Rc<Merged>, PackError> {
@@ -168,7 +169,7 @@ fn check_component(name: &str, component: Option<&Component>) -> Result<(), Pack
     }
 }
 
-fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> ResolvedPack {
+fn finish(name: &str, mut document: Value, components: Vec<PackComponent>, used: &[Arc<RawPack>]) -> ResolvedPack {
     normalize(&mut document);
     let has_rules = components.is_empty() || RULE_SECTIONS.iter().any(|section| document.get(section).is_some());
     let canonical = canonical(&document);
@@ -180,6 +181,19 @@ fn finish(name: &str, mut document: Value, components: Vec<PackComponent>) -> Re
         canonical,
         has_rules,
         components,
+        unverified: used.iter().filter_map(|pack| unverified(pack)).collect(),
+        unsigned: used
+            .iter()
+            .filter(|pack| pack.standing == Standing::Unsigned)
+            .map(|pack| pack.name.clone())
+            .collect(),
+    }
+}
+
+fn unverified(pack: &RawPack) -> Option<Unverified> {
+    match &pack.standing {
+        Standing::Refused(problem) => Some(Unverified { pack: pack.name.to_string(), problem: problem.clone() }),
+        Standing::Unchecked | Standing::Unsigned | Standing::Verified => None,
     }
 }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use cavra_model::PackName;
 use serde_json::Value;
 
+use crate::cases::{Case, cases_of};
 use crate::error::PackError;
-use crate::file::{read_component, read_policy};
+use crate::file::{read_component, read_policy_bytes, unverified_at};
 use crate::inherit::Inheritance;
 use crate::memory::Memory;
 use crate::pack::metadata;
 use crate::shelf::{RawPack, Shelf};
+use crate::signature::{SignatureCheck, Standing, Unverified};
 use crate::{Pack, ResolvedPack, validate};
 
 /// Resolved packs that are kept in memory.
@@ -75,12 +77,35 @@ impl PackLibrary {
     /// A library over `root`. Reads nothing yet.
     #[must_use]
     pub fn new(root: PackRoot) -> Self {
+        Self::over(root, None)
+    }
+
+    /// As [`PackLibrary::new`], with a check that a signed pack of the policy directory has to pass. One that does not
+    /// is in [`ResolvedPack::unverified`] of every pack that it is part of.
+    #[must_use]
+    pub fn with_signatures(root: PackRoot, check: SignatureCheck) -> Self {
+        Self::over(root, Some(check))
+    }
+
+    fn over(root: PackRoot, check: Option<SignatureCheck>) -> Self {
         if let PackRoot::FromEnvironment(Some(directory)) = &root
             && !is_there(directory)
         {
             tracing::warn!(directory = %directory.display(), "the policy directory does not exist (yet)");
         }
-        Self { inner: Arc::new(Inner { root, shelf: Shelf::new(), resolved: Memory::new(KEPT_RESOLVED) }) }
+        let inner = Inner { root, shelf: Shelf::new(check), resolved: Memory::new(KEPT_RESOLVED) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The packs of the policy directory that carry no signature, although signatures are checked.
+    #[must_use]
+    pub fn unsigned(&self) -> Vec<PackName> {
+        let root = self.inner.root.current();
+        let unsigned = |name: &PackName| {
+            let pack = self.inner.shelf.pack(root, name).ok().flatten()?;
+            (pack.standing == Standing::Unsigned).then(|| name.clone())
+        };
+        Shelf::names(root).iter().filter_map(unsigned).collect()
     }
 
     /// Every pack as written, sorted by directory name. A folder without `policy.yaml`, or whose YAML is not a mapping,
@@ -103,8 +128,14 @@ impl PackLibrary {
 
     /// The pack as written, with what keeps it from deciding.
     fn described(&self, pack: &RawPack) -> Option<Pack> {
-        let errors = self.resolve(&pack.name).err().map(|error| error.faults(pack.name.as_str()));
-        pack.listed(errors.unwrap_or_default())
+        match self.resolve(&pack.name) {
+            Ok(resolved) => {
+                let errors = resolved.unverified.iter().map(|pack| format!("<root>: {pack}")).collect();
+                let listed = pack.listed(errors)?;
+                Some(Pack { is_unverified: !listed.errors.is_empty(), ..listed })
+            }
+            Err(error) => pack.listed(error.faults(pack.name.as_str())),
+        }
     }
 
     /// The pack as written.
@@ -135,6 +166,17 @@ impl PackLibrary {
         let pack = Arc::new(pack);
         self.inner.resolved.put(name.clone(), Arc::new(Resolution { used, pack: Arc::clone(&pack) }));
         Ok(pack)
+    }
+
+    /// The cases beside a pack of the policy directory. Shipped packs bring none along.
+    ///
+    /// # Errors
+    /// As [`crate::read_cases`].
+    pub fn cases(&self, name: &PackName) -> Result<Vec<Case>, PackError> {
+        match self.inner.root.current() {
+            Some(root) => cases_of(root, name.as_str()),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn is_current(&self, root: Option<&Path>, known: &Resolution) -> bool {
@@ -174,10 +216,15 @@ impl PackLibrary {
     /// # Errors
     /// Every [`PackError`] but `NotFound`; they name the path as it was given.
     pub fn resolve_path(&self, path: &Path) -> Result<Arc<ResolvedPack>, PackError> {
-        let document = read_policy(path)?;
+        let (document, yaml) = read_policy_bytes(path)?;
         let component = read_component(path)?;
         let name = metadata(&document, "id").filter(|id| PackName::new(id).is_ok()).unwrap_or(UNNAMED);
-        self.inheritance().resolve_document(&path.display().to_string(), name, &document, component).map(Arc::new)
+        let mut pack = self.inheritance().resolve_document(&path.display().to_string(), name, &document, component)?;
+        if let Some(check) = self.inner.shelf.check() {
+            let problem = unverified_at(path, &yaml, check)?;
+            pack.unverified.extend(problem.map(|problem| Unverified { pack: name.to_owned(), problem }));
+        }
+        Ok(Arc::new(pack))
     }
 
     fn inheritance(&self) -> Inheritance<'_> {

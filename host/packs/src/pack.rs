@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cavra_model::{Digest, PackName};
 use serde_json::Value;
 
-use crate::PackError;
+use crate::{PackError, Unverified};
 
 /// Where a pack comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,12 +28,20 @@ pub struct Pack {
     pub document: Value,
     /// What keeps it from deciding, as `<dotted path>: <message>`.
     pub errors: Vec<String>,
+    /// It, or a pack that it inherits, is not as it was published.
+    pub is_unverified: bool,
 }
 
 impl Pack {
     /// A pack whose files cannot be read.
     pub(crate) fn unreadable(name: PackName, error: &PackError) -> Self {
-        Self { name, origin: PackOrigin::Directory, document: Value::Null, errors: vec![format!("<root>: {error}")] }
+        Self {
+            name,
+            origin: PackOrigin::Directory,
+            document: Value::Null,
+            errors: vec![format!("<root>: {error}")],
+            is_unverified: false,
+        }
     }
 
     /// `metadata.id`, or the directory's name.
@@ -88,6 +96,10 @@ pub struct ResolvedPack {
     pub has_rules: bool,
     /// Components of the pack and its parents, parents first. The findings of all of them count.
     pub components: Vec<PackComponent>,
+    /// Packs in its line whose signature does not fit. With one of them, nothing is decided by it.
+    pub unverified: Vec<Unverified>,
+    /// Packs in its line that carry no signature, although signatures are checked.
+    pub unsigned: Vec<PackName>,
 }
 
 /// The `policy.wasm` of a pack.

@@ -21,6 +21,8 @@ const ELEMENT: usize = 16;
 /// keeps its scanner busy for seconds.
 const MAX_OPEN_BRACKETS: usize = 128;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Parses YAML (JSON is YAML) into a JSON value.
 ///
 /// # Errors
@@ -32,6 +34,8 @@ pub fn parse_policy(text: &str) -> Result<Value, String> {
     if opens_too_many_brackets(text) {
         return Err(format!("has more than {MAX_OPEN_BRACKETS} brackets open at once"));
     }
+    // Editors on Windows begin a file with a byte order mark; the YAML reader takes it for a document of its own.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let budget = Cell::new(BUDGET);
     Node(&budget).deserialize(serde_norway::Deserializer::from_str(text)).map_err(|error| error.to_string())
 }
@@ -190,6 +194,14 @@ mod tests {
             let error = parse_policy(text).expect_err(text);
             assert!(error.contains(part), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing() {
+        for text in ["a: [b]\n", "{\"a\": [\"b\"]}", "---\na: [b]\n"] {
+            assert_eq!(parse_policy(&format!("\u{feff}{text}")), Ok(json!({"a": ["b"]})), "{text:?}");
+        }
+        assert_eq!(parse_policy("a: ['\u{feff}b']\n"), Ok(json!({"a": ["\u{feff}b"]})), "elsewhere it is a character");
     }
 
     #[test]

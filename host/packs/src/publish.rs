@@ -15,9 +15,7 @@ use cavra_model::{PackName, random_hex};
 use thiserror::Error;
 
 use crate::shelf::POLICY;
-
-/// The signature's file beside `policy.yaml`.
-pub const SIGNATURE_FILE: &str = "policy.yaml.sig.json";
+use crate::signature::SIGNATURE_FILE;
 
 /// Held while a pack is published.
 const LOCK: &str = ".publish.lock";
@@ -30,6 +28,9 @@ pub enum PublishError {
     /// The pack's folder, or something in it, is a link or a device.
     #[error("`{0}` in the policy directory is neither a file nor a folder; it is not replaced")]
     Strange(String),
+    /// What is installed now is not what the publication was to replace.
+    #[error("{0}")]
+    Stale(String),
     /// What the file system said; the client learns only that it did.
     #[error("the policy directory cannot be written")]
     Io(#[from] io::Error),
@@ -45,17 +46,34 @@ pub struct Published {
 }
 
 /// Makes `yaml` and `signature` the pack `name` below `root`, which is created if it is missing. Other files of an
-/// existing pack, such as its component, stay.
+/// existing pack, such as its component, stay. `still` is asked first, while nobody else can publish: it says why this
+/// may not be put in place any more, if so.
 ///
 /// # Errors
 /// [`PublishError`]; nothing was changed.
-pub fn publish(root: &Path, name: &PackName, yaml: &[u8], signature: &[u8]) -> Result<Published, PublishError> {
+pub fn publish(
+    root: &Path,
+    name: &PackName,
+    yaml: &[u8],
+    signature: &[u8],
+    still: impl FnOnce() -> Result<(), String>,
+) -> Result<Published, PublishError> {
+    // A policy directory that is there takes the place of any other, so what is in force is asked for before it is made.
+    let mut still = Some(still);
+    let is_new = !root.exists();
+    if is_new {
+        ask(&mut still)?;
+    }
     std::fs::create_dir_all(root)?;
     let directory = Dir::open_ambient_dir(root, ambient_authority())?;
     let lock = directory.open_with(LOCK, OpenOptions::new().create(true).write(true))?.into_std();
     lock.lock()?;
+    ask(&mut still)?;
     let name = name.as_str();
     let exists = is_folder(&directory, name)?;
+    if is_new && exists {
+        return Err(PublishError::Stale("somebody else has just published this pack; plan it again".to_owned()));
+    }
     sweep(&directory, name)?;
     let draft = format!("{}{}", draft_prefix(name), random_hex(6).map_err(io::Error::other)?);
     directory.create_dir(&draft)?;
@@ -66,6 +84,11 @@ pub fn publish(root: &Path, name: &PackName, yaml: &[u8], signature: &[u8]) -> R
     outcome?;
     let folder = root.join(name);
     Ok(Published { policy: folder.join(POLICY), signature: folder.join(SIGNATURE_FILE) })
+}
+
+/// Asks once.
+fn ask(still: &mut Option<impl FnOnce() -> Result<(), String>>) -> Result<(), PublishError> {
+    still.take().map_or(Ok(()), |still| still().map_err(PublishError::Stale))
 }
 
 /// A name no pack can have.
@@ -169,16 +192,25 @@ mod tests {
     fn a_pack_is_created_and_replaced_with_all_it_has() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().join("deep/policies");
-        let published = publish(&root, &name(), b"one", b"sig one").unwrap();
+        let published = publish(&root, &name(), b"one", b"sig one", || Ok(())).unwrap();
         assert_eq!(fs::read(&published.policy).unwrap(), b"one");
         fs::write(root.join("cavra-x/policy.wasm"), "component").unwrap();
         fs::create_dir(root.join("cavra-x/tests")).unwrap();
         fs::write(root.join("cavra-x/tests/a.json"), "{}").unwrap();
         fs::create_dir(root.join(".cavra-x.draft-00")).unwrap();
-        publish(&root, &name(), b"two", b"sig two").unwrap();
+        publish(&root, &name(), b"two", b"sig two", || Ok(())).unwrap();
         let contents: Vec<_> = all(&root).into_iter().map(|(_, content)| content).collect();
         assert_eq!(contents, ["component", "two", "sig two", "{}"]);
         assert_eq!(fs::read_dir(&root).unwrap().count(), 2, "only the pack and the lock are left");
+    }
+
+    #[test]
+    fn nothing_is_replaced_that_was_not_to_be() {
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), &name(), b"one", b"sig", || Ok(())).unwrap();
+        let refused = publish(root.path(), &name(), b"two", b"sig", || Err("it is another one".to_owned()));
+        assert!(matches!(refused, Err(PublishError::Stale(why)) if why == "it is another one"));
+        assert_eq!(fs::read_to_string(root.path().join("cavra-x/policy.yaml")).unwrap(), "one");
     }
 
     #[test]
@@ -187,20 +219,20 @@ mod tests {
         fs::write(outside.path().join("policy.yaml"), "outside").unwrap();
         let root = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("cavra-x")).unwrap();
-        assert!(matches!(publish(root.path(), &name(), b"new", b"sig"), Err(PublishError::Strange(_))));
+        assert!(matches!(publish(root.path(), &name(), b"new", b"sig", || Ok(())), Err(PublishError::Strange(_))));
         assert_eq!(fs::read_to_string(outside.path().join("policy.yaml")).unwrap(), "outside");
 
         let other = PackName::new("cavra-y").unwrap();
-        publish(root.path(), &other, b"old", b"old sig").unwrap();
+        publish(root.path(), &other, b"old", b"old sig", || Ok(())).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.path().join("cavra-y/link")).unwrap();
-        assert!(matches!(publish(root.path(), &other, b"new", b"sig"), Err(PublishError::Strange(_))));
+        assert!(matches!(publish(root.path(), &other, b"new", b"sig", || Ok(())), Err(PublishError::Strange(_))));
         assert_eq!(fs::read_to_string(root.path().join("cavra-y/policy.yaml")).unwrap(), "old");
     }
 
     #[test]
     fn readers_find_the_old_pack_or_the_new_one() {
         let root = tempfile::tempdir().unwrap();
-        publish(root.path(), &name(), b"0", b"0").unwrap();
+        publish(root.path(), &name(), b"0", b"0", || Ok(())).unwrap();
         let folder = root.path().join("cavra-x");
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -217,7 +249,7 @@ mod tests {
             });
             for round in 1..200 {
                 let text = round.to_string();
-                publish(root.path(), &name(), text.as_bytes(), text.as_bytes()).unwrap();
+                publish(root.path(), &name(), text.as_bytes(), text.as_bytes(), || Ok(())).unwrap();
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
         });

@@ -49,8 +49,8 @@ impl ReadFault {
     }
 }
 
-/// How often a file is read that changes meanwhile.
-const ATTEMPTS: usize = 4;
+/// How often a file, or all files of a pack, are read that change meanwhile.
+pub(crate) const ATTEMPTS: usize = 4;
 
 /// The state of a file, links followed; none if there is no such file. A link to nowhere is an error, not an absence:
 /// what it should have named was meant to count.

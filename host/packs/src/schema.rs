@@ -6,12 +6,11 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
-const SCHEMA: &str = include_str!("../../../policies/policy.schema.json");
+use crate::vocabulary::{POLICY_SCHEMA, keys, nearest};
 
 /// None if the schema does not compile, which a test rules out; then every document is invalid.
 static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| {
-    let schema: Value = serde_json::from_str(SCHEMA).ok()?;
-    jsonschema::draft202012::options().build(&schema).ok()
+    jsonschema::draft202012::options().build(&POLICY_SCHEMA).ok().filter(|_| POLICY_SCHEMA.is_object())
 });
 
 /// What `metadata` has to say of a pack for readers. It says nothing about actions, and lists show what is missing as null
@@ -101,13 +100,23 @@ fn message(error: &ValidationError<'_>) -> String {
         }
         ValidationErrorKind::Enum { options } => format!("must be one of {}", choices(options)),
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let keys: Vec<String> = unexpected.iter().map(|key| format!("`{}`", crate::error::shown(key))).collect();
-            format!("has no key {}", keys.join(", "))
+            let section = error.instance_path().as_str().trim_start_matches('/');
+            let named: Vec<String> = unexpected.iter().map(|key| unexpected_key(section, key)).collect();
+            format!("has no key {}", named.join(", "))
         }
         ValidationErrorKind::OneOfNotValid { .. } => {
             "must be a pack name, or a list of pack names without duplicates that is not empty".to_owned()
         }
         _ => crate::error::shown(&error.to_string()),
+    }
+}
+
+/// A key that a closed section does not have, and the one that was probably meant.
+fn unexpected_key(section: &str, key: &str) -> String {
+    let shown = crate::error::shown(key);
+    match nearest(key, keys(section)) {
+        Some(meant) => format!("`{shown}` (did you mean `{meant}`?)"),
+        None => format!("`{shown}`"),
     }
 }
 

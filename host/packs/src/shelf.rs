@@ -1,6 +1,7 @@
 //! Single packs by name: the policy directory's over the shipped ones, read again when their files change.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -11,8 +12,9 @@ use serde_json::Value;
 use crate::error::PackError;
 use crate::memory::Memory;
 use crate::parse::{MAX_POLICY_BYTES, parse_policy};
-use crate::read::{ReadFault, look, read};
-use crate::stamp::Watched;
+use crate::read::{ATTEMPTS, ReadFault, look, read};
+use crate::signature::{MAX_SIGNATURE_BYTES, SIGNATURE_FILE, SignatureCheck, Standing, standing};
+use crate::stamp::{Stamp, Watched};
 use crate::{Pack, PackOrigin};
 
 pub(crate) const POLICY: &str = "policy.yaml";
@@ -38,18 +40,33 @@ pub(crate) struct RawPack {
     pub(crate) document: Result<Value, String>,
     /// `policy.wasm`.
     pub(crate) component: Option<Component>,
+    /// What its signature showed.
+    pub(crate) standing: Standing,
 }
 
 impl RawPack {
-    fn new(name: PackName, origin: PackOrigin, yaml: &[u8], wasm: Option<Vec<u8>>) -> Self {
-        let component = wasm.map(component_of);
-        let document = document_of(yaml);
-        Self {
-            name,
-            origin,
-            digest: fingerprint(yaml, component.as_ref().map(|(_, digest)| digest)),
-            document,
-            component,
+    fn shipped(name: PackName, yaml: &[u8]) -> Self {
+        let files = Contents { policy: yaml.to_vec(), component: None, signature: None };
+        Self::new(name, PackOrigin::Shipped, files, None)
+    }
+
+    fn new(name: PackName, origin: PackOrigin, files: Contents, check: Option<&SignatureCheck>) -> Self {
+        let digest = files.fingerprint();
+        let document = document_of(&files.policy);
+        let known = document.as_ref().ok();
+        let standing = standing(check, Some(&name), &files.policy, known, files.signature.as_deref());
+        Self { name, origin, digest, document, component: files.component.map(component_of), standing }
+    }
+
+    /// Says in the log what an operator should know of a pack that was just read.
+    fn tell(&self) {
+        let pack = self.name.as_str();
+        if let Standing::Refused(problem) = &self.standing {
+            tracing::error!(pack, problem, "a published policy pack does not verify; it decides nothing");
+        }
+        let warnings = self.document.as_ref().map(crate::ignored).unwrap_or_default();
+        if !warnings.is_empty() {
+            tracing::warn!(pack, warnings = warnings.join("; "), "a policy pack says what no engine reads");
         }
     }
 
@@ -60,7 +77,7 @@ impl RawPack {
             Ok(document) => document.clone(),
             Err(_) => Value::Null,
         };
-        Some(Pack { name: self.name.clone(), origin: self.origin, document, errors })
+        Some(Pack { name: self.name.clone(), origin: self.origin, document, errors, is_unverified: false })
     }
 }
 
@@ -70,31 +87,48 @@ pub(crate) fn component_of(bytes: Vec<u8>) -> Component {
 }
 
 pub(crate) fn document_of(yaml: &[u8]) -> Result<Value, String> {
-    parse_policy(std::str::from_utf8(yaml).map_err(|_| "is not UTF-8")?)
+    let other_encoding = [&[0xff, 0xfe][..], &[0xfe, 0xff]].iter().any(|mark| yaml.starts_with(mark));
+    let problem = if other_encoding { "is UTF-16; save it as UTF-8" } else { "is not UTF-8" };
+    parse_policy(std::str::from_utf8(yaml).map_err(|_| problem)?)
 }
 
-fn fingerprint(yaml: &[u8], component: Option<&Digest>) -> Digest {
-    let component = component.map(Digest::as_str).unwrap_or_default();
-    Digest::of(format!("{} {component}", Digest::of(yaml)))
+/// The contents of a pack's files.
+struct Contents {
+    policy: Vec<u8>,
+    component: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
+}
+
+impl Contents {
+    /// Equal contents have equal fingerprints.
+    fn fingerprint(&self) -> Digest {
+        let of = |file: &Option<Vec<u8>>| file.as_ref().map(|bytes| Digest::of(bytes).to_string()).unwrap_or_default();
+        Digest::of(format!("{} {} {}", Digest::of(&self.policy), of(&self.component), of(&self.signature)))
+    }
 }
 
 /// What was last read of a pack in the policy directory.
 #[derive(Clone)]
 struct Slot {
     root: Arc<Path>,
-    policy: Watched,
-    component: Watched,
+    seen: [Watched; 3],
     pack: Arc<RawPack>,
 }
 
 /// Looks packs up.
 pub(crate) struct Shelf {
     slots: Memory<PackName, Slot>,
+    check: Option<SignatureCheck>,
 }
 
 impl Shelf {
-    pub(crate) fn new() -> Self {
-        Self { slots: Memory::new(KEPT_PACKS) }
+    /// With a check, the signatures of the policy directory's packs are looked at.
+    pub(crate) fn new(check: Option<SignatureCheck>) -> Self {
+        Self { slots: Memory::new(KEPT_PACKS), check }
+    }
+
+    pub(crate) fn check(&self) -> Option<&SignatureCheck> {
+        self.check.as_ref()
     }
 
     /// The pack, as it is now; none if there is none of that name.
@@ -104,19 +138,16 @@ impl Shelf {
     pub(crate) fn pack(&self, root: Option<&Path>, name: &PackName) -> Result<Option<Arc<RawPack>>, PackError> {
         let Some(root) = root else { return Ok(shipped(name)) };
         let folder = root.join(name.as_str());
-        let files = Files { policy: folder.join(POLICY), component: folder.join(COMPONENT) };
-        let unreadable = |file| move |error| unreadable(name, file, ReadFault::Io(error));
-        let Some(policy) = look(&files.policy).map_err(unreadable(POLICY))? else {
+        let files = Files::of(&folder, self.check.is_some());
+        let now = files.look().map_err(|(file, error)| unreadable(name, file, ReadFault::Io(error)))?;
+        let [Some(_), _, _] = now else {
             // A folder that is a link to nowhere looks like an absence of the file.
-            look(&folder).map_err(unreadable("the folder"))?;
+            look(&folder).map_err(|error| unreadable(name, "the folder", ReadFault::Io(error)))?;
             return Ok(shipped(name));
         };
-        let component = look(&files.component).map_err(unreadable(COMPONENT))?;
         let known = self.slots.get(name).filter(|slot| *slot.root == *root);
         match known {
-            Some(slot) if slot.policy.is_unchanged(Some(policy)) && slot.component.is_unchanged(component) => {
-                Ok(Some(slot.pack))
-            }
+            Some(slot) if slot.seen.iter().zip(now).all(|(seen, now)| seen.is_unchanged(now)) => Ok(Some(slot.pack)),
             known => self.read(root, &files, name, known.map(|slot| slot.pack)),
         }
     }
@@ -128,16 +159,16 @@ impl Shelf {
         name: &PackName,
         known: Option<Arc<RawPack>>,
     ) -> Result<Option<Arc<RawPack>>, PackError> {
-        let (yaml, policy) =
-            read(Some(root), &files.policy, MAX_POLICY_BYTES).map_err(|fault| unreadable(name, POLICY, fault))?;
-        let (wasm, component) = read(Some(root), &files.component, MAX_COMPONENT_BYTES)
-            .map_err(|fault| unreadable(name, COMPONENT, fault))?;
-        let Some(yaml) = yaml else { return Ok(shipped(name)) };
-        let digest = fingerprint(&yaml, wasm.as_ref().map(Digest::of).as_ref());
-        let pack = known
-            .filter(|pack| pack.digest == digest)
-            .unwrap_or_else(|| Arc::new(RawPack::new(name.clone(), PackOrigin::Directory, &yaml, wasm)));
-        self.slots.put(name.clone(), Slot { root: root.into(), policy, component, pack: Arc::clone(&pack) });
+        let Some((contents, seen)) = files.read(root).map_err(|(file, fault)| unreadable(name, file, fault))? else {
+            return Ok(shipped(name));
+        };
+        let digest = contents.fingerprint();
+        let pack = known.filter(|pack| pack.digest == digest).unwrap_or_else(|| {
+            let pack = RawPack::new(name.clone(), PackOrigin::Directory, contents, self.check.as_ref());
+            pack.tell();
+            Arc::new(pack)
+        });
+        self.slots.put(name.clone(), Slot { root: root.into(), seen, pack: Arc::clone(&pack) });
         Ok(Some(pack))
     }
 
@@ -158,9 +189,52 @@ impl Shelf {
     }
 }
 
+/// The files that make a pack.
 struct Files {
     policy: PathBuf,
     component: PathBuf,
+    /// Only where it is looked at.
+    signature: Option<PathBuf>,
+}
+
+/// A file's name and what is wrong with it.
+type FileFault<E> = (&'static str, E);
+
+impl Files {
+    fn of(folder: &Path, signed: bool) -> Self {
+        Self {
+            policy: folder.join(POLICY),
+            component: folder.join(COMPONENT),
+            signature: signed.then(|| folder.join(SIGNATURE_FILE)),
+        }
+    }
+
+    /// The state of each.
+    fn look(&self) -> Result<[Option<Stamp>; 3], FileFault<io::Error>> {
+        let state = |file, path: &Path| look(path).map_err(|error| (file, error));
+        let signature = self.signature.as_deref().map(|path| state(SIGNATURE_FILE, path)).transpose()?;
+        Ok([state(POLICY, &self.policy)?, state(COMPONENT, &self.component)?, signature.flatten()])
+    }
+
+    /// The contents of all of them at one moment; none if there is no policy. A pack is replaced as a whole, so one that
+    /// changed while it was read is read again.
+    fn read(&self, root: &Path) -> Result<Option<(Contents, [Watched; 3])>, FileFault<ReadFault>> {
+        let file = |file, path: &Path, limit| read(Some(root), path, limit).map_err(|fault| (file, fault));
+        for _ in 0..ATTEMPTS {
+            let (policy, policy_seen) = file(POLICY, &self.policy, MAX_POLICY_BYTES)?;
+            let (component, component_seen) = file(COMPONENT, &self.component, MAX_COMPONENT_BYTES)?;
+            let (signature, signature_seen) = match &self.signature {
+                Some(path) => file(SIGNATURE_FILE, path, MAX_SIGNATURE_BYTES)?,
+                None => (None, Watched::Absent),
+            };
+            let seen = [policy_seen, component_seen, signature_seen];
+            let now = self.look().map_err(|(file, error)| (file, ReadFault::Io(error)))?;
+            if seen.iter().zip(now).all(|(seen, now)| seen.is_still(now)) {
+                return Ok(policy.map(|policy| (Contents { policy, component, signature }, seen)));
+            }
+        }
+        Err((POLICY, ReadFault::Unsteady))
+    }
 }
 
 fn unreadable(name: &PackName, file: &str, fault: ReadFault) -> PackError {
@@ -178,6 +252,6 @@ fn shipped(name: &PackName) -> Option<Arc<RawPack>> {
     let position = PACKS.iter().position(|pack| pack.name == name.as_str())?;
     let cells = PARSED.get_or_init(|| PACKS.iter().map(|_| OnceLock::new()).collect());
     let yaml = PACKS.get(position)?.policy_yaml;
-    let parse = || Arc::new(RawPack::new(name.clone(), PackOrigin::Shipped, yaml.as_bytes(), None));
+    let parse = || Arc::new(RawPack::shipped(name.clone(), yaml.as_bytes()));
     Some(Arc::clone(cells.get(position)?.get_or_init(parse)))
 }

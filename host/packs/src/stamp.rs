@@ -60,6 +60,14 @@ pub(crate) enum Watched {
 }
 
 impl Watched {
+    /// The file that was read is the one that is there now.
+    pub(crate) fn is_still(&self, now: Option<Stamp>) -> bool {
+        match self {
+            Self::Absent => now.is_none(),
+            Self::Present { stamp, .. } => now == Some(*stamp),
+        }
+    }
+
     /// A look at the file that gave `now` proves that nothing changed.
     pub(crate) fn is_unchanged(&self, now: Option<Stamp>) -> bool {
         match (self, now) {

@@ -103,7 +103,13 @@ mod tests {
     use crate::PackOrigin;
 
     fn pack(document: Value) -> Pack {
-        Pack { name: PackName::new("cavra-x").unwrap(), origin: PackOrigin::Directory, document, errors: Vec::new() }
+        Pack {
+            name: PackName::new("cavra-x").unwrap(),
+            origin: PackOrigin::Directory,
+            document,
+            errors: Vec::new(),
+            is_unverified: false,
+        }
     }
 
     #[test]

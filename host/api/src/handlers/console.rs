@@ -30,8 +30,9 @@ pub async fn config(State(app): State<App>, Extension(endpoints): Extension<Cons
 }
 
 /// `GET /console/security-boundary`.
-pub async fn security_boundary(State(app): State<App>) -> Json<Value> {
-    Json(cavra_core::security_boundary(&app))
+pub async fn security_boundary(State(app): State<App>) -> Answer {
+    let packs = app.pack_signatures().await?;
+    Ok(Json(cavra_core::security_boundary(&app, &packs)))
 }
 
 /// `GET /console/session`.

@@ -23,10 +23,13 @@ pub enum PolicyCommand {
     Validate {
         /// File or directory.
         path: PathBuf,
+        /// What no engine reads is an error, not a warning.
+        #[arg(long)]
+        strict: bool,
         #[command(flatten)]
         json: Json,
     },
-    /// Check that a pack keeps the five promises every pack has to keep.
+    /// Check that a pack keeps the five promises every pack has to keep, and run the cases in the tests.yaml beside it.
     Test {
         #[command(flatten)]
         pack: PackArg,

@@ -21,7 +21,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     match command {
         PolicyCommand::List(json) => list(json),
         PolicyCommand::Describe { id, json } => describe(&id, json),
-        PolicyCommand::Validate { path, json } => validate(&path, json),
+        PolicyCommand::Validate { path, strict, json } => validate(&path, strict, json),
         PolicyCommand::Test { pack, json } => policy_checks::run(&pack, json),
         PolicyCommand::Explain { action_type, target, pack, action, json: _ } => {
             explain(action_type, &target, &pack, &action)
@@ -85,24 +85,38 @@ fn rules(pack: &Pack) -> Value {
     rules
 }
 
-fn validate(path: &Path, format: Json) -> anyhow::Result<ExitCode> {
-    let (id, errors) = match cavra_packs::read_policy(path) {
+fn validate(path: &Path, strict: bool, format: Json) -> anyhow::Result<ExitCode> {
+    let (id, mut errors, mut warnings) = match cavra_packs::read_policy(path) {
         Ok(document) => {
             let id = document.pointer("/metadata/id").and_then(Value::as_str).unwrap_or("<no id>").to_owned();
-            (Some(id), check(path, &document)?)
+            (Some(id), check(path, &document)?, cavra_packs::ignored(&document))
         }
-        Err(error) => (None, error.faults(&path.display().to_string())),
+        Err(error) => (None, error.faults(&path.display().to_string()), Vec::new()),
     };
+    if strict {
+        errors.append(&mut warnings);
+        errors.sort();
+    }
     if format.json {
-        print_json(&json!({ "id": id, "valid": errors.is_empty(), "errors": errors }))?;
+        print_json(&json!({ "id": id, "valid": errors.is_empty(), "errors": errors, "warnings": warnings }))?;
     } else if let (Some(id), true) = (&id, errors.is_empty()) {
         print_line(&format!("valid {id}"))?;
+        warn(&warnings);
     } else {
         for error in &errors {
             print_line(error)?;
         }
+        warn(&warnings);
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells warnings apart from what was asked for. That they cannot be told changes nothing.
+fn warn(warnings: &[String]) {
+    let mut stderr = std::io::stderr().lock();
+    for warning in warnings {
+        let _ = std::io::Write::write_all(&mut stderr, format!("warning: {warning}\n").as_bytes());
+    }
 }
 
 /// A document without faults must also load, with the component beside it.

@@ -1,84 +1,117 @@
-//! `cavra policy test`: five promises every pack has to keep. Contract 10, section 12.
+//! `cavra policy test`: five promises every pack has to keep, and the cases beside the pack.
 
 use std::process::ExitCode;
 
-use cavra_model::{ActionType, Outcome};
-use serde_json::json;
+use cavra_model::{ActionType, DecisionRecord, Outcome};
+use cavra_normalize::ActionRequest;
+use cavra_packs::{CASES_FILE, Case, ResolvedPack};
+use serde_json::{Value, json};
 
 use crate::args::{ActionArgs, Json, PackArg};
 use crate::local::{Local, action_request};
 use crate::output::{print_json, print_line};
 
-struct Promise {
-    name: &'static str,
-    action_type: ActionType,
-    target: &'static str,
+/// Name, kind of action, target, decision.
+static PROMISES: [(&str, ActionType, &str, Outcome); 5] = [
+    ("reading .env is blocked", ActionType::ReadFile, ".env", Outcome::Block),
+    ("terraform plan is allowed", ActionType::ExecuteCommand, "terraform plan", Outcome::Allow),
+    (
+        "terraform apply -auto-approve is blocked",
+        ActionType::ExecuteCommand,
+        "terraform apply -auto-approve",
+        Outcome::Block,
+    ),
+    ("pushing to main is blocked", ActionType::GitOperation, "origin/main", Outcome::Block),
+    ("an unknown MCP filesystem server is blocked", ActionType::McpToolCall, "unknown-filesystem", Outcome::Block),
+];
+
+/// An action, and what has to be decided about it.
+struct Check {
+    suite: &'static str,
+    name: String,
+    action: ActionRequest,
     expected: Outcome,
+    rule_id: Option<String>,
 }
 
-static PROMISES: [Promise; 5] = [
-    Promise {
-        name: "reading .env is blocked",
-        action_type: ActionType::ReadFile,
-        target: ".env",
-        expected: Outcome::Block,
-    },
-    Promise {
-        name: "terraform plan is allowed",
-        action_type: ActionType::ExecuteCommand,
-        target: "terraform plan",
-        expected: Outcome::Allow,
-    },
-    Promise {
-        name: "terraform apply -auto-approve is blocked",
-        action_type: ActionType::ExecuteCommand,
-        target: "terraform apply -auto-approve",
-        expected: Outcome::Block,
-    },
-    Promise {
-        name: "pushing to main is blocked",
-        action_type: ActionType::GitOperation,
-        target: "origin/main",
-        expected: Outcome::Block,
-    },
-    Promise {
-        name: "an unknown MCP filesystem server is blocked",
-        action_type: ActionType::McpToolCall,
-        target: "unknown-filesystem",
-        expected: Outcome::Block,
-    },
-];
+impl Check {
+    fn promises() -> impl Iterator<Item = Self> {
+        PROMISES.iter().map(|(name, action_type, target, expected)| Self {
+            suite: "promises",
+            name: (*name).to_owned(),
+            action: action_request(*action_type, target, &ActionArgs::default()),
+            expected: *expected,
+            rule_id: None,
+        })
+    }
+
+    fn of(case: Case) -> Self {
+        let action = ActionRequest {
+            target: case.target,
+            operation: case.operation,
+            server: case.server,
+            tool: case.tool,
+            capability: case.capability,
+            ..ActionRequest::of(case.action_type)
+        };
+        Self { suite: CASES_FILE, name: case.name, action, expected: case.expect, rule_id: case.rule_id }
+    }
+
+    fn run(self, local: &Local, pack: &ResolvedPack) -> Done {
+        let decided = local.decide_action(self.action, pack);
+        let passed = decided.as_ref().is_ok_and(|decided| {
+            decided.decision == self.expected && self.rule_id.is_none_or(|rule_id| decided.rule_id == rule_id)
+        });
+        Done { suite: self.suite, name: self.name, expected: self.expected, decided, passed }
+    }
+}
+
+/// A check and what came out.
+struct Done {
+    suite: &'static str,
+    name: String,
+    expected: Outcome,
+    decided: anyhow::Result<DecisionRecord>,
+    passed: bool,
+}
+
+impl Done {
+    fn row(&self) -> Value {
+        let decided = self.decided.as_ref();
+        json!({
+            "suite": self.suite,
+            "name": self.name,
+            "passed": self.passed,
+            "expected": self.expected,
+            "decision": decided.map(|decided| decided.decision).ok(),
+            "rule_id": decided.map(|decided| decided.rule_id.as_str()).ok(),
+            "error": decided.err().map(ToString::to_string),
+        })
+    }
+
+    fn line(&self) -> String {
+        match &self.decided {
+            _ if self.passed => format!("PASS {}", self.name),
+            Ok(decided) => format!("FAIL {}: {} by {}", self.name, decided.decision, decided.rule_id),
+            Err(error) => format!("FAIL {}: {error}", self.name),
+        }
+    }
+}
 
 pub fn run(pack: &PackArg, format: Json) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
+    let cases = local.cases(pack)?;
     let pack = local.pack(pack)?;
-    let mut results = Vec::new();
-    for promise in &PROMISES {
-        let action = action_request(promise.action_type, promise.target, &ActionArgs::default());
-        let decided = local.decide_action(action, &pack)?;
-        results.push((promise, decided));
-    }
-    let kept = results.iter().all(|(promise, decided)| decided.decision == promise.expected);
+    let own = cases.into_iter().map(Check::of);
+    let done: Vec<Done> = Check::promises().chain(own).map(|check| check.run(&local, &pack)).collect();
+    let passed = done.iter().all(|done| done.passed);
     if format.json {
-        let rows: Vec<_> = results
-            .iter()
-            .map(|(promise, decided)| {
-                json!({
-                    "name": promise.name, "passed": decided.decision == promise.expected,
-                    "expected": promise.expected, "decision": decided.decision, "rule_id": decided.rule_id,
-                })
-            })
-            .collect();
-        print_json(&json!({ "policy_pack": pack.name, "passed": kept, "results": rows }))?;
+        let rows: Vec<_> = done.iter().map(Done::row).collect();
+        print_json(&json!({ "policy_pack": pack.name, "passed": passed, "results": rows }))?;
     } else {
-        for (promise, decided) in &results {
-            let line = if decided.decision == promise.expected {
-                format!("PASS {}", promise.name)
-            } else {
-                format!("FAIL {}: {} by {}", promise.name, decided.decision, decided.rule_id)
-            };
-            print_line(&line)?;
+        for done in &done {
+            print_line(&done.line())?;
         }
     }
-    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

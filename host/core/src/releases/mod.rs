@@ -9,7 +9,7 @@ mod requests;
 use std::path::PathBuf;
 
 use cavra_artifacts::{Inside, Reach};
-use cavra_model::{EVIDENCE, Object, PROMOTION_EXECUTIONS, Timestamp};
+use cavra_model::{EVIDENCE, Object, PROMOTION_EXECUTIONS, REPLACES, Timestamp, replaced};
 use cavra_release::{
     Action, CHANGE_BOARD, PROMOTION, PackageOptions, ROLLBACK, ROLLOUT_KIND, RolloutOptions, Statement, Trust,
     VerifiedRollout, audit_event, carry_out, promotion_refusals, verify_rollout,
@@ -63,6 +63,7 @@ impl App {
             ttl_hours: wanted.ttl_hours,
             signer: &wanted.signer,
             relaxed: &wanted.relaxed,
+            replaces: Some(as_recorded(&record)),
         };
         let request = ask_promotion(&self.approvals, &key, promotion).await?;
         tracing::info!(rollout = id, ring = wanted.target_ring, "promotion requested");
@@ -85,7 +86,7 @@ impl App {
     /// approval id; [`CoreError::NotFound`] for the approval; [`CoreError::Refused`] with everything that does not fit;
     /// [`CoreError::Store`].
     pub async fn execute_promotion(&self, id: &str, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
-        self.rollout(id).await?;
+        let record = self.rollout(id).await?;
         let wrong = |text: &str| CoreError::BadRequest(text.to_owned());
         let request =
             body.get("request").and_then(Value::as_object).ok_or_else(|| wrong("request must be an object"))?;
@@ -95,9 +96,13 @@ impl App {
         let named = request.get("approval").and_then(|approval| approval.get("approval_id")).and_then(Value::as_str);
         let approval_id = label(body, "approval_id")?.or_else(|| named.map(ToOwned::to_owned));
         let approval_id = approval_id.ok_or_else(|| wrong("approval_id is required"))?;
-        let said = Said::read(body, caller)?;
-        let trust = Trust::Pinned(self.settings.release_keys.promotion_signers());
-        let written = self.carry_out(&PROMOTION, request, &approval_id, &trust, &said, None).await?;
+        let order = Order {
+            trust: Trust::Pinned(self.settings.release_keys.promotion_signers()),
+            said: Said::read(body, caller)?,
+            once: None,
+            there: Some(as_recorded(&record)),
+        };
+        let written = self.carry_out(&PROMOTION, request, &approval_id, order).await?;
         Ok(answer(&PROMOTION, written))
     }
 
@@ -121,8 +126,8 @@ impl App {
         said.reason =
             Some(trimmed(body, "rollback_reason", FIELD_LIMIT)?.unwrap_or_else(|| ROLLBACK_REASON.to_owned()));
         let once = Some(format!("rollback of {id}"));
-        let trust = Trust::Pinned(Vec::new());
-        let written = self.carry_out(&ROLLBACK, execution, &approval_id, &trust, &said, once).await?;
+        let order = Order { trust: Trust::Pinned(Vec::new()), said, once, there: None };
+        let written = self.carry_out(&ROLLBACK, execution, &approval_id, order).await?;
         Ok(answer(&ROLLBACK, written))
     }
 
@@ -176,19 +181,19 @@ impl App {
         action: &Action,
         subject: &Object,
         approval_id: &str,
-        trust: &Trust,
-        said: &Said,
-        exclusive: Option<String>,
+        order: Order,
     ) -> Result<Written, CoreError> {
+        let Order { trust, said, once, there } = order;
         let approval = self.approvals.get(approval_id).await?;
         let now = Timestamp::now();
         let done = carry_out(action, subject, &approval, &said.statement(), now);
-        let errors = action.refusals(subject, &approval, trust, now);
+        let mut errors = action.refusals(subject, &approval, &trust, now);
+        errors.extend(there.and_then(|there| stale(&approval, &there)));
         if !errors.is_empty() {
             let earlier = self.earlier(action, &done.id, &done.document).await?;
             return earlier.ok_or(CoreError::Refused { errors, warnings: Vec::new() });
         }
-        let written = self.evidence.insert_once(done.record, exclusive).await?;
+        let written = self.evidence.insert_once(done.record, once).await?;
         let (kind, by) = (action.kind, said.by.as_str());
         let (repeated, replaced) = (written.repeated, written.replaced);
         tracing::info!(kind, id = done.id, approval = approval_id, by, repeated, replaced, "carried out");
@@ -205,6 +210,29 @@ impl App {
             record.get(action.payload).and_then(|stored| stored.get(action.digest)) == document.get(action.digest);
         Ok(same.then_some(Written { record, repeated: true, replaced: false }))
     }
+}
+
+/// How something is carried out.
+struct Order {
+    trust: Trust,
+    said: Said,
+    /// What may happen only once, whatever the record's id.
+    once: Option<String>,
+    /// What is there now, to be compared with what the approval is about.
+    there: Option<String>,
+}
+
+/// A rollout's record as one text. The state of an approval is shown in it and is not part of it.
+fn as_recorded(record: &Object) -> String {
+    let mut record = record.clone();
+    record.remove("approval_state");
+    replaced(Some(&Value::Object(record)))
+}
+
+/// Why the approval is not about what is there now, if it says what it is about.
+fn stale(approval: &Object, there: &str) -> Option<String> {
+    let planned = approval.get("decision")?.get("metadata")?.get(REPLACES)?.as_str()?;
+    (planned != there).then(|| "the rollout's record was changed after this was asked for; ask again".to_owned())
 }
 
 /// The document in a record.

@@ -1,8 +1,9 @@
 //! Signed requests that wait for an approval.
 
 use cavra_evidence::SigningKey;
-use cavra_model::{Object, Timestamp};
+use cavra_model::{Object, REPLACES, Timestamp};
 use cavra_release::{PROMOTION_SIGNATURE, VerifiedRollout, promotion_decision, promotion_request, sign};
+use serde_json::Value;
 
 use crate::{Approvals, CoreError};
 
@@ -23,6 +24,8 @@ pub struct Promotion<'a> {
     pub signer: &'a str,
     /// Checks that were left out.
     pub relaxed: &'a [&'a str],
+    /// What the rollout is at this moment, where it is recorded: the promotion is of that and of nothing later.
+    pub replaces: Option<String>,
 }
 
 /// Asks for the approval of a promotion; answers the signed request, with the pending approval in it.
@@ -34,8 +37,12 @@ pub async fn ask_promotion(
     key: &SigningKey,
     promotion: Promotion<'_>,
 ) -> Result<Object, CoreError> {
-    let Promotion { rollout, target_ring, requested_by, approver_group, ttl_hours, signer, relaxed } = promotion;
-    let decision = promotion_decision(rollout, target_ring, &requested_by, relaxed);
+    let Promotion { rollout, target_ring, requested_by, approver_group, ttl_hours, signer, relaxed, replaces } =
+        promotion;
+    let mut decision = promotion_decision(rollout, target_ring, &requested_by, relaxed);
+    if let (Some(replaces), Some(Value::Object(metadata))) = (replaces, decision.get_mut("metadata")) {
+        metadata.insert(REPLACES.to_owned(), Value::String(replaces));
+    }
     let approval = approvals.request(decision, Some(approver_group), requested_by, ttl_hours).await?;
     let mut request = promotion_request(rollout, target_ring, &approval, Timestamp::now());
     sign(&mut request, PROMOTION_SIGNATURE, key, signer);

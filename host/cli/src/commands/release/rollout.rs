@@ -97,6 +97,7 @@ pub fn request(args: &PromotionRequestArgs) -> anyhow::Result<ExitCode> {
         ttl_hours: approvals::ttl(args.asked.ttl_hours),
         signer: &args.asked.signer,
         relaxed: &relaxed,
+        replaces: None,
     };
     let ask = |approvals| async move { ask_promotion(&approvals, &key, promotion).await };
     let (request, stores) = approvals::ask(&args.asked.approvals, ask, approval_of)?;
