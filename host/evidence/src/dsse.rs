@@ -2,7 +2,7 @@
 //! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -61,9 +61,11 @@ fn pre_authentication(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The protocol has readers accept both alphabets.
+/// The protocol has readers accept both alphabets. Some producers break the text into lines (RFC 2045), which says nothing.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+    let text: String = text.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    let engines = [STANDARD, URL_SAFE, STANDARD_NO_PAD, URL_SAFE_NO_PAD];
+    engines.iter().find_map(|engine| engine.decode(&text).ok())
 }
 
 #[cfg(test)]
@@ -76,6 +78,28 @@ mod tests {
     fn what_is_signed_is_as_the_protocol_says() {
         let message = pre_authentication("http://example.com/HelloWorld", b"hello world");
         assert_eq!(message, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+    }
+
+    /// The same bytes, as others write them.
+    #[test]
+    fn every_way_of_writing_base64_opens() {
+        let key = vector_key();
+        let envelope = sign_envelope("text/x", b"\xff\xfe\xfd hello", &key, "k");
+        let rewrite: [fn(&str) -> String; 5] = [
+            |text| text.as_bytes().chunks(4).map(|line| format!("{}\r\n", String::from_utf8_lossy(line))).collect(),
+            |text| format!(" {text}\n"),
+            |text| text.replace('+', "-").replace('/', "_"),
+            |text| text.trim_end_matches('=').to_owned(),
+            |text| text.trim_end_matches('=').replace('+', "-").replace('/', "_"),
+        ];
+        for rewritten in rewrite {
+            let mut other = envelope.clone();
+            for pointer in ["/payload", "/signatures/0/sig"] {
+                let text = other.pointer_mut(pointer).unwrap();
+                *text = json!(rewritten(text.as_str().unwrap()));
+            }
+            assert!(open_envelope(&other, "text/x", &[key.public()]).is_ok(), "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! An in-toto statement about a bundle, in an envelope that anybody can verify without cavra.
 //! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cavra_artifacts::ReadError;
@@ -35,27 +35,33 @@ pub fn bundle_statement(folder: &BundleFolder) -> Result<Value, BundleFileError>
             folder.measure(name).map_err(|fault| BundleFileError { path: folder.path().join(name), fault })?;
         subjects.push(json!({ "name": name, "digest": { "sha256": measured.sha256 } }));
     }
+    Ok(json!({
+        "_type": STATEMENT,
+        "subject": subjects,
+        "predicateType": PREDICATE,
+        "predicate": predicate(folder)?,
+    }))
+}
+
+/// What the session was, as its bundle shows it.
+fn predicate(folder: &BundleFolder) -> Result<Object, BundleFileError> {
     let (manifest, evidence) = (folder.json(MANIFEST)?, folder.json(EVIDENCE)?);
     let decisions: Vec<&Object> = decisions(evidence.get("decisions")).collect();
     let tally = Tally::of(decisions.iter().copied());
     let packs: BTreeMap<&str, &str> =
         decisions.iter().map(|decision| (text(decision, "policy_pack"), text(decision, "policy_digest"))).collect();
-    Ok(json!({
-        "_type": STATEMENT,
-        "subject": subjects,
-        "predicateType": PREDICATE,
-        "predicate": {
-            "session_id": evidence.get("session_id"),
-            "created_at": manifest.get("created_at"),
-            "signer": manifest.get("signer"),
-            "decision_count": decisions.len(),
-            "allowed_count": tally.allowed,
-            "blocked_count": tally.blocked,
-            "approval_required_count": tally.approval_required,
-            "policy_packs": packs,
-            "manifest_signature": manifest.get("signature"),
-        },
-    }))
+    let members = [
+        ("session_id", json!(evidence.get("session_id"))),
+        ("created_at", json!(manifest.get("created_at"))),
+        ("signer", json!(manifest.get("signer"))),
+        ("decision_count", json!(decisions.len())),
+        ("allowed_count", json!(tally.allowed)),
+        ("blocked_count", json!(tally.blocked)),
+        ("approval_required_count", json!(tally.approval_required)),
+        ("policy_packs", json!(packs)),
+        ("manifest_signature", json!(manifest.get("signature"))),
+    ];
+    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// The statement about a bundle in a signed envelope.
@@ -83,7 +89,7 @@ struct Subject {
     statement: Result<Value, String>,
 }
 
-const CHECKS: [Check<Subject>; 4] = [
+const CHECKS: [Check<Subject>; 6] = [
     Check::gate("envelope", |subject, found| {
         if let Err(why) = &subject.statement {
             found.error(why);
@@ -96,8 +102,12 @@ const CHECKS: [Check<Subject>; 4] = [
     Check::new("subjects", |subject, found| {
         let subjects = subject.subjects();
         for needed in [EVIDENCE, MANIFEST] {
-            found.require(subjects.contains_key(needed), format!("statement does not cover {needed}"));
+            found.require(
+                subjects.iter().any(|(name, _)| *name == needed),
+                format!("statement does not cover {needed}"),
+            );
         }
+        // Each of them counts, so that the wrong one of two that have the same name is found.
         for (name, digest) in subjects {
             match subject.measure(name) {
                 Ok(measured) => found.require(measured == digest, format!("checksum mismatch: {name}")),
@@ -106,9 +116,25 @@ const CHECKS: [Check<Subject>; 4] = [
             }
         }
     }),
+    Check::new("subject names", |subject, found| {
+        let mut names = BTreeSet::new();
+        for (name, _) in subject.subjects() {
+            found.require(names.insert(name), format!("two subjects are named {name:?}"));
+        }
+    }),
+    Check::new("predicate", |subject, found| {
+        let Some(bundle) = subject.folder.as_ref().and_then(|folder| predicate(folder).ok()) else {
+            return found.error("the bundle cannot be read to compare the predicate with it");
+        };
+        let stated = subject.statement.as_ref().ok().and_then(|statement| statement.get("predicate"));
+        for (member, expected) in &bundle {
+            let same = stated.and_then(|stated| stated.get(member)).unwrap_or(&Value::Null) == expected;
+            found.require(same, format!("predicate mismatch: {member}"));
+        }
+    }),
     Check::new("uncovered files", |subject, found| {
         let subjects = subject.subjects();
-        for name in BUNDLE_FILES.into_iter().filter(|name| !subjects.contains_key(name)) {
+        for name in BUNDLE_FILES.into_iter().filter(|name| !subjects.iter().any(|(covered, _)| covered == name)) {
             let there = subject.folder.as_ref().is_some_and(|folder| folder.holds(name));
             found.require(!there, format!("file is not covered: {name}"));
         }
@@ -121,8 +147,8 @@ impl Subject {
         statement.and_then(|statement| statement.get(name)?.as_str()).unwrap_or_default()
     }
 
-    /// Digests by name; a subject without one has an empty digest, which nothing has.
-    fn subjects(&self) -> BTreeMap<&str, &str> {
+    /// Names and digests; a subject without one has an empty digest, which nothing has.
+    fn subjects(&self) -> Vec<(&str, &str)> {
         let subjects = self.statement.as_ref().ok().and_then(|statement| statement.get("subject")?.as_array());
         subjects
             .into_iter()

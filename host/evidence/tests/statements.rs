@@ -6,8 +6,8 @@ mod support;
 use std::fs;
 
 use cavra_evidence::{
-    BUNDLE_FILES, BundleFolder, MANIFEST, PAYLOAD_TYPE, Signing, SigningKey, attest_bundle, sign_envelope,
-    verify_attestation, verify_statement,
+    BUNDLE_FILES, BundleFolder, MANIFEST, PAYLOAD_TYPE, Signing, SigningKey, attest_bundle, bundle_statement,
+    sign_envelope, verify_attestation, verify_statement,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +79,31 @@ fn a_statement_holds_for_its_bundle_and_its_signer() {
             assert_eq!(errors(&less, &key), [format!("file is not covered: {name}")]);
         }
         fs::write(bundle.file(name), &original).unwrap();
+    }
+    // Signed by the right key, and not what the bundle says.
+    let statement = bundle_statement(&folder).unwrap();
+    let signed = |statement: &Value| sign_envelope(PAYLOAD_TYPE, statement.to_string().as_bytes(), &key, "k");
+    assert_eq!(errors(&signed(&statement), &key), Vec::<String>::new());
+    for (member, value) in statement["predicate"].as_object().unwrap() {
+        for other in [json!("other"), json!(null), json!(value.as_u64().unwrap_or(7) + 1)] {
+            if *value != other {
+                let mut changed = statement.clone();
+                changed["predicate"][member] = other;
+                assert_eq!(errors(&signed(&changed), &key), [format!("predicate mismatch: {member}")]);
+            }
+        }
+    }
+    // Two subjects of one name, whichever of them is right, and even if both are.
+    let right = statement["subject"][0].clone();
+    let mut wrong = right.clone();
+    wrong["digest"]["sha256"] = json!("00");
+    let name = right["name"].as_str().unwrap();
+    for (position, extra) in [(0, &wrong), (usize::MAX, &wrong), (0, &right)] {
+        let mut twice = statement.clone();
+        let subjects = twice["subject"].as_array_mut().unwrap();
+        subjects.insert(position.min(subjects.len()), extra.clone());
+        let found = errors(&signed(&twice), &key);
+        assert!(found.contains(&format!("two subjects are named {name:?}")), "{found:?}");
     }
     // Signed by the right key, but about something else.
     let other = sign_envelope(PAYLOAD_TYPE, b"{}", &key, "k");
