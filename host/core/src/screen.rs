@@ -39,6 +39,10 @@ impl DecisionPoint {
                 continue;
             };
             let mut outcome = rules.as_ref().map_or(Outcome::Allow, |rules| ruled(rules, &path));
+            // A pack that is not as it was published lets nothing be done.
+            if !pack.unverified.is_empty() {
+                outcome = Outcome::Block;
+            }
             if !pack.components.is_empty() {
                 if place >= MOST_ASKED {
                     protected.more = true;
