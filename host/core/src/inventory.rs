@@ -228,7 +228,7 @@ mod tests {
             let mode = if round % 2 == 0 { "strict" } else { "audit_only" };
             let body = serde_json::json!({"repository": "r", "policy_pack": "p", "mode": mode, "state": "active",
                 "coverage_percent": 100});
-            inventory.post(&POLICY_ROLLOUTS, body.as_object().cloned().unwrap()).await.unwrap();
+            inventory.post(&POLICY_ROLLOUTS, body.as_object().cloned().unwrap(), &Caller::default()).await.unwrap();
             let (_, governing) = inventory.governing("r", "p", "s").await.unwrap().unwrap();
             assert_eq!(governing, mode.parse().unwrap(), "round {round}");
         }
