@@ -86,6 +86,29 @@ fn each_engine_is_named_by_one_crate() {
     assert!(seen >= 12, "{seen} crates");
 }
 
+/// The macros that print end a process whose stream is closed or full.
+#[test]
+fn one_module_prints() {
+    let host = repository().join("host");
+    let printing = host.join("cli/src/output.rs");
+    let logging = host.join("cli/src/logging.rs");
+    let mut seen = 0;
+    for source in files(&host) {
+        let path = source.display().to_string();
+        let theirs = path.contains("/src/") && path.ends_with(".rs") && !path.contains("/guest-build/");
+        if !theirs || source == printing || source == logging {
+            continue;
+        }
+        seen += 1;
+        let text = fs::read_to_string(&source).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for word in ["eprintln!", "eprint!", " println!", " print!", "io::stderr()"] {
+            assert!(!code.contains(word), "{path} has {word}");
+        }
+    }
+    assert!(seen > 200, "{seen} files");
+}
+
 /// The crates of the table in ARCHITECTURE.md, uppermost first, with what they must never know.
 fn crate_table() -> Vec<(String, String)> {
     let text = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();

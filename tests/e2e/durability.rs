@@ -189,7 +189,7 @@ fn hooks_and_a_server_on_one_store_lose_nothing() {
                         for n in (0..HOOKS).filter(|n| n % 3 == worker) {
                             let run = home.cavra(&["hook", "claude-code"]).env(name, value).stdin(event(n).to_string());
                             let answer = run.run().ok().json();
-                            assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "allow", "{answer}");
+                            assert_eq!(answer, json!({}), "no objection");
                         }
                     })
                 })

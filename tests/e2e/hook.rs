@@ -14,20 +14,29 @@ fn event(home: &Home, tool: &str, input: Value) -> Value {
     })
 }
 
-/// The decision and its reason; asserts the form of the answer, which both signals of a refusal have to give.
+/// The decision and its reason, "none" where the agent's own rules apply; asserts the form of the answer, which both
+/// signals of a refusal have to give.
 fn verdict(output: &Output) -> (String, String) {
     let answer = output.json();
     assert_eq!(output.stdout.trim_end().lines().count(), 1, "one object and nothing else");
+    if answer == json!({}) {
+        assert_eq!(output.code, 0, "{output:?}");
+        return ("none".to_owned(), String::new());
+    }
     let said = &answer["hookSpecificOutput"];
     assert_eq!(said["hookEventName"], "PreToolUse", "{answer}");
     let reason = text(said, "permissionDecisionReason").to_owned();
     assert!(!reason.is_empty() && reason.chars().count() <= 10_000);
-    (text(said, "permissionDecision").to_owned(), reason)
+    let decision = text(said, "permissionDecision");
+    // Whatever becomes of its standard output, a refusal refuses.
+    assert_eq!(output.code, if decision == "deny" { 2 } else { 0 }, "{output:?}");
+    assert_eq!(output.stderr.trim().is_empty(), decision != "deny", "{output:?}");
+    (decision.to_owned(), reason)
 }
 
 #[track_caller]
 fn judged(home: &Home, event: &Value, expected: &str) -> String {
-    let output = home.cavra(&["hook", "claude-code"]).stdin(event.to_string()).run().ok();
+    let output = home.cavra(&["hook", "claude-code"]).stdin(event.to_string()).run();
     let (decision, reason) = verdict(&output);
     assert_eq!(decision, expected, "{event}: {reason}");
     reason
@@ -46,20 +55,20 @@ fn events_are_judged_and_recorded() {
     let home = Home::new();
     let at = |path: &str| home.at(path);
     let rows = [
-        ("Read", json!({"file_path": at("README.md")}), "allow"),
+        ("Read", json!({"file_path": at("README.md")}), "none"),
         ("Read", json!({"file_path": at(".env"), "offset": 1, "limit": 5}), "deny"),
         ("Read", json!({"file_path": at("a/b/.env")}), "deny"),
         ("Read", json!({"file_path": at("src/../.env")}), "deny"),
         ("Read", json!({"file_path": "/root/.ssh/id_rsa"}), "deny"),
         ("Read", json!({"file_path": ".env"}), "deny"),
-        ("Write", json!({"file_path": at("src/a.rs"), "content": "x"}), "allow"),
+        ("Write", json!({"file_path": at("src/a.rs"), "content": "x"}), "none"),
         ("Write", json!({"file_path": at(".github/workflows/ci.yml"), "content": "x"}), "deny"),
         ("Write", json!({"file_path": at("iam/role.tf"), "content": "x"}), "ask"),
         ("Edit", json!({"file_path": at("iam/role.tf"), "old_string": "a", "new_string": "b"}), "ask"),
         (
             "Edit",
             json!({"file_path": at("src/a.rs"), "old_string": "a", "new_string": "b", "replace_all": true}),
-            "allow",
+            "none",
         ),
         ("MultiEdit", json!({"file_path": at(".github/workflows/ci.yml"), "edits": []}), "deny"),
         ("NotebookEdit", json!({"notebook_path": at("iam/n.ipynb"), "new_source": "x"}), "ask"),
@@ -68,7 +77,7 @@ fn events_are_judged_and_recorded() {
         ("Bash", json!({"command": "pytest; terraform apply", "run_in_background": true}), "deny"),
         ("Bash", json!({"command": "echo \""}), "ask"),
         ("PowerShell", json!({"command": "pytest"}), "ask"),
-        ("Grep", json!({"pattern": "x", "path": at("src")}), "allow"),
+        ("Grep", json!({"pattern": "x", "path": at("src")}), "none"),
         ("Grep", json!({"pattern": "KEY", "path": at(".env")}), "deny"),
         ("mcp__github__create_issue", json!({"title": "x"}), "deny"),
     ];
@@ -80,7 +89,7 @@ fn events_are_judged_and_recorded() {
         assert!(decisions.len() > recorded, "{tool} is recorded");
         recorded = decisions.len();
         let known = decisions.iter().any(|record| reason.contains(text(record, "decision_id")));
-        assert!(known, "the reason names the decision: {reason}");
+        assert!(known || expected == "none", "the reason names the decision: {reason}");
     }
     let stored = home.json(".cavra/api/activity.json");
     for record in stored["decisions"].as_array().unwrap() {
@@ -122,13 +131,13 @@ fn a_search_reads_what_it_covers() {
         (json!({"glob": "*.rs .env"}), "deny"),
         (json!({"glob": "*.rs,.env"}), "deny"),
         (json!({"glob": "*"}), "deny"),
-        (json!({"glob": "!.env"}), "allow"),
-        (json!({"glob": "*.rs"}), "allow"),
-        (json!({"path": "src"}), "allow"),
-        (json!({"path": "iam"}), "allow"),
+        (json!({"glob": "!.env"}), "none"),
+        (json!({"glob": "*.rs"}), "none"),
+        (json!({"path": "src"}), "none"),
+        (json!({"path": "iam"}), "none"),
         // Who names what is ignored gets it.
         (json!({"path": "ignored"}), "deny"),
-        (json!({"path": "nowhere"}), "allow"),
+        (json!({"path": "nowhere"}), "none"),
     ] {
         let file = if input["path"] == "ignored" { "ignored/.env" } else { "deploy/.env" };
         let reason = judged(&home, &grep(input.clone()), expected);
@@ -144,7 +153,7 @@ fn a_search_reads_what_it_covers() {
     let targets: Vec<&str> = stored["decisions"].as_array().unwrap().iter().map(|it| text(it, "target")).collect();
     assert!(targets.contains(&"deploy/.env") && !targets.contains(&"deploy/notes.txt"), "{targets:?}");
     // Names alone are no contents.
-    judged(&home, &event(&home, "Glob", json!({"pattern": "**/.env"})), "allow");
+    judged(&home, &event(&home, "Glob", json!({"pattern": "**/.env"})), "none");
 }
 
 /// Wherever the hook is started: the project the event names is the one whose store and packs count.
@@ -157,7 +166,7 @@ fn the_project_is_where_the_agent_works() {
         pack_yaml(BASELINE, "filesystem:\n  block_read: [mine.txt]\n"),
     );
     let read = event(&home, "Read", json!({"file_path": home.at("mine.txt")})).to_string();
-    let output = home.cavra(&["hook", "claude-code"]).dir(elsewhere.path()).stdin(read.as_str()).run().ok();
+    let output = home.cavra(&["hook", "claude-code"]).dir(elsewhere.path()).stdin(read.as_str()).run();
     assert_eq!(verdict(&output).0, "deny");
     assert!(home.exists(".cavra/api/activity.json") && !elsewhere.exists(".cavra"));
     let deeper = home.cavra(&["hook", "claude-code"]).dir(elsewhere.path()).env("CLAUDE_PROJECT_DIR", home.at(""));
@@ -165,7 +174,7 @@ fn the_project_is_where_the_agent_works() {
     std::fs::create_dir(home.join("src")).unwrap();
     inside["cwd"] = json!(home.at("src"));
     assert_eq!(
-        verdict(&deeper.stdin(inside.to_string()).run().ok()).0,
+        verdict(&deeper.stdin(inside.to_string()).run()).0,
         "deny",
         "the project's root, not the working directory"
     );
@@ -183,6 +192,44 @@ fn what_needs_no_decision() {
     other["hook_event_name"] = json!("PostToolUse");
     let output = home.cavra(&["hook", "claude-code"]).stdin(other.to_string()).run().ok();
     assert_eq!(output.json(), json!({}));
+}
+
+/// A prompt that nobody sees is no control: what needs approval is refused, and says how the approval is come by.
+#[test]
+fn where_nobody_can_be_asked_nobody_is() {
+    let home = Home::new();
+    for (mode, expected) in [
+        (json!("default"), "ask"),
+        (json!("plan"), "ask"),
+        (json!("acceptEdits"), "ask"),
+        (json!("bypassPermissions"), "deny"),
+        (json!("dontAsk"), "deny"),
+        (json!("auto"), "deny"),
+        (json!("of a later version"), "deny"),
+        (json!(5), "deny"),
+    ] {
+        for (tool, input) in [
+            ("Write", json!({"file_path": home.at("iam/x.tf"), "content": "x"})),
+            ("Bash", json!({"command": "make"})),
+            ("PowerShell", json!({"command": "pytest"})),
+            ("Teleport", json!({})),
+        ] {
+            let mut event = event(&home, tool, input);
+            event["permission_mode"] = mode.clone();
+            judged(&home, &event, expected);
+        }
+    }
+    let mut needs = event(&home, "Write", json!({"file_path": home.at("iam/y.tf"), "content": "y"}));
+    needs["permission_mode"] = json!("bypassPermissions");
+    let reason = judged(&home, &needs, "deny");
+    let (_, way) = reason.split_once("`cavra approval create ").unwrap();
+    let decision = way.split('`').next().unwrap();
+    let asked = home.cavra(&["approval", "create", decision]).run().ok().json();
+    let approve = ["approval", "approve", text(&asked, "approval_id"), "--actor", "sec", "--reason", "fine"];
+    home.cavra(&approve).run().ok();
+    judged(&home, &needs, "allow");
+    judged(&home, &needs, "deny");
+    home.cavra(&["approval", "create", "dec_000000000000"]).run().fails();
 }
 
 #[test]
@@ -212,7 +259,7 @@ fn links_do_not_hide_a_file() {
     judged(&home, &event(&home, "Read", json!({"file_path": home.at("harmless.txt")})), "deny");
     judged(&home, &event(&home, "Read", json!({"file_path": home.at("chain.txt")})), "deny");
     judged(&home, &event(&home, "Write", json!({"file_path": home.at("flows/new.yml"), "content": ""})), "deny");
-    judged(&home, &event(&home, "Read", json!({"file_path": home.at("src/link.rs")})), "allow");
+    judged(&home, &event(&home, "Read", json!({"file_path": home.at("src/link.rs")})), "none");
     // Resolved by its text this is harmless.txt, which is .env; resolved by the system it lies beside the linked folder.
     judged(&home, &event(&home, "Read", json!({"file_path": home.at("flows/../harmless.txt")})), "deny");
     let output = home
@@ -291,7 +338,7 @@ fn what_cannot_be_understood_is_refused() {
 fn an_event_without_its_name_is_the_one_before_a_tool() {
     let home = Home::new();
     for (tool, input, expected) in [
-        ("Read", json!({"file_path": home.at("README.md")}), "allow"),
+        ("Read", json!({"file_path": home.at("README.md")}), "none"),
         ("Read", json!({"file_path": home.at(".env")}), "deny"),
         ("Bash", json!({"command": "terraform apply"}), "deny"),
     ] {
@@ -305,8 +352,8 @@ fn an_event_without_its_name_is_the_one_before_a_tool() {
 fn a_working_directory_that_is_not_here() {
     let home = Home::new();
     for (tool, input, expected) in [
-        ("Read", json!({"file_path": "/nowhere/at/all/README.md"}), "allow"),
-        ("Read", json!({"file_path": "src/lib.rs"}), "allow"),
+        ("Read", json!({"file_path": "/nowhere/at/all/README.md"}), "none"),
+        ("Read", json!({"file_path": "src/lib.rs"}), "none"),
         ("Read", json!({"file_path": "/nowhere/at/all/.env"}), "deny"),
         ("Read", json!({"file_path": ".env"}), "deny"),
         ("Read", json!({"file_path": "../../../root/.ssh/id_rsa"}), "deny"),
@@ -337,7 +384,7 @@ fn large_events() {
     let home = Home::new();
     let content =
         |size: usize| event(&home, "Write", json!({"file_path": home.at("big.txt"), "content": "x".repeat(size)}));
-    judged(&home, &content(3_000_000), "allow");
+    judged(&home, &content(3_000_000), "none");
     refused(&home.cavra(&["hook", "claude-code"]).stdin(content(40_000_000).to_string()).run());
     let command = event(&home, "Bash", json!({"command": format!("pytest {}", "x".repeat(200_000))}));
     let output = home.cavra(&["hook", "claude-code"]).stdin(command.to_string()).run();
@@ -393,7 +440,7 @@ fn policies_and_stores_that_do_not_work_refuse() {
     refused(&home.cavra(&["hook", "claude-code"]).env("CAVRA_ACTIVITY_STORE", "torn.json").stdin(good.as_str()).run());
     assert_eq!(home.read("torn.json"), "{\"decisions\": [");
     let output = home.cavra(&["hook", "claude-code"]).env("CAVRA_CACHE_DIR", "file/cache").stdin(good).run();
-    assert_eq!(verdict(&output).0, "allow", "a cache that cannot be written only costs time");
+    assert_eq!(verdict(&output).0, "none", "a cache that cannot be written only costs time");
 }
 
 #[test]
@@ -408,16 +455,16 @@ fn the_pack_file_decides() {
             .cavra(&["hook", "claude-code"])
             .env("CAVRA_POLICY", "policy.yaml")
             .stdin(event(&home, tool, input).to_string());
-        verdict(&output.run().ok()).0
+        verdict(&output.run()).0
     };
     assert_eq!(judge("Read", json!({"file_path": home.at("mine.txt")})), "deny");
-    assert_eq!(judge("Read", json!({"file_path": home.at("other.txt")})), "allow");
+    assert_eq!(judge("Read", json!({"file_path": home.at("other.txt")})), "none");
     assert_eq!(judge("mcp__github__create_issue", json!({})), "allow");
     assert_eq!(judge("mcp__gitlab__create_issue", json!({})), "deny");
     let mut named = event(&home, "mcp__my__server__tool", json!({}));
     named["mcp_server"] = json!({"name": "my__server", "source": "project"});
     let output = home.cavra(&["hook", "claude-code"]).env("CAVRA_POLICY", "policy.yaml").stdin(named.to_string());
-    assert_eq!(verdict(&output.run().ok()).0, "allow", "the event says where the name ends");
+    assert_eq!(verdict(&output.run()).0, "allow", "the event says where the name ends");
     let unknown = home.cavra(&["hook", "some-agent"]).stdin("{}").run().exits(2);
     assert!(unknown.stdout.is_empty());
 }
@@ -432,7 +479,7 @@ fn a_pack_file_is_called_by_its_name() {
     let mine = home.at("somewhere/mine.yaml");
     for (file, pack) in [(mine.clone(), "cavra-mine"), (home.at("somewhere/nameless.yaml"), "unnamed-policy")] {
         let hook = home.cavra(&["hook", "claude-code", "--policy-file", &file]);
-        hook.stdin(event(&home, "Read", json!({"file_path": home.at(".env")})).to_string()).run().ok();
+        hook.stdin(event(&home, "Read", json!({"file_path": home.at(".env")})).to_string()).run().exits(2);
         let record =
             home.cavra(&["evaluate", "read_file", ".env", "--json"]).env("CAVRA_POLICY", &file).run().ok().json();
         assert_eq!([&record["policy_pack"], &record["policy_id"]], [pack, pack]);

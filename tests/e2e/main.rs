@@ -71,6 +71,7 @@ mod rollouts;
 mod sandbox;
 mod sessions;
 mod stores;
+mod streams;
 mod support;
 mod tokens;
 

@@ -14,6 +14,7 @@ mod token;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cavra_model::ActionType;
 use clap::builder::NonEmptyStringValueParser;
@@ -226,8 +227,18 @@ pub struct ServeArgs {
 pub struct HookArgs {
     /// The agent.
     pub agent: Agent,
+    /// Seconds that the agent waits for its hook, as its settings say; the hook refuses before.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
     #[command(flatten)]
     pub pack: PackArg,
+}
+
+impl HookArgs {
+    /// The time that the agent waits.
+    pub const fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
 }
 
 /// Agents with a hook.

@@ -1,11 +1,15 @@
 //! The binary `cavra`: server, command line, agent hook and MCP adapter. Thin: it reads arguments, calls
 //! `cavra-core` and prints.
 
+// What these macros write ends the process where it cannot be written; `output` has what prints.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod commands;
 mod hook;
 mod input;
 mod local;
+mod logging;
 mod mcp;
 mod output;
 
@@ -15,17 +19,18 @@ use args::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::read();
-    let result = match cli.command {
+    match cli.command {
         // First and without any set-up: these two are started by other programs and have contracts of their own.
-        Command::Compile => return cavra_plugins::compile_worker(),
-        Command::Hook(args) => return hook::run(&args),
+        Command::Compile => cavra_plugins::compile_worker(),
+        Command::Hook(args) => hook::run(&args),
         command => {
-            output::start_logging(matches!(command, Command::Serve(_)));
-            commands::run(command)
+            let logging = logging::start(matches!(command, Command::Serve(_)));
+            let code = commands::run(command).unwrap_or_else(|error| {
+                output::complain(output::explain(&error));
+                ExitCode::FAILURE
+            });
+            logging.finish();
+            code
         }
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("cavra: {}", output::explain(&error));
-        ExitCode::FAILURE
-    })
+    }
 }

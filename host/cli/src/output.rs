@@ -1,11 +1,13 @@
-//! Printing.
+//! Printing: the one place that writes to standard output and standard error. What is written to standard error is
+//! for information: that it cannot be written never ends a process and never changes an exit code.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::Stdio;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
 
 /// One JSON value on standard output, pretty, nothing else.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
@@ -16,10 +18,35 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Text on standard output. A reader that has gone away is no error.
 pub fn print_text(text: &str) -> anyhow::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    match write_text(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Text on standard output, which somebody has to get.
+pub fn write_text(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Whether what is written to standard output can reach anybody. A stream that was closed when the process began is the
+/// null device by now.
+pub fn is_heard() -> bool {
+    let (Ok(stdout), Ok(null)) = (rustix::fs::fstat(io::stdout()), rustix::fs::stat("/dev/null")) else { return true };
+    (stdout.st_dev, stdout.st_ino) != (null.st_dev, null.st_ino) && stdout.st_rdev != null.st_rdev
+}
+
+/// A message for people on standard error, as one line.
+pub fn complain(message: impl Display) {
+    // Where even this cannot be written, nobody can be told.
+    let _ = io::stderr().lock().write_all(format!("cavra: {message}\n").as_bytes());
+}
+
+/// Standard error as the standard output of a program that is started.
+pub fn stderr_as_stdout() -> Stdio {
+    Stdio::from(io::stderr())
 }
 
 /// One line on standard output.
@@ -56,26 +83,4 @@ pub fn explain(error: &anyhow::Error) -> String {
         }
     }
     told
-}
-
-/// Log targets of the shell parser.
-const PARSER_TARGETS: [&str; 4] = ["arithmetic", "expansion", "parse", "tokenize"];
-
-/// Logs go to standard error: `CAVRA_LOG` sets the filter, `CAVRA_LOG_FORMAT=json` the format. The server says what
-/// it does; commands are silent unless asked, because their errors are printed anyway.
-pub fn start_logging(server: bool) {
-    let default = if server { "info" } else { "off" };
-    let filter = EnvFilter::try_from_env("CAVRA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    // The shell parser logs the texts it parses, and command lines may hold secrets.
-    let filter = PARSER_TARGETS
-        .iter()
-        .filter_map(|target| format!("{target}=off").parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    if std::env::var("CAVRA_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        builder.json().init();
-    } else {
-        builder.init();
-    }
 }

@@ -9,7 +9,7 @@ mod packages;
 mod server;
 
 pub use backend::{Backend, OldDecision, on_both, records};
-pub use home::{Home, Output, PATIENCE};
+pub use home::{Home, Output, PATIENCE, end_of};
 pub use http::{Connection, Response};
 pub use issuer::Issuer;
 pub use json::{assert_id, assert_timestamp, canonical, keys, sha256, strings, text};

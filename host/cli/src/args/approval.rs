@@ -31,7 +31,7 @@ pub struct ApprovalArgs {
 pub enum ApprovalCommand {
     /// Ask for the approval of a decision, as printed by `evaluate --json`.
     Create {
-        /// File with the decision.
+        /// File with the decision, or the id of a recorded one.
         decision_file: PathBuf,
         /// Group that has to approve; default is the group of the first routing rule that matches, then the
         /// decision's own.
@@ -78,7 +78,7 @@ pub enum ApprovalCommand {
     },
     /// Break the glass for a decision.
     BreakGlass {
-        /// File with the decision.
+        /// File with the decision, or the id of a recorded one.
         decision_file: PathBuf,
         /// Who takes responsibility.
         #[arg(long, value_name = "NAME")]
@@ -98,7 +98,7 @@ pub enum ApprovalCommand {
     },
     /// Show which group the routing rules name; stores nothing.
     Route {
-        /// File with the decision.
+        /// File with the decision, or the id of a recorded one.
         decision_file: PathBuf,
         #[command(flatten)]
         routing: RoutingArg,

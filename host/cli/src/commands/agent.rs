@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::input::object_file;
 use crate::local::{Local, action_request};
-use crate::output::{print_json, print_line, print_text};
+use crate::output::{complain, print_json, print_line, print_text, stderr_as_stdout};
 
 /// The largest audit file.
 const MAX_AUDIT_BYTES: u64 = 64 << 20;
@@ -83,7 +83,7 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
             print_json(&record)?;
         }
         let reason = record.reason.as_deref().unwrap_or_default();
-        eprintln!("cavra: {}: {reason}; the command was not run (audit: {})", record.decision, path.display());
+        complain(format_args!("{}: {reason}; the command was not run (audit: {})", record.decision, path.display()));
         return Ok(ExitCode::FAILURE);
     }
     run_command(command, &args.repo, &record, format)
@@ -91,7 +91,7 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
 
 fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json) -> anyhow::Result<ExitCode> {
     // With --json the decision has standard output to itself.
-    let stdout = if format.json { Stdio::from(std::io::stderr()) } else { Stdio::inherit() };
+    let stdout = if format.json { stderr_as_stdout() } else { Stdio::inherit() };
     // The shell whose grammar the command was judged by; `-p` keeps functions and start-up files of the environment out.
     let status = std::process::Command::new("bash")
         .args(["-p", "-c", command])
@@ -105,7 +105,7 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
     if status.success() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("cavra: the command failed ({status})");
+    complain(format_args!("the command failed ({status})"));
     Ok(ExitCode::FAILURE)
 }
 

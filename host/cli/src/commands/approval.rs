@@ -10,7 +10,7 @@ use cavra_core::{
 };
 use cavra_identity::{Envelope, Gatekeeper};
 use cavra_model::members::built;
-use cavra_model::{APPROVALS, Object, Routing, Ruling};
+use cavra_model::{APPROVALS, DECISIONS, Object, Routing, Ruling};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -208,7 +208,22 @@ fn rules(arg: &RoutingArg) -> anyhow::Result<Routing> {
     Ok(arg.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?)
 }
 
-/// The decision in a file. Its own approver group ranks below the routing rules.
-fn decision(file: &Path) -> anyhow::Result<Value> {
-    Ok(Value::Object(decision_in(object_file(file, MAX_DECISION_BYTES)?)))
+/// The decision in a file, or the recorded one with this id. Its own approver group ranks below the routing rules.
+fn decision(named: &Path) -> anyhow::Result<Value> {
+    let id = named.to_str().filter(|name| name.starts_with("dec_") && !named.exists());
+    Ok(Value::Object(match id {
+        Some(id) => recorded(id)?,
+        None => decision_in(object_file(named, MAX_DECISION_BYTES)?),
+    }))
+}
+
+fn recorded(id: &str) -> anyhow::Result<Object> {
+    let store = RecordStore::look(Settings::from_env()?.activity, &ACTIVITY_KINDS)?;
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let found = runtime.block_on(async {
+        let found = store.get(&DECISIONS, id).await;
+        store.close().await;
+        found
+    });
+    found?.with_context(|| format!("there is no decision {id} in {}", store.path().display()))
 }

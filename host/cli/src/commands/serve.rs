@@ -43,7 +43,9 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     );
     let shutdown = cavra_api::shutdown_signal().context("cannot wait for signals")?;
     // For people and for programs that start a server on a free port. Whoever reads it may ask to stop at once.
-    print_line(&format!("listening on http://{address}"))?;
+    if let Err(error) = print_line(&format!("listening on http://{address}")) {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
     let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
     tokio::select! {
         () = cavra_api::serve(listener, router, shutdown) => {}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::TokenCommand;
-use crate::output::{print_json, print_line};
+use crate::output::{complain, print_json, print_line};
 
 pub fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
@@ -32,7 +32,7 @@ fn perform(runtime: &Runtime, tokens: &ApiTokens, command: TokenCommand) -> anyh
                 print_json(&json!({ "token": text, "record": record }))?;
             } else {
                 print_line(&text)?;
-                eprintln!("cavra: keep this token now, it is not shown again; it is {}", line(&record));
+                complain(format_args!("keep this token now, it is not shown again; it is {}", line(&record)));
             }
         }
         TokenCommand::List(json) => {

@@ -5,20 +5,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cavra_core::check_id;
-use cavra_model::{Context, Object, Outcome, read_json};
+use cavra_model::{Context, DecisionRecord, Object, Outcome, read_json};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
 
+use super::answer::Stage;
 use super::judge::{cleaned, strictest};
 use super::mcp_call::McpServer;
+use super::projection::{CLAUDE_CODE, Reply, Told};
 use super::tools::{Asked, Call, asked};
 use crate::args::PackArg;
 
-/// Longest reason the agent takes, in characters.
-const REASON_LIMIT: usize = 10_000;
-
 /// Why a search is not allowed of which not every file was judged.
 const TOO_MANY: &str = "the search reads more files than can be judged in time; search a smaller directory";
+
+/// What is left where nobody can be asked about a call that cannot be judged.
+const BY_HAND: &str = "a person has to do it";
 
 /// The event, as far as it is needed.
 #[derive(Deserialize)]
@@ -34,16 +36,19 @@ struct Event {
     tool_name: String,
     #[serde(default)]
     tool_input: Object,
+    /// A text where it is one that is known; whatever else it is, nobody may be asked.
+    #[serde(default)]
+    permission_mode: Option<Value>,
     #[serde(default)]
     mcp_server: Option<McpServer>,
 }
 
-/// Answers an event with the text to print.
-pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
+/// Answers an event.
+pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Reply> {
     let event = read_json(event).map_err(anyhow::Error::from).and_then(|event| Ok(serde_json::from_value(event)?));
     let event: Event = event.context("the event is not a Claude Code hook event")?;
     if event.hook_event_name.as_deref().is_some_and(|name| name != "PreToolUse") {
-        return Ok("{}".to_owned());
+        return Ok(CLAUDE_CODE.reply(Told::NoObjection, ""));
     }
     let project = enter_project(&event)?;
     let call = Call {
@@ -54,16 +59,17 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
         project: &project,
     };
     let judged = match asked(&call)? {
-        Asked::Nothing => return Ok("{}".to_owned()),
+        Asked::Nothing => return Ok(CLAUDE_CODE.reply(Told::NoObjection, "")),
         Asked::Unknown => {
             let reason = format!("cavra does not know the tool `{}`", event.tool_name);
-            return Ok(verdict(Outcome::RequireApproval, &reason));
+            return Ok(to_approve(&event, &reason, BY_HAND));
         }
         Asked::Judged(judged) => judged,
     };
     let mut searched = None;
     let mut doubt = judged.doubt;
     if let Some(search) = &judged.search {
+        stage.enter(format!("looking for the files that a search of {} reads", search.directory.display()));
         let found = searched.insert(search.files(&project)?);
         // Where nothing is, nothing is found; but of a whole project that is not there nothing is known either.
         let elsewhere = !project.is_dir() && !search.directory.exists();
@@ -71,12 +77,12 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
         doubt = doubt.or(found.more.then_some(TOO_MANY)).or(unseen);
     }
     let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
-    let judgement = strictest(judged.actions, read, &context(&event, &project)?, pack)?;
-    let record = judgement.strictest;
+    let judgement = strictest(judged.actions, read, &context(&event, &project)?, pack, stage)?;
+    let record = &judgement.strictest;
     let enforced = record.effective();
     doubt = doubt.or(judgement.protected.more.then_some(TOO_MANY));
     if let Some(doubt) = doubt.filter(|_| enforced.strictness() < Outcome::RequireApproval.strictness()) {
-        return Ok(verdict(Outcome::RequireApproval, &format!("{doubt} ({})", record.decision_id)));
+        return Ok(to_approve(&event, &format!("{doubt} ({})", record.decision_id), BY_HAND));
     }
     let mut reason = format!(
         "{} ({}, {})",
@@ -87,30 +93,28 @@ pub fn answer(event: &[u8], pack: &PackArg) -> anyhow::Result<String> {
     if let Some(search) = judged.search.filter(|_| enforced != Outcome::Allow) {
         reason = search.refused(&judgement.protected, read, &record.target, reason);
     }
-    Ok(verdict(enforced, &reason))
-}
-
-/// A refusal that needs no decision.
-pub fn refusal(reason: &str) -> String {
-    verdict(Outcome::Block, &format!("cavra refuses because it could not decide: {reason}"))
-}
-
-/// Projects an outcome onto what the agent honours.
-fn verdict(outcome: Outcome, reason: &str) -> String {
-    let decision = match outcome {
-        Outcome::Allow | Outcome::AllowWithAttestation | Outcome::Warn | Outcome::AuditOnly => "allow",
-        Outcome::RequireApproval => "ask",
-        Outcome::Block => "deny",
-    };
-    let reason: String = reason.chars().take(REASON_LIMIT).collect();
-    json!({
-        "hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": decision,
-            "permissionDecisionReason": reason,
-        }
+    Ok(match enforced {
+        Outcome::Block => CLAUDE_CODE.refusal(&reason),
+        Outcome::RequireApproval => to_approve(&event, &reason, &way_to_approval(record)),
+        _ if judgement.permitted => CLAUDE_CODE.reply(Told::Allow, &reason),
+        _ => CLAUDE_CODE.reply(Told::NoObjection, &reason),
     })
-    .to_string()
+}
+
+/// The answer that a person has to approve.
+fn to_approve(event: &Event, reason: &str, way: &str) -> Reply {
+    let mode = event.permission_mode.as_ref().map(|mode| mode.as_str().unwrap_or("unknown"));
+    let started_as = std::env::var("CLAUDE_CODE_ENTRYPOINT").ok();
+    CLAUDE_CODE.approval(CLAUDE_CODE.attended(mode, started_as.as_deref()), reason, way)
+}
+
+/// How the approval of a decision is come by where nobody can be asked.
+fn way_to_approval(record: &DecisionRecord) -> String {
+    format!(
+        "ask a person to approve it (`cavra approval create {}`, then `cavra approval approve`), and try exactly this \
+         again",
+        record.decision_id
+    )
 }
 
 /// The project's root: what the agent says it is, else where it works. Stores and packs are found relative to it. A
@@ -133,7 +137,7 @@ fn enter_project(event: &Event) -> anyhow::Result<PathBuf> {
 }
 
 fn context(event: &Event, project: &Path) -> anyhow::Result<Context> {
-    let mut context = Context { agent_id: "claude-code".to_owned(), ..Context::default() };
+    let mut context = Context { agent_id: CLAUDE_CODE.agent.to_owned(), ..Context::default() };
     if let Some(session) = event.session_id.as_ref().filter(|session| !session.is_empty()) {
         check_id("session_id", session)?;
         context.session_id.clone_from(session);
@@ -147,16 +151,17 @@ fn context(event: &Event, project: &Path) -> anyhow::Result<Context> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         /// Whatever arrives, only a parsed event can be answered with anything but an error.
         #[test]
         fn arbitrary_bytes_are_never_allowed(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let pack = PackArg { policy_pack: Some("no-such-pack".into()), policy_file: None };
-            if let Ok(text) = answer(&bytes, &pack) {
-                prop_assert!(!text.contains("\"allow\""));
+            if let Ok(reply) = answer(&bytes, &pack, &Stage::default()) {
+                prop_assert!(!reply.text.contains("\"allow\""));
             }
         }
     }

@@ -5,8 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::{ActionRequest, clean_path};
-use cavra_store::RecordStore;
+use cavra_store::{Location, RecordStore};
 
+use super::answer::Stage;
+use super::projection::permits;
 use crate::args::PackArg;
 use crate::local::Local;
 
@@ -19,6 +21,8 @@ pub struct Judgement {
     pub strictest: DecisionRecord,
     /// Files that are read by the way and may not just be read.
     pub protected: Protected,
+    /// A rule or an approval permits everything that the event is about.
+    pub permitted: bool,
 }
 
 /// Decides every action, records each, and answers the strictest decision. Of the files that are read by the way, those
@@ -28,12 +32,17 @@ pub fn strictest(
     read: &[String],
     context: &Context,
     pack: &PackArg,
+    stage: &Stage,
 ) -> anyhow::Result<Judgement> {
     let local = Local::from_env()?;
     // The store is opened beside the decision: each takes about as long as the other.
     let location = local.settings.activity.clone();
     let store = std::thread::spawn(move || RecordStore::open(location, &ACTIVITY_KINDS));
+    let (Location::Json(place) | Location::Sqlite(place)) = &local.settings.activity;
+    let place = place.display().to_string();
+    stage.enter("loading the policy");
     let pack = local.pack(pack)?;
+    stage.enter("deciding");
     let mut decided = Vec::with_capacity(actions.len());
     for action in actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
@@ -47,6 +56,7 @@ pub fn strictest(
             break;
         }
     }
+    stage.enter(format!("writing to the store of decisions, {place}"));
     let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     let activity = Activity::new(store).with_redactor(local.settings.redactor);
     let recorded = local.wait(async {
@@ -57,10 +67,11 @@ pub fn strictest(
         activity.store().close().await;
         anyhow::Ok(recorded)
     })?;
+    let permitted = recorded.iter().all(permits);
     recorded
         .into_iter()
         .max_by_key(|record| (record.effective().strictness(), record.severity))
-        .map(|strictest| Judgement { strictest, protected })
+        .map(|strictest| Judgement { strictest, protected, permitted })
         .ok_or_else(|| anyhow::anyhow!("the event holds no action"))
 }
 

@@ -1,22 +1,25 @@
-//! `cavra hook <agent>`: one process per event. Whatever goes wrong ends in a refusal: no agent fails closed by
-//! itself on a timeout, so the hook carries its own deadline. Contract 60, "What we build".
+//! `cavra hook <agent>`: one process per event. Whatever goes wrong ends in a refusal, by the answer and by the exit
+//! code: no agent fails closed by itself on a timeout, so the hook carries its own deadline.
 
+mod answer;
 mod claude_code;
 mod judge;
 mod mcp_call;
+mod projection;
 mod search;
 mod tools;
 
 use std::io::Read as _;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use cavra_core::Settings;
 
+use self::answer::{Answer, Stage, guarded};
+use self::projection::{CLAUDE_CODE, Reply};
 use crate::args::{Agent, HookArgs};
-use crate::output::explain;
+use crate::output::{complain, explain};
 
 /// Largest event, in bytes: a written file travels inside it.
 const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
@@ -24,16 +27,38 @@ const EVENT_LIMIT: u64 = 16 * 1024 * 1024;
 /// Answers one event.
 pub fn run(args: &HookArgs) -> ExitCode {
     let Agent::ClaudeCode = args.agent;
-    let answer = Answer::default();
-    let deadline = |settings: Settings| settings.hook_deadline;
-    let ours = Settings::from_env().map(deadline);
-    // Settings that cannot be read are refused at once, by the time that applies without them.
-    answer.refuse_after(*ours.as_ref().unwrap_or(&Settings::read(|_| None).map(deadline).unwrap_or_default()));
-    let outcome = ours.map_err(anyhow::Error::from).and_then(|_| claude_code::answer(&read_event()?, &args.pack));
-    match outcome {
-        Ok(text) => answer.give(&text, ExitCode::SUCCESS),
+    let stage = Stage::default();
+    let answer = Answer::new(&CLAUDE_CODE, stage.clone());
+    if let Err(error) = answer.refuse_when_disturbed(deadline(args)) {
+        return answer.refuse(&format!("it cannot watch the clock: {error}"));
+    }
+    match guarded(|| reply(args, &stage)) {
+        Ok(reply) => answer.give(&reply),
         Err(error) => answer.refuse(&explain(&error)),
     }
+}
+
+fn reply(args: &HookArgs, stage: &Stage) -> anyhow::Result<Reply> {
+    // Settings that cannot be read are refused before anything is waited for.
+    Settings::from_env()?;
+    stage.enter("reading the event");
+    claude_code::answer(&read_event()?, &args.pack, stage)
+}
+
+/// The time until the hook refuses: what is set, but in any case before the agent gives up, which would let the call go on.
+fn deadline(args: &HookArgs) -> Duration {
+    let deadline = |settings: Settings| settings.hook_deadline;
+    let set = Settings::from_env().map(deadline);
+    let set = set.unwrap_or_else(|_| Settings::read(|_| None).map(deadline).unwrap_or_default());
+    let longest = args.patience() * 4 / 5;
+    if set > longest {
+        complain(format_args!(
+            "CAVRA_HOOK_DEADLINE_MS is longer than the agent waits for its hook; {} ms apply (--timeout says how many \
+             seconds the agent waits)",
+            longest.as_millis()
+        ));
+    }
+    set.min(longest)
 }
 
 fn read_event() -> anyhow::Result<Vec<u8>> {
@@ -41,38 +66,4 @@ fn read_event() -> anyhow::Result<Vec<u8>> {
     std::io::stdin().lock().take(EVENT_LIMIT + 1).read_to_end(&mut event).context("cannot read the event")?;
     ensure!(event.len() as u64 <= EVENT_LIMIT, "the event is larger than {EVENT_LIMIT} bytes");
     Ok(event)
-}
-
-/// The one answer of this process: whoever comes first, the decision or the deadline, gives it.
-#[derive(Clone, Default)]
-struct Answer {
-    given: std::sync::Arc<Mutex<bool>>,
-}
-
-impl Answer {
-    /// Refuses and ends the process when the time is over.
-    fn refuse_after(&self, deadline: Duration) {
-        let answer = self.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(deadline);
-            answer.refuse("no decision in time");
-            #[allow(clippy::exit, reason = "the main thread may be stuck; the agent must not wait for it")]
-            std::process::exit(2);
-        });
-    }
-
-    /// A refusal in both ways the agent understands: the JSON, and exit code 2 with the reason on standard error.
-    fn refuse(&self, reason: &str) -> ExitCode {
-        let code = self.give(&claude_code::refusal(reason), ExitCode::from(2));
-        eprintln!("cavra: {reason}");
-        code
-    }
-
-    fn give(&self, text: &str, code: ExitCode) -> ExitCode {
-        let Ok(mut given) = self.given.lock() else { return ExitCode::from(2) };
-        if !std::mem::replace(&mut *given, true) && crate::output::print_line(text).is_err() {
-            return ExitCode::from(2);
-        }
-        code
-    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{keys, write_and_list};
 use crate::args::{AttestArgs, ExportSiemArgs, ReportArgs, ReportFormat, RetentionPolicyArgs, StoragePlanArgs};
-use crate::output::{print_json, print_line, print_text};
+use crate::output::{complain, print_json, print_line, print_text};
 
 pub fn siem_event(bundle: &Path) -> anyhow::Result<ExitCode> {
     warn_if_damaged(bundle);
@@ -68,7 +68,7 @@ pub fn storage_plan(args: &StoragePlanArgs) -> anyhow::Result<ExitCode> {
 /// What is there is indexed and exported, damaged or not, but not in silence.
 pub fn warn_if_damaged(bundle: &Path) {
     for error in verify_bundle(bundle, &Expectations::keyless()).errors() {
-        eprintln!("cavra: warning: the bundle is not intact: {}", visible(error));
+        complain(format_args!("warning: the bundle is not intact: {}", visible(error)));
     }
 }
 
