@@ -16,6 +16,6 @@ pub use checksums::{Checksums, Integrity, IntegrityStatus};
 pub use content::{Content, Part, PartReader};
 pub use tree::{Inside, Measured, Reach, ReachError, ReadError, Tree};
 pub use whole::{
-    Access, Draft, FileError, Otherwise, create_file, create_parents, parent, put_directory, read_file, replace_file,
-    sibling, sync_directory, unique_sibling,
+    Access, Draft, FileError, Otherwise, create_file, create_parents, keep_out_of_version_control, parent,
+    put_directory, read_file, replace_file, sibling, sync_directory, unique_sibling,
 };

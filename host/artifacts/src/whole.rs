@@ -189,7 +189,28 @@ pub fn unique_sibling(path: &Path) -> io::Result<PathBuf> {
     Ok(parent(path).join(hidden))
 }
 
-/// Creates the directories above `path` that are missing, durably and with this mode.
+/// The folder in which cavra keeps what belongs to a project.
+const PROJECT_FOLDER: &str = ".cavra";
+
+/// What version control sees of the folder of a project: the policy and the settings, never records and keys.
+const PROJECT_IGNORED: &str =
+    "# Records, keys and caches stay out of version control.\n*\n!.gitignore\n!config.yaml\n!policy.yaml\n";
+
+/// Keeps what is in the folder `.cavra` of a project out of version control, policy and settings apart. A `.gitignore` that
+/// is there is its owner's. Answers whether one was written.
+///
+/// # Errors
+/// What the system said.
+pub fn keep_out_of_version_control(folder: &Path) -> io::Result<bool> {
+    match OpenOptions::new().write(true).create_new(true).open(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(PROJECT_IGNORED.as_bytes()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates the directories above `path` that are missing, durably and with this mode. The folder of a project is kept out of
+/// version control from its first file on.
 ///
 /// # Errors
 /// What the system said.
@@ -201,6 +222,9 @@ pub fn create_parents(path: &Path, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(mode).create(directory)?;
+    for folder in missing.iter().filter(|created| created.file_name().is_some_and(|name| name == PROJECT_FOLDER)) {
+        keep_out_of_version_control(folder)?;
+    }
     missing.into_iter().try_for_each(|created| sync_directory(parent(created)))
 }
 

@@ -140,3 +140,20 @@ fn a_pipe_that_comes_in_between_is_not_waited_for() {
     });
     assert!(strange.unwrap() > 0);
 }
+
+#[test]
+fn the_folder_of_a_project_is_kept_out_of_version_control() {
+    let home = tempfile::tempdir().unwrap();
+    for (path, folder) in [("a/.cavra/api/x.json", "a/.cavra"), (".cavra/keys/k.pem", ".cavra")] {
+        create_parents(&home.path().join(path), 0o700).unwrap();
+        let ignored = home.path().join(folder).join(".gitignore");
+        assert!(fs::read_to_string(&ignored).unwrap().contains("\n*\n"), "{folder}");
+        // What its owner makes of it stays.
+        fs::write(&ignored, "mine").unwrap();
+        create_parents(&home.path().join(folder).join("more/x"), 0o700).unwrap();
+        assert!(!keep_out_of_version_control(&home.path().join(folder)).unwrap());
+        assert_eq!(fs::read_to_string(&ignored).unwrap(), "mine");
+    }
+    create_parents(&home.path().join("cavra/x/y"), 0o700).unwrap();
+    assert_eq!(names(&home.path().join("cavra")), ["x"]);
+}
