@@ -1,9 +1,10 @@
 //! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `decisions`, `lists`, `backtest`, `replay` to run only those.
+//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay` to run only those.
 
 mod backtest;
 mod evaluate;
 mod fill;
+mod hooks;
 mod lists;
 mod load;
 mod peers;
@@ -26,6 +27,8 @@ enum Part {
     Evaluate,
     /// `cavra evaluate` and `cavra hook` from process start to exit.
     Process,
+    /// `cavra hook` over stores of a thousand to a million decisions, one by one and 16 at once.
+    Hooks,
     /// `POST /decisions`, durable, 64 clients, SQLite, empty and with a million decisions.
     Decisions,
     /// Filtered lists over a million decisions.
@@ -58,8 +61,9 @@ fn main() -> anyhow::Result<()> {
     if wanted(Part::Evaluate) {
         evaluate::run()?;
     }
-    let needs_binary =
-        [Part::Process, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay].into_iter().any(wanted);
+    let needs_binary = [Part::Process, Part::Hooks, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay]
+        .into_iter()
+        .any(wanted);
     if !needs_binary {
         return Ok(());
     }
@@ -69,6 +73,9 @@ fn main() -> anyhow::Result<()> {
     };
     if wanted(Part::Process) {
         process::run(&cavra)?;
+    }
+    if wanted(Part::Hooks) {
+        hooks::run(&cavra, args.stored)?;
     }
     if wanted(Part::Backtest) {
         backtest::run(&cavra)?;

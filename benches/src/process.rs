@@ -38,11 +38,11 @@ pub fn run(cavra: &Path) -> anyhow::Result<()> {
     let rows = [
         ("`cavra evaluate write_file`", evaluate(), "require_approval", None),
         ("`cavra evaluate execute_command`", shell(), "require_approval", None),
-        ("`cavra hook claude-code`, recorded in SQLite", hook("CAVRA_ACTIVITY_DB", &database), "allow", Some(&event)),
+        ("`cavra hook claude-code`, recorded in SQLite", hook("CAVRA_ACTIVITY_DB", &database), "{}", Some(&event)),
         (
             "`cavra hook claude-code`, recorded in JSON",
             hook("CAVRA_ACTIVITY_STORE", &home.path().join("activity.json")),
-            "allow",
+            "{}",
             Some(&event),
         ),
     ];
