@@ -342,6 +342,43 @@ fn the_installed_hook_refuses_a_canary() {
     assert_eq!(stored["decisions"][0]["session_id"], "canary", "recorded");
 }
 
+/// Whoever ends the command that runs something ends what it runs, and what that has started.
+#[test]
+fn what_runs_ends_with_who_runs_it() {
+    use std::io::Read as _;
+    use std::process::Stdio;
+    for line in ["sleep 300", "sleep 300 & sleep 300; echo late"] {
+        for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP, rustix::process::Signal::INT] {
+            let home = Home::new();
+            home.pack("cavra-run", &pack_yaml("cavra-run", "commands:\n  allow: [\"sleep *\", \"echo *\"]\n"));
+            let (name, packs) = home.packs();
+            let mut child = home
+                .command(&["agent", "exec", line, "--policy-pack", "cavra-run"])
+                .env(name, packs)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut stdout = child.stdout.take().unwrap();
+            // The audit is written just before the command is started.
+            let waited = std::time::Instant::now();
+            while std::fs::read_dir(home.join(".cavra")).map_or(0, Iterator::count) < 2 {
+                assert!(waited.elapsed() < crate::support::PATIENCE, "{line} is not started");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+            let status = crate::support::end_of(&mut child, || format!("{line} does not end"));
+            assert!(!status.success(), "{line}");
+            // Everything that was started has this stream: its end is theirs.
+            let mut said = String::new();
+            stdout.read_to_string(&mut said).unwrap();
+            assert_eq!(said, "", "{line}");
+        }
+    }
+}
+
 /// What runs is read by the shell as which it was judged.
 #[test]
 fn a_command_runs_as_it_was_judged() {

@@ -181,6 +181,77 @@ fn the_project_is_where_the_agent_works() {
     assert!(!home.exists("src/.cavra"));
 }
 
+fn git(directory: &std::path::Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=x", "-c", "user.email=x@corp.test"];
+    let mut command = std::process::Command::new("git");
+    let output = command.arg("-C").arg(directory).args(identity).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A repository has more roots than one; a rule about it holds in all of them, for every tool.
+#[test]
+fn rules_hold_in_every_root_of_a_repository() {
+    let home = Home::new();
+    std::fs::create_dir(home.join("main")).unwrap();
+    let main = home.join("main");
+    git(&main, &["init", "-q"]);
+    git(&main, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    git(&main, &["worktree", "add", "-q", ".claude/worktrees/inside"]);
+    git(&main, &["worktree", "add", "-q", home.at("outside").as_str()]);
+    std::os::unix::fs::symlink("main", home.join("link")).unwrap();
+    std::os::unix::fs::symlink("outside", home.join("outside-link")).unwrap();
+    let rules = "filesystem:\n  block_read: [\"private/*\"]\n  block_write: [\"db/migrations/*\"]\nmcp:\n  allowed_servers: [files]\n";
+    home.write("policy.yaml", pack_yaml("cavra-mine", &format!("  inherits: {BASELINE}\n{rules}")));
+    let policy = home.at("policy.yaml");
+    let roots = ["main", "main/.claude/worktrees/inside", "outside", "link", "outside-link"];
+    for root in roots {
+        home.write(&format!("{root}/private/key.txt"), "x");
+    }
+    for project in ["main", "link", "outside"] {
+        for root in roots {
+            let at = |path: &str| home.at(&format!("{root}/{path}"));
+            for (tool, input) in [
+                ("Write", json!({"file_path": at("db/migrations/2.sql"), "content": "x"})),
+                ("Write", json!({"file_path": "db/migrations/2.sql", "content": "x"})),
+                ("Edit", json!({"file_path": at("src/../db/migrations/2.sql"), "old_string": "a", "new_string": "b"})),
+                ("NotebookEdit", json!({"notebook_path": at("db/migrations/n.ipynb"), "new_source": "x"})),
+                ("Read", json!({"file_path": at("private/key.txt")})),
+                ("Grep", json!({"pattern": "x", "path": at("private")})),
+                ("Grep", json!({"pattern": "x"})),
+                ("mcp__files__write_file", json!({"path": at("db/migrations/2.sql")})),
+            ] {
+                let mut event = event(&home, tool, input);
+                event["cwd"] = json!(home.at(root));
+                let hook = home.cavra(&["hook", "claude-code", "--policy-file", &policy]);
+                let output = hook.env("CLAUDE_PROJECT_DIR", home.at(project)).stdin(event.to_string()).run();
+                assert_eq!(verdict(&output).0, "deny", "{project}: {event}");
+            }
+        }
+    }
+}
+
+/// Another agent reads the same settings and does not set the variable in them.
+#[test]
+fn the_project_is_found_without_the_agents_variable() {
+    let home = Home::new();
+    let rules = format!("  inherits: {BASELINE}\nfilesystem:\n  block_read: [mine.txt]\n");
+    home.write(".cavra/policy.yaml", pack_yaml("cavra-mine", &rules));
+    std::fs::create_dir_all(home.join("a/b")).unwrap();
+    let older = "/.cavra/policy.yaml";
+    for directory in ["", "a/b"] {
+        let mut read = event(&home, "Read", json!({"file_path": home.at("mine.txt")}));
+        read["cwd"] = json!(home.at(directory));
+        let hook = home.cavra(&["hook", "claude-code", "--policy-file", older]).dir("/").stdin(read.to_string());
+        assert_eq!(verdict(&hook.run()).0, "deny");
+    }
+    let elsewhere = Home::new();
+    let mut read = event(&elsewhere, "Read", json!({"file_path": "x"}));
+    read["cwd"] = json!(elsewhere.path());
+    let output = elsewhere.cavra(&["hook", "claude-code", "--policy-file", older]).stdin(read.to_string()).run();
+    refused(&output);
+    assert!(verdict(&output).1.contains("CLAUDE_PROJECT_DIR"), "{output:?}");
+}
+
 #[test]
 fn what_needs_no_decision() {
     let home = Home::new();

@@ -1,11 +1,18 @@
 //! `cavra agent …`: audited sessions of an agent's commands. Contract 10, section 13; contract 30, section 4.4.
 
+use std::io::IsTerminal as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::{DecisionRequest, check_id};
 use cavra_model::{ActionType, Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +20,10 @@ use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::input::object_file;
 use crate::local::{Local, action_request};
 use crate::output::{complain, print_json, print_line, print_text, stderr_as_stdout};
+use crate::signals::Ending;
+
+/// Time that a command gets to end once it was asked to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The largest audit file.
 const MAX_AUDIT_BYTES: u64 = 64 << 20;
@@ -93,12 +104,9 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
     // With --json the decision has standard output to itself.
     let stdout = if format.json { stderr_as_stdout() } else { Stdio::inherit() };
     // The shell whose grammar the command was judged by; `-p` keeps functions and start-up files of the environment out.
-    let status = std::process::Command::new("bash")
-        .args(["-p", "-c", command])
-        .current_dir(repo)
-        .stdout(stdout)
-        .status()
-        .context("cannot start bash, as which the command was judged")?;
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-p", "-c", command]).current_dir(repo).stdout(stdout);
+    let status = status_of(&mut shell).context("cannot start bash, as which the command was judged")?;
     if format.json {
         print_json(record)?;
     }
@@ -107,6 +115,40 @@ fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json
     }
     complain(format_args!("the command failed ({status})"));
     Ok(ExitCode::FAILURE)
+}
+
+/// Runs a command to its end. Whoever asks this process to end asks the command, with everything it has started.
+fn status_of(command: &mut std::process::Command) -> std::io::Result<ExitStatus> {
+    let ending = Ending::listen()?;
+    // On a terminal the command stays in the group that may read from it, and gets what is typed to end it.
+    let apart = !std::io::stdin().is_terminal();
+    if apart {
+        command.process_group(0);
+    }
+    let mut child = command.spawn()?;
+    let process = Pid::from_child(&child);
+    // What has ended already cannot be asked.
+    let send = move |signal| {
+        let _ = if apart { kill_process_group(process, signal) } else { kill_process(process, signal) };
+    };
+    let asked = Arc::new(AtomicBool::new(false));
+    let noted = asked.clone();
+    let watching = Builder::new().name("cavra-watch".to_owned()).spawn(move || {
+        if ending.wait(None) {
+            noted.store(true, Ordering::SeqCst);
+            send(Signal::TERM);
+            std::thread::sleep(LAST_WORDS);
+            send(Signal::KILL);
+        }
+    });
+    if watching.is_err() {
+        send(Signal::KILL);
+    }
+    let status = child.wait();
+    if apart && asked.load(Ordering::SeqCst) {
+        send(Signal::KILL);
+    }
+    status
 }
 
 fn attest(session_id: &str, directory: &Path, format: Option<&str>, json: Json) -> anyhow::Result<ExitCode> {

@@ -10,28 +10,13 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use tokio::runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::projection::{AgentHook, Reply};
 use crate::output::{complain, is_heard, write_text};
+use crate::signals::Ending;
 
 /// How long a refusal may take that the clock or a signal gives: the streams may be what is stuck.
 const GRACE: Duration = Duration::from_millis(200);
-
-/// Signals that ask a process to end, or end one that does not listen.
-const ENDING: [fn() -> SignalKind; 7] = [
-    SignalKind::terminate,
-    SignalKind::hangup,
-    SignalKind::interrupt,
-    SignalKind::quit,
-    SignalKind::alarm,
-    SignalKind::user_defined1,
-    SignalKind::user_defined2,
-];
-
-/// Signals that would end the process where a write already fails, or the clock decides: SIGXCPU and SIGXFSZ.
-const IGNORED: [i32; 2] = [24, 25];
 
 /// What the hook is doing, for a refusal that says what took the time.
 #[derive(Clone, Default)]
@@ -69,20 +54,13 @@ impl Answer {
     /// # Errors
     /// What the system said if that cannot be promised.
     pub fn refuse_when_disturbed(&self, deadline: Duration) -> io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let entered = runtime.enter();
-        let mut ending = ENDING.iter().map(|kind| signal(kind())).collect::<io::Result<Vec<_>>>()?;
-        // Once there is a handler, the default of ending the process never comes back.
-        let _ignored = IGNORED.map(|kind| signal(SignalKind::from_raw(kind)));
-        drop(entered);
+        let ending = Ending::listen()?;
         let answer = self.clone();
         Builder::new().name("cavra-watch".to_owned()).spawn(move || {
-            let disturbance = runtime.block_on(async {
-                tokio::select! {
-                    () = tokio::time::sleep(deadline) => "no decision in time",
-                    () = any(&mut ending) => "the hook was asked to end before there was a decision",
-                }
-            });
+            let disturbance = match ending.wait(Some(deadline)) {
+                true => "the hook was asked to end before there was a decision",
+                false => "no decision in time",
+            };
             answer.end(disturbance);
         })?;
         Ok(())
@@ -135,15 +113,6 @@ impl Answer {
             }
         }
     }
-}
-
-/// Waits for the first of the signals.
-async fn any(signals: &mut [Signal]) {
-    std::future::poll_fn(|context| {
-        let come = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-        if come { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
 }
 
 /// What `work` answers; an error if it panics. A panic says nothing on its own: its message may hold what was judged.

@@ -3,14 +3,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use cavra_core::check_id;
+use anyhow::{Context as _, ensure};
+use cavra_core::{PROJECT_POLICY, Roots, check_id, cleaned, project_around};
 use cavra_model::{Context, DecisionRecord, Object, Outcome, read_json};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::Stage;
-use super::judge::{cleaned, strictest};
+use super::judge::strictest;
 use super::mcp_call::McpServer;
 use super::projection::{CLAUDE_CODE, Reply, Told};
 use super::tools::{Asked, Call, asked};
@@ -51,12 +51,15 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
         return Ok(CLAUDE_CODE.reply(Told::NoObjection, ""));
     }
     let project = enter_project(&event)?;
+    let pack = &policy(pack, &project)?;
+    let directory = &event.cwd.as_ref().map_or_else(|| project.clone(), |cwd| project.join(cwd));
+    let roots = Roots::new(&project, directory);
     let call = Call {
         tool: &event.tool_name,
         input: &event.tool_input,
         server: event.mcp_server.as_ref(),
-        directory: event.cwd.as_deref().unwrap_or(&project),
-        project: &project,
+        directory,
+        roots: &roots,
     };
     let judged = match asked(&call)? {
         Asked::Nothing => return Ok(CLAUDE_CODE.reply(Told::NoObjection, "")),
@@ -70,7 +73,7 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
     let mut doubt = judged.doubt;
     if let Some(search) = &judged.search {
         stage.enter(format!("looking for the files that a search of {} reads", search.directory.display()));
-        let found = searched.insert(search.files(&project)?);
+        let found = searched.insert(search.files(&roots)?);
         // Where nothing is, nothing is found; but of a whole project that is not there nothing is known either.
         let elsewhere = !project.is_dir() && !search.directory.exists();
         let unseen = elsewhere.then_some("the project is not here, so the files that the search reads are not known");
@@ -117,23 +120,41 @@ fn way_to_approval(record: &DecisionRecord) -> String {
     )
 }
 
-/// The project's root: what the agent says it is, else where it works. Stores and packs are found relative to it. A
-/// working directory that is not on this disk is not entered, and paths in it are judged by their names; then stores and
-/// packs are those of the place where the hook was started, the default pack if there are none.
+/// The policy of a command line that names the project's by a variable which only Claude Code sets, where another agent
+/// runs it.
+fn policy(pack: &PackArg, project: &Path) -> anyhow::Result<PackArg> {
+    let unset = std::env::var_os("CLAUDE_PROJECT_DIR").is_none_or(|path| path.is_empty());
+    let nowhere = Path::new("/").join(PROJECT_POLICY);
+    if !unset || pack.policy_file.as_deref() != Some(&nowhere) || nowhere.exists() {
+        return Ok(pack.clone());
+    }
+    let own = project.join(PROJECT_POLICY);
+    ensure!(
+        own.exists(),
+        "CLAUDE_PROJECT_DIR is not set, and there is no {PROJECT_POLICY} in {} and above it",
+        project.display()
+    );
+    Ok(PackArg { policy_file: Some(own), ..pack.clone() })
+}
+
+/// The project's root: what the agent says it is, else the one around the directory in which it works. Stores and packs are
+/// found relative to it. A working directory that is not on this disk is not entered, and paths in it are judged by their
+/// names; then stores and packs are those of the place where the hook was started, the default pack if there are none.
 fn enter_project(event: &Event) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("CLAUDE_PROJECT_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let entered = match (&named, &event.cwd) {
-        (Some(directory), _) | (None, Some(directory)) => std::env::set_current_dir(directory),
-        (None, None) => Ok(()),
-    };
-    match (entered, &event.cwd) {
-        (Err(error), Some(cwd)) if named.is_none() && error.kind() == ErrorKind::NotFound => {
-            let absolute = std::path::absolute(cwd).context("the event's directory cannot be understood")?;
-            return Ok(cleaned(&absolute));
-        }
-        (entered, _) => entered.context("the project directory cannot be entered")?,
+    if let Some(directory) = named {
+        std::env::set_current_dir(directory).context("the directory in CLAUDE_PROJECT_DIR cannot be entered")?;
+        return std::env::current_dir().context("there is no working directory");
     }
-    std::env::current_dir().context("there is no working directory")
+    let here = event.cwd.as_deref().unwrap_or(Path::new("."));
+    let absolute = std::path::absolute(here).context("the event's directory cannot be understood")?;
+    match std::env::set_current_dir(&absolute) {
+        Err(error) if error.kind() == ErrorKind::NotFound && event.cwd.is_some() => return Ok(cleaned(&absolute)),
+        entered => entered.context("the event's directory cannot be entered")?,
+    }
+    let project = project_around(&std::env::current_dir().context("there is no working directory")?);
+    std::env::set_current_dir(&project).context("the project directory cannot be entered")?;
+    Ok(project)
 }
 
 fn context(event: &Event, project: &Path) -> anyhow::Result<Context> {

@@ -1,10 +1,8 @@
 //! Decides the actions of one event and records them before anything is answered.
 
-use std::path::{Component, Path, PathBuf};
-
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
-use cavra_normalize::{ActionRequest, clean_path};
+use cavra_normalize::ActionRequest;
 use cavra_store::{Location, RecordStore};
 
 use super::answer::Stage;
@@ -77,47 +75,4 @@ pub fn strictest(
 
 fn reading(file: &str) -> ActionRequest {
     ActionRequest { target: Some(file.to_owned()), ..ActionRequest::of(ActionType::ReadFile) }
-}
-
-/// Every name under which policy should see the file: relative to the project where it lies inside, and, if links
-/// lead elsewhere, the file they lead to. A program may resolve `..` before it opens a file or leave that to the system,
-/// and behind a link that makes two files of one path: both are named.
-pub fn names_of_file(path: &str, project: &Path) -> Vec<String> {
-    let given = project.join(path);
-    let root = project.canonicalize().unwrap_or_else(|_| project.to_owned());
-    let mut names: Vec<String> = Vec::new();
-    for absolute in [cleaned(&given), given] {
-        let real = real_path(&absolute).map(|real| relative(&real, &root));
-        for name in std::iter::once(relative(&absolute, project)).chain(real) {
-            if !names.iter().any(|known| clean_path(known) == clean_path(&name)) {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-/// The path without `.` and `..`, as far as its text tells.
-pub fn cleaned(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                cleaned.pop();
-            }
-            part => cleaned.push(part),
-        }
-    }
-    cleaned
-}
-
-pub fn relative(path: &Path, project: &Path) -> String {
-    let inside = path.strip_prefix(project).ok().filter(|inside| !inside.as_os_str().is_empty());
-    inside.unwrap_or(path).to_string_lossy().into_owned()
-}
-
-/// The file behind links; for a file that does not exist yet, its real directory and its name.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))
 }

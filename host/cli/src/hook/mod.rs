@@ -45,20 +45,25 @@ fn reply(args: &HookArgs, stage: &Stage) -> anyhow::Result<Reply> {
     claude_code::answer(&read_event()?, &args.pack, stage)
 }
 
-/// The time until the hook refuses: what is set, but in any case before the agent gives up, which would let the call go on.
+/// The time until the hook refuses.
 fn deadline(args: &HookArgs) -> Duration {
     let deadline = |settings: Settings| settings.hook_deadline;
     let set = Settings::from_env().map(deadline);
     let set = set.unwrap_or_else(|_| Settings::read(|_| None).map(deadline).unwrap_or_default());
-    let longest = args.patience() * 4 / 5;
-    if set > longest {
+    let bounded = bounded(set, args.patience());
+    if bounded < set {
         complain(format_args!(
             "CAVRA_HOOK_DEADLINE_MS is longer than the agent waits for its hook; {} ms apply (--timeout says how many \
              seconds the agent waits)",
-            longest.as_millis()
+            bounded.as_millis()
         ));
     }
-    set.min(longest)
+    bounded
+}
+
+/// What is set, but in any case before the agent gives up, which would let the call go on.
+fn bounded(set: Duration, patience: Duration) -> Duration {
+    set.min(patience * 4 / 5)
 }
 
 fn read_event() -> anyhow::Result<Vec<u8>> {
@@ -66,4 +71,18 @@ fn read_event() -> anyhow::Result<Vec<u8>> {
     std::io::stdin().lock().take(EVENT_LIMIT + 1).read_to_end(&mut event).context("cannot read the event")?;
     ensure!(event.len() as u64 <= EVENT_LIMIT, "the event is larger than {EVENT_LIMIT} bytes");
     Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hook_refuses_before_the_agent_gives_up() {
+        for (set, patience, bounded_by) in
+            [(5_000, 10, 5_000), (12_000, 10, 8_000), (12_000, 60, 12_000), (5_000, 1, 800)]
+        {
+            assert_eq!(bounded(Duration::from_millis(set), Duration::from_secs(patience)).as_millis(), bounded_by);
+        }
+    }
 }

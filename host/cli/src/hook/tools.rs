@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use cavra_core::Roots;
 use cavra_model::members::filled;
 use cavra_model::{ActionType, Object};
 use cavra_normalize::ActionRequest;
 use serde_json::Value;
 
-use super::judge::names_of_file;
 use super::mcp_call::{self, McpServer};
 use super::search::Search;
 
@@ -136,8 +136,8 @@ pub struct Call<'a> {
     pub server: Option<&'a McpServer>,
     /// The working directory.
     pub directory: &'a Path,
-    /// The project's root.
-    pub project: &'a Path,
+    /// The roots of the project's repository.
+    pub roots: &'a Roots,
 }
 
 /// What a call asks for.
@@ -229,7 +229,7 @@ impl Judged {
 impl Call<'_> {
     /// Every name under which policy should see a file that the call names.
     pub fn names(&self, path: &str) -> Vec<String> {
-        names_of_file(&self.directory.join(path).to_string_lossy(), self.project)
+        self.roots.names(&self.directory.join(path))
     }
 }
 
@@ -280,7 +280,8 @@ mod tests {
 
     fn of(tool: &str, input: &Value) -> anyhow::Result<Asked> {
         let project = Path::new("/nowhere/project");
-        asked(&Call { tool, input: input.as_object().unwrap(), server: None, directory: project, project })
+        let roots = Roots::new(project, project);
+        asked(&Call { tool, input: input.as_object().unwrap(), server: None, directory: project, roots: &roots })
     }
 
     fn targets(tool: &str, input: &Value) -> Vec<String> {

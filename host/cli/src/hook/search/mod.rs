@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use cavra_core::Protected;
+use cavra_core::{Protected, Roots};
 use cavra_model::Object;
 use cavra_model::members::filled;
 use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::types::{Types, TypesBuilder};
 
-use super::judge::relative;
 use globs::leaving_out;
 
 /// Most files that are judged for one search.
@@ -102,41 +101,40 @@ impl Search {
     ///
     /// # Errors
     /// A glob is none.
-    pub fn files(&self, project: &Path) -> anyhow::Result<Searched> {
+    pub fn files(&self, roots: &Roots) -> anyhow::Result<Searched> {
         let mut searched = Searched::default();
         let Some(directory) = self.directory.canonicalize().ok().filter(|directory| directory.is_dir()) else {
             return Ok(searched);
         };
-        let project = project.canonicalize().unwrap_or_else(|_| project.to_owned());
         let until = Instant::now() + TIME_LIMIT;
-        for root in self.roots(&directory) {
-            self.add_files(&mut searched, &directory, &root, &project, until)?;
+        for start in self.starts(&directory) {
+            self.add_files(&mut searched, &directory, &start, roots, until)?;
         }
         Ok(searched)
     }
 
     /// Where globs start from. A folder in a glob is one below the directory that ripgrep was started in, which is not
     /// told: both that are possible count.
-    fn roots(&self, directory: &Path) -> Vec<PathBuf> {
-        let mut roots = vec![directory.to_owned()];
+    fn starts(&self, directory: &Path) -> Vec<PathBuf> {
+        let mut starts = vec![directory.to_owned()];
         let has_folder = |glob: &String| glob.trim_start_matches('!').trim_end_matches('/').contains('/');
         if self.globs.iter().any(has_folder) {
             let other = self.working_directory.canonicalize().unwrap_or_else(|_| self.working_directory.clone());
-            roots.extend(Some(other).filter(|other| other != directory));
+            starts.extend(Some(other).filter(|other| other != directory));
         }
-        roots
+        starts
     }
 
     fn add_files(
         &self,
         searched: &mut Searched,
         directory: &Path,
-        root: &Path,
-        project: &Path,
+        start: &Path,
+        roots: &Roots,
         until: Instant,
     ) -> anyhow::Result<()> {
         let mut known: std::collections::HashSet<String> = searched.names.iter().cloned().collect();
-        for entry in self.walk(directory, root)?.build() {
+        for entry in self.walk(directory, start)?.build() {
             if searched.names.len() == FILE_LIMIT || Instant::now() > until {
                 searched.more = true;
                 break;
@@ -144,10 +142,8 @@ impl Search {
             // What cannot be listed cannot be read by the search either.
             let Ok(entry) = entry else { continue };
             if entry.file_type().is_some_and(|kind| kind.is_file()) {
-                let name = relative(entry.path(), project);
-                if known.insert(name.clone()) {
-                    searched.names.push(name);
-                }
+                let names = roots.names_of_real(entry.path()).into_iter();
+                searched.names.extend(names.filter(|name| known.insert(name.clone())));
             }
         }
         Ok(())
