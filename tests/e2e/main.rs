@@ -45,6 +45,7 @@ mod evidence_values;
 mod hook;
 mod hook_tools;
 mod http_details;
+mod integration_deliver;
 mod inventory;
 mod listening;
 mod lists;

@@ -3,6 +3,7 @@
 mod agent;
 mod approval;
 mod evidence;
+mod integration;
 mod log;
 mod policy;
 mod release;
@@ -28,6 +29,7 @@ pub use evidence::{
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
     VerifyArgs, VerifyStatementArgs,
 };
+pub use integration::{DeliverArgs, IntegrationCommand};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
 pub use release::{
@@ -94,6 +96,9 @@ pub enum Command {
     /// Prove what happened: make, verify and export evidence.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Send events to other systems.
+    #[command(subcommand)]
+    Integration(IntegrationCommand),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -16,6 +16,7 @@ use cavra_store::{Page, Query, RecordStore, StoreError};
 use crate::approvals::{APPROVAL_KINDS, read_routing};
 use crate::evidence::EVIDENCE_KINDS;
 use crate::inventory::INVENTORY_KINDS;
+use crate::outgoing::Outgoing;
 use crate::tokens::TOKEN_KINDS;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
@@ -90,6 +91,8 @@ pub struct Parts {
     pub log: EvidenceLog,
     /// Knows people.
     pub gatekeeper: Gatekeeper,
+    /// Tells other systems.
+    pub outgoing: Outgoing,
     /// What all of it was made from.
     pub settings: Arc<Settings>,
 }
@@ -155,6 +158,7 @@ impl App {
             inventory: Inventory::new(inventory),
             tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
             gatekeeper,
+            outgoing: Outgoing::read(settings)?,
             settings: Arc::new(settings.clone()),
         })))
     }

@@ -67,10 +67,20 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("CAVRA_APPROVAL_DB", "unset", "SQLite file for approvals; wins over CAVRA_APPROVAL_STORE."),
     setting("CAVRA_APPROVAL_OIDC_CONFIG", "unset: OIDC is off", "OpenID Connect configuration, JSON or YAML."),
+    setting(
+        "CAVRA_APPROVAL_PROVIDER_CONFIG",
+        "unset: approvals are delivered to nobody",
+        "Systems that approvals are delivered to, JSON or YAML.",
+    ),
     setting("CAVRA_APPROVAL_RBAC_FILE", "unset: RBAC is off", "Who may decide which approvals, JSON or YAML."),
     setting("CAVRA_APPROVAL_ROUTING_FILE", "the built-in rules", "Which group approves what, JSON or YAML."),
     valued("CAVRA_APPROVAL_STORE", ".cavra/api/approvals.json", "JSON file for approvals."),
     setting("CAVRA_CACHE_DIR", "~/.cache/cavra", "Where compiled policy packs are kept; `off` keeps none."),
+    setting(
+        "CAVRA_CONNECTOR_CONFIG",
+        "unset: events are delivered to nobody",
+        "Systems that events are delivered to, JSON or YAML.",
+    ),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
     setting(
         "CAVRA_EVIDENCE_ARTIFACT_ROOT",
@@ -178,6 +188,10 @@ pub struct Settings {
     pub oidc_config: Option<PathBuf>,
     /// Who may decide which approvals.
     pub rbac_file: Option<PathBuf>,
+    /// Systems that events are delivered to.
+    pub connector_config: Option<PathBuf>,
+    /// Systems that approvals are delivered to.
+    pub approval_provider_config: Option<PathBuf>,
     /// Key of pack signatures.
     pub signing_key: Option<Secret>,
     /// Keys of release documents.
@@ -222,6 +236,8 @@ impl Settings {
             routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
+            connector_config: asked.path("CAVRA_CONNECTOR_CONFIG"),
+            approval_provider_config: asked.path("CAVRA_APPROVAL_PROVIDER_CONFIG"),
             evidence_signing_key: asked.secret("CAVRA_EVIDENCE_SIGNING_KEY"),
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
             release_keys: ReleaseKeys::read(|name| asked.value(name)),

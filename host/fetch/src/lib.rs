@@ -1,6 +1,8 @@
 //! HTTP towards others: one document at a time, bounded in time and size. What is fetched has to be where it was asked
 //! for, so no redirect is followed; what is not encrypted goes through no proxy. Nothing is decompressed, so what is
-//! counted is what was sent.
+//! counted is what was sent. A [`Sender`] sends requests to addresses that somebody has looked at before.
+
+mod send;
 
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use thiserror::Error;
 use url::Host;
 
 pub use reqwest::Url;
+pub use send::{Answer, Outgoing, SendError, Sender};
 
 /// Why a document cannot be had. `Display` says it about the answer and names neither address nor credential.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod documents;
 mod evaluate;
 mod evidence;
 mod init;
+mod integration;
 mod policy;
 mod policy_checks;
 mod policy_signing;
@@ -34,6 +35,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Agent(command) => agent::run(command),
         Command::Release(command) => release::run(command),
         Command::Evidence(command) => evidence::run(command),
+        Command::Integration(command) => integration::run(&command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Serve(args) => serve::run(&args),

@@ -1,6 +1,7 @@
 //! What messaging and ticket systems are told about an approval: one row per provider. Contract 20, sections 3.7 and
 //! 3.9.
 
+use cavra_connect::Provider;
 use cavra_model::members::text;
 use cavra_model::{Object, Timestamp, approval_summary};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::CoreError;
 
 /// A provider: its name, a stand-in for its address, the stand-in for its credential, and its message.
-struct Provider {
+struct Row {
     name: &'static str,
     url: &'static str,
     authorization: Option<&'static str>,
@@ -16,33 +17,43 @@ struct Provider {
 }
 
 /// All providers, by name.
-const PROVIDERS: [Provider; 5] = [
-    Provider {
+const PROVIDERS: [Row; 5] = [
+    Row {
         name: "jira",
         url: "https://jira.example.invalid/rest/api/2/issue",
         authorization: Some("Bearer ${JIRA_TOKEN}"),
         message: jira,
     },
-    Provider {
+    Row {
         name: "servicenow",
         url: "https://servicenow.example.invalid/api/now/table/change_request",
         authorization: Some("Bearer ${SERVICENOW_TOKEN}"),
         message: servicenow,
     },
-    Provider {
+    Row {
         name: "slack",
         url: "https://slack.example.invalid/services/placeholder",
         authorization: None,
         message: slack,
     },
-    Provider {
+    Row {
         name: "teams",
         url: "https://teams.example.invalid/webhook/placeholder",
         authorization: None,
         message: teams,
     },
-    Provider { name: "webhook", url: "https://webhook.example.invalid/cavra", authorization: None, message: webhook },
+    Row { name: "webhook", url: "https://webhook.example.invalid/cavra", authorization: None, message: webhook },
 ];
+
+/// The systems that approvals are delivered to, by name.
+pub(crate) const APPROVAL_PROVIDERS: [Provider; 5] =
+    [Provider::Jira, Provider::ServiceNow, Provider::Slack, Provider::Teams, Provider::Webhook];
+
+/// The message about an approval for a provider; `None` if it gets none.
+pub(crate) fn approval_message(record: &Object, provider: &str) -> Option<Value> {
+    let row = PROVIDERS.iter().find(|row| row.name == provider)?;
+    Some((row.message)(record))
+}
 
 /// The messages about an approval, for one provider or for `all`.
 ///
@@ -58,7 +69,7 @@ pub fn approval_messages(record: &Object, provider: &str) -> Result<Vec<(&'stati
 /// # Errors
 /// [`CoreError::BadRequest`] for an unknown provider.
 pub fn approval_requests(record: &Object, provider: &str) -> Result<Vec<(&'static str, Value)>, CoreError> {
-    let request = |provider: &Provider| {
+    let request = |provider: &Row| {
         let mut headers = json!({ "content-type": "application/json" });
         if let (Some(value), Value::Object(headers)) = (provider.authorization, &mut headers) {
             headers.insert("authorization".to_owned(), json!(value));
@@ -69,8 +80,8 @@ pub fn approval_requests(record: &Object, provider: &str) -> Result<Vec<(&'stati
     Ok(choose(provider)?.into_iter().map(request).collect())
 }
 
-fn choose(name: &str) -> Result<Vec<&'static Provider>, CoreError> {
-    static ALL: &[Provider] = &PROVIDERS;
+fn choose(name: &str) -> Result<Vec<&'static Row>, CoreError> {
+    static ALL: &[Row] = &PROVIDERS;
     let chosen: Vec<_> = ALL.iter().filter(|provider| name == "all" || provider.name == name).collect();
     if chosen.is_empty() {
         let names = ALL.iter().map(|provider| provider.name).collect::<Vec<_>>().join(", ");

@@ -1,0 +1,208 @@
+//! The connector file: which systems events are sent to, where they are, and how they let us in.
+//!
+//! The file is read at the start. What it says about one provider is looked at when something is sent there: another
+//! provider's broken entry does not keep an event from where it is wanted. No message repeats a value.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cavra_model::{Object, read_json};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::Provider;
+
+/// Largest file, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Where a connector file may hold its map of providers.
+pub const CONNECTOR_KEYS: [&str; 2] = ["connectors", "providers"];
+
+/// Where a file of approval providers may hold its map.
+pub const APPROVAL_KEYS: [&str; 2] = ["approval_providers", "providers"];
+
+/// Why a connector file cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(std::io::Error),
+    /// It is too large to be one.
+    #[error("it is larger than {LARGEST} bytes")]
+    TooLarge,
+    /// It is neither JSON nor, by its name, YAML.
+    #[error("it is not {0}, or a key stands in it twice")]
+    Syntax(&'static str),
+    /// It holds no object of connectors.
+    #[error("it must be an object of providers, or hold one under the key for it")]
+    Shape,
+}
+
+/// A connector file that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    entries: BTreeMap<Provider, Value>,
+}
+
+impl Config {
+    /// Reads a file, as YAML if its name ends like that. The map of providers lies under the first of `keys` that is there,
+    /// or is the file itself.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path, keys: [&str; 2]) -> Result<Self, ConfigError> {
+        let size = std::fs::metadata(path).map_err(ConfigError::Unreadable)?.len();
+        if size > LARGEST {
+            return Err(ConfigError::TooLarge);
+        }
+        let text = std::fs::read(path).map_err(ConfigError::Unreadable)?;
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        Self::parse(&text, matches!(extension, "yaml" | "yml"), keys)
+    }
+
+    fn parse(text: &[u8], is_yaml: bool, keys: [&str; 2]) -> Result<Self, ConfigError> {
+        // Windows editors put a mark in front.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let value: Value = if is_yaml {
+            serde_norway::from_slice(text).map_err(|_| ConfigError::Syntax("YAML"))?
+        } else {
+            read_json(text).map_err(|_| ConfigError::Syntax("JSON"))?
+        };
+        let Value::Object(whole) = value else { return Err(ConfigError::Shape) };
+        let inner = keys.into_iter().find_map(|key| whole.get(key));
+        let map = match inner {
+            Some(Value::Object(map)) => map,
+            Some(_) => return Err(ConfigError::Shape),
+            None => &whole,
+        };
+        let known = map.iter().filter_map(|(name, entry)| Some((name.parse().ok()?, entry.clone())));
+        Ok(Self { entries: known.collect() })
+    }
+
+    /// Without providers that are none of these.
+    #[must_use]
+    pub fn only(mut self, providers: &[Provider]) -> Self {
+        self.entries.retain(|provider, _| providers.contains(provider));
+        self
+    }
+
+    /// What the file says about a provider.
+    pub(crate) fn entry(&self, provider: Provider) -> Option<&Value> {
+        self.entries.get(&provider)
+    }
+
+    /// The providers that are not switched off, by name.
+    pub(crate) fn enabled(&self) -> Vec<Provider> {
+        let is_off = |entry: &Value| entry.get("enabled") == Some(&Value::Bool(false));
+        self.entries.iter().filter(|(_, entry)| !is_off(entry)).map(|(provider, _)| *provider).collect()
+    }
+}
+
+/// The settings of one provider.
+pub(crate) struct Settings<'a> {
+    provider: Provider,
+    members: &'a Object,
+}
+
+/// A setting that cannot be used; a sentence for whoever asked for the delivery, without values.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("connector {provider}: {problem}")]
+pub struct SettingError {
+    provider: Provider,
+    problem: String,
+}
+
+/// A variable of the environment.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl<'a> Settings<'a> {
+    pub fn of(provider: Provider, entry: &'a Value) -> Result<Self, SettingError> {
+        match entry {
+            Value::Object(members) => Ok(Self { provider, members }),
+            _ => Err(SettingError { provider, problem: "its settings must be an object".to_owned() }),
+        }
+    }
+
+    pub fn error(&self, problem: impl Into<String>) -> SettingError {
+        SettingError { provider: self.provider, problem: problem.into() }
+    }
+
+    /// A text; an empty one is none.
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>, SettingError> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.error(format!("`{name}` must be a text"))),
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> Result<bool, SettingError> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(self.error(format!("`{name}` must be true or false"))),
+        }
+    }
+
+    /// A text, or what the variable holds that is named in its place.
+    pub fn text_or_variable(&self, name: &str, environment: Environment<'_>) -> Result<Option<String>, SettingError> {
+        let Some(variable) = self.text(&format!("{name}_env"))? else {
+            return Ok(self.text(name)?.map(ToOwned::to_owned));
+        };
+        match environment(variable).filter(|value| !value.is_empty()) {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.error(format!("the environment variable {variable} is not set or empty"))),
+        }
+    }
+
+    pub fn object(&self, name: &str) -> Result<Option<&'a Object>, SettingError> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(self.error(format!("`{name}` must be an object"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: &Value) -> Config {
+        Config::parse(value.to_string().as_bytes(), false, CONNECTOR_KEYS).unwrap()
+    }
+
+    #[test]
+    fn the_map_lies_under_one_of_two_names_or_is_the_file() {
+        let map = json!({"splunk": {"url": "u"}, "slack": {"enabled": false}, "teams": 5, "nobody": "x"});
+        for file in [json!({"connectors": map, "splunk": 1}), json!({"providers": map}), map.clone()] {
+            let config = parse(&file);
+            assert_eq!(config.enabled(), [Provider::Splunk, Provider::Teams], "{file}");
+            assert_eq!(config.entry(Provider::Splunk), Some(&json!({"url": "u"})));
+            assert!(Settings::of(Provider::Teams, config.entry(Provider::Teams).unwrap()).is_err());
+        }
+        assert!(parse(&json!({"connectors": {}, "providers": map})).enabled().is_empty(), "the first one counts");
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_refused_without_its_contents() {
+        for (text, is_yaml) in [
+            ("", false),
+            ("{\"splunk\": {\"token\": \"hush\"}", false),
+            ("[\"hush\"]", false),
+            ("{\"connectors\": [\"hush\"]}", false),
+            ("{\"splunk\": {}, \"splunk\": {\"token\": \"hush\"}}", false),
+            ("splunk: {token: hush", true),
+            ("splunk: {token: a}\nsplunk: {token: hush}", true),
+            ("hush", true),
+        ] {
+            let error = Config::parse(text.as_bytes(), is_yaml, CONNECTOR_KEYS).unwrap_err();
+            assert!(!error.to_string().contains("hush"), "{error}");
+        }
+        assert!(matches!(Config::read(Path::new("/nowhere/x.json"), CONNECTOR_KEYS), Err(ConfigError::Unreadable(_))));
+        let yaml = "\u{feff}connectors:\n  splunk: {url: u}\n";
+        assert_eq!(Config::parse(yaml.as_bytes(), true, CONNECTOR_KEYS).unwrap().enabled(), [Provider::Splunk]);
+    }
+}

@@ -1,0 +1,245 @@
+//! Delivering an event: which systems get it, how often it is tried, and what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cavra_model::{Object, Timestamp};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+use crate::body::body_for;
+use crate::config::{Environment, SettingError};
+use crate::event::Event;
+use crate::redact::shown;
+use crate::send::{Attempt, Outbound};
+use crate::target::Target;
+use crate::{Config, Provider};
+
+/// Most attempts after the first.
+const MOST_RETRIES: i64 = 10;
+
+/// Longest and shortest time for one attempt, in seconds.
+const LONGEST: f64 = 60.0;
+const SHORTEST: f64 = 0.1;
+
+/// Bodies that a caller must not bring along: they would be sent with the operator's credentials.
+const PROVIDER_PAYLOADS: &str = "provider_payloads";
+
+/// Why nothing is sent. The sentence is for whoever asked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// There is no connector of that name, or it is switched off.
+    #[error("connector provider is not configured: {0}")]
+    NotConfigured(String),
+    /// A connector cannot be used as it is configured.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// An option is out of its kind.
+    #[error("{0}")]
+    Option(&'static str),
+}
+
+/// Which failures are worth another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Those that may well pass by themselves.
+    Passing,
+    /// All of them.
+    Any,
+}
+
+/// How an event is delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// `all`, or names separated by commas.
+    pub provider: String,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Time for one attempt.
+    pub timeout: Duration,
+    /// What is tried again.
+    pub persistence: Persistence,
+}
+
+impl Options {
+    /// Reads `provider`, `retries` and `timeout_seconds`.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Option`].
+    pub fn of(body: &Object, default_provider: &str) -> Result<Self, DeliveryError> {
+        let provider = match body.get("provider") {
+            None | Some(Value::Null) => default_provider,
+            Some(Value::String(name)) if !name.trim().is_empty() => name,
+            Some(_) => return Err(DeliveryError::Option("provider must be a name, several with commas, or all")),
+        };
+        let retries = match body.get("retries") {
+            None | Some(Value::Null) => 2,
+            Some(number) => number.as_i64().ok_or(DeliveryError::Option("retries must be a whole number"))?,
+        };
+        let seconds = match body.get("timeout_seconds") {
+            None | Some(Value::Null) => 10.0,
+            Some(Value::Number(number)) => number.as_f64().filter(|seconds| seconds.is_finite()).unwrap_or(LONGEST),
+            Some(_) => return Err(DeliveryError::Option("timeout_seconds must be a number")),
+        };
+        Ok(Self {
+            provider: provider.to_owned(),
+            retries: u32::try_from(retries.clamp(0, MOST_RETRIES)).unwrap_or(0),
+            timeout: Duration::from_secs_f64(seconds.clamp(SHORTEST, LONGEST)),
+            persistence: Persistence::Passing,
+        })
+    }
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A caller made it.
+    Caller,
+    /// The server made it; it may bring bodies for single providers.
+    Server,
+}
+
+/// Delivers events to the systems of a connector file.
+#[derive(Clone)]
+pub struct Connectors {
+    config: Arc<Config>,
+    outbound: Arc<Outbound>,
+}
+
+impl Connectors {
+    /// The systems of a file.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()) }
+    }
+
+    /// Delivers an event; answers `cavra.connector.delivery.v1`. That a system did not take it is no error.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then nothing was sent.
+    pub async fn deliver(&self, mut event: Object, source: Source, options: &Options) -> Result<Object, DeliveryError> {
+        let payloads = event.remove(PROVIDER_PAYLOADS).filter(|_| source == Source::Server);
+        let now = Timestamp::now();
+        let body = |target: &Target| payload(target, payloads.as_ref(), Event { members: &event }, now);
+        let deliveries = self.each(options, &body).await?;
+        let success = deliveries.iter().all(|delivery| delivery["success"] == true);
+        let event = Event { members: &event };
+        let document = json!({
+            "schema_version": "cavra.connector.delivery.v1",
+            "product": "CAVRA",
+            "event_type": event.kind(),
+            "event_id": event.id(),
+            "session_id": event.session(),
+            "generated_at": now,
+            "success": success,
+            "deliveries": deliveries,
+        });
+        Ok(cavra_model::members::built(document))
+    }
+
+    /// Sends each of the systems that are asked for a body of its own; answers what came of it, by name.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then nothing was sent.
+    pub async fn send(
+        &self,
+        options: &Options,
+        body: &(dyn Fn(Provider) -> Value + Sync),
+    ) -> Result<Vec<Value>, DeliveryError> {
+        self.each(options, &|target: &Target| body(target.provider)).await
+    }
+
+    async fn each(
+        &self,
+        options: &Options,
+        body: &(dyn Fn(&Target) -> Value + Sync),
+    ) -> Result<Vec<Value>, DeliveryError> {
+        let targets = self.targets(&options.provider, &|name| std::env::var(name).ok())?;
+        let mut under_way = JoinSet::new();
+        for target in targets {
+            let body = body(&target).to_string().into_bytes();
+            let (outbound, options) = (self.outbound.clone(), options.clone());
+            under_way.spawn(async move { (target.provider, tried(&outbound, &target, &body, &options).await) });
+        }
+        let mut deliveries = under_way.join_all().await;
+        deliveries.sort_by_key(|(provider, _)| *provider);
+        Ok(deliveries.into_iter().map(|(_, delivery)| delivery).collect())
+    }
+
+    /// The systems that are asked for, ready to be sent to.
+    fn targets(&self, names: &str, environment: Environment<'_>) -> Result<Vec<Target>, DeliveryError> {
+        let enabled = self.config.enabled();
+        let chosen: Vec<Provider> = if names.trim() == "all" {
+            enabled
+        } else {
+            let mut chosen: Vec<Provider> = Vec::new();
+            let mut missing: Vec<&str> = Vec::new();
+            for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                match name.parse::<Provider>().ok().filter(|provider| enabled.contains(provider)) {
+                    Some(provider) if chosen.contains(&provider) => {}
+                    Some(provider) => chosen.push(provider),
+                    None => missing.push(name),
+                }
+            }
+            if !missing.is_empty() {
+                return Err(DeliveryError::NotConfigured(missing.join(", ")));
+            }
+            chosen
+        };
+        if chosen.is_empty() {
+            return Err(DeliveryError::NotConfigured(names.trim().to_owned()));
+        }
+        let resolve = |provider| {
+            let entry = self.config.entry(provider).unwrap_or(&Value::Null);
+            Ok(Target::resolve(provider, entry, environment)?)
+        };
+        chosen.into_iter().map(resolve).collect()
+    }
+}
+
+/// The body for a target: the one that the server brought for it, else the event in the target's form.
+fn payload(target: &Target, payloads: Option<&Value>, event: Event<'_>, now: Timestamp) -> Value {
+    let brought = payloads.and_then(|payloads| payloads.get(target.provider.as_str()));
+    let made = || body_for(target.provider, event, &target.style, target.url.path(), now);
+    brought.cloned().unwrap_or_else(made)
+}
+
+/// Tries until it succeeds or makes no sense any more.
+async fn tried(outbound: &Outbound, target: &Target, body: &[u8], options: &Options) -> Value {
+    let mut attempts = 0;
+    let (started, last) = loop {
+        let started = Timestamp::now();
+        let attempt = outbound.attempt(target, body, options.timeout).await;
+        attempts += 1;
+        let is_worth_it = attempt.is_passing() || options.persistence == Persistence::Any;
+        if attempt.is_success() || !is_worth_it || attempts > options.retries {
+            break (started, attempt);
+        }
+        tokio::time::sleep(pause(attempt, attempts)).await;
+    };
+    json!({
+        "provider": target.provider.as_str(),
+        "success": last.is_success(),
+        "status_code": last.status(),
+        "attempt_count": attempts,
+        "started_at": started,
+        "completed_at": Timestamp::now(),
+        "error": last.error(),
+        "request": shown(&target.method, &target.url, &target.headers, target.key_header.as_deref()),
+    })
+}
+
+/// How long to wait after the attempt of this number: as long as the receiver says, else a little longer each time.
+fn pause(attempt: Attempt, number: u32) -> Duration {
+    let own = Duration::from_millis(250).saturating_mul(number).min(Duration::from_secs(1));
+    match attempt {
+        Attempt::Answered { wait: Some(wait), .. } => wait.max(own),
+        _ => own,
+    }
+}
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

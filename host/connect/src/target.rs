@@ -1,0 +1,233 @@
+//! Where an event goes and what lets us in: the settings of one provider, resolved at the moment of sending.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use url::Url;
+
+use crate::address::Grant;
+use crate::config::{Environment, SettingError, Settings};
+use crate::{Provider, Secret};
+
+/// Headers that belong to the connection, and are not the operator's to set.
+const OF_THE_CONNECTION: [&str; 8] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"];
+
+/// Headers that let somebody in.
+const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api-key"];
+
+/// A resolved provider.
+pub(crate) struct Target {
+    pub provider: Provider,
+    pub url: Url,
+    pub grant: Grant,
+    pub method: String,
+    /// All headers, by their names in lower case.
+    pub headers: BTreeMap<String, Secret>,
+    /// The header that the operator chose for his key.
+    pub key_header: Option<String>,
+    pub style: Style,
+}
+
+/// What the settings say about the body.
+#[derive(Default)]
+pub(crate) struct Style {
+    pub title: Option<String>,
+    pub index: Option<String>,
+    pub service: Option<String>,
+    pub project_key: Option<String>,
+    pub issue_type: Option<String>,
+    /// The older bodies, for a relay in front of the vendor.
+    pub is_compatible: bool,
+}
+
+impl Target {
+    /// # Errors
+    /// A setting that is missing or cannot be used.
+    pub fn resolve(provider: Provider, entry: &Value, environment: Environment<'_>) -> Result<Self, SettingError> {
+        let settings = Settings::of(provider, entry)?;
+        let url = url(&settings, environment)?;
+        let Some(host) = url.host() else { return Err(settings.error("its address names no host")) };
+        let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
+        let row = provider.row();
+        let method = settings.text("method")?.unwrap_or("POST").to_owned();
+        if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(settings.error("`method` is no method"));
+        }
+        let mut headers = own_headers(&settings)?;
+        headers.insert("content-type".to_owned(), Secret::new("application/json"));
+        if let Some(accept) = row.accept {
+            headers.entry("accept".to_owned()).or_insert_with(|| Secret::new(accept));
+        }
+        if let Some(authorization) = authorization(&settings, row.scheme, environment)? {
+            headers.insert("authorization".to_owned(), authorization);
+        }
+        let mut key_header = None;
+        if let Some(key) = settings.text_or_variable("api_key", environment)? {
+            let name = settings.text("api_key_header")?.unwrap_or(row.key_header).to_ascii_lowercase();
+            check_header(&settings, &name, &key)?;
+            headers.insert(name.clone(), Secret::new(key));
+            key_header = Some(name);
+        }
+        let is_let_in = key_header.is_some() || CREDENTIALS.iter().any(|name| headers.contains_key(*name));
+        if row.needs_credential && !is_let_in {
+            return Err(settings.error("it needs a token, an authorization or an API key"));
+        }
+        Ok(Self { provider, url, grant, method, headers, key_header, style: style(&settings)? })
+    }
+}
+
+fn url(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Url, SettingError> {
+    let text = settings.text_or_variable("url", environment)?.ok_or_else(|| settings.error("`url` is missing"))?;
+    let url: Url = text.trim().parse().map_err(|_| settings.error("its address cannot be understood"))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(settings.error("its address must begin with https:// or http://"));
+    }
+    Ok(url)
+}
+
+fn own_headers(settings: &Settings<'_>) -> Result<BTreeMap<String, Secret>, SettingError> {
+    let mut headers = BTreeMap::new();
+    for (name, value) in settings.object("headers")?.into_iter().flatten() {
+        let name = name.to_ascii_lowercase();
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err(settings.error("a value of `headers` must be a text")),
+        };
+        check_header(settings, &name, &value)?;
+        headers.insert(name, Secret::new(value));
+    }
+    Ok(headers)
+}
+
+/// Nothing in a header ends it or begins another one.
+fn check_header(settings: &Settings<'_>, name: &str, value: &str) -> Result<(), SettingError> {
+    let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(of_names) || OF_THE_CONNECTION.contains(&name) {
+        return Err(settings.error("a name in `headers` cannot be that of a header to be set"));
+    }
+    if !value.chars().all(|c| c == '\t' || (!c.is_control() && c.is_ascii())) {
+        return Err(settings.error(format!("the value of the header {name} cannot be sent")));
+    }
+    Ok(())
+}
+
+fn authorization(
+    settings: &Settings<'_>,
+    scheme: &str,
+    environment: Environment<'_>,
+) -> Result<Option<Secret>, SettingError> {
+    let whole = settings.text_or_variable("authorization", environment)?;
+    let value = match whole {
+        Some(whole) => whole,
+        None => {
+            let Some(token) = settings.text_or_variable("token", environment)? else { return Ok(None) };
+            match settings.text_or_variable("username", environment)? {
+                Some(user) => format!("Basic {}", STANDARD.encode(format!("{user}:{token}"))),
+                None => format!("{} {token}", settings.text("authorization_scheme")?.unwrap_or(scheme)),
+            }
+        }
+    };
+    check_header(settings, "authorization", &value)?;
+    Ok(Some(Secret::new(value)))
+}
+
+fn style(settings: &Settings<'_>) -> Result<Style, SettingError> {
+    let owned = |name: &str| settings.text(name).map(|text| text.map(ToOwned::to_owned));
+    let is_compatible = match settings.text("payload_style")? {
+        None | Some("vendor") => false,
+        Some("compat") => true,
+        Some(_) => return Err(settings.error("`payload_style` is vendor or compat")),
+    };
+    Ok(Style {
+        title: owned("title")?,
+        index: owned("index")?,
+        service: owned("service")?,
+        project_key: owned("project_key")?,
+        issue_type: owned("issue_type")?,
+        is_compatible,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resolve(provider: Provider, entry: &Value) -> Result<Target, String> {
+        let environment = |name: &str| match name {
+            "SET" => Some("from-env".to_owned()),
+            "ADDRESS" => Some("https://env.example/".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        Target::resolve(provider, entry, &environment).map_err(|error| error.to_string())
+    }
+
+    fn header(provider: Provider, entry: &Value, name: &str) -> Option<String> {
+        let headers = resolve(provider, entry).unwrap().headers;
+        headers.get(name).map(|value| value.expose().to_owned())
+    }
+
+    #[test]
+    fn settings_become_headers() {
+        for (provider, entry, name, value) in [
+            (Provider::Webhook, json!({}), "authorization", None),
+            (Provider::Webhook, json!({"token": "t"}), "authorization", Some("Bearer t")),
+            (Provider::Splunk, json!({"token": "t"}), "authorization", Some("Splunk t")),
+            (Provider::Splunk, json!({"token": "t", "authorization_scheme": "X"}), "authorization", Some("X t")),
+            (Provider::Jira, json!({"token": "t", "username": "u"}), "authorization", Some("Basic dTp0")),
+            (Provider::Jira, json!({"token": "t", "authorization": "a"}), "authorization", Some("a")),
+            (Provider::Jira, json!({"token": "t", "token_env": "SET"}), "authorization", Some("Bearer from-env")),
+            (Provider::Datadog, json!({"api_key": "k"}), "dd-api-key", Some("k")),
+            (Provider::Webhook, json!({"api_key": "k"}), "x-api-key", Some("k")),
+            (Provider::Webhook, json!({"api_key": "k", "api_key_header": "X-Mine"}), "x-mine", Some("k")),
+            (Provider::Webhook, json!({"headers": {"X-One": "1", "x-two": 2}}), "x-two", Some("2")),
+            (
+                Provider::Webhook,
+                json!({"headers": {"Content-Type": "text/html"}}),
+                "content-type",
+                Some("application/json"),
+            ),
+            (Provider::ServiceNow, json!({"headers": {"Authorization": "x"}}), "accept", Some("application/json")),
+        ] {
+            let mut entry = entry;
+            entry["url"] = json!("https://a.example/");
+            assert_eq!(header(provider, &entry, name).as_deref(), value, "{provider} {entry}");
+        }
+        let by_name = json!({"url": "https://no.example", "url_env": "ADDRESS"});
+        assert_eq!(resolve(Provider::Webhook, &by_name).unwrap().url.as_str(), "https://env.example/");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_without_its_value() {
+        for (provider, entry, word) in [
+            (Provider::Webhook, json!("hush"), "object"),
+            (Provider::Webhook, json!({}), "url"),
+            (Provider::Webhook, json!({"url": 5}), "url"),
+            (Provider::Webhook, json!({"url": "hush"}), "address"),
+            (Provider::Webhook, json!({"url": "file:///hush"}), "https://"),
+            (Provider::Webhook, json!({"url_env": "UNSET"}), "UNSET"),
+            (Provider::Webhook, json!({"url_env": "EMPTY"}), "EMPTY"),
+            (Provider::Webhook, json!({"url": "https://a.example", "token_env": "UNSET"}), "UNSET"),
+            (Provider::Webhook, json!({"url": "https://a.example", "token": "hush\nx: y"}), "authorization"),
+            (Provider::Webhook, json!({"url": "https://a.example", "headers": {"a\r\nb": "hush"}}), "headers"),
+            (Provider::Webhook, json!({"url": "https://a.example", "headers": {"a": "hush\r\nb: c"}}), "header a"),
+            (Provider::Webhook, json!({"url": "https://a.example", "headers": {"Host": "hush"}}), "headers"),
+            (Provider::Webhook, json!({"url": "https://a.example", "headers": {"a": ["hush"]}}), "headers"),
+            (Provider::Webhook, json!({"url": "https://a.example", "method": "post hush"}), "method"),
+            (Provider::Webhook, json!({"url": "https://a.example", "payload_style": "hush"}), "payload_style"),
+            (Provider::Splunk, json!({"url": "https://a.example"}), "needs a token"),
+            (Provider::Datadog, json!({"url": "https://a.example", "headers": {"x": "hush"}}), "needs a token"),
+        ] {
+            let error = resolve(provider, &entry).map(|_| ()).unwrap_err();
+            assert!(error.contains(word) && !error.contains("hush"), "{entry}: {error}");
+            assert!(error.starts_with(&format!("connector {provider}: ")), "{error}");
+        }
+        let header = json!({"url": "https://a.example", "headers": {"Authorization": "x"}});
+        assert!(resolve(Provider::Splunk, &header).is_ok(), "a header will do");
+    }
+}

@@ -1,0 +1,80 @@
+//! What other systems are told: events and approvals, delivered to where the operator's files say.
+
+use std::path::Path;
+
+use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Options, Persistence, Provider};
+use cavra_model::members::{built, text};
+use cavra_model::{Object, Timestamp};
+use serde_json::{Value, json};
+
+use crate::approvals::{APPROVAL_PROVIDERS, approval_message};
+use crate::{App, CoreError, Settings};
+
+/// The systems that are told something.
+#[derive(Clone, Default)]
+pub struct Outgoing {
+    /// Of events.
+    pub events: Option<Connectors>,
+    /// Of approvals.
+    pub approvals: Option<Connectors>,
+}
+
+impl Outgoing {
+    /// Reads the files that the settings name.
+    ///
+    /// # Errors
+    /// [`CoreError::Configuration`] naming a file that cannot be used.
+    pub fn read(settings: &Settings) -> Result<Self, CoreError> {
+        let events = settings.connector_config.as_deref();
+        let approvals = settings.approval_provider_config.as_deref();
+        let of = |file: &Path, variable, keys| config(file, variable, keys);
+        Ok(Self {
+            events: events
+                .map(|file| of(file, "CAVRA_CONNECTOR_CONFIG", CONNECTOR_KEYS))
+                .transpose()?
+                .map(Connectors::new),
+            approvals: approvals
+                .map(|file| of(file, "CAVRA_APPROVAL_PROVIDER_CONFIG", APPROVAL_KEYS))
+                .transpose()?
+                .map(|config| Connectors::new(config.only(&APPROVAL_PROVIDERS))),
+        })
+    }
+}
+
+fn config(file: &Path, variable: &str, keys: [&str; 2]) -> Result<Config, CoreError> {
+    let unusable =
+        |error| CoreError::Configuration(format!("{variable}: {} cannot be used: {error}", file.display()));
+    Config::read(file, keys).map_err(unusable)
+}
+
+impl From<DeliveryError> for CoreError {
+    fn from(error: DeliveryError) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl App {
+    /// Delivers an approval, as it is now, to the systems that the body names; answers `cavra.approval.delivery.v1`. That a
+    /// system did not take it is no error.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::BadRequest`], [`CoreError::Store`]; then nothing was sent.
+    pub async fn deliver_approval(&self, id: &str, body: &Object) -> Result<Object, CoreError> {
+        let approval = self.approvals.get(id).await?;
+        let Some(connectors) = &self.outgoing.approvals else {
+            return Err(CoreError::BadRequest("approval provider config is not configured".to_owned()));
+        };
+        let options = Options { persistence: Persistence::Any, ..Options::of(body, "all")? };
+        let message = |provider: Provider| approval_message(&approval, provider.as_str()).unwrap_or_default();
+        let deliveries = connectors.send(&options, &message).await?;
+        Ok(built(json!({
+            "schema_version": "cavra.approval.delivery.v1",
+            "product": "CAVRA",
+            "approval_id": text(&approval, "approval_id"),
+            "decision_id": text(&approval, "decision_id"),
+            "generated_at": Timestamp::now(),
+            "success": deliveries.iter().all(|delivery| delivery.get("success") == Some(&Value::Bool(true))),
+            "deliveries": deliveries,
+        })))
+    }
+}
