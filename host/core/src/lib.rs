@@ -18,6 +18,7 @@ mod evidence_log;
 mod fields;
 mod govern;
 mod inventory;
+mod outgoing;
 mod page;
 mod redaction;
 mod redecide;
@@ -56,6 +57,7 @@ pub use evidence_log::{
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;
 pub use inventory::{INVENTORY_KINDS, Inventory};
+pub use outgoing::Outgoing;
 pub use page::{MAX_LIMIT, PageRequest};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};
