@@ -1,4 +1,4 @@
-//! `cavra integration deliver`: events leave in the form of each system, and nothing secret stays behind.
+//! Events and approvals leave in the form of each system, and nothing secret stays behind.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -59,4 +59,62 @@ fn an_event_is_delivered_from_the_command_line() {
     }
     home.write("event.json", "[]");
     assert!(deliver("webhook").fails().stdout.is_empty());
+}
+
+#[test]
+fn an_approval_is_delivered_over_http() {
+    let home = Home::new();
+    let (good, bad) = (receiver("200 OK"), receiver("404 No"));
+    let config = json!({"approval_providers": {
+        "slack": {"url": format!("{good}/services/hush")},
+        "jira": {"url": bad, "token": "hush"},
+        "servicenow": {"url": good},
+        "splunk": {"url": good, "token": "hush"},
+        "teams": {"enabled": false, "url": good},
+    }});
+    home.write("providers.json", config.to_string());
+    let server = home.serve(&[("CAVRA_APPROVAL_PROVIDER_CONFIG", "providers.json")]);
+    assert_eq!(server.get("/console/config").ok()["approval_provider_delivery"], "configured");
+    let decided = server.post("/decisions", &json!({"action_type": "write_file", "target": "iam/x"})).ok();
+    let approval = server.post("/approvals", &decided).ok();
+    let path = format!("/approvals/{}/deliver", approval["approval_id"].as_str().unwrap());
+    let delivered = server.post(&path, &json!({"provider": "slack"})).ok();
+    assert_eq!(delivered["schema_version"], "cavra.approval.delivery.v1");
+    assert_eq!((&delivered["success"], &delivered["approval_id"]), (&json!(true), &approval["approval_id"]));
+    let delivered = server.post(&path, &json!({"provider": "jira", "retries": 1})).ok();
+    let jira = &delivered["deliveries"][0];
+    assert_eq!(
+        (&delivered["success"], &jira["attempt_count"], &jira["error"]),
+        (&json!(false), &json!(2), &json!("HTTP 404"))
+    );
+    assert_eq!(jira["request"]["headers"]["authorization"], "REDACTED");
+    assert!(!delivered.to_string().contains("hush"));
+    for (body, word) in [
+        (json!({"provider": "servicenow"}), "servicenow"),
+        (json!({"provider": "splunk"}), "splunk"),
+        (json!({"provider": "teams"}), "teams"),
+        (json!({"provider": "all"}), "servicenow"),
+        (json!({"retries": "many"}), "retries"),
+    ] {
+        let refused = server.post(&path, &body).refused(&[400]);
+        assert!(refused.to_string().contains(word), "{body}: {refused}");
+    }
+    server.post("/approvals/appr_none/deliver", &json!({})).refused(&[404]);
+    let plain = Home::new().serve(&[]);
+    assert_eq!(plain.get("/console/config").ok()["connector_delivery"], "disabled");
+}
+
+#[test]
+fn a_server_does_not_start_on_a_connector_file_that_is_none() {
+    let home = Home::new();
+    home.write("broken.json", "{\"splunk\": {\"token\": \"hush\"}");
+    for (variable, file) in [
+        ("CAVRA_CONNECTOR_CONFIG", "broken.json"),
+        ("CAVRA_CONNECTOR_CONFIG", "missing.json"),
+        ("CAVRA_APPROVAL_PROVIDER_CONFIG", "broken.json"),
+    ] {
+        let refused = home.cavra(&["serve", "--port", "0"]).env(variable, file).run().fails();
+        assert!(refused.stderr.contains(variable) && refused.stderr.contains(file), "{refused:?}");
+        assert!(!refused.stderr.contains("hush"), "{refused:?}");
+    }
 }

@@ -224,6 +224,16 @@ fn approval_rows() -> Vec<Endpoint> {
         )
         .body_optional(),
         Endpoint::post(
+            Access::loosens(Scope::Approvals),
+            Effect::Computes,
+            "/approvals/{approval_id}/deliver",
+            "deliver_approval",
+            post(approvals::deliver),
+        )
+        .about("approvals", "Delivers an approval to the configured systems; that one does not take it is no refusal.")
+        .body_optional()
+        .refuses(&[404, 409]),
+        Endpoint::post(
             Access::records(Scope::Approvals),
             Effect::Computes,
             "/approvals/{approval_id}/attach-decision",

@@ -18,6 +18,7 @@ mod evidence_log;
 mod fields;
 mod govern;
 mod inventory;
+mod outgoing;
 mod pack_trust;
 mod page;
 mod project;
@@ -58,6 +59,7 @@ pub use evidence_log::{
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::Governor;
 pub use inventory::{INVENTORY_KINDS, Inventory};
+pub use outgoing::Outgoing;
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, PageRequest};
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Roots, cleaned, project_around};

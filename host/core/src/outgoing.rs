@@ -42,8 +42,7 @@ impl Outgoing {
 }
 
 fn config(file: &Path, variable: &str, keys: [&str; 2]) -> Result<Config, CoreError> {
-    let unusable =
-        |error| CoreError::Configuration(format!("{variable}: {} cannot be used: {error}", file.display()));
+    let unusable = |error| CoreError::Configuration(format!("{variable}: {} cannot be used: {error}", file.display()));
     Config::read(file, keys).map_err(unusable)
 }
 

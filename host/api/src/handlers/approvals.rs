@@ -31,3 +31,8 @@ pub async fn break_glass(State(app): State<App>, By(caller): By, Body(body): Bod
 pub async fn attach(State(app): State<App>, Id(id): Id, Body(body): Body) -> Answer {
     answer(app.approvals.attach(&id, body).await)
 }
+
+/// `POST /approvals/{id}/deliver`.
+pub async fn deliver(State(app): State<App>, Id(id): Id, MaybeBody(body): MaybeBody) -> Answer {
+    answer(app.deliver_approval(&id, &body.unwrap_or_default()).await)
+}
