@@ -103,6 +103,9 @@ fn a_decision_cannot_show_one_action_and_bind_another() {
     let mut forged = asked;
     forged["target"] = json!("README.md");
     forged["action_digest"] = digest;
+    server.post("/approvals", &json!({"decision": forged})).refused(&[409]);
+    // One that nobody recorded binds what it shows.
+    forged["decision_id"] = json!("dec_elsewhere");
     approved(&server, &forged);
     assert_eq!(server.decide(&action("s1"))["decision"], "require_approval");
 }

@@ -13,6 +13,8 @@
 
 mod access;
 mod approval_gate;
+mod approval_persons;
+mod approval_subjects;
 mod approvals;
 mod approved_actions;
 mod architecture;

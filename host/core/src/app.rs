@@ -20,7 +20,7 @@ use crate::outgoing::Outgoing;
 use crate::tokens::TOKEN_KINDS;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
-    Inventory, Keyring, Registry, Settings, Verdict, pack_trust,
+    Inventory, Keyring, Registry, Settings, Verdict, pack_trust, package_signers,
 };
 
 /// The kinds of an activity store.
@@ -136,6 +136,7 @@ impl App {
     pub fn open(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
         let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())
             .map_err(|error| CoreError::Configuration(error.to_string()))?;
+        settings.release_trust_root.as_deref().map(package_signers).transpose()?;
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
         let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
         let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;

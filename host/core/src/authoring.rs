@@ -12,7 +12,7 @@ use cavra_model::{Object, PackName, REPLACES, Ruling, Severity, Timestamp, appro
 use cavra_packs::{Diff, Draft, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
 use serde_json::{Value, json};
 
-use crate::approvals::Publication;
+use crate::approvals::{Publication, NewApproval, forbidden, request_note};
 use crate::backtest::{Backtest, BacktestScope, MAX_BACKTEST};
 use crate::caller::Caller;
 use crate::fields::{label, whole_number};
@@ -107,7 +107,9 @@ impl App {
     /// As [`App::plan_publication`], and [`CoreError::BadRequest`] for a draft with faults; then nothing is stored.
     pub async fn request_publication(&self, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
         let console = "policy-authoring-console";
-        let requested_by = caller.name().or(label(body, "requested_by")?).unwrap_or_else(|| console.to_owned());
+        let said = label(body, "requested_by")?;
+        let requester = caller.doer(|| said.unwrap_or_else(|| console.to_owned()));
+        let note = request_note(body, self.settings.redactor)?;
         let group = label(body, "approver_group")?.unwrap_or_else(|| "Platform Security".to_owned());
         let repository = label(body, "repository")?.unwrap_or_else(|| "policy-catalog".to_owned());
         let ttl_hours = whole_number(body, "ttl_hours")?.unwrap_or(24).clamp(1, MAX_TTL_HOURS);
@@ -119,7 +121,7 @@ impl App {
             "decision_id": format!("policy_publish:{id}:{short}"),
             "session_id": "policy-authoring",
             "agent_id": console,
-            "actor": requested_by,
+            "actor": requester.name,
             "repository": repository,
             "action_type": OPERATION,
             "target": target_path(id),
@@ -138,7 +140,8 @@ impl App {
             "evidence_refs": [format!("policy-draft://{id}/{short}")],
         });
         let Value::Object(decision) = decision else { return Err(CoreError::BadRequest("no decision".to_owned())) };
-        let approval = self.approvals.request(decision, Some(group), requested_by, ttl_hours).await?;
+        let request = NewApproval { decision, approver_group: Some(group), requester, ttl_hours, note };
+        let approval = self.approvals.request(request).await?;
         Ok(json!({
             "schema_version": "cavra.policy_pack.publish_request.v1",
             "product": "CAVRA",
@@ -159,13 +162,14 @@ impl App {
         let approval_id = approval_id.ok_or_else(|| CoreError::BadRequest("approval_id is required".to_owned()))?;
         let approval = self.approvals.get(&approval_id).await?;
         if let Some(identity) = &caller.identity
-            && !may_decide(&self.gatekeeper, &identity.actor, &approval, Ruling::Approve)
+            && !may_decide(&self.gatekeeper, identity, &approval, Ruling::Approve)
         {
-            return Err(CoreError::Forbidden("publishing this is for members of the approving group".to_owned()));
+            return Err(forbidden("publishing this is for members of the approving group", identity));
         }
         let draft = draft_of(body, &approved_version(&approval))?;
         let name = publishable(&draft)?;
-        let published_by = caller.name().or(label(body, "actor")?).unwrap_or_else(|| PUBLISHER.to_owned());
+        let said = label(body, "actor")?;
+        let publisher = caller.doer(|| said.unwrap_or_else(|| PUBLISHER.to_owned()));
         let known_signer = caller.identity.as_ref().map(|identity| identity.actor.actor.clone());
         let signer = label(body, "signer")?.or(known_signer).unwrap_or_else(|| PUBLISHER.to_owned());
         let digest = draft.digest();
@@ -184,20 +188,20 @@ impl App {
             policy_id: draft.id(),
             policy_digest: digest.as_str(),
             approval_id: &approval_id,
-            published_by: &published_by,
+            publisher: &publisher,
         });
         let publication = publication.await?;
         let outcome = tokio::task::spawn_blocking(work).await;
         let outcome = outcome.unwrap_or_else(|_| Err(CoreError::Conflict("interrupted".to_owned())));
         self.approvals.end_publication(publication, outcome.as_ref().err()).await?;
         let (published, message) = outcome?;
-        tracing::info!(pack = draft.id(), approval = approval_id, published_by, "policy pack published");
+        tracing::info!(pack = draft.id(), approval = approval_id, published_by = publisher.name, "policy pack published");
         Ok(json!({
             "schema_version": "cavra.policy_pack.publish_result.v1",
             "product": "CAVRA",
             "status": "published",
             "published_at": Timestamp::now(),
-            "published_by": published_by,
+            "published_by": publisher.name,
             "policy_id": draft.id(),
             "policy_digest": digest,
             "policy_path": published.policy.display().to_string(),

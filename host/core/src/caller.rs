@@ -1,9 +1,27 @@
 //! Who calls: a person, a machine with an API token, or nobody in particular.
 
 use cavra_identity::Identity;
+use cavra_model::Person;
 use serde::{Deserialize, Serialize};
 
 use crate::CoreError;
+
+/// Somebody who does something: the name that is recorded, and the person, as far as one is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doer {
+    /// The name that is shown.
+    pub name: String,
+    /// Who that is.
+    pub person: Person,
+}
+
+impl Doer {
+    /// Somebody of whom only a name is known.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { person: Person::named(&name), name }
+    }
+}
 
 /// The caller of a use case, as far as the interface could establish it.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +49,13 @@ pub struct Author {
 }
 
 impl Caller {
-    /// The name that is recorded in place of what the body says.
-    #[must_use]
-    pub fn name(&self) -> Option<String> {
-        self.identity.as_ref().map(|identity| identity.actor.actor.clone()).or_else(|| self.machine.clone())
+    /// Who is recorded: a known caller in place of what the body says, else that.
+    pub(crate) fn doer(&self, said: impl FnOnce() -> String) -> Doer {
+        match (&self.identity, &self.machine) {
+            (Some(identity), _) => Doer { name: identity.actor.actor.clone(), person: identity.person() },
+            (None, Some(machine)) => Doer::named(machine.clone()),
+            (None, None) => Doer::named(said()),
+        }
     }
 
     /// Who calls and how that was established, as the log names who changed something; nothing for nobody in particular.

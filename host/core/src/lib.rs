@@ -41,13 +41,13 @@ mod views;
 pub use activity::Activity;
 pub use app::{ACTIVITY_KINDS, App, Engine};
 pub use approvals::{
-    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS,
+    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS, NewApproval,
     approval_messages, approval_requests, may_decide, read_routing,
 };
 pub use artifacts::{ArtifactRoute, Download};
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
-pub use caller::{Author, Caller};
+pub use caller::{Author, Caller, Doer};
 pub use console::{console_config, console_session, security_boundary};
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
@@ -66,7 +66,7 @@ pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Roots, cleaned, proje
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
-pub use releases::{Promotion, ReleaseKeys, ask_promotion};
+pub use releases::{Promotion, ReleaseKeys, ask_promotion, package_signers};
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::DecisionRequest;
 pub use sandbox::{RunDocument, sandbox_scenarios};

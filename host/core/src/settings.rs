@@ -129,6 +129,11 @@ pub static SETTINGS: &[Setting] = &[
         "CAVRA_GO_RELEASE_SIGNING_KEY",
         "Ed25519 private key, PEM text, that signs requests to publish on a channel.",
     ),
+    setting(
+        "CAVRA_RELEASE_TRUST_ROOT",
+        "unset: any key a package brings along",
+        "Trust root, or bundle of them, that release packages have to be signed under.",
+    ),
     valued("CAVRA_REQUIRE_TOKEN", "false", "`true` serves only callers with an API token or an OpenID Connect token."),
     secret(
         "CAVRA_ROLLOUT_PROMOTION_SIGNING_KEY",
@@ -196,6 +201,8 @@ pub struct Settings {
     pub signing_key: Option<Secret>,
     /// Keys of release documents.
     pub release_keys: ReleaseKeys,
+    /// Under which trust roots release packages have to be signed.
+    pub release_trust_root: Option<PathBuf>,
     /// Browser origins that may call; `*` is any.
     pub cors_origins: Vec<String>,
     /// Address under which browsers reach the interface; may be empty.
@@ -241,6 +248,7 @@ impl Settings {
             evidence_signing_key: asked.secret("CAVRA_EVIDENCE_SIGNING_KEY"),
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
             release_keys: ReleaseKeys::read(|name| asked.value(name)),
+            release_trust_root: asked.path("CAVRA_RELEASE_TRUST_ROOT"),
             cors_origins: asked.value("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
             public_api_base_url: asked.value("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,

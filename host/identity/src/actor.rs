@@ -1,19 +1,18 @@
-//! The actor: names and groups from claims. Contract 20, section 2.1.
+//! The actor: names and groups from claims.
 
-use std::collections::BTreeSet;
-
-use cavra_model::Object;
+use cavra_model::{KnownBy, Object, Person};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Rbac;
+use crate::claims::GroupsClaim;
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Actor {
     /// The name that is recorded: e-mail address unless it is unverified, preferred user name or subject.
     pub actor: String,
-    /// `sub`.
+    /// `sub`, to the letter.
     pub subject: Option<String>,
     /// `iss`.
     pub issuer: Option<String>,
@@ -27,6 +26,9 @@ pub struct Actor {
     /// An e-mail address that the issuer says it has not verified: anybody may have entered it.
     #[serde(skip)]
     unverified: Option<String>,
+    /// The issuer left groups out because there are too many of them.
+    #[serde(skip)]
+    pub(crate) groups_left_out: bool,
 }
 
 /// Claims that name the actor, in order of preference.
@@ -34,8 +36,7 @@ const NAMES: [&str; 3] = ["email", "preferred_username", "sub"];
 
 impl Actor {
     /// The actor that claims describe; `rbac` maps groups.
-    #[must_use]
-    pub fn from_claims(claims: &Object, rbac: Option<&Rbac>) -> Self {
+    pub(crate) fn from_claims(claims: &Object, groups_claim: &GroupsClaim, rbac: Option<&Rbac>) -> Self {
         let text = |claim: &str| {
             claims
                 .get(claim)
@@ -50,22 +51,20 @@ impl Actor {
             |claim: &str, name: &String| claim == "sub" || unverified.as_ref().is_none_or(|not| !same(not, name));
         let names: Vec<_> =
             NAMES.into_iter().filter_map(|claim| text(claim).filter(|name| is_proven(claim, name))).collect();
-        let mut groups = texts(claims.get("groups"));
-        if groups.is_empty() {
-            groups = texts(claims.get("roles"));
-        }
+        let mut groups = groups_claim.groups(claims);
         if let Some(rbac) = rbac {
             let mapped: Vec<_> = groups.iter().filter_map(|group| rbac.mapped(group)).map(ToOwned::to_owned).collect();
             groups.extend(mapped);
         }
         Self {
             actor: names.first().cloned().unwrap_or_else(|| "unknown".to_owned()),
-            subject: text("sub"),
+            subject: claims.get("sub").and_then(Value::as_str).filter(|sub| !sub.trim().is_empty()).map(ToOwned::to_owned),
             issuer: text("iss"),
             groups: groups.into_iter().collect(),
             repository: text("repository").or_else(|| text("repo")),
             names,
             unverified,
+            groups_left_out: groups_claim.is_overage(claims),
         }
     }
 
@@ -82,20 +81,12 @@ impl Actor {
         !name.is_empty() && self.names.iter().any(|known| same(known, name))
     }
 
-    /// Whether `name` may mean the actor: one of the names, or the address nobody verified. For refusals; it proves
-    /// nothing.
-    #[must_use]
-    pub fn may_be(&self, name: &str) -> bool {
-        self.is_called(name) || self.unverified.as_ref().is_some_and(|unverified| same(unverified, name.trim()))
-    }
-
-    /// A key that is the same for one person however they are called: issuer and subject where there is a subject.
-    #[must_use]
-    pub fn person(&self) -> String {
-        match &self.subject {
-            Some(subject) => format!("{}|{subject}", self.issuer.as_deref().unwrap_or_default()),
-            None => self.actor.to_lowercase(),
-        }
+    /// The person, for comparisons that keep one from counting as two: the address nobody verified is a name too.
+    pub(crate) fn person(&self, known_by: KnownBy) -> Person {
+        let names = self.names.iter().chain(&self.unverified).cloned();
+        let unnamed = self.names.is_empty() && self.unverified.is_none();
+        let names = names.chain(unnamed.then(|| self.actor.clone()));
+        Person::described(self.issuer.clone(), self.subject.clone(), names, known_by)
     }
 }
 
@@ -114,27 +105,13 @@ fn same(left: &str, right: &str) -> bool {
     left.to_lowercase() == right.to_lowercase()
 }
 
-/// A text or a list of texts and numbers, as a set.
-fn texts(value: Option<&Value>) -> BTreeSet<String> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    match value {
-        Some(Value::Array(items)) => items.iter().filter_map(one).collect(),
-        Some(single) => one(single).into_iter().collect(),
-        None => BTreeSet::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn actor(claims: &Value) -> Actor {
-        Actor::from_claims(claims.as_object().unwrap(), None)
+        Actor::from_claims(claims.as_object().unwrap(), &GroupsClaim::default(), None)
     }
 
     #[test]
@@ -155,7 +132,11 @@ mod tests {
         assert_eq!(actor(&json!({"groups": [], "roles": ["c"]})).groups, ["c"]);
         assert_eq!(actor(&json!({"groups": "one"})).groups, ["one"]);
         let rbac = Rbac::parse(&json!({"group_mappings": {"ext": "IAM"}})).unwrap();
-        let mapped = Actor::from_claims(json!({"groups": ["ext"]}).as_object().unwrap(), Some(&rbac));
+        let mapped = Actor::from_claims(
+            json!({"groups": ["ext"]}).as_object().unwrap(),
+            &GroupsClaim::default(),
+            Some(&rbac),
+        );
         assert_eq!(mapped.groups, ["IAM", "ext"]);
     }
 
@@ -164,7 +145,7 @@ mod tests {
         let ann = actor(&json!({"email": "Ann@X.example", "preferred_username": "ann", "sub": "u1", "iss": "i"}));
         assert!(ann.is_called(" ann@x.EXAMPLE") && ann.is_called("ANN") && ann.is_called("u1"));
         assert!(!ann.is_called("") && !ann.is_called("bob"));
-        assert_eq!(ann.person(), "i|u1");
+        assert_eq!(ann.person(KnownBy::Token).key(), "i|u1");
         assert!(!actor(&json!({})).is_called("unknown"));
     }
 

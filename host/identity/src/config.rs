@@ -1,24 +1,24 @@
-//! The files that govern identity, read once at start-up. Contract 20, sections 1, 2.2 and 2.3.
+//! The files that govern identity, read once at start-up; `docs/access.md` describes every key.
 //!
-//! A file that is missing, cannot be parsed or does not say what it has to is an error: a control must never be off
-//! because its file is wrong.
+//! A file that is missing, cannot be parsed, does not say what it has to or says something that nobody knows is an error:
+//! a control must never be off because its file is wrong.
 
 use std::path::{Path, PathBuf};
 
-use cavra_artifacts::read_file;
-use cavra_model::read_json;
+use cavra_documents::{DocumentError, Section, read_document};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::Rbac;
+use crate::claims::GroupsClaim;
 use crate::discovery::{Discovery, KeySource};
-use crate::jwk::parse_keys;
+use crate::jwk::{KeySet, parse_keys};
 use crate::jwt::Expectations;
 
 /// Seconds by which clocks may differ unless the file says otherwise.
-const DEFAULT_LEEWAY: i64 = 60;
+const DEFAULT_LEEWAY: u64 = 60;
 /// Most seconds by which clocks may be said to differ.
-const MAX_LEEWAY: i64 = 3600;
+const MAX_LEEWAY: u64 = 3600;
 
 /// A file that governs identity cannot be used.
 #[derive(Debug, Error)]
@@ -33,140 +33,128 @@ pub struct ConfigError {
 pub(crate) struct Oidc {
     pub(crate) expected: Expectations,
     pub(crate) keys: KeySource,
+    /// Where the groups are in the claims.
+    pub(crate) groups: GroupsClaim,
     /// Unsigned claims are accepted: a proxy in front authenticates.
     pub(crate) trust_actor_claims: bool,
-    /// Every endpoint that changes something needs an identity.
-    pub(crate) require_identity_for_all_mutations: bool,
-    /// What can loosen is open to everybody.
-    pub(crate) allow_anonymous_mutations: bool,
+    /// Who may change something without saying who they are.
+    pub(crate) mutations: Mutations,
     /// Nobody approves their own request; unset means: where identity is verified.
     pub(crate) forbid_self_approval: Option<bool>,
 }
 
+/// What a file that governs access says about changes that name nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mutations {
+    /// Not those that loosen what is enforced or who is trusted; requests and records may.
+    #[default]
+    GuardedWhereTheyLoosen,
+    /// All but those that decide approvals.
+    Anonymous,
+    /// None.
+    AllGuarded,
+}
+
+impl Mutations {
+    /// What two files come to: whoever closes something wins.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::AllGuarded, _) | (_, Self::AllGuarded) => Self::AllGuarded,
+            (Self::Anonymous, _) | (_, Self::Anonymous) => Self::Anonymous,
+            (Self::GuardedWhereTheyLoosen, Self::GuardedWhereTheyLoosen) => Self::GuardedWhereTheyLoosen,
+        }
+    }
+}
+
+/// Switches about changes.
+const ANONYMOUS: &str = "allow_anonymous_mutations";
+const ALL_GUARDED: &str = "require_identity_for_all_mutations";
+
 /// Everything the configuration may say.
-const KEYS: [&str; 9] = [
-    "allow_anonymous_mutations",
+const KEYS: [&str; 10] = [
     "issuer",
     "audience",
     "jwks",
     "jwks_path",
     "leeway_seconds",
+    "groups_claim",
     "trust_actor_claims",
-    "require_identity_for_all_mutations",
+    ANONYMOUS,
+    ALL_GUARDED,
     "forbid_self_approval",
 ];
 
 impl Oidc {
     pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
         let document = read(file)?;
-        let wrong = |problem: &str| ConfigError { file: file.to_owned(), problem: problem.to_owned() };
-        let members = document.as_object().ok_or_else(|| wrong("must be an object"))?;
-        for unknown in members.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            tracing::warn!(file = %file.display(), key = unknown, "unknown key in the OpenID Connect configuration");
-        }
-        let text = |key: &str| {
-            let value = members.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-            value.map(ToOwned::to_owned).ok_or_else(|| wrong(&format!("{key} must be a text")))
+        Self::parse(file, &document).map_err(|problem| ConfigError { file: file.to_owned(), problem })
+    }
+
+    fn parse(file: &Path, document: &Value) -> Result<Self, String> {
+        let text = |problem: DocumentError| problem.to_string();
+        let section = Section::document(document, &KEYS).map_err(text)?;
+        let leeway = match section.value("leeway_seconds") {
+            None => DEFAULT_LEEWAY,
+            Some(_) => section.whole("leeway_seconds", 0, MAX_LEEWAY).map_err(text)?.unwrap_or(DEFAULT_LEEWAY),
         };
-        let flag = |key: &str| match members.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(wrong(&format!("{key} must be true or false"))),
-        };
-        let leeway = match members.get("leeway_seconds") {
-            None | Some(Value::Null) => DEFAULT_LEEWAY,
-            Some(value) => value
-                .as_i64()
-                .filter(|seconds| (0..=MAX_LEEWAY).contains(seconds))
-                .ok_or_else(|| wrong("leeway_seconds must be a whole number from 0 to 3600"))?,
-        };
-        let issuer = text("issuer")?;
-        let keys = key_source(file, &issuer, members.get("jwks"), members.get("jwks_path"))?;
+        let issuer = section.required_text("issuer").map_err(text)?;
+        let audience = section.required_text("audience").map_err(text)?;
+        let keys = key_source(file, &issuer, &section)?;
+        // What is not given is at least as strict as what may be.
+        let flag = |key: &str| section.value(key).map_or(Ok(None), |_| section.flag(key).map_err(text));
         Ok(Self {
-            expected: Expectations { issuer, audience: text("audience")?, leeway },
+            expected: Expectations { issuer, audience, leeway },
             keys,
+            groups: GroupsClaim::read(&section).map_err(text)?,
             trust_actor_claims: flag("trust_actor_claims")?.unwrap_or(false),
-            require_identity_for_all_mutations: flag("require_identity_for_all_mutations")?.unwrap_or(false),
-            allow_anonymous_mutations: flag("allow_anonymous_mutations")?.unwrap_or(false),
+            mutations: mutations(&section).map_err(text)?,
             forbid_self_approval: flag("forbid_self_approval")?,
         })
     }
 }
 
-/// Keys in the file, else in the file it names, else those the issuer publishes.
-fn key_source(
-    file: &Path,
-    issuer: &str,
-    jwks: Option<&Value>,
-    jwks_path: Option<&Value>,
-) -> Result<KeySource, ConfigError> {
-    let wrong = |problem: &str| ConfigError { file: file.to_owned(), problem: problem.to_owned() };
-    let given = |value: Option<&Value>| value.filter(|value| !value.is_null()).cloned();
-    if let Some(set) = given(jwks) {
-        return parse_keys(&set).map(KeySource::fixed).ok_or_else(|| wrong("jwks must be an object with a list keys"));
+/// What the switches about changes come to.
+pub(crate) fn mutations(section: &Section<'_>) -> Result<Mutations, DocumentError> {
+    match (section.flag(ANONYMOUS)?.unwrap_or(false), section.flag(ALL_GUARDED)?.unwrap_or(false)) {
+        (true, true) => Err(section.wrong(ANONYMOUS, &format!("contradicts {ALL_GUARDED}"))),
+        (true, false) => Ok(Mutations::Anonymous),
+        (false, true) => Ok(Mutations::AllGuarded),
+        (false, false) => Ok(Mutations::GuardedWhereTheyLoosen),
     }
-    if let Some(path) = given(jwks_path) {
-        let path = path.as_str().filter(|path| !path.is_empty()).ok_or_else(|| wrong("jwks_path must be a text"))?;
+}
+
+/// Keys in the file, else in the file it names, else those the issuer publishes.
+fn key_source(file: &Path, issuer: &str, section: &Section<'_>) -> Result<KeySource, String> {
+    if let Some(set) = section.value("jwks") {
+        let keys = parse_keys(set).ok_or("jwks: must be an object with a list keys")?;
+        return Ok(fixed(file, keys));
+    }
+    if section.value("jwks_path").is_some() {
+        let path = section.required_text("jwks_path").map_err(|problem| problem.to_string())?;
         let path = file.parent().unwrap_or(Path::new("")).join(path);
-        let set = read(&path).map_err(|error| wrong(&format!("jwks_path: {error}")))?;
-        return parse_keys(&set)
-            .map(KeySource::fixed)
-            .ok_or_else(|| wrong(&format!("jwks_path: {}: must be an object with a list keys", path.display())));
+        let set = read(&path).map_err(|error| format!("jwks_path: {error}"))?;
+        let keys = parse_keys(&set)
+            .ok_or_else(|| format!("jwks_path: {}: must be an object with a list keys", path.display()))?;
+        return Ok(fixed(&path, keys));
     }
     Discovery::new(issuer)
         .map(KeySource::Discovered)
-        .ok_or_else(|| wrong("without jwks and jwks_path the issuer must be an https address (http on loopback)"))
+        .ok_or_else(|| "without jwks and jwks_path the issuer must be an https address (http on loopback)".to_owned())
+}
+
+/// Keys that are configured; that none of them can be used is said once.
+fn fixed(file: &Path, set: KeySet) -> KeySource {
+    if let Some(skipped) = set.unusable() {
+        tracing::warn!(file = %file.display(), skipped, "the key set has no key that RS256 tokens can be verified with");
+    }
+    KeySource::fixed(set.keys)
 }
 
 /// Reads an RBAC file.
 pub(crate) fn load_rbac(file: &Path) -> Result<Rbac, ConfigError> {
-    Rbac::parse(&read(file)?).map_err(|problem| ConfigError { file: file.to_owned(), problem })
+    Rbac::parse(&read(file)?).map_err(|problem| ConfigError { file: file.to_owned(), problem: problem.to_string() })
 }
 
 fn read(file: &Path) -> Result<Value, ConfigError> {
     read_document(file).map_err(|problem| ConfigError { file: file.to_owned(), problem })
-}
-
-/// Largest file that governs access, in bytes.
-const MAX_DOCUMENT: u64 = 4 << 20;
-
-/// The document in a file that governs access: YAML by its suffix, else JSON.
-///
-/// # Errors
-/// What is wrong, without the name of the file.
-pub fn read_document(file: &Path) -> Result<Value, String> {
-    let bytes = read_file(file, MAX_DOCUMENT).map_err(|error| error.to_string())?;
-    let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if yaml {
-        serde_norway::from_slice(&bytes).map_err(|error| error.to_string())
-    } else {
-        read_json(&bytes).map_err(|error| error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn documents_are_files_of_some_size_in_either_language() {
-        let home = tempfile::tempdir().unwrap();
-        let at = |name: &str, text: &str| {
-            let file = home.path().join(name);
-            fs::write(&file, text).unwrap();
-            file
-        };
-        assert_eq!(read_document(&at("a.json", "{\"a\": [1]}")), Ok(json!({"a": [1]})));
-        assert_eq!(read_document(&at("a.yml", "a: [1]")), Ok(json!({"a": [1]})));
-        assert!(read_document(&at("b.json", "a: [1]")).is_err(), "the suffix says the language");
-        let large = at("large.json", "{}");
-        fs::File::options().write(true).open(&large).unwrap().set_len(MAX_DOCUMENT + 1).unwrap();
-        assert_eq!(read_document(&large), Err(format!("larger than {MAX_DOCUMENT} bytes")));
-        assert_eq!(read_document(home.path()), Err("no regular file".to_owned()));
-        assert!(read_document(&home.path().join("none")).is_err());
-    }
 }

@@ -1,5 +1,6 @@
 //! Where the provider's keys come from: a file, or the provider itself (OpenID Connect Discovery 1.0), cached.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,14 +10,18 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use crate::jwk::{Key, parse_keys};
+use crate::jwk::{Key, KeySet, parse_keys};
 
 /// How long fetched keys are taken as current.
 const FRESH: Duration = Duration::from_secs(10 * 60);
-/// Shortest time from one attempt to the next, so that nobody makes us hammer the provider with unknown key ids.
+/// Shortest time from one attempt to the next, so that nobody makes us hammer the provider with unknown key ids or wrong
+/// signatures.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long keys are used when the provider cannot be reached any more.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long somebody whose key is known waits for keys that are more current. Once nothing came in that time, nobody waits
+/// any more until the provider answers again.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Time for one document.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest document, in bytes.
@@ -49,6 +54,15 @@ impl KeySource {
             Self::Discovered(discovery) => discovery.keys(kid).await,
         }
     }
+
+    /// Other keys than `known`, which did not make a signature that they should have made: the provider is asked again,
+    /// unless it was asked just now.
+    pub async fn doubted(&self, known: &Arc<Vec<Key>>) -> Option<Arc<Vec<Key>>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Discovered(discovery) => discovery.doubted(known).await,
+        }
+    }
 }
 
 /// An issuer that publishes its keys.
@@ -60,6 +74,8 @@ pub struct Discovery {
     fetched: RwLock<Option<Fetched>>,
     /// When the last attempt ended. One caller fetches, the others wait for what it finds.
     attempted: Arc<Mutex<Option<Instant>>>,
+    /// The provider did not answer in time, or not as it should.
+    is_down: AtomicBool,
 }
 
 /// Keys, and when they were fetched.
@@ -81,26 +97,57 @@ impl Discovery {
             client: OnceLock::new(),
             fetched: RwLock::default(),
             attempted: Arc::default(),
+            is_down: AtomicBool::new(false),
         }))
     }
 
     async fn keys(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<Vec<Key>>, Unavailable> {
         // Who can be served needs not wait for a provider that somebody else asks.
-        if let Some(keys) = self.current(kid) {
+        if let Some(keys) = self.known(FRESH, kid) {
             return Ok(keys);
         }
-        let attempted = Arc::clone(&self.attempted).lock_owned().await;
-        if attempted.is_none_or(|moment| moment.elapsed() >= RETRY) {
-            // In a task of its own: a caller who hangs up must not end what the others wait for.
-            let _ = tokio::spawn(Arc::clone(self).refresh(attempted)).await;
+        if let Some(keys) = self.known(STALE, kid) {
+            return Ok(self.refreshed_beside(kid).await.unwrap_or(keys));
         }
+        self.ask().await;
         self.within(STALE).map(|fetched| fetched.keys).ok_or(Unavailable)
     }
 
-    /// Keys that are current and among which one may have signed a token with `kid`.
-    fn current(&self, kid: Option<&str>) -> Option<Arc<Vec<Key>>> {
-        let keys = self.within(FRESH)?.keys;
+    /// Keys fetched within `span`, if one of them may have signed a token with `kid`.
+    fn known(&self, span: Duration, kid: Option<&str>) -> Option<Arc<Vec<Key>>> {
+        let keys = self.within(span)?.keys;
         keys.iter().any(|key| key.may_verify(kid)).then_some(keys)
+    }
+
+    /// Has the keys fetched beside the request, which waits a moment for them unless the provider is known to be down.
+    async fn refreshed_beside(self: &Arc<Self>, kid: Option<&str>) -> Option<Arc<Vec<Key>>> {
+        if self.is_down.load(Ordering::Relaxed) {
+            if let Ok(attempted) = Arc::clone(&self.attempted).try_lock_owned()
+                && is_due(*attempted)
+            {
+                tokio::spawn(Arc::clone(self).refresh(attempted));
+            }
+            return None;
+        }
+        if tokio::time::timeout(PATIENCE, self.ask()).await.is_err() {
+            self.is_down.store(true, Ordering::Relaxed);
+        }
+        // What the provider has withdrawn since is not used, even if nothing else is there.
+        self.within(FRESH).map(|fetched| fetched.keys).or_else(|| self.known(STALE, kid))
+    }
+
+    async fn doubted(self: &Arc<Self>, known: &Arc<Vec<Key>>) -> Option<Arc<Vec<Key>>> {
+        self.ask().await;
+        self.within(FRESH).map(|fetched| fetched.keys).filter(|keys| !Arc::ptr_eq(keys, known))
+    }
+
+    /// Asks the provider, unless that was done just now; one attempt serves all who wait.
+    async fn ask(self: &Arc<Self>) {
+        let attempted = Arc::clone(&self.attempted).lock_owned().await;
+        if is_due(*attempted) {
+            // In a task of its own: a caller who hangs up must not end what the others wait for.
+            let _ = tokio::spawn(Arc::clone(self).refresh(attempted)).await;
+        }
     }
 
     fn within(&self, span: Duration) -> Option<Fetched> {
@@ -110,17 +157,24 @@ impl Discovery {
 
     async fn refresh(self: Arc<Self>, mut attempted: OwnedMutexGuard<Option<Instant>>) {
         match self.fetch().await {
-            Ok(keys) => {
-                let fetched = Fetched { keys: Arc::new(keys), at: Instant::now() };
+            Ok(set) => {
+                if let Some(skipped) = set.unusable() {
+                    tracing::warn!(issuer = self.issuer, skipped, "the provider publishes no key for RS256 tokens");
+                }
+                let fetched = Fetched { keys: Arc::new(set.keys), at: Instant::now() };
                 *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
+                self.is_down.store(false, Ordering::Relaxed);
             }
-            Err(problem) => tracing::warn!(issuer = self.issuer, problem, "keys cannot be fetched"),
+            Err(problem) => {
+                tracing::warn!(issuer = self.issuer, problem, "keys cannot be fetched");
+                self.is_down.store(true, Ordering::Relaxed);
+            }
         }
         // Counted from its end, or those who waited for an attempt that took long would each make another.
         *attempted = Some(Instant::now());
     }
 
-    async fn fetch(&self) -> Result<Vec<Key>, String> {
+    async fn fetch(&self) -> Result<KeySet, String> {
         let configuration = self.document(self.document.clone()).await?;
         if configuration.get("issuer").and_then(Value::as_str) != Some(&self.issuer) {
             return Err("the discovery document is of another issuer".to_owned());
@@ -136,6 +190,11 @@ impl Discovery {
         let body = client.get(url, SIZE_LIMIT).await.map_err(|error| error.to_string())?;
         read_json(&body).map_err(|error| format!("the document is {error}"))
     }
+}
+
+/// Whether the provider may be asked again.
+fn is_due(attempted: Option<Instant>) -> bool {
+    attempted.is_none_or(|moment| moment.elapsed() >= RETRY)
 }
 
 /// An address that keys may come from.

@@ -1,18 +1,19 @@
 //! One extractor, one `can_decide`: from what a request brings along to an identity, and from an identity to an
-//! answer. Contract 20, sections 2.1 and 2.4.
+//! answer.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cavra_model::{Object, Timestamp};
+use cavra_model::{KnownBy, Object, Person, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::{Oidc, load_rbac};
+use crate::claims::GroupsClaim;
+use crate::config::{Mutations, Oidc, load_rbac};
 use crate::discovery::Unavailable;
-use crate::jwt::Token;
+use crate::jwt::{Refusal, Token};
 use crate::{Actor, ConfigError, Permission, Rbac};
 
 /// Group whose members may break the glass.
@@ -48,6 +49,26 @@ pub struct Identity {
     pub actor: Actor,
     /// How we know.
     pub via: Via,
+}
+
+impl Identity {
+    /// The person behind it, as people are compared and recorded.
+    #[must_use]
+    pub fn person(&self) -> Person {
+        self.actor.person(match self.via {
+            Via::Token => KnownBy::Token,
+            Via::Claims => KnownBy::Claims,
+        })
+    }
+
+    /// What to say to somebody who lacks a group, if their groups were left out of what they sent.
+    #[must_use]
+    pub fn missing_groups(&self) -> Option<&'static str> {
+        self.actor.groups_left_out.then_some(
+            "the token does not carry this person's groups (`_claim_names`: the provider leaves them out where there are \
+             too many); let the provider send only groups that are assigned to this application, or application roles",
+        )
+    }
 }
 
 /// What a request brings along.
@@ -178,8 +199,8 @@ impl Gatekeeper {
         Ok(Self { oidc, rbac })
     }
 
-    /// Fetches the keys that the configuration leaves to the issuer. Contract 20, section 2.2: a configuration that leads to
-    /// no keys stops the server.
+    /// Fetches the keys that the configuration leaves to the issuer. A configuration that leads to no keys
+    /// stops the server.
     ///
     /// # Errors
     /// [`IdentityError::KeysUnavailable`]; the log says why.
@@ -219,11 +240,21 @@ impl Gatekeeper {
     /// [`IdentityError`].
     pub async fn require(&self, envelope: &Envelope) -> Result<Option<Identity>, IdentityError> {
         match self.identify(envelope).await? {
-            None if self.oidc.is_some() || self.rbac.is_some() => {
-                Err(IdentityError::Unauthenticated("this needs an identity"))
-            }
+            None if self.is_configured() => Err(IdentityError::Unauthenticated("this needs an identity")),
             identity => Ok(identity),
         }
+    }
+
+    /// What the files say about changes that name nobody: whoever closes something wins.
+    fn mutations(&self) -> Mutations {
+        let oidc = self.oidc.as_ref().map(|oidc| oidc.mutations).unwrap_or_default();
+        oidc.and(self.rbac.as_ref().map(|rbac| rbac.mutations).unwrap_or_default())
+    }
+
+    /// Whether there is a way to establish who somebody is, or what they may decide.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.oidc.is_some() || self.rbac.is_some()
     }
 
     async fn verify(&self, text: &str) -> Result<Identity, IdentityError> {
@@ -233,12 +264,20 @@ impl Gatekeeper {
         let oidc = self.oidc.as_ref().ok_or(IdentityError::TokenNotConfigured)?;
         let token = Token::parse(text).map_err(IdentityError::Unauthenticated)?;
         let keys = oidc.keys.keys(token.kid()).await.map_err(|Unavailable| IdentityError::KeysUnavailable)?;
-        let claims = token.verify(&keys, &oidc.expected, Timestamp::now()).map_err(IdentityError::Unauthenticated)?;
+        let mut claims = token.verify(&keys, &oidc.expected, Timestamp::now());
+        // The provider may have changed a key and kept its id.
+        if matches!(claims, Err(Refusal::Signature))
+            && let Some(newer) = oidc.keys.doubted(&keys).await
+        {
+            claims = token.verify(&newer, &oidc.expected, Timestamp::now());
+        }
+        let claims = claims.map_err(|refusal| IdentityError::Unauthenticated(refusal.sentence()))?;
         Ok(Identity { actor: self.actor(&claims), via: Via::Token })
     }
 
     fn actor(&self, claims: &Object) -> Actor {
-        Actor::from_claims(claims, self.rbac.as_deref())
+        let configured = self.oidc.as_ref().map(|oidc| &oidc.groups);
+        Actor::from_claims(claims, configured.unwrap_or(&GroupsClaim::default()), self.rbac.as_deref())
     }
 
     /// Whether OpenID Connect is configured.
@@ -263,16 +302,14 @@ impl Gatekeeper {
     /// Whether every endpoint that changes something needs an identity.
     #[must_use]
     pub fn requires_identity_for_all_mutations(&self) -> bool {
-        self.oidc.as_ref().is_some_and(|oidc| oidc.require_identity_for_all_mutations)
+        self.is_configured() && self.mutations() == Mutations::AllGuarded
     }
 
     /// Whether nobody in particular may change what is enforced and who is trusted: where there is no way to establish
     /// identity, and where an access file says so.
     #[must_use]
     pub fn admits_anonymous_mutations(&self) -> bool {
-        let said = self.oidc.as_ref().is_some_and(|oidc| oidc.allow_anonymous_mutations)
-            || self.rbac.as_ref().is_some_and(|rbac| rbac.allows_anonymous_mutations());
-        said || (self.oidc.is_none() && self.rbac.is_none())
+        !self.is_configured() || self.mutations() == Mutations::Anonymous
     }
 
     /// Whether an identity established that way is kept from approving its own requests.
@@ -281,7 +318,7 @@ impl Gatekeeper {
         self.oidc.as_ref().and_then(|oidc| oidc.forbid_self_approval).unwrap_or(via == Via::Token)
     }
 
-    /// Whether the actor may take that action on the approval. Contract 20, section 2.4.
+    /// Whether the actor may take that action on the approval.
     #[must_use]
     pub fn can_decide(&self, actor: &Actor, subject: &DecisionSubject<'_>, action: Decide) -> bool {
         if subject.break_glass && !actor.in_group(BREAK_GLASS_GROUP) {

@@ -1,4 +1,4 @@
-//! Who acts, and what they may decide. Contract 20, section 2.
+//! Who acts, and what they may decide.
 //!
 //! [`Gatekeeper`] turns what a request brings along into an [`Identity`] and answers whether its actor may decide an
 //! approval. It knows no HTTP server and no store. Tokens of people are OpenID Connect tokens (RFC 7519, checked as
@@ -8,6 +8,7 @@
 
 mod actor;
 mod api_token;
+mod claims;
 mod config;
 mod discovery;
 mod gatekeeper;
@@ -17,6 +18,6 @@ mod rbac;
 
 pub use actor::Actor;
 pub use api_token::{ApiToken, Scope};
-pub use config::{ConfigError, read_document};
+pub use config::ConfigError;
 pub use gatekeeper::{Decide, DecisionSubject, Envelope, Gatekeeper, Identity, IdentityError, Via};
 pub use rbac::{Permission, Rbac};

@@ -1,25 +1,49 @@
-//! Role-based access: which groups may decide which approvals. Contract 20, section 2.3.
+//! Role-based access: which groups may decide which approvals.
 
 use std::collections::HashMap;
 
+use cavra_documents::{DocumentError, Section};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::{Mutations, mutations};
 use crate::{Actor, Decide, DecisionSubject};
 
 /// What a rule allows unless it says otherwise.
 const DEFAULT_ACTIONS: [Decide; 2] = [Decide::Approved, Decide::Denied];
+/// A condition that everything fulfils, as it is written and shown.
+const ANY: &str = "*";
 
 /// The policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rbac {
     mappings: HashMap<String, String>,
     rules: Vec<Rule>,
-    anonymous_mutations: bool,
+    pub(crate) mutations: Mutations,
 }
 
-/// Everything a rule may say.
-const RULE_KEYS: [&str; 4] = ["repository", "approver_group", "groups", "actions"];
+/// Where the policy is if it is not the document itself.
+const NESTED: &str = "approval_rbac";
+/// What may stand beside it: what other settings read from the same file, and the switches.
+const BESIDE: [&str; 5] = [
+    NESTED,
+    "approval_routing",
+    "approval_providers",
+    "allow_anonymous_mutations",
+    "require_identity_for_all_mutations",
+];
+/// Everything the policy may say.
+const KEYS: [&str; 5] = [
+    "group_mappings",
+    RULES,
+    OLDER_RULES,
+    "allow_anonymous_mutations",
+    "require_identity_for_all_mutations",
+];
+const RULES: &str = "repository_permissions";
+const OLDER_RULES: &str = "repositories";
+/// Everything a rule may say; name and description are for people.
+const RULE_KEYS: [&str; 6] = ["repository", "approver_group", "groups", "actions", "name", "description"];
 
 /// One rule: members of `groups` may take `actions` on approvals of a repository and group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +54,7 @@ struct Rule {
     actions: Vec<Decide>,
 }
 
-/// What a rule gives an actor, as `/console/session` shows it. Contract 20, section 7.
+/// What a rule gives an actor, as `/console/session` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Permission {
     /// Repository, or `*`.
@@ -47,44 +71,39 @@ impl Rbac {
     /// Reads a policy document.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(crate) fn parse(document: &Value) -> Result<Self, String> {
-        let document = document.get("approval_rbac").unwrap_or(document);
-        let members = document.as_object().ok_or("must be an object")?;
-        let mut policy = Self::default();
-        match members.get("group_mappings") {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(mappings)) => {
-                for (source, target) in mappings {
-                    let target = target.as_str().map(str::trim).filter(|target| !target.is_empty());
-                    let target = target.ok_or("group_mappings must map texts to texts")?;
-                    policy.mappings.insert(source.clone(), target.to_owned());
-                }
-            }
-            Some(_) => return Err("group_mappings must be an object".to_owned()),
+    /// What is wrong with it, and where.
+    pub(crate) fn parse(document: &Value) -> Result<Self, DocumentError> {
+        if document.get(NESTED).is_none() {
+            return Self::read(&Section::document(document, &KEYS)?);
         }
-        policy.anonymous_mutations = match members.get("allow_anonymous_mutations") {
-            None | Some(Value::Null) => false,
-            Some(Value::Bool(allowed)) => *allowed,
-            Some(_) => return Err("allow_anonymous_mutations must be true or false".to_owned()),
-        };
-        match members.get("repository_permissions").or_else(|| members.get("repositories")) {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(rules)) => {
-                for (number, rule) in (1..).zip(rules) {
-                    let rule =
-                        Rule::parse(rule).map_err(|problem| format!("repository_permissions {number}: {problem}"))?;
-                    policy.rules.push(rule);
-                }
-            }
-            Some(_) => return Err("repository_permissions must be a list".to_owned()),
-        }
+        let outside = Section::document(document, &BESIDE)?;
+        let inside = outside.section(NESTED, &KEYS)?;
+        let mut policy = inside.as_ref().map(Self::read).transpose()?.unwrap_or_default();
+        policy.mutations = policy.mutations.and(mutations(&outside)?);
         Ok(policy)
     }
 
-    /// Whether what can loosen is open to everybody.
-    pub(crate) fn allows_anonymous_mutations(&self) -> bool {
-        self.anonymous_mutations
+    fn read(section: &Section<'_>) -> Result<Self, DocumentError> {
+        let mut policy = Self { mutations: mutations(section)?, ..Self::default() };
+        match section.value("group_mappings") {
+            None => {}
+            Some(Value::Object(mappings)) => {
+                for (source, target) in mappings {
+                    let target = target.as_str().map(str::trim).filter(|target| !target.is_empty());
+                    let target = target.ok_or_else(|| section.wrong("group_mappings", "must map texts to texts"))?;
+                    policy.mappings.insert(source.clone(), target.to_owned());
+                }
+            }
+            Some(_) => return Err(section.wrong("group_mappings", "must be an object")),
+        }
+        if section.has(RULES) && section.has(OLDER_RULES) {
+            return Err(section.wrong(OLDER_RULES, &format!("is another name of {RULES}; only one of them may be there")));
+        }
+        for name in [RULES, OLDER_RULES] {
+            let rules = section.sections(name, &RULE_KEYS)?;
+            policy.rules.extend(rules.iter().map(Rule::parse).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(policy)
     }
 
     /// The group another one is mapped to.
@@ -109,27 +128,24 @@ impl Rbac {
 }
 
 impl Rule {
-    fn parse(rule: &Value) -> Result<Self, &'static str> {
-        let rule = rule.as_object().ok_or("must be an object")?;
-        for unknown in rule.keys().filter(|key| !RULE_KEYS.contains(&key.as_str())) {
-            // A condition that is not understood is one that does not narrow the rule.
-            tracing::warn!(key = unknown, "unknown key in a rule of repository_permissions");
-        }
-        let text = |member: &str| match rule.get(member) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err("repository and approver_group must be texts"),
+    fn parse(rule: &Section<'_>) -> Result<Self, DocumentError> {
+        // A condition without a value would not narrow the rule, nor would one that is not what it looks like.
+        let condition = |key: &str| match rule.text(key)? {
+            Some(text) if text == ANY => Ok(None),
+            Some(text) if text.contains(ANY) => {
+                Err(rule.wrong(key, "patterns are not supported; `*` alone stands for any"))
+            }
+            text => Ok(text),
         };
-        let actions = match rule.get("actions") {
-            None | Some(Value::Null) => DEFAULT_ACTIONS.to_vec(),
-            Some(value) => texts(value)
-                .ok_or("actions must be a list of texts")?
-                .iter()
-                .map(|name| Decide::parse(name).ok_or("actions must be approved, denied or expired"))
-                .collect::<Result<_, _>>()?,
+        let actions = match rule.texts("actions")? {
+            None => DEFAULT_ACTIONS.to_vec(),
+            Some(names) => {
+                let named = names.iter().map(|name| Decide::parse(name)).collect::<Option<_>>();
+                named.ok_or_else(|| rule.wrong("actions", "must be among approved, denied and expired"))?
+            }
         };
-        let groups = rule.get("groups").and_then(texts).ok_or("groups must be a list of texts")?;
-        Ok(Self { repository: text("repository")?, approver_group: text("approver_group")?, groups, actions })
+        let groups = rule.texts("groups")?.ok_or_else(|| rule.wrong("groups", "is required"))?;
+        Ok(Self { repository: condition("repository")?, approver_group: condition("approver_group")?, groups, actions })
     }
 
     fn is_for(&self, actor: &Actor) -> bool {
@@ -137,7 +153,7 @@ impl Rule {
     }
 
     fn shown(&self) -> Permission {
-        let any = |value: &Option<String>| value.clone().unwrap_or_else(|| "*".to_owned());
+        let any = |value: &Option<String>| value.clone().unwrap_or_else(|| ANY.to_owned());
         let mut actions: Vec<_> = self.actions.iter().map(|action| action.as_str()).collect();
         actions.sort_unstable();
         actions.dedup();
@@ -147,17 +163,15 @@ impl Rule {
     }
 }
 
-fn texts(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::GroupsClaim;
     use serde_json::json;
 
     fn actor(groups: &[&str]) -> Actor {
-        Actor::from_claims(json!({"sub": "u", "groups": groups}).as_object().unwrap(), None)
+        let claims = json!({"sub": "u", "groups": groups});
+        Actor::from_claims(claims.as_object().unwrap(), &GroupsClaim::default(), None)
     }
 
     #[test]
@@ -182,6 +196,20 @@ mod tests {
         }
     }
 
+    /// What is shown as any is any.
+    #[test]
+    fn an_asterisk_is_any() {
+        let policy = json!({"repository_permissions": [{"repository": "*", "approver_group": "*", "groups": ["g"]}]});
+        let policy = Rbac::parse(&policy).unwrap();
+        let subject = DecisionSubject { repository: None, approver_group: "IAM", break_glass: false };
+        assert!(policy.grants(&actor(&["g"]), &subject, Decide::Approved));
+        assert_eq!(policy.permissions_of(&actor(&["g"]))[0].repository, "*");
+        for pattern in ["payments/*", "**", "* "] {
+            let rule = json!([{"repository": pattern, "groups": ["g"]}]);
+            assert_eq!(Rbac::parse(&json!({ "repository_permissions": rule })).is_ok(), pattern == "* ", "{pattern}");
+        }
+    }
+
     #[test]
     fn permissions_are_shown_canonically() {
         let policy =
@@ -191,22 +219,39 @@ mod tests {
         assert_eq!(serde_json::to_value(shown).unwrap(), wanted);
     }
 
+    /// A condition that is not understood, or has no value, would widen its rule.
     #[test]
-    fn wrong_policies_are_refused() {
-        for bad in [
-            json!([]),
-            json!({"group_mappings": []}),
-            json!({"group_mappings": {"a": 1}}),
-            json!({"group_mappings": {"a": " "}}),
-            json!({"repository_permissions": {}}),
-            json!({"repository_permissions": [5]}),
-            json!({"repository_permissions": [{}]}),
-            json!({"repository_permissions": [{"groups": "g"}]}),
-            json!({"repository_permissions": [{"groups": ["g"], "actions": ["publish"]}]}),
-            json!({"repository_permissions": [{"groups": ["g"], "repository": ""}]}),
+    fn wrong_policies_are_refused_and_say_where() {
+        for (bad, wanted) in [
+            (json!([]), "must be an object"),
+            (json!({"group_mappings": []}), "group_mappings: must be an object"),
+            (json!({"group_mappings": {"a": 1}}), "group_mappings: must map"),
+            (json!({"group_mappings": {"a": " "}}), "group_mappings: must map"),
+            (json!({"repository_permissions": {}}), "repository_permissions: must be a list"),
+            (json!({"repository_permissions": [5]}), "repository_permissions[1]: must be an object"),
+            (json!({"repository_permissions": [{}]}), "repository_permissions[1].groups: is required"),
+            (json!({"repository_permissions": [{"groups": "g"}]}), "repository_permissions[1].groups: must be a list"),
+            (json!({"repository_permissions": [{"groups": ["g"], "actions": ["publish"]}]}), "[1].actions: must be"),
+            (json!({"repository_permissions": [{"groups": ["g"], "actions": null}]}), "[1].actions: must be"),
+            (json!({"repository_permissions": [{"groups": ["g"], "repository": ""}]}), "[1].repository: must be"),
+            (json!({"repository_permissions": [{"groups": ["g"], "repository": null}]}), "[1].repository: must be"),
+            (json!({"repository_permissions": [{"groups": ["g"], "approver_group": null}]}), "[1].approver_group: must"),
+            (
+                json!({"repository_permissions": [{"groups": ["g"]}, {"repo": "pay", "groups": ["g"]}]}),
+                "repository_permissions[2]: unknown key `repo`; did you mean `repository`?",
+            ),
+            (json!({"repository_permission": []}), "unknown key `repository_permission`; did you mean `repository_permissions`?"),
+            (json!({"repository_permissions": [], "repositories": []}), "only one of them"),
+            (json!({"approval_rbac": {}, "repository_permissions": []}), "unknown key `repository_permissions`"),
+            (json!({"approval_rbac": {"rules": []}}), "approval_rbac: unknown key `rules`"),
+            (json!({"approval_rbac": null}), "approval_rbac: must be an object"),
+            (json!({"allow_anonymous_mutations": "true"}), "allow_anonymous_mutations: must be true or false"),
         ] {
-            assert!(Rbac::parse(&bad).is_err(), "{bad}");
+            let said = Rbac::parse(&bad).unwrap_err().to_string();
+            assert!(said.contains(wanted), "{bad}: {said}");
         }
         assert_eq!(Rbac::parse(&json!({})).unwrap(), Rbac::default());
+        let beside = json!({"approval_rbac": {}, "approval_routing": [], "allow_anonymous_mutations": true});
+        assert_eq!(Rbac::parse(&beside).unwrap().mutations, Mutations::Anonymous);
     }
 }

@@ -1,4 +1,4 @@
-//! The approval: a state machine over one record, `cavra.approval.v1`. Contract 20, section 3.
+//! The approval: a state machine over one record, `cavra.approval.v1`.
 //!
 //! Records stay JSON objects, so that members another product wrote survive. Nothing here looks at the clock: every
 //! function is told what time it is.
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::members::{built, filled, texts};
-use crate::{Digest, NoRandomness, Object, Timestamp, random_hex};
+use crate::approval_shown::contradictions;
+use crate::{Digest, NoRandomness, Object, Person, Timestamp, random_hex};
 
 /// State of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,12 @@ pub struct ApprovalRequest {
     pub approver_group: String,
     /// Who asks.
     pub requested_by: String,
+    /// The person who does.
+    pub requester: Person,
+    /// What the requester has to say about it, shown as theirs.
+    pub note: Option<String>,
+    /// Nobody but the requester vouches for the decision: no record of it is known.
+    pub unverified: bool,
     /// Hours until it lapses.
     pub ttl_hours: u64,
     /// How many different people have to approve.
@@ -96,14 +103,20 @@ pub struct ApprovalRequest {
 pub struct DecidedBy {
     /// Name that is recorded.
     pub actor: String,
-    /// Key of the person, the same however they are called.
-    pub person: String,
-    /// How the name was established: `token`, `claims` or `anonymous`.
-    pub via: &'static str,
+    /// The person.
+    pub person: Person,
     /// Why.
     pub reason: String,
     /// Ticket or message elsewhere.
     pub external_ref: Option<String>,
+}
+
+impl DecidedBy {
+    /// How the name was established: `token`, `claims` or `anonymous`.
+    #[must_use]
+    pub const fn via(&self) -> &'static str {
+        self.person.known_by().as_str()
+    }
 }
 
 /// An approval cannot take this ruling.
@@ -118,6 +131,18 @@ pub enum ApprovalConflict {
     /// A decision names another one.
     #[error("the approval belongs to another decision")]
     OtherDecision,
+    /// A decision says something else than the one that was approved.
+    #[error("this is not what the approval is about: it differs in {0}")]
+    OtherContent(String),
+}
+
+/// Member of an approval whose decision nobody but the requester vouches for.
+const UNVERIFIED: &str = "unverified";
+
+/// Whether nobody but the requester vouches for what the approval, or what was written about it, says.
+#[must_use]
+pub fn is_unverified(record: &Object) -> bool {
+    record.get(UNVERIFIED).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// A new pending approval.
@@ -125,7 +150,7 @@ pub enum ApprovalConflict {
 /// # Errors
 /// [`NoRandomness`].
 pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Result<Object, NoRandomness> {
-    let ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest } = request;
+    let ApprovalRequest { decision, approver_group, requested_by, requester, ttl_hours, quorum, action_digest, .. } = request;
     let approval_id = format!("apr_{}", random_hex(6)?);
     let refs = [format!("approval://{approval_id}")]
         .into_iter()
@@ -142,10 +167,17 @@ pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Result<Obje
         "requested_at": now,
         "expires_at": now.plus_hours(ttl_hours),
         "action_digest": action_digest,
-        "history": [event("requested", &requested_by, now, decision.get("reason").unwrap_or(&Value::Null))],
+        "history": [event("requested", &requested_by, &requester, now, decision.get("reason").unwrap_or(&Value::Null))],
         "evidence_refs": refs.collect::<Vec<_>>(),
     }));
     record.insert("approval_id".to_owned(), Value::String(approval_id));
+    requester.note(&mut record, "requested_by");
+    if let Some(note) = request.note {
+        record.insert("request_note".to_owned(), Value::String(note));
+    }
+    if request.unverified {
+        record.insert(UNVERIFIED.to_owned(), json!(true));
+    }
     if quorum > 1 {
         record.insert("required_approvals".to_owned(), json!(quorum));
         record.insert("approvals".to_owned(), json!([]));
@@ -168,9 +200,16 @@ pub fn break_glass_approval(request: ApprovalRequest, by: &DecidedBy, now: Times
     Ok(record)
 }
 
-/// Whether a pending approval has run out. A moment that cannot be read has passed.
+/// Member that says when the time of a broken glass was seen to be over.
+const ENDED: &str = "break_glass_ended_at";
+
+/// Whether the time of an approval has run out. A moment that cannot be read has passed; an end that is recorded stays,
+/// whatever the clock says.
 #[must_use]
 pub fn has_lapsed(record: &Object, now: Timestamp) -> bool {
+    if record.contains_key(ENDED) {
+        return true;
+    }
     let expires = filled(record, "expires_at").and_then(|moment| moment.parse::<Timestamp>().ok());
     expires.is_none_or(|expires| expires <= now)
 }
@@ -183,8 +222,7 @@ pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
     let moment = filled(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
     let clock = DecidedBy {
         actor: "system".to_owned(),
-        person: "system".to_owned(),
-        via: "anonymous",
+        person: Person::named("system"),
         reason: "nobody decided in time".to_owned(),
         external_ref: None,
     };
@@ -196,12 +234,12 @@ pub fn expire_if_lapsed(record: &mut Object, now: Timestamp) -> bool {
 /// Marks a broken glass that has run out as ended; answers whether it did. It stays a `break_glass` approval.
 pub fn end_break_glass(record: &mut Object, now: Timestamp) -> bool {
     let broken = state(record) == Some(ApprovalState::BreakGlass);
-    if !broken || record.contains_key("break_glass_ended_at") || !has_lapsed(record, now) {
+    if !broken || record.contains_key(ENDED) || !has_lapsed(record, now) {
         return false;
     }
     let moment = filled(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
-    record.insert("break_glass_ended_at".to_owned(), json!(moment));
-    push_history(record, event("break_glass_ended", "system", moment, &json!("the time for it has run out")));
+    record.insert(ENDED.to_owned(), json!(moment));
+    push_history(record, event("break_glass_ended", "system", &Person::named("system"), moment, &json!("the time for it has run out")));
     true
 }
 
@@ -219,12 +257,13 @@ pub fn rule_on(record: &mut Object, ruling: Ruling, by: &DecidedBy, now: Timesta
     let needed = record.get("required_approvals").and_then(Value::as_u64).unwrap_or(1);
     if ruling == Ruling::Approve && needed > 1 {
         let mut votes = record.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
-        let voted = |vote: &Value| vote.get("person").and_then(Value::as_str) == Some(by.person.as_str());
-        if votes.iter().any(voted) {
+        if votes.iter().any(|vote| voted(vote, &by.person)) {
             return Err(ApprovalConflict::SamePerson);
         }
-        votes.push(json!({ "actor": by.actor, "person": by.person, "decided_via": by.via, "timestamp": now,
-            "reason": by.reason, "external_ref": by.external_ref }));
+        let mut vote = built(json!({ "actor": by.actor, "person": by.person.key(), "decided_via": by.via(),
+            "timestamp": now, "reason": by.reason, "external_ref": by.external_ref }));
+        by.person.note(&mut vote, "actor");
+        votes.push(Value::Object(vote));
         let enough = votes.len() as u64 >= needed;
         record.insert("approvals".to_owned(), Value::Array(votes));
         if !enough {
@@ -235,6 +274,14 @@ pub fn rule_on(record: &mut Object, ruling: Ruling, by: &DecidedBy, now: Timesta
     push_history(record, decision_event(ruling.state().as_str(), by, now));
     settle(record, ruling.state(), by, now);
     Ok(())
+}
+
+/// Whether a vote may be that person's.
+fn voted(vote: &Value, person: &Person) -> bool {
+    let Value::Object(vote) = vote else { return true };
+    // A vote that was counted before identities were written down has this key only.
+    let keyed = filled(vote, "person") == Some(person.key().as_str());
+    keyed || Person::noted(vote, "actor").is_none_or(|voter| voter.may_be(person))
 }
 
 /// Whether the approval lets something happen at this moment: approved or break-glass, and not run out.
@@ -253,7 +300,7 @@ pub fn is_used(record: &Object) -> bool {
 pub fn mark_used(record: &mut Object, decision_id: &str, now: Timestamp) {
     record.insert("used_at".to_owned(), json!(now));
     record.insert("used_by_decision".to_owned(), json!(decision_id));
-    push_history(record, event("used", "system", now, &json!(format!("let {decision_id} happen"))));
+    push_history(record, event("used", "system", &Person::named("system"), now, &json!(format!("let {decision_id} happen"))));
 }
 
 /// The state of a record, if it is a known one.
@@ -262,7 +309,7 @@ pub fn state(record: &Object) -> Option<ApprovalState> {
     filled(record, "state").and_then(|name| name.parse().ok())
 }
 
-/// The short form that other documents embed. Contract 20, section 3.6.
+/// The short form that other documents embed.
 #[must_use]
 pub fn approval_summary(record: &Object) -> Value {
     let mut summary = Object::new();
@@ -286,18 +333,27 @@ pub fn approval_summary(record: &Object) -> Value {
     if summary.get("break_glass").is_none_or(Value::is_null) {
         summary.insert("break_glass".to_owned(), json!(false));
     }
+    if is_unverified(record) {
+        summary.insert(UNVERIFIED.to_owned(), json!(true));
+    }
     Value::Object(summary)
 }
 
-/// `decision` with the approval's summary and references. Contract 20, section 3.6. The caller has checked that the
-/// decision's references are texts.
+/// `decision` with the approval's summary and references. The caller has checked that the decision's references are texts.
 ///
 /// # Errors
-/// [`ApprovalConflict::OtherDecision`] if the decision has an id and the approval is for another one.
+/// [`ApprovalConflict::OtherDecision`] if the decision has an id and the approval is for another one,
+/// [`ApprovalConflict::OtherContent`] if it says something else than what was approved.
 pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, ApprovalConflict> {
     let id = decision.get("decision_id").filter(|id| !id.is_null() && **id != json!(""));
     if id.is_some_and(|id| record.get("decision_id") != Some(id)) {
         return Err(ApprovalConflict::OtherDecision);
+    }
+    if let Some(Value::Object(known)) = record.get("decision") {
+        let differing = contradictions(&decision, known);
+        if !differing.is_empty() {
+            return Err(ApprovalConflict::OtherContent(differing.join(", ")));
+        }
     }
     let mut refs: Vec<&str> = Vec::new();
     for reference in [texts(&decision, "evidence_refs"), texts(record, "evidence_refs")].concat() {
@@ -311,45 +367,30 @@ pub fn attach_approval(mut decision: Object, record: &Object) -> Result<Object, 
     Ok(decision)
 }
 
-/// Digest of what a decision is about: what an approval is bound to. It is computed from what approvers see in the
-/// decision, so a decision cannot show one action and bind another. `None` if the decision is about no action.
-#[must_use]
-pub fn action_digest(decision: &Object) -> Option<Digest> {
-    shown_action(decision).map(|action| Digest::of_json(&action))
-}
-
-/// The members of a decision that say what it is about, as they are shown. `None` if it is about no action.
-#[must_use]
-pub fn shown_action(decision: &Object) -> Option<Value> {
-    let action_type = filled(decision, "action_type")?;
-    let target = filled(decision, "target")?;
-    Some(json!({
-        "action_type": action_type,
-        "target": target,
-        "requested_operation": filled(decision, "requested_operation"),
-        "content_digest": filled(decision, "content_digest"),
-        "repository": filled(decision, "repository"),
-        "agent_id": filled(decision, "agent_id"),
-    }))
-}
-
 fn settle(record: &mut Object, state: ApprovalState, by: &DecidedBy, now: Timestamp) {
     record.insert("state".to_owned(), json!(state.as_str()));
     record.insert("decided_by".to_owned(), json!(by.actor));
     record.insert("decided_at".to_owned(), json!(now));
-    record.insert("decided_via".to_owned(), json!(by.via));
+    record.insert("decided_via".to_owned(), json!(by.via()));
+    by.person.note(record, "decided_by");
     record.insert("decision_reason".to_owned(), json!(by.reason));
     if let Some(external_ref) = &by.external_ref {
         record.insert("external_ref".to_owned(), json!(external_ref));
     }
 }
 
-fn event(name: &str, actor: &str, now: Timestamp, reason: &Value) -> Value {
-    json!({ "event": name, "actor": actor, "timestamp": now, "reason": reason })
+fn event(name: &str, actor: &str, person: &Person, now: Timestamp, reason: &Value) -> Value {
+    let mut event = built(json!({ "event": name, "actor": actor, "timestamp": now, "reason": reason }));
+    person.note(&mut event, "actor");
+    Value::Object(event)
 }
 
 fn decision_event(name: &str, by: &DecidedBy, now: Timestamp) -> Value {
-    json!({ "event": name, "actor": by.actor, "timestamp": now, "reason": by.reason, "external_ref": by.external_ref })
+    let mut event = event(name, &by.actor, &by.person, now, &json!(by.reason));
+    if let Value::Object(event) = &mut event {
+        event.insert("external_ref".to_owned(), json!(by.external_ref));
+    }
+    event
 }
 
 fn push_history(record: &mut Object, event: Value) {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{KnownBy, action_digest};
 
 fn at(hour: i64) -> Timestamp {
     Timestamp::from_micros(hour * 3_600_000_000)
@@ -17,6 +18,9 @@ fn request(quorum: u64) -> ApprovalRequest {
         decision,
         approver_group: "IAM".into(),
         requested_by: "ai-agent".into(),
+        requester: Person::named("ai-agent"),
+        note: None,
+        unverified: false,
         ttl_hours: 24,
         quorum,
     }
@@ -25,8 +29,7 @@ fn request(quorum: u64) -> ApprovalRequest {
 fn by(person: &str) -> DecidedBy {
     DecidedBy {
         actor: person.into(),
-        person: person.into(),
-        via: "token",
+        person: Person::described(Some("i".into()), Some(person.into()), [], KnownBy::Token),
         reason: "fine".into(),
         external_ref: Some("CHG-1".into()),
     }
@@ -97,6 +100,64 @@ fn a_quorum_needs_different_people() {
     assert_eq!(state(&denied), Some(ApprovalState::Denied));
 }
 
+/// One person has one vote, whatever tokens, claims or names they come with; two people have two.
+#[test]
+fn a_person_votes_once() {
+    let described = |subject: &str, name: &str, known_by| {
+        let subject = Some(subject.to_owned()).filter(|subject| !subject.is_empty());
+        Person::described(Some("i".into()), subject, [name.to_owned()], known_by)
+    };
+    let ann = described("u1", "ann@x", KnownBy::Token);
+    for (other, same) in [
+        (described("u1", "", KnownBy::Token), true),
+        (described("u1", "renamed@x", KnownBy::Token), true),
+        (described("u2", "ann@x", KnownBy::Token), false),
+        (described("", "ANN@x", KnownBy::Claims), true),
+        (described("u2", "bob@x", KnownBy::Claims), false),
+        (Person::named("Ann@X"), true),
+        (Person::named("bob"), false),
+    ] {
+        for (first, second) in [(&ann, &other), (&other, &ann)] {
+            let vote = |person: &Person| {
+                let named = person.to_value().is_none();
+                let actor = if named { person.key() } else { "whoever".to_owned() };
+                DecidedBy { person: person.clone(), ..by(&actor) }
+            };
+            let mut record = request_approval(request(2), at(0)).unwrap();
+            rule_on(&mut record, Ruling::Approve, &vote(first), at(1)).unwrap();
+            let again = rule_on(&mut record, Ruling::Approve, &vote(second), at(2));
+            assert_eq!(again.is_err(), same, "{first:?} {second:?}");
+        }
+    }
+    // Counted before identities were written down.
+    let mut record = request_approval(request(2), at(0)).unwrap();
+    record.insert("approvals".into(), json!([{"actor": "ann@x", "person": "i|u1"}]));
+    let again = DecidedBy { person: described("u1", "", KnownBy::Token), ..by("u1") };
+    assert_eq!(rule_on(&mut record, Ruling::Approve, &again, at(1)), Err(ApprovalConflict::SamePerson));
+}
+
+#[test]
+fn who_asked_and_who_decided_is_written_down() {
+    let person = |subject: &str| Person::described(Some("i".into()), Some(subject.into()), [], KnownBy::Token);
+    let asked = ApprovalRequest { requester: person("u1"), note: Some("please".into()), ..request(1) };
+    let mut record = request_approval(asked, at(0)).unwrap();
+    rule_on(&mut record, Ruling::Approve, &DecidedBy { person: person("u2"), ..by("bob") }, at(1)).unwrap();
+    for (member, subject) in [("requested_by", "u1"), ("decided_by", "u2")] {
+        assert_eq!(Person::noted(&record, member), Some(person(subject)));
+    }
+    assert_eq!((&record["history"][1]["actor_identity"]["subject"], &record["request_note"]), (&json!("u2"), &json!("please")));
+    assert_eq!((&record["decided_via"], record.get("unverified")), (&json!("token"), None));
+}
+
+#[test]
+fn what_nobody_vouches_for_says_so() {
+    let mut record = request_approval(ApprovalRequest { unverified: true, ..request(1) }, at(0)).unwrap();
+    rule_on(&mut record, Ruling::Approve, &by("ann"), at(1)).unwrap();
+    mark_used(&mut record, "dec_2", at(2));
+    assert!(is_unverified(&record) && is_unverified(approval_summary(&record).as_object().unwrap()));
+    assert!(!is_unverified(&request_approval(request(1), at(0)).unwrap()));
+}
+
 #[test]
 fn breaking_the_glass_tells_its_story() {
     let record = break_glass_approval(request(1), &by("ann"), at(0)).unwrap();
@@ -118,6 +179,11 @@ fn a_decision_takes_the_approval_along() {
     for id in [json!("dec_2"), json!(1), json!(["dec_1"])] {
         let other = built(json!({"decision_id": id}));
         assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
+    }
+    // With the right id, or none, it still has to be what was approved.
+    for other in [json!({"decision_id": "dec_1", "target": "ls"}), json!({"reason": "harmless"}), json!({"severity": "low"})] {
+        let refused = attach_approval(built(other.clone()), &record);
+        assert!(matches!(refused, Err(ApprovalConflict::OtherContent(_))), "{other}");
     }
 }
 
@@ -178,6 +244,12 @@ fn a_broken_glass_ends_once() {
     assert_eq!((&record["state"], &record["break_glass_ended_at"]), (&json!("break_glass"), &json!(at(24))));
     assert_eq!(record["history"].as_array().unwrap().last().unwrap()["event"], "break_glass_ended");
     assert!(!end_break_glass(&mut record, at(31)), "once");
+    // An end is final: the clock may go back, and nothing else makes it begin again.
+    for (hour, expires) in [(1, at(24)), (25, at(100)), (0, at(100))] {
+        record.insert("expires_at".into(), json!(expires));
+        assert!(has_lapsed(&record, at(hour)) && !authorizes(&record, at(hour)));
+        assert!(!end_break_glass(&mut record, at(hour)));
+    }
     let mut pending = request_approval(request(1), at(0)).unwrap();
     assert!(!end_break_glass(&mut pending, at(30)));
 }

@@ -5,6 +5,7 @@
 
 mod action;
 mod approval;
+mod approval_shown;
 mod authorization;
 mod canonical;
 mod change_plan;
@@ -21,6 +22,7 @@ pub mod members;
 mod metadata_kind;
 mod mode;
 mod names;
+mod person;
 mod record_schema;
 mod registry;
 mod rollout;
@@ -31,10 +33,11 @@ mod time;
 
 pub use action::{Action, ActionType, COMPUTED, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use approval::{
-    ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, action_digest, approval_summary,
-    attach_approval, authorizes, break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_used,
-    mark_used, request_approval, rule_on, shown_action, state,
+    ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, approval_summary, attach_approval, authorizes,
+    break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_unverified, is_used, mark_used,
+    request_approval, rule_on, state,
 };
+pub use approval_shown::{action_digest, contradictions, shown_action};
 pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use change_plan::{
@@ -65,13 +68,14 @@ pub use metadata_kind::{
 };
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
+pub use person::{KnownBy, Person};
 pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
 pub use registry::{
     AGENT_PROFILES, AGENT_SCHEMA, APPROVAL_STATES, AgentProfile, MCP_SERVER_SCHEMA, RESERVED_AGENT_IDS,
     TOOL_CLASSIFICATIONS, TRUST_TIERS, ToolClassification, tool_classification,
 };
 pub use rollout::{governing_rollout, rollout_readiness};
-pub use routing::{InvalidRouting, MAX_QUORUM, Routing, RoutingRule};
+pub use routing::{MAX_QUORUM, Routing, RoutingRule};
 pub use session::{Counts, InvalidSession, SessionState, apply_decision, merge_session, present_session};
 pub use strict::{JsonError, is_private_name, read_json};
 pub use time::Timestamp;

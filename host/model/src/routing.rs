@@ -1,7 +1,6 @@
-//! Who has to approve what: an ordered list of rules over a decision. Contract 20, section 3.2.
+//! Who has to approve what: an ordered list of rules over a decision.
 
 use serde_json::{Value, json};
-use thiserror::Error;
 
 use crate::Object;
 
@@ -27,9 +26,6 @@ const CONDITIONS: [(&str, &str, Comparison); 7] = [
     ("repository", "repository", Comparison::Equals),
 ];
 
-/// Keys of a rule that are no conditions.
-const OTHER_KEYS: [&str; 4] = ["approver_group", "quorum", "name", "description"];
-
 /// One routing rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutingRule {
@@ -40,12 +36,26 @@ pub struct RoutingRule {
     conditions: Vec<(&'static str, &'static str, Comparison, String)>,
 }
 
-/// The routing file is not usable.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct InvalidRouting(String);
-
 impl RoutingRule {
+    /// A rule that matches everything.
+    #[must_use]
+    pub const fn new(approver_group: String, quorum: u64) -> Self {
+        Self { approver_group, quorum, conditions: Vec::new() }
+    }
+
+    /// The names of all conditions.
+    pub fn conditions() -> impl Iterator<Item = &'static str> {
+        CONDITIONS.iter().map(|(name, ..)| *name)
+    }
+
+    /// The rule with one condition more, which is one of [`Self::conditions`].
+    #[must_use]
+    pub fn on(mut self, condition: &str, wanted: String) -> Self {
+        let known = CONDITIONS.iter().find(|(name, ..)| *name == condition);
+        self.conditions.extend(known.map(|(name, member, comparison)| (*name, *member, *comparison, wanted)));
+        self
+    }
+
     /// Whether every condition holds for `decision`; a rule without conditions matches everything.
     #[must_use]
     pub fn matches(&self, decision: &Object) -> bool {
@@ -57,35 +67,6 @@ impl RoutingRule {
                 Comparison::Contains => actual.contains(wanted),
             })
         })
-    }
-
-    fn parse(number: usize, rule: &Value, ignored: &mut Vec<String>) -> Result<Self, InvalidRouting> {
-        let wrong = |problem: &str| InvalidRouting(format!("rule {number}: {problem}"));
-        let rule = rule.as_object().ok_or_else(|| wrong("must be an object"))?;
-        let group = rule.get("approver_group").and_then(Value::as_str).map(str::trim).unwrap_or_default();
-        if group.is_empty() {
-            return Err(wrong("needs a non-empty approver_group"));
-        }
-        let quorum = match rule.get("quorum") {
-            None | Some(Value::Null) => 1,
-            Some(value) => value
-                .as_u64()
-                .filter(|quorum| (1..=MAX_QUORUM).contains(quorum))
-                .ok_or_else(|| wrong("quorum must be a whole number from 1 to 20"))?,
-        };
-        let mut conditions = Vec::new();
-        for (key, value) in rule {
-            match CONDITIONS.iter().find(|(condition, ..)| condition == key) {
-                Some((key, member, comparison)) => match value {
-                    Value::Null => {}
-                    Value::String(text) => conditions.push((*key, *member, *comparison, text.clone())),
-                    _ => return Err(wrong(&format!("{key} must be a text"))),
-                },
-                None if OTHER_KEYS.contains(&key.as_str()) => {}
-                None => ignored.push(format!("rule {number}: unknown condition `{key}` is ignored")),
-            }
-        }
-        Ok(Self { approver_group: group.to_owned(), quorum, conditions })
     }
 
     fn to_value(&self) -> Value {
@@ -103,53 +84,45 @@ impl RoutingRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing {
     rules: Vec<RoutingRule>,
+    requires_recorded: bool,
 }
 
 impl Default for Routing {
     /// The built-in rules.
     fn default() -> Self {
-        let rule = |conditions: Vec<(&'static str, &'static str, Comparison, String)>, group: &str| RoutingRule {
-            approver_group: group.to_owned(),
-            quorum: 1,
-            conditions,
+        let rule = |conditions: &[(&str, &str)], group: &str| {
+            let rule = RoutingRule::new(group.to_owned(), 1);
+            conditions.iter().fold(rule, |rule, (condition, wanted)| rule.on(condition, (*wanted).to_owned()))
         };
-        let prefix = |text: &str| ("rule_id_prefix", "rule_id", Comparison::StartsWith, text.to_owned());
-        let target = |text: &str| ("target_contains", "target", Comparison::Contains, text.to_owned());
-        let severity = |text: &str| ("severity", "severity", Comparison::Equals, text.to_owned());
+        let write = ("rule_id_prefix", "filesystem.write");
         let rules = vec![
-            rule(vec![prefix("filesystem.write"), target("iam/")], "IAM"),
-            rule(vec![prefix("filesystem.write"), target(".github/workflows")], "Platform Security"),
-            rule(vec![prefix("commands.default"), severity("medium")], "Repository Owners"),
-            rule(vec![prefix("commands.block"), target("terraform")], "Cloud Security"),
-            rule(vec![prefix("mcp.")], "AI Governance"),
+            rule(&[write, ("target_contains", "iam/")], "IAM"),
+            rule(&[write, ("target_contains", ".github/workflows")], "Platform Security"),
+            rule(&[("rule_id_prefix", "commands.default"), ("severity", "medium")], "Repository Owners"),
+            rule(&[("rule_id_prefix", "commands.block"), ("target_contains", "terraform")], "Cloud Security"),
+            rule(&[("rule_id_prefix", "mcp.")], "AI Governance"),
         ];
-        Self { rules }
+        Self::new(rules, false)
     }
 }
 
 impl Routing {
-    /// Reads a routing document: a list of rules, or an object with `approval_routing` or `routing_rules`. Answers
-    /// the rules and a warning for every key that is ignored, because an ignored condition widens its rule.
-    ///
-    /// # Errors
-    /// [`InvalidRouting`] naming the first wrong rule.
-    pub fn parse(document: &Value) -> Result<(Self, Vec<String>), InvalidRouting> {
-        let list = match document {
-            Value::Array(list) => Some(list),
-            Value::Object(members) => {
-                members.get("approval_routing").or_else(|| members.get("routing_rules")).and_then(Value::as_array)
-            }
-            _ => None,
-        };
-        let list = list.ok_or_else(|| {
-            InvalidRouting("must be a list of rules, or an object with the list approval_routing".to_owned())
-        })?;
-        let mut ignored = Vec::new();
-        let rules = (1..)
-            .zip(list)
-            .map(|(number, rule)| RoutingRule::parse(number, rule, &mut ignored))
-            .collect::<Result<_, _>>()?;
-        Ok((Self { rules }, ignored))
+    /// These rules; with `requires_recorded`, approvals are asked only for decisions that are recorded.
+    #[must_use]
+    pub const fn new(rules: Vec<RoutingRule>, requires_recorded: bool) -> Self {
+        Self { rules, requires_recorded }
+    }
+
+    /// The built-in rules, with that switch.
+    #[must_use]
+    pub fn built_in(requires_recorded: bool) -> Self {
+        Self { requires_recorded, ..Self::default() }
+    }
+
+    /// Whether approvals are asked only for decisions that are recorded.
+    #[must_use]
+    pub const fn requires_recorded_decision(&self) -> bool {
+        self.requires_recorded
     }
 
     /// The first rule that matches.
@@ -189,44 +162,6 @@ mod tests {
             (json!({}), None),
         ] {
             assert_eq!(group(&routing, &decision).as_deref(), wanted, "{decision}");
-        }
-    }
-
-    #[test]
-    fn a_file_replaces_the_rules_and_order_decides() {
-        let document = json!({"approval_routing": [
-            {"repository": "pay", "approver_group": "Payments", "quorum": 2},
-            {"approver_group": "Everyone"},
-            {"rule_id_prefix": "mcp.", "approver_group": "Never"},
-        ]});
-        let (routing, ignored) = Routing::parse(&document).unwrap();
-        assert!(ignored.is_empty());
-        assert_eq!(group(&routing, &json!({"repository": "pay", "rule_id": "mcp.x"})).as_deref(), Some("Payments"));
-        assert_eq!(group(&routing, &json!({"repository": "other", "rule_id": "mcp.x"})).as_deref(), Some("Everyone"));
-        assert_eq!(routing.route(json!({"repository": "pay"}).as_object().unwrap()).unwrap().quorum, 2);
-        assert_eq!(Routing::parse(&routing.to_value()).unwrap().0, routing);
-    }
-
-    #[test]
-    fn unknown_conditions_are_told() {
-        let (_, ignored) = Routing::parse(&json!([{"approver_group": "A", "branch": "main"}])).unwrap();
-        assert_eq!(ignored, ["rule 1: unknown condition `branch` is ignored"]);
-    }
-
-    #[test]
-    fn wrong_documents_are_refused() {
-        for bad in [
-            json!("x"),
-            json!({}),
-            json!({"approval_routing": {}}),
-            json!([1]),
-            json!([{}]),
-            json!([{"approver_group": " "}]),
-            json!([{"approver_group": "A", "quorum": 0}]),
-            json!([{"approver_group": "A", "quorum": "two"}]),
-            json!([{"approver_group": "A", "severity": ["high"]}]),
-        ] {
-            assert!(Routing::parse(&bad).is_err(), "{bad}");
         }
     }
 }

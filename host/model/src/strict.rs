@@ -2,7 +2,7 @@
 //! name they take (RFC 8725, section 2), and in what they make of numbers (RFC 8259, section 6). A signed, digested or
 //! approved document must not say one thing to who decides and another to who acts.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -20,13 +20,22 @@ const NUMBER: &str = "$serde_json::private::Number";
 /// Digits of the longest integer. Python, which keeps integers whole, reads no longer ones.
 const MAX_DIGITS: usize = 4300;
 
-/// Why a text is not read. It says nothing of the content, so that it can be shown and logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a text is not read. What it displays says nothing of the content, so that it can be shown and logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} (line {line}, column {column})")]
 pub struct JsonError {
     fault: Fault,
     line: usize,
     column: usize,
+    duplicate: Option<String>,
+}
+
+impl JsonError {
+    /// The name of the member that is there twice, if that is what is wrong: for who wrote the document.
+    #[must_use]
+    pub fn duplicate(&self) -> Option<&str> {
+        self.duplicate.as_deref()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,24 +65,37 @@ pub fn is_private_name(name: &str) -> bool {
 /// # Errors
 /// What is wrong and where.
 pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
-    let fault = Cell::new(Fault::Syntax);
+    let found = Found::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(&fault).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let value = Strict(&found).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| {
         // The parser gives its own limit no name but this.
         if error.to_string().starts_with("recursion limit exceeded") {
-            fault.set(Fault::TooDeep);
+            found.fault.set(Fault::TooDeep);
         }
-        JsonError { fault: fault.get(), line: error.line(), column: error.column() }
+        let (fault, duplicate) = (found.fault.get(), found.duplicate.take());
+        JsonError { fault, line: error.line(), column: error.column(), duplicate }
     })
 }
 
+/// What is wrong, if something is: the parser's own errors say less.
+struct Found {
+    fault: Cell<Fault>,
+    duplicate: RefCell<Option<String>>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { fault: Cell::new(Fault::Syntax), duplicate: RefCell::default() }
+    }
+}
+
 #[derive(Clone, Copy)]
-struct Strict<'f>(&'f Cell<Fault>);
+struct Strict<'f>(&'f Found);
 
 impl Strict<'_> {
     fn refused<E: Error>(self, fault: Fault) -> E {
-        self.0.set(fault);
+        self.0.fault.set(fault);
         E::custom(fault)
     }
 }
@@ -130,9 +152,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if is_private_name(&name) {
                 return Err(self.refused(Fault::Private));
             }
-            if object.insert(name, members.next_value_seed(self)?).is_some() {
+            if object.contains_key(&name) {
+                self.0.duplicate.replace(Some(name));
                 return Err(self.refused(Fault::Duplicate));
             }
+            object.insert(name, members.next_value_seed(self)?);
         }
         Ok(Value::Object(object))
     }
@@ -148,9 +172,9 @@ impl<'de> DeserializeSeed<'de> for NumberText<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let reader = self.0;
         // Set before, because a value of another type fails without coming here again.
-        reader.0.set(Fault::Private);
+        reader.0.fault.set(Fault::Private);
         let number = deserializer.deserialize_any(self)?;
-        reader.0.set(Fault::Syntax);
+        reader.0.fault.set(Fault::Syntax);
         Ok(number)
     }
 }

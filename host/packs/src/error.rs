@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+pub(crate) use cavra_documents::shown;
 use thiserror::Error;
 
 /// Why a pack cannot be used.
@@ -80,14 +81,4 @@ fn summarize(errors: &[String]) -> String {
         text.push_str(&format!("; and {} more", errors.len() - SHOWN_ERRORS));
     }
     text
-}
-
-/// Text from a document as it may appear in a message: without control characters, at most 80 characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut out: String = characters.by_ref().take(80).collect();
-    if characters.next().is_some() {
-        out.push('…');
-    }
-    out
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use cavra_artifacts::Reach;
 use cavra_evidence::SigningKey;
 use cavra_model::{
-    ApprovalRequest, DecidedBy, Digest, Object, Ruling, Timestamp, break_glass_approval, request_approval, rule_on,
+    ApprovalRequest, DecidedBy, Digest, Object, Person, Ruling, Timestamp, break_glass_approval, request_approval, rule_on,
 };
 use cavra_release::{
     Action, CAPTURE_DOCUMENTS, Capture, PROMOTION, PROMOTION_SIGNATURE, PackageOptions, ROLLBACK, RolloutOptions,
@@ -234,6 +234,9 @@ fn asked(decision: Object) -> ApprovalRequest {
         decision,
         approver_group: "CAB".into(),
         requested_by: "ann".into(),
+        requester: Person::named("ann"),
+        note: None,
+        unverified: false,
         ttl_hours: 24,
         quorum: 1,
     }
@@ -245,11 +248,11 @@ fn approved(mut approval: Object) -> Object {
 }
 
 fn bob() -> DecidedBy {
-    DecidedBy { actor: "bob".into(), person: "bob".into(), via: "anonymous", reason: "fine".into(), external_ref: None }
+    DecidedBy { actor: "bob".into(), person: Person::named("bob"), reason: "fine".into(), external_ref: None }
 }
 
 fn statement() -> Statement<'static> {
-    Statement { executed_by: "eve", environment: None, reason: None, notes: None }
+    Statement { executed_by: "eve", executor: None, environment: None, reason: None, notes: None }
 }
 
 fn object(value: &Value) -> Object {

@@ -120,7 +120,7 @@ pub struct PackageFlags {
     #[arg(long, overrides_with = "require_provenance")]
     pub allow_missing_provenance: bool,
     /// Trust root, or bundle of them, that the package has to be signed under.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CAVRA_RELEASE_TRUST_ROOT")]
     pub trust_root: Option<PathBuf>,
 }
 

@@ -3,7 +3,7 @@
 //! Operations such as publishing a policy name their approval and may be repeated. Agents' actions find theirs by what
 //! they are, and use it up.
 
-use cavra_identity::{Actor, Decide, DecisionSubject, Gatekeeper};
+use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
     APPROVALS, Authorization, Binding, Object, Ruling, Timestamp, authorization_problems, authorizes, is_used,
     mark_used,
@@ -35,9 +35,9 @@ pub enum Claim {
     None,
 }
 
-/// Whether the actor may decide this approval. Contract 20, section 2.4.
+/// Whether somebody may decide this approval.
 #[must_use]
-pub fn may_decide(gatekeeper: &Gatekeeper, actor: &Actor, record: &Object, ruling: Ruling) -> bool {
+pub fn may_decide(gatekeeper: &Gatekeeper, identity: &Identity, record: &Object, ruling: Ruling) -> bool {
     let decision = record.get("decision").and_then(Value::as_object);
     let repository = record.get("repository").and_then(Value::as_str).or_else(|| decision.and_then(intake::repository));
     let subject = DecisionSubject {
@@ -50,7 +50,7 @@ pub fn may_decide(gatekeeper: &Gatekeeper, actor: &Actor, record: &Object, rulin
         Ruling::Deny => Decide::Denied,
         Ruling::Expire => Decide::Expired,
     };
-    gatekeeper.can_decide(actor, &subject, action)
+    gatekeeper.can_decide(&identity.actor, &subject, action)
 }
 
 impl Approvals {

@@ -1,10 +1,10 @@
-//! What callers say about approvals, checked. Contract 20, sections 1, 3.3, 3.5 and 3.8.
+//! What callers say about approvals, checked.
 
 use cavra_identity::Envelope;
-use cavra_model::{DecidedBy, Object};
+use cavra_model::{DecidedBy, Object, Person};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Doer};
 use crate::fields::{FIELD_LIMIT, check_id, label, trimmed, whole_number};
 use crate::{CoreError, Redactor};
 
@@ -38,7 +38,7 @@ const TEXTS: [&str; 15] = [
 ];
 
 /// Members of a bare body that belong to the envelope, not to the decision.
-const ENVELOPE: [&str; 2] = ["requested_by", "ttl_hours"];
+const ENVELOPE: [&str; 3] = ["requested_by", "ttl_hours", "request_note"];
 
 /// The members of a body that are not the decision.
 #[derive(Clone, Debug, Default)]
@@ -48,22 +48,20 @@ pub(super) struct Statement {
     pub(super) approver_group: Option<String>,
     pub(super) external_ref: Option<String>,
     pub(super) requested_by: Option<String>,
+    pub(super) request_note: Option<String>,
     pub(super) ttl_hours: Option<u64>,
 }
 
 impl Statement {
     pub(super) fn read(body: &Object, redactor: Redactor) -> Result<Self, CoreError> {
-        let prose = |member: &str| {
-            let mut text = trimmed(body, member, REASON_LIMIT)?;
-            text.as_mut().map(|text| redactor.text(text));
-            Ok::<_, CoreError>(text)
-        };
+        let prose = |member: &str| prose(body, member, redactor);
         Ok(Self {
             actor: label(body, "actor")?,
             reason: prose("reason")?,
             approver_group: label(body, "approver_group")?,
             external_ref: prose("external_ref")?,
             requested_by: label(body, "requested_by")?,
+            request_note: request_note(body, redactor)?,
             ttl_hours: whole_number(body, "ttl_hours")?,
         })
     }
@@ -74,21 +72,32 @@ impl Statement {
     }
 
     /// Who asks: a known caller, else what the body says.
-    pub(super) fn requester(&self, caller: &Caller, default: &str) -> String {
-        caller.name().or_else(|| self.requested_by.clone()).unwrap_or_else(|| default.to_owned())
+    pub(super) fn requester(&self, caller: &Caller, default: &str) -> Doer {
+        caller.doer(|| self.requested_by.clone().unwrap_or_else(|| default.to_owned()))
     }
 
     /// Who decides: a known person, else what the body says.
     pub(super) fn decided_by(&self, caller: &Caller, reason: String) -> Result<DecidedBy, CoreError> {
         let external_ref = self.external_ref.clone();
         if let Some(identity) = &caller.identity {
-            let (actor, person) = (identity.actor.actor.clone(), identity.actor.person());
-            return Ok(DecidedBy { actor, person, via: identity.via.as_str(), reason, external_ref });
+            let (actor, person) = (identity.actor.actor.clone(), identity.person());
+            return Ok(DecidedBy { actor, person, reason, external_ref });
         }
         let actor = self.actor.clone().ok_or_else(|| CoreError::BadRequest("an actor is required".to_owned()))?;
-        let person = actor.to_lowercase();
-        Ok(DecidedBy { actor, person, via: "anonymous", reason, external_ref })
+        Ok(DecidedBy { person: Person::named(&actor), actor, reason, external_ref })
     }
+}
+
+/// A text for people, without secrets.
+fn prose(body: &Object, member: &str, redactor: Redactor) -> Result<Option<String>, CoreError> {
+    let mut text = trimmed(body, member, REASON_LIMIT)?;
+    text.as_mut().map(|text| redactor.text(text));
+    Ok(text)
+}
+
+/// What the requester has to say in their own words.
+pub fn request_note(body: &Object, redactor: Redactor) -> Result<Option<String>, CoreError> {
+    prose(body, "request_note", redactor)
 }
 
 /// The decision in a body: its member `decision` if that is an object, else the body itself. Identity never gets into
@@ -130,16 +139,22 @@ pub(super) fn check_refs(decision: &Object) -> Result<(), CoreError> {
     }
 }
 
-/// The repository an approval is about. Contract 20, section 2.3.
+/// The repository an approval is about.
 pub(super) fn repository(decision: &Object) -> Option<&str> {
     ["repository", "repo"].into_iter().find_map(|member| decision.get(member).and_then(Value::as_str))
 }
 
-/// Everybody an approval was asked for by or for: the requester, and whom the agent acts for.
-pub(super) fn askers(record: &Object) -> impl Iterator<Item = &str> {
+/// Everybody an approval was asked for by or for: the requester, and whom the agent acts for. A name in the decision that
+/// is the requester's own adds nobody: the requester is compared as the person they are known to be.
+pub(super) fn askers(record: &Object) -> Vec<Person> {
+    let requester = Person::noted(record, "requested_by");
     let decision = record.get("decision").and_then(Value::as_object);
-    let of_decision = ["actor", "agent_id"].map(|member| decision.and_then(|decision| decision.get(member)));
-    std::iter::once(record.get("requested_by")).chain(of_decision).flatten().filter_map(Value::as_str)
+    let named = ["actor", "agent_id"].map(|member| decision?.get(member)?.as_str());
+    let others = named.into_iter().flatten().filter(|name| {
+        requester.as_ref().is_none_or(|requester| requester.to_value().is_none() || !requester.is_called(name))
+    });
+    let others: Vec<_> = others.map(Person::named).collect();
+    requester.into_iter().chain(others).collect()
 }
 
 #[cfg(test)]
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn identity_never_gets_into_the_stored_decision() {
         let bare = json!({"decision_id": "d", "decision": "block", "actor_token": "x", "actor_claims": {"sub": "x"},
-            "requested_by": "ann", "ttl_hours": 3, "target": "t"});
+            "requested_by": "ann", "ttl_hours": 3, "request_note": "please", "target": "t"});
         let decision = decision_of(&object(bare)).unwrap();
         assert_eq!(Value::Object(decision), json!({"decision_id": "d", "decision": "block", "target": "t"}));
         let nested = json!({"decision": {"decision_id": "d", "actor_token": "x"}, "ttl_hours": 3});

@@ -1,9 +1,8 @@
-//! What messaging and ticket systems are told about an approval: one row per provider. Contract 20, sections 3.7 and
-//! 3.9.
+//! What messaging and ticket systems are told about an approval: one row per provider.
 
 use cavra_connect::Provider;
 use cavra_model::members::text;
-use cavra_model::{Object, Timestamp, approval_summary};
+use cavra_model::{Object, Timestamp, approval_summary, is_unverified};
 use serde_json::{Value, json};
 
 use crate::CoreError;
@@ -90,12 +89,27 @@ fn choose(name: &str) -> Result<Vec<&'static Row>, CoreError> {
     Ok(chosen)
 }
 
+/// What is said of an approval whose decision is not recorded.
+const UNVERIFIED: &str = "unverified: cavra has no record of this decision, nobody but the requester vouches for it";
+
 fn title(record: &Object) -> String {
-    format!("CAVRA approval {}: {}", text(record, "state"), text(record, "decision_id"))
+    let mark = if is_unverified(record) { " (unverified)" } else { "" };
+    format!("CAVRA approval {}{mark}: {}", text(record, "state"), text(record, "decision_id"))
+}
+
+/// What only some approvals have: label and text.
+fn remarks(record: &Object) -> impl Iterator<Item = (&'static str, String)> {
+    let note = Some(text(record, "request_note")).filter(|note| !note.is_empty());
+    let warning = is_unverified(record).then(|| ("Warning", UNVERIFIED.to_owned()));
+    warning.into_iter().chain(note.map(|note| ("Requester's own words", note.to_owned())))
 }
 
 fn summary_text(record: &Object) -> String {
-    serde_json::to_string_pretty(&approval_summary(record)).unwrap_or_default()
+    let mut summary = approval_summary(record);
+    if let Value::Object(summary) = &mut summary {
+        summary.extend(remarks(record).map(|(label, text)| (label.to_owned(), json!(text))));
+    }
+    serde_json::to_string_pretty(&summary).unwrap_or_default()
 }
 
 fn slack(record: &Object) -> Value {
@@ -104,16 +118,18 @@ fn slack(record: &Object) -> Value {
         let value = if value.is_empty() { "-" } else { value };
         json!({ "type": "mrkdwn", "text": format!("*{label}*\n{value}") })
     };
+    let mut fields = vec![
+        field("Approver group", of("approver_group")),
+        field("State", of("state")),
+        field("Requested by", of("requested_by")),
+        field("External reference", of("external_ref")),
+    ];
+    fields.extend(remarks(record).map(|(label, text)| field(label, &text)));
     json!({
         "text": title(record),
         "blocks": [
             { "type": "header", "text": { "type": "plain_text", "text": title(record) } },
-            { "type": "section", "fields": [
-                field("Approver group", of("approver_group")),
-                field("State", of("state")),
-                field("Requested by", of("requested_by")),
-                field("External reference", of("external_ref")),
-            ] },
+            { "type": "section", "fields": fields },
         ],
     })
 }
@@ -122,16 +138,18 @@ fn teams(record: &Object) -> Value {
     let reason = record.get("decision_reason").or_else(|| record.get("decision")?.get("reason"));
     let reason = reason.and_then(Value::as_str).unwrap_or_default();
     let color = if text(record, "state") == "pending" { "E3A008" } else { "3F8F5B" };
+    let mut facts = vec![
+        json!({ "name": "Approver group", "value": text(record, "approver_group") }),
+        json!({ "name": "State", "value": text(record, "state") }),
+        json!({ "name": "Reason", "value": reason }),
+    ];
+    facts.extend(remarks(record).map(|(name, value)| json!({ "name": name, "value": value })));
     json!({
         "@type": "MessageCard",
         "@context": "https://schema.org/extensions",
         "summary": title(record),
         "themeColor": color,
-        "sections": [{ "activityTitle": title(record), "facts": [
-            { "name": "Approver group", "value": text(record, "approver_group") },
-            { "name": "State", "value": text(record, "state") },
-            { "name": "Reason", "value": reason },
-        ] }],
+        "sections": [{ "activityTitle": title(record), "facts": facts }],
     })
 }
 
@@ -160,4 +178,26 @@ fn webhook(record: &Object) -> Value {
         "timestamp": Timestamp::now(),
         "payload": record,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the provider, whoever reads the message is told that nobody vouches for it, and whose words are whose.
+    #[test]
+    fn every_message_says_who_vouches() {
+        let mut record = Object::new();
+        record.insert("state".into(), json!("pending"));
+        record.insert("decision_id".into(), json!("dec_1"));
+        record.insert("request_note".into(), json!("just a typo"));
+        for (provider, message) in approval_messages(&record, "all").unwrap() {
+            let shown = message.to_string();
+            assert!(shown.contains("just a typo") && !shown.contains("unverified"), "{provider}: {shown}");
+        }
+        record.insert("unverified".into(), json!(true));
+        for (provider, message) in approval_messages(&record, "all").unwrap() {
+            assert!(message.to_string().contains("unverified"), "{provider}: {message}");
+        }
+    }
 }

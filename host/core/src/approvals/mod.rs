@@ -1,4 +1,4 @@
-//! Approvals: asked for, decided by the right people, used once. Contract 20, section 3.
+//! Approvals: asked for, decided by the right people, used once.
 //!
 //! Every change is one transaction that reads the record again, so of two deciders exactly one wins. What has run out
 //! is expired before anything is read, by the clock and by nobody's call.
@@ -8,12 +8,14 @@ mod gate;
 mod intake;
 mod messages;
 mod publications;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity, read_document};
+use cavra_documents::read_document;
+use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
     APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Kind, Object, PUBLICATIONS, Routing,
     Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval,
@@ -22,13 +24,15 @@ use cavra_model::{
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Unreadable, Walk};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Doer};
 use crate::evidence_log::note;
 use crate::{CoreError, LogEvent, Redactor};
 
 pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
+pub(crate) use intake::request_note;
+use binding::Subject;
 use intake::{Statement, decision_of};
 pub(crate) use messages::{APPROVAL_PROVIDERS, approval_message};
 pub use messages::{approval_messages, approval_requests};
@@ -64,18 +68,29 @@ pub struct Approvals {
     glass_swept: Arc<Mutex<Option<String>>>,
 }
 
-/// Reads a routing file. Contract 20, section 3.2.
+/// What somebody asks to be approved in the name of this server.
+#[derive(Clone, Debug)]
+pub struct NewApproval {
+    /// What it is about.
+    pub decision: Object,
+    /// Who has to approve; default is the group of the routing rule that matches, then the decision's own.
+    pub approver_group: Option<String>,
+    /// Who asks.
+    pub requester: Doer,
+    /// Hours until it lapses.
+    pub ttl_hours: u64,
+    /// What they have to say about it.
+    pub note: Option<String>,
+}
+
+/// Reads a routing file.
 ///
 /// # Errors
 /// [`CoreError::Configuration`] naming the file.
 pub fn read_routing(file: &Path) -> Result<Routing, CoreError> {
     let wrong = |problem: String| CoreError::Configuration(format!("routing file {}: {problem}", file.display()));
     let document = read_document(file).map_err(wrong)?;
-    let (routing, ignored) = Routing::parse(&document).map_err(|error| wrong(error.to_string()))?;
-    for warning in ignored {
-        tracing::warn!(file = %file.display(), "{warning}");
-    }
-    Ok(routing)
+    routing::parse(&document).map_err(|error| wrong(error.to_string()))
 }
 
 impl Approvals {
@@ -117,71 +132,99 @@ impl Approvals {
         &self.routing
     }
 
-    /// Asks for an approval. Contract 20, section 3.3.
+    /// Asks for an approval of a decision that the body names.
     ///
     /// # Errors
-    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] for a decision that is not as it is recorded;
+    /// [`CoreError::Store`].
     pub async fn create(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
         let statement = Statement::read(body, self.redactor)?;
-        let decision = decision_of(body)?;
-        let explicit = statement.approver_group.clone();
-        self.request(decision, explicit, statement.requester(caller, "ai-agent"), statement.ttl(24, MAX_TTL_HOURS))
-            .await
+        let subject = self.subject(decision_of(body)?, &[]).await?;
+        let request = NewApproval {
+            decision: Object::new(),
+            approver_group: statement.approver_group.clone(),
+            requester: statement.requester(caller, "ai-agent"),
+            ttl_hours: statement.ttl(24, MAX_TTL_HOURS),
+            note: statement.request_note,
+        };
+        self.ask(subject, request).await
     }
 
-    /// Asks for the approval of `decision` by `explicit`, else by the group its routing rule names, else by its own.
+    /// Asks for an approval of what this server has found itself.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if there is no group, [`CoreError::Store`].
-    pub async fn request(
-        &self,
-        decision: Object,
-        explicit: Option<String>,
-        requested_by: String,
-        ttl_hours: u64,
-    ) -> Result<Object, CoreError> {
+    pub async fn request(&self, mut request: NewApproval) -> Result<Object, CoreError> {
+        let subject = self.own_subject(std::mem::take(&mut request.decision));
+        self.ask(subject, request).await
+    }
+
+    async fn ask(&self, subject: Subject, request: NewApproval) -> Result<Object, CoreError> {
+        let Subject { decision, action_digest, unverified, group } = subject;
+        let NewApproval { approver_group, requester, ttl_hours, note, .. } = request;
         let rule = self.routing.route(&decision);
-        let own =
-            decision.get("approver_group").and_then(Value::as_str).map(str::trim).filter(|group| !group.is_empty());
-        let approver_group = explicit
+        let approver_group = approver_group
             .or_else(|| rule.map(|rule| rule.approver_group.clone()))
-            .or_else(|| own.map(ToOwned::to_owned))
+            .or(group)
             .ok_or_else(|| CoreError::BadRequest("no approver group applies to this decision".to_owned()))?;
         // Who names a group themselves does not get round the number of people the rule asks for.
         let quorum = rule.map_or(1, |rule| rule.quorum);
-        let (decision, action_digest) = self.bound(decision).await?;
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum, action_digest };
-        let record = request_approval(request, Timestamp::now())?;
-        self.insert(record).await
+        let Doer { name: requested_by, person: requester } = requester;
+        let request = ApprovalRequest {
+            decision,
+            approver_group,
+            requested_by,
+            requester,
+            note,
+            unverified,
+            ttl_hours,
+            quorum,
+            action_digest,
+        };
+        self.insert(request_approval(request, Timestamp::now())?).await
     }
 
-    /// Breaks the glass. Contract 20, section 3.8.
+    /// Breaks the glass.
     ///
     /// # Errors
-    /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Store`].
+    /// [`CoreError::BadRequest`], [`CoreError::Forbidden`], [`CoreError::Conflict`] for a decision that is not as it is
+    /// recorded, [`CoreError::Store`].
     pub async fn break_glass(&self, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
         let statement = Statement::read(body, self.redactor)?;
         let reason =
             statement.reason.clone().ok_or_else(|| CoreError::BadRequest("a reason is required".to_owned()))?;
         let by = statement.decided_by(caller, reason)?;
         let approver_group = statement.approver_group.clone().unwrap_or_else(|| BREAK_GLASS_GROUP.to_owned());
-        let decision = decision_of(body)?;
+        let said = decision_of(body)?;
         caller.is_no_machine()?;
+        // In a bare body these are the words of who breaks the glass.
+        let bare = !body.get("decision").is_some_and(Value::is_object);
+        let own: &[&str] = if bare { &["reason", "actor", "approver_group"] } else { &[] };
+        let Subject { decision, action_digest, unverified, .. } = self.subject(said, own).await?;
         if let Some(identity) = &caller.identity {
             let repository = intake::repository(&decision);
             let subject = DecisionSubject { repository, approver_group: &approver_group, break_glass: true };
             if !self.gatekeeper.can_decide(&identity.actor, &subject, Decide::Approved) {
-                return Err(CoreError::Forbidden("breaking the glass is for the change advisory board".to_owned()));
+                return Err(forbidden("breaking the glass is for the change advisory board", identity));
             }
         }
         let ttl_hours = statement.ttl(4, MAX_BREAK_GLASS_HOURS);
-        let requested_by = by.actor.clone();
-        let (decision, action_digest) = self.bound(decision).await?;
-        let request = ApprovalRequest { decision, approver_group, requested_by, ttl_hours, quorum: 1, action_digest };
+        let (requested_by, requester, note) = (by.actor.clone(), by.person.clone(), statement.request_note);
+        let request = ApprovalRequest {
+            decision,
+            approver_group,
+            requested_by,
+            requester,
+            note,
+            unverified,
+            ttl_hours,
+            quorum: 1,
+            action_digest,
+        };
         self.insert(break_glass_approval(request, &by, Timestamp::now())?).await
     }
 
-    /// Approves, denies or expires. Contract 20, section 3.5.
+    /// Approves, denies or expires.
     ///
     /// # Errors
     /// In this order: [`CoreError::NotFound`], [`CoreError::Conflict`] if it is not pending,
@@ -213,10 +256,11 @@ impl Approvals {
     }
 
     fn check_decider(&self, identity: &Identity, record: &Object, ruling: Ruling) -> Result<(), CoreError> {
-        if !may_decide(&self.gatekeeper, &identity.actor, record, ruling) {
-            return Err(CoreError::Forbidden("this approval is for members of another group".to_owned()));
+        if !may_decide(&self.gatekeeper, identity, record, ruling) {
+            return Err(forbidden("this approval is for members of another group", identity));
         }
-        let own = ruling == Ruling::Approve && intake::askers(record).any(|name| identity.actor.may_be(name));
+        let person = identity.person();
+        let own = ruling == Ruling::Approve && intake::askers(record).iter().any(|asker| asker.may_be(&person));
         if own && self.gatekeeper.forbids_self_approval(identity.via) {
             return Err(CoreError::Forbidden("nobody approves their own request".to_owned()));
         }
@@ -328,14 +372,16 @@ impl Approvals {
         Ok(self.store.transact(change).await?)
     }
 
-    /// The decision `body` with the approval attached; stores nothing. Contract 20, section 3.6.
+    /// The decision `body` with the approval attached; stores nothing.
     ///
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::BadRequest`], [`CoreError::Conflict`].
     pub async fn attach(&self, id: &str, body: Object) -> Result<Object, CoreError> {
         let record = self.get(id).await?;
         intake::check_refs(&body)?;
-        Ok(attach_approval(body, &record)?)
+        let mut decision = body;
+        self.redactor.object(&mut decision);
+        Ok(attach_approval(decision, &record)?)
     }
 
     /// Puts a new approval that is kept in another store here too.
@@ -365,6 +411,14 @@ impl Approvals {
 fn write(tx: &mut dyn Transaction, event: LogEvent, record: Object) -> Result<(), StoreError> {
     note(tx, event, &APPROVALS, &record)?;
     tx.put(&APPROVALS, record)
+}
+
+/// The refusal of somebody who lacks a group; with the reason, if the groups were left out of their token.
+pub(crate) fn forbidden(sentence: &str, identity: &Identity) -> CoreError {
+    match identity.missing_groups() {
+        Some(why) => CoreError::Forbidden(format!("{sentence}; {why}")),
+        None => CoreError::Forbidden(sentence.to_owned()),
+    }
 }
 
 /// Refuses an approval that is settled.

@@ -6,6 +6,7 @@ use cavra_store::Transaction;
 use serde_json::{Value, json};
 
 use super::Approvals;
+use crate::caller::Doer;
 use crate::evidence_log::note;
 use crate::{CoreError, LogEvent};
 
@@ -19,7 +20,7 @@ pub struct Publication<'a> {
     /// The approval that lets it happen.
     pub approval_id: &'a str,
     /// Who publishes.
-    pub published_by: &'a str,
+    pub publisher: &'a Doer,
 }
 
 impl Approvals {
@@ -33,11 +34,12 @@ impl Approvals {
             "policy_id": publication.policy_id,
             "policy_digest": publication.policy_digest,
             "approval_id": publication.approval_id,
-            "published_by": publication.published_by,
+            "published_by": publication.publisher.name,
             "state": "started",
             "started_at": Timestamp::now(),
         });
-        let Value::Object(record) = record else { return Err(CoreError::Conflict("no record".to_owned())) };
+        let Value::Object(mut record) = record else { return Err(CoreError::Conflict("no record".to_owned())) };
+        publication.publisher.person.note(&mut record, "published_by");
         self.write_publication(LogEvent::PolicyPublishStarted, record).await
     }
 

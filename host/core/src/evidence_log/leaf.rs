@@ -6,6 +6,7 @@
 use cavra_model::{
     APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, PUBLICATIONS,
     REPOSITORIES, Timestamp, canonical,
+    is_unverified,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,9 @@ pub struct Leaf {
     /// Who made the change, where somebody in particular did and the record does not say so itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub author: Option<Author>,
+    /// Nobody but the requester vouches for what the record says: an approval of a decision that is not recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
 }
 
 impl Leaf {
@@ -136,7 +140,8 @@ impl Leaf {
     #[must_use]
     pub fn new(event: LogEvent, id: &str, record: &Object) -> Self {
         let record_sha256 = digest(record);
-        Self { event, id: id.to_owned(), record_sha256, time: Timestamp::now().to_string(), author: None }
+        let (time, unverified) = (Timestamp::now().to_string(), is_unverified(record));
+        Self { event, id: id.to_owned(), record_sha256, time, author: None, unverified }
     }
 
     /// Reads a leaf; anything but its one spelling is none.
@@ -213,6 +218,12 @@ mod tests {
         ] {
             assert_eq!(Leaf::parse(&wrong), None, "{wrong}");
         }
+        let mut record = record.clone();
+        record.insert("unverified".into(), json!(true));
+        let marked = Leaf::new(LogEvent::ApprovalApproved, "apr_1", &record);
+        assert!(marked.to_text().ends_with(r#","unverified":true}"#), "{}", marked.to_text());
+        assert_eq!(Leaf::parse(&marked.to_text()), Some(marked.clone()));
+        assert_eq!(Leaf::parse(&marked.to_text().replace("true", "false")), None);
         // The digest is the one that anybody can compute: sorted keys, ASCII, no spaces.
         assert_eq!(leaf.record_sha256, Digest::of(r#"{"a":[null],"b":1.5,"decision_id":"dec_\u00e9"}"#).hex());
     }

@@ -1,10 +1,11 @@
-//! Promotion of rollouts and its reverse. Contract 30, sections 7 to 10.
+//! Promotion of rollouts and its reverse.
 //!
 //! A rollout that verifies is asked to be promoted: a signed request and a pending approval. Once people have approved, the
 //! promotion is carried out once and recorded; so is its rollback, under an approval of its own.
 
 mod keys;
 mod requests;
+mod signers;
 
 use std::path::PathBuf;
 
@@ -16,13 +17,15 @@ use cavra_release::{
 };
 use serde_json::{Value, json};
 
-use crate::caller::Caller;
+use crate::approvals::request_note;
+use crate::caller::{Caller, Doer};
 use crate::evidence::Written;
 use crate::fields::{FIELD_LIMIT, label, text, trimmed, whole_number};
 use crate::{App, CoreError, MAX_TTL_HOURS};
 
 pub use keys::ReleaseKeys;
 pub use requests::{Promotion, ask_promotion};
+pub use signers::package_signers;
 
 /// Who asks and acts if nobody says so.
 const CONSOLE: &str = "console";
@@ -58,7 +61,8 @@ impl App {
         let promotion = Promotion {
             rollout: &rollout,
             target_ring: &wanted.target_ring,
-            requested_by: wanted.requested_by,
+            requester: wanted.requester,
+            note: request_note(body, self.settings.redactor)?,
             approver_group: wanted.approver_group,
             ttl_hours: wanted.ttl_hours,
             signer: &wanted.signer,
@@ -161,8 +165,10 @@ impl App {
                 return Err(CoreError::BadRequest("the rollout has no directory below the artifact root".to_owned()));
             }
         };
-        let options = wanted.options.clone();
+        let mut options = wanted.options.clone();
+        let trust_root = self.settings.release_trust_root.clone();
         let work = move || {
+            options.package.signers = trust_root.as_deref().map(package_signers).transpose()?;
             let reach = Reach::Under(root);
             let outside = |what: &str, error| CoreError::BadRequest(format!("{what}: {error}"));
             let tree = reach.open(&directory).map_err(|error| outside("bundle_dir", error))?;
@@ -194,7 +200,7 @@ impl App {
             return earlier.ok_or(CoreError::Refused { errors, warnings: Vec::new() });
         }
         let written = self.evidence.insert_once(done.record, once).await?;
-        let (kind, by) = (action.kind, said.by.as_str());
+        let (kind, by) = (action.kind, said.by.name.as_str());
         let (repeated, replaced) = (written.repeated, written.replaced);
         tracing::info!(kind, id = done.id, approval = approval_id, by, repeated, replaced, "carried out");
         Ok(written)
@@ -262,7 +268,7 @@ fn answer(action: &Action, written: Written) -> Value {
 /// What a request for promotion says.
 struct Wanted {
     target_ring: String,
-    requested_by: String,
+    requester: Doer,
     approver_group: String,
     ttl_hours: u64,
     signer: String,
@@ -296,7 +302,7 @@ impl Wanted {
         };
         Ok(Self {
             target_ring: or("target_ring", "production")?,
-            requested_by: caller.name().unwrap_or(requested_by),
+            requester: caller.doer(|| requested_by),
             approver_group: or("approver_group", CHANGE_BOARD)?,
             ttl_hours: whole_number(body, "ttl_hours")?.unwrap_or(24).clamp(1, MAX_TTL_HOURS),
             signer: or("signer", "release-manager")?,
@@ -308,7 +314,7 @@ impl Wanted {
 
 /// What the one who carries something out says.
 struct Said {
-    by: String,
+    by: Doer,
     environment: Option<String>,
     reason: Option<String>,
     notes: Option<String>,
@@ -318,7 +324,7 @@ impl Said {
     fn read(body: &Object, caller: &Caller) -> Result<Self, CoreError> {
         let by = label(body, "executed_by")?.unwrap_or_else(|| CONSOLE.to_owned());
         Ok(Self {
-            by: caller.name().unwrap_or(by),
+            by: caller.doer(|| by),
             environment: label(body, "execution_environment")?,
             reason: None,
             notes: text(body, "notes", FIELD_LIMIT)?,
@@ -327,7 +333,8 @@ impl Said {
 
     fn statement(&self) -> Statement<'_> {
         Statement {
-            executed_by: &self.by,
+            executed_by: &self.by.name,
+            executor: Some(&self.by.person),
             environment: self.environment.as_deref(),
             reason: self.reason.as_deref(),
             notes: self.notes.as_deref(),

@@ -5,6 +5,8 @@ use cavra_model::{Object, REPLACES, Timestamp};
 use cavra_release::{PROMOTION_SIGNATURE, VerifiedRollout, promotion_decision, promotion_request, sign};
 use serde_json::Value;
 
+use crate::approvals::NewApproval;
+use crate::caller::Doer;
 use crate::{Approvals, CoreError};
 
 /// A promotion that may be asked for: its rollout verified and is in a state to be promoted.
@@ -15,7 +17,9 @@ pub struct Promotion<'a> {
     /// Where it goes.
     pub target_ring: &'a str,
     /// Who asks.
-    pub requested_by: String,
+    pub requester: Doer,
+    /// What they have to say about it.
+    pub note: Option<String>,
     /// Who has to approve.
     pub approver_group: String,
     /// Hours until the request for approval lapses.
@@ -37,13 +41,14 @@ pub async fn ask_promotion(
     key: &SigningKey,
     promotion: Promotion<'_>,
 ) -> Result<Object, CoreError> {
-    let Promotion { rollout, target_ring, requested_by, approver_group, ttl_hours, signer, relaxed, replaces } =
+    let Promotion { rollout, target_ring, requester, note, approver_group, ttl_hours, signer, relaxed, replaces } =
         promotion;
-    let mut decision = promotion_decision(rollout, target_ring, &requested_by, relaxed);
+    let mut decision = promotion_decision(rollout, target_ring, &requester.name, relaxed);
     if let (Some(replaces), Some(Value::Object(metadata))) = (replaces, decision.get_mut("metadata")) {
         metadata.insert(REPLACES.to_owned(), Value::String(replaces));
     }
-    let approval = approvals.request(decision, Some(approver_group), requested_by, ttl_hours).await?;
+    let asked = NewApproval { decision, approver_group: Some(approver_group), requester, ttl_hours, note };
+    let approval = approvals.request(asked).await?;
     let mut request = promotion_request(rollout, target_ring, &approval, Timestamp::now());
     sign(&mut request, PROMOTION_SIGNATURE, key, signer);
     Ok(request)

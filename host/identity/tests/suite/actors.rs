@@ -1,5 +1,7 @@
-//! Who an actor is, from claims. Contract 20, section 2.1.
+//! Who an actor is, from claims.
 
+use cavra_identity::{Identity, Via};
+use cavra_model::Person;
 use serde_json::{Value, json};
 
 use crate::support::{Gate, Signer, claims_with, header};
@@ -45,7 +47,9 @@ fn an_unverified_address_names_nobody() {
             assert_eq!(actor.actor, name, "{claims}");
             assert_eq!(actor.is_called("CEO@x"), name == "ceo@x", "{claims}");
             // What they asked for under that address is not theirs to approve.
-            assert!(actor.may_be(" Ceo@X ") && actor.may_be("mallory") && !actor.may_be("ann") && !actor.may_be(""));
+            let person = Identity { actor, via: Via::Claims }.person();
+            let may_be = |name: &str| person.may_be(&Person::named(name));
+            assert!(may_be(" Ceo@X ") && may_be("mallory") && !may_be("ann") && !may_be(""));
         }
     }
     for (claims, name) in [
@@ -119,7 +123,7 @@ fn tokens_and_claims_make_the_same_actor() {
     for members in [
         json!({"groups": ["ext"]}),
         json!({"email": "", "groups": "ext", "repository": "pay"}),
-        json!({"email": 7, "sub": null, "groups": [], "roles": ["x"]}),
+        json!({"email": 7, "sub": "u9", "groups": [], "roles": ["x"]}),
     ] {
         let claims = claims_with(members);
         let token = Signer::provider().token(header(), &claims);
@@ -147,12 +151,23 @@ fn a_person_is_known_by_every_name() {
         assert_eq!(called(ann(), name), known, "{name}");
     }
     assert!(!called(json!({}), "unknown") && !called(json!({}), ""));
-    let person = |claims: Value| gate.claimed(claims).person();
-    // However they are called today, and not whoever else has that subject at another provider.
-    assert_eq!(
-        person(json!({"sub": "u1", "iss": "i", "email": "a@x"})),
-        person(json!({"sub": "u1", "iss": "i", "email": "b@x"}))
-    );
-    assert_ne!(person(json!({"sub": "u1", "iss": "i"})), person(json!({"sub": "u1", "iss": "j"})));
-    assert_eq!(person(json!({"email": "Ann@x"})), person(json!({"email": "ann@X"})));
+    let person = |claims: Value, via| Identity { actor: gate.claimed(claims), via }.person();
+    let same = |via, one: Value, other: Value| person(one, via).may_be(&person(other, via));
+    // By token, however they are called today, and not whoever else has that name, or that subject at another provider.
+    let (ann, renamed) = (json!({"sub": "u1", "iss": "i", "email": "a@x"}), json!({"sub": "u1", "iss": "i", "email": "b@x"}));
+    let (namesake, elsewhere) = (json!({"sub": "u2", "iss": "i", "email": "a@x"}), json!({"sub": "u1", "iss": "j"}));
+    assert!(same(Via::Token, ann.clone(), renamed) && same(Via::Claims, ann.clone(), namesake.clone()));
+    assert!(!same(Via::Token, ann.clone(), namesake) && !same(Via::Token, ann, elsewhere));
+    assert!(same(Via::Claims, json!({"email": "Ann@x"}), json!({"email": "ann@X"})));
+    assert!(same(Via::Claims, json!({}), json!({"groups": ["g"]})), "nobody in particular is one person");
+}
+
+/// What a provider leaves out is said to who is refused for it.
+#[test]
+fn groups_that_were_left_out_are_named() {
+    let gate = Gate::standard();
+    let identity = |claims: Value| gate.token(&Signer::provider().token(header(), claims_with(claims))).unwrap();
+    let overage = json!({"groups": null, "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}});
+    assert!(identity(overage).missing_groups().unwrap().contains("_claim_names"));
+    assert_eq!(identity(json!({})).missing_groups(), None);
 }

@@ -1,4 +1,4 @@
-//! A control is never off because its file is wrong. Contract 20, sections 1, 2.2 and 2.3.
+//! A control is never off because its file is wrong.
 
 use std::path::Path;
 
@@ -161,15 +161,79 @@ fn yaml_is_known_by_its_suffix() {
     assert_eq!(gate.claimed(json!({"groups": ["ext"]})).groups, ["IAM", "ext"]);
 }
 
+/// Every file that governs access, both languages: what is not known, is there twice, or is merged from elsewhere stops
+/// the start, and the message names file and key.
 #[test]
-fn what_is_not_known_is_ignored() {
-    let keys = json!({"keys": [Signer::provider().jwk("k1")]});
-    let gate = Gate::new(
-        Some(config(json!({"jwks": keys, "client_secret": "x", "trust_actor_claim": true, "x": [1]}))),
-        Some(json!({"version": 1, "repository_permissions": [{"groups": ["g"], "note": "x"}]})),
-    );
-    gate.accepts("good", &good_token());
-    assert!(!gate.0.trusts_claims());
+fn what_is_not_known_stops_the_start() {
+    // Not by way of an object: a key may be there twice.
+    let oidc = |members: Value| {
+        let mine = config(json!({"jwks": {"keys": []}}));
+        let all = mine.as_object().unwrap().iter().chain(members.as_object().unwrap());
+        format!("{{{}}}", all.map(|(key, value)| format!("{}: {value}", json!(key))).collect::<Vec<_>>().join(", "))
+    };
+    for (members, key, meant) in [
+        (json!({"trust_actor_claim": true}), "`trust_actor_claim`", "`trust_actor_claims`"),
+        (json!({"require_identity_for_all_mutation": true}), "`require_identity_for_all_mutation`", "`require_identity"),
+        (json!({"Issuer": "https://x"}), "`Issuer`", "`issuer`"),
+        (json!({"jwks_url": "x"}), "`jwks_url`", "`jwks"),
+        (json!({"client_secret": "x"}), "`client_secret`", "known are"),
+        (json!({"audience": "x"}), "`audience` is there twice", ""),
+    ] {
+        let text = oidc(members);
+        for name in ["oidc.json", "oidc.yaml"] {
+            let said = problem(Some((name, &text)), None);
+            assert!(said.contains(&format!("{name}: ")) && said.contains(key), "{text}: {said}");
+            assert!(said.to_lowercase().contains(meant), "{text}: {said}");
+        }
+    }
+    for (name, text, key) in [
+        ("rbac.yaml", "d: &d {repository: pay}\nrepository_permissions:\n- <<: *d\n  groups: [g]\n", "merge key"),
+        ("rbac.yaml", "repository_permissions:\n- groups: [g]\n  groups: [h]\n", "`groups` is there twice"),
+        ("rbac.yaml", "repository_permissions:\n- groups: [g]\n  repository:\n", "repository_permissions[1].repository"),
+        ("rbac.json", "{\"repository_permissions\": [{\"groups\": [], \"repo\": \"pay\"}]}", "`repository`"),
+        ("rbac.json", "{\"group_mappings\": {\"a\": \"b\", \"a\": \"c\"}}", "`a` is there twice"),
+    ] {
+        let said = problem(None, Some((name, text)));
+        assert!(said.contains(&format!("{name}: ")) && said.contains(key), "{text}: {said}");
+    }
+}
+
+/// Some editors put a byte order mark in front.
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let text = config(json!({"jwks": {"keys": [Signer::provider().jwk("k1")]}})).to_string();
+    for name in ["oidc.json", "oidc.yaml"] {
+        Gate(load(Some((name, &format!("\u{feff}{text}"))), None).unwrap()).accepts(name, &good_token());
+    }
+}
+
+#[test]
+fn who_may_change_something_unnamed() {
+    let oidc = |members: Value| {
+        let mut all = json!({"jwks": {"keys": []}});
+        all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        config(all)
+    };
+    let (anonymous, closed) = (json!({"allow_anonymous_mutations": true}), json!({"require_identity_for_all_mutations": true}));
+    for (oidc, rbac, admits_anybody, all_closed) in [
+        (None, None, true, false),
+        (Some(oidc(json!({}))), None, false, false),
+        (None, Some(json!({})), false, false),
+        (Some(oidc(anonymous.clone())), None, true, false),
+        (Some(oidc(json!({}))), Some(anonymous.clone()), true, false),
+        (None, Some(json!({"approval_rbac": anonymous})), true, false),
+        (Some(oidc(closed.clone())), None, false, true),
+        // Whoever closes something wins.
+        (Some(oidc(closed.clone())), Some(anonymous.clone()), false, true),
+        (Some(oidc(anonymous.clone())), Some(closed.clone()), false, true),
+    ] {
+        let gate = Gate::new(oidc.clone(), rbac.clone()).0;
+        let found = (gate.admits_anonymous_mutations(), gate.requires_identity_for_all_mutations());
+        assert_eq!(found, (admits_anybody, all_closed), "{oidc:?} {rbac:?}");
+    }
+    let both = json!({"allow_anonymous_mutations": true, "require_identity_for_all_mutations": true});
+    assert!(problem(Some(("oidc.json", &oidc(both.clone()).to_string())), None).contains("contradicts"));
+    assert!(problem(None, Some(("rbac.json", &both.to_string()))).contains("contradicts"));
 }
 
 #[test]

@@ -115,9 +115,57 @@ async fn nobody_makes_it_hammer_the_provider() {
         assert_eq!(provider.attempts(), round);
         later(5).await;
     }
-    // A wrong signature by a known key is no reason to ask.
-    assert!(ask(&gatekeeper, &token(&provider.issuer, Signer::other(), "k1")).await.is_err());
-    assert_eq!(provider.attempts(), 3);
+    // A wrong signature under a known id is a reason to ask, and not more often either.
+    for _ in 0..50 {
+        assert!(ask(&gatekeeper, &token(&provider.issuer, Signer::other(), "k1")).await.is_err());
+    }
+    assert_eq!(provider.attempts(), 4);
+}
+
+#[tokio::test]
+async fn a_key_may_change_and_keep_its_id() {
+    let provider = Provider::start(json!([jwk("k1")]));
+    let gatekeeper = gatekeeper(&provider.issuer);
+    let (old, new) =
+        (token(&provider.issuer, Signer::provider(), "k1"), token(&provider.issuer, Signer::other(), "k1"));
+    assert_accepted(ask(&gatekeeper, &old).await);
+    provider.publishes(json!([Signer::other().jwk("k1")]));
+    later(5).await;
+    assert_accepted(ask(&gatekeeper, &new).await);
+    assert_eq!(provider.asked(), 2);
+    assert!(ask(&gatekeeper, &old).await.is_err());
+}
+
+/// The keys that are known serve while the provider is silent, at once for all but who asks first.
+#[tokio::test]
+async fn a_provider_that_is_down_holds_up_nobody_whose_key_is_known() {
+    let provider = Provider::start(json!([jwk("k1")]));
+    let gatekeeper = gatekeeper(&provider.issuer);
+    let good = token(&provider.issuer, Signer::provider(), "k1");
+    assert_accepted(ask(&gatekeeper, &good).await);
+    provider.everywhere(Answer::Silence);
+    later(11 * MINUTE).await;
+    let started = Instant::now();
+    assert_accepted(ask(&gatekeeper, &good).await);
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let started = Instant::now();
+    for _ in 0..20 {
+        assert_accepted(ask(&gatekeeper, &good).await);
+    }
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(provider.attempts(), 2);
+    // It answers again: the attempt beside the requests finds the new keys.
+    provider.publishes(json!([Signer::other().jwk("k2")]));
+    provider.describes(json!({}));
+    later(20).await;
+    let new = token(&provider.issuer, Signer::other(), "k2");
+    until(|| provider.attempts() >= 2).await;
+    let started = Instant::now();
+    while ask(&gatekeeper, &new).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the new keys are not found");
+        later(5).await;
+    }
+    assert_eq!(ask(&gatekeeper, &good).await, UNKNOWN_KEY);
 }
 
 #[tokio::test]

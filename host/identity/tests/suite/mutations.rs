@@ -163,9 +163,18 @@ proptest! {
         let kid = header.get("kid").is_none_or(|kid| kid == "k1");
         let for_us = claims["aud"] == "cavra" || claims["aud"].as_array().is_some_and(|list| list.contains(&json!("cavra")));
         let now = crate::support::now();
-        let in_time = claims["exp"].as_i64().is_some_and(|exp| exp >= now - 60)
+        let in_time = claims["exp"].as_f64().is_some_and(|exp| exp > (now - 60) as f64)
             && claims.get("nbf").is_none_or(|nbf| nbf.as_f64().is_some_and(|nbf| nbf <= (now + 60) as f64));
-        let fine = header["alg"] == "RS256" && !refused_header && kid && for_us && in_time && claims["iss"] == "https://id.example";
+        let typed = header.get("typ").is_none_or(|kind| kind == "JWT");
+        let named = claims["sub"].as_str().is_some_and(|subject| !subject.trim().is_empty());
+        let fine = header["alg"] == "RS256"
+            && !refused_header
+            && kid
+            && typed
+            && for_us
+            && named
+            && in_time
+            && claims["iss"] == "https://id.example";
         match GATE.token(&Signer::provider().token(&header, &claims)) {
             Ok(Identity { via: Via::Token, .. }) => prop_assert!(fine, "{} {}", header, claims),
             other => prop_assert!(!fine, "{} {}: {:?}", header, claims, other),

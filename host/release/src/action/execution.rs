@@ -1,6 +1,6 @@
 //! The document that says what was done, and its record.
 
-use cavra_model::{Digest, Object, Timestamp};
+use cavra_model::{Digest, Object, Person, Timestamp, is_unverified};
 use serde_json::{Value, json};
 
 use super::Action;
@@ -11,6 +11,8 @@ use crate::members::{built, filled, sorted, texts};
 pub struct Statement<'a> {
     /// Who did it.
     pub executed_by: &'a str,
+    /// The person who did it, if one is known.
+    pub executor: Option<&'a Person>,
     /// Where; default is what the subject says.
     pub environment: Option<&'a str>,
     /// Why it was rolled back.
@@ -122,6 +124,14 @@ fn document(
         (action.digest, json!(digest.hex())),
     ];
     document.extend(named.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(executor) = said.executor {
+        executor.note(&mut document, "executed_by");
+    }
+    if is_unverified(approval)
+        && let Some(Value::Object(granted)) = document.get_mut("approval")
+    {
+        granted.insert("unverified".to_owned(), json!(true));
+    }
     for (name, text) in [("rollback_reason", said.reason), ("notes", said.notes)] {
         if let Some(text) = text {
             document.insert(name.to_owned(), json!(text));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cavra_core::Settings;
+use cavra_core::{Doer, NewApproval, Settings};
 use cavra_evidence::pretty;
 use cavra_model::Timestamp;
 use cavra_release::{
@@ -31,9 +31,14 @@ pub fn request(args: &ChannelArgs) -> anyhow::Result<ExitCode> {
         return report(args.json, &refused(&errors, warnings), what);
     };
     let decision = channel_decision(&wanted, &args.asked.requested_by);
-    let (group, by) = (args.approver_group.clone(), args.asked.requested_by.clone());
-    let ttl = approvals::ttl(args.asked.ttl_hours);
-    let ask = |approvals: cavra_core::Approvals| async move { approvals.request(decision, Some(group), by, ttl).await };
+    let asked = NewApproval {
+        decision,
+        approver_group: Some(args.approver_group.clone()),
+        requester: Doer::named(args.asked.requested_by.clone()),
+        ttl_hours: approvals::ttl(args.asked.ttl_hours),
+        note: None,
+    };
+    let ask = |approvals: cavra_core::Approvals| async move { approvals.request(asked).await };
     let (approval, stores) = approvals::ask(&args.asked.approvals, ask, |approval| Some(approval.clone()))?;
     let mut request = channel_request(&wanted, &approval, Timestamp::now());
     sign(&mut request, CHANNEL_SIGNATURE, &key, &args.asked.signer);

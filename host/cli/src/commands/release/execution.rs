@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use cavra_core::Settings;
+use cavra_core::{Settings, package_signers};
 use cavra_evidence::pretty;
 use cavra_model::{Object, Timestamp};
 use cavra_release::{
@@ -13,7 +13,7 @@ use cavra_release::{
 use serde_json::{Value, json};
 
 use super::kept::Kept;
-use super::{approvals, metadata, read_object, refused, report, trusted_keys, write_files};
+use super::{approvals, metadata, read_object, refused, report, write_files};
 use crate::args::{AuditArgs, ExecutionArgs, PromotionArgs, RollbackArgs};
 
 /// How a promotion or rollback is called and where its document goes.
@@ -44,7 +44,7 @@ pub fn promote(args: &PromotionArgs) -> anyhow::Result<ExitCode> {
     let approval = approvals::find(&args.execution, args.approval_id.as_deref().or(named))?;
     let mut warnings = Vec::new();
     let trust = match &args.trust_root {
-        Some(file) => Trust::Pinned(trusted_keys(file)?),
+        Some(file) => Trust::Pinned(package_signers(file)?),
         None => {
             let keys = Settings::from_env()?.release_keys;
             if keys.is_set() { Trust::Pinned(keys.promotion_signers()) } else { Trust::Embedded }
@@ -83,6 +83,7 @@ fn execute(form: &Form, case: &Case<'_>, args: &ExecutionArgs, output: &Path) ->
     let Case { subject, approval, trust, reason, warnings } = case;
     let now = Timestamp::now();
     let said = Statement {
+        executor: None,
         executed_by: &args.executed_by,
         environment: args.execution_environment.as_deref(),
         reason: *reason,

@@ -13,15 +13,16 @@ mod rollout;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use cavra_artifacts::{Reach, Tree};
-use cavra_evidence::{PublicKey, TrustRoots, TrustStatus, write_file};
-use cavra_model::{Object, Timestamp};
+use cavra_core::package_signers;
+use cavra_evidence::write_file;
+use cavra_model::Object;
 use cavra_release::{Document, Package, PackageOptions, verify_package};
 use serde_json::{Value, json};
 
 use crate::args::{Json, PackageFlags, ReleaseCommand};
-use crate::input::{MAX_KEY_BYTES, json_file, object_file};
+use crate::input::object_file;
 use crate::output::{explain, print_json, print_line};
 
 /// The largest document that is read.
@@ -95,7 +96,7 @@ fn options(flags: &PackageFlags, documents: &'static [&'static Document]) -> any
         require_signatures: !flags.allow_unsigned,
         require_provenance: !flags.allow_missing_provenance,
         documents,
-        signers: flags.trust_root.as_deref().map(trusted_keys).transpose()?,
+        signers: flags.trust_root.as_deref().map(package_signers).transpose()?,
     })
 }
 
@@ -111,26 +112,6 @@ fn look_at_package(
     documents: &'static [&'static Document],
 ) -> anyhow::Result<Package> {
     Ok(verify_package(open(directory)?, &options(flags, documents)?))
-}
-
-/// The keys of the trust roots in a file that are active and valid now. A signature without a trustworthy time cannot be
-/// judged by the past.
-fn trusted_keys(file: &Path) -> anyhow::Result<Vec<PublicKey>> {
-    let roots = match TrustRoots::read(&json_file(file, MAX_KEY_BYTES)?).with_context(|| file.display().to_string())? {
-        TrustRoots::One(root) => vec![*root],
-        TrustRoots::Many(roots) => roots,
-    };
-    let now = Timestamp::now();
-    let keys: Vec<_> = roots
-        .into_iter()
-        .filter(|root| root.status == TrustStatus::Active)
-        .filter(|root| {
-            root.valid_from.is_none_or(|from| from <= now) && root.valid_until.is_none_or(|until| now <= until)
-        })
-        .map(|root| root.public_key)
-        .collect();
-    ensure!(!keys.is_empty(), "{}: trust root is not active", file.display());
-    Ok(keys)
 }
 
 /// The JSON object in a file.

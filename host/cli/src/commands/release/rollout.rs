@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_artifacts::Reach;
-use cavra_core::{Promotion, Settings, ask_promotion};
+use cavra_core::{Doer, Promotion, Settings, ask_promotion};
 use cavra_evidence::pretty;
 use cavra_model::{Object, Timestamp};
 use cavra_release::{
@@ -92,7 +92,8 @@ pub fn request(args: &PromotionRequestArgs) -> anyhow::Result<ExitCode> {
     let promotion = Promotion {
         rollout: &rollout,
         target_ring: &args.target_ring,
-        requested_by: args.asked.requested_by.clone(),
+        requester: Doer::named(args.asked.requested_by.clone()),
+        note: None,
         approver_group: args.approver_group.clone(),
         ttl_hours: approvals::ttl(args.asked.ttl_hours),
         signer: &args.asked.signer,
