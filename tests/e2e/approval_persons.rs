@@ -9,8 +9,14 @@ use crate::support::{Home, Issuer, Server};
 /// A server with an identity provider, and two people needed for a high severity.
 fn site() -> (Server, Issuer) {
     let (home, issuer) = (Home::new(), Issuer::new());
-    home.write("oidc.json", issuer.config(&json!({"trust_actor_claims": true, "forbid_self_approval": true})).to_string());
-    home.write("routing.json", json!([{"repository": "two", "approver_group": "IAM", "quorum": 2}, {"approver_group": "IAM"}]).to_string());
+    home.write(
+        "oidc.json",
+        issuer.config(&json!({"trust_actor_claims": true, "forbid_self_approval": true})).to_string(),
+    );
+    home.write(
+        "routing.json",
+        json!([{"repository": "two", "approver_group": "IAM", "quorum": 2}, {"approver_group": "IAM"}]).to_string(),
+    );
     let (oidc, routing) = (home.at("oidc.json"), home.at("routing.json"));
     let server = home.serve(&[("CAVRA_APPROVAL_OIDC_CONFIG", &oidc), ("CAVRA_APPROVAL_ROUTING_FILE", &routing)]);
     (server, issuer)
@@ -82,7 +88,10 @@ fn who_asks_does_not_approve() {
         assert_eq!(answer.status, if same { 403 } else { 200 }, "{asks:?} {approves:?}: {}", answer.text());
         if let Token(subject, _) = asks {
             let identity = &asked["requested_by_identity"];
-            assert_eq!((&identity["issuer"], &identity["subject"]), (&json!("https://issuer.example"), &json!(subject)));
+            assert_eq!(
+                (&identity["issuer"], &identity["subject"]),
+                (&json!("https://issuer.example"), &json!(subject))
+            );
         }
         if let (Token(subject, _), false) = (approves, same) {
             assert_eq!(answer.ok()["decided_by_identity"]["subject"], subject);
@@ -96,7 +105,9 @@ fn one_person_does_not_count_as_two() {
     for (first, second, same) in PAIRS.into_iter().filter(|(first, ..)| !matches!(first, Named(_))) {
         let mut asked = decision("dec_1");
         asked["repository"] = json!("two");
-        let id = string(&server.post("/approvals", &json!({"decision": asked, "requested_by": "carol"})).ok()["approval_id"]);
+        let id = string(
+            &server.post("/approvals", &json!({"decision": asked, "requested_by": "carol"})).ok()["approval_id"],
+        );
         let path = format!("/approvals/{id}/approve");
         let vote = |way: Way| {
             let mut ruling = json!({"reason": "fine"});
@@ -138,8 +149,10 @@ fn whom_the_agent_acts_for_does_not_approve() {
 fn groups_that_were_left_out_are_named() {
     let (server, issuer) = site();
     let id = string(&server.post("/approvals", &decision("dec_1")).ok()["approval_id"]);
-    let claims = json!({"sub": "u1", "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x"}}});
+    let claims =
+        json!({"sub": "u1", "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x"}}});
     let token = issuer.signed(&json!({"alg": "RS256", "kid": "k1"}), claims);
-    let refused = server.post_as(&token, &format!("/approvals/{id}/approve"), &json!({"reason": "fine"})).refused(&[403]);
+    let refused =
+        server.post_as(&token, &format!("/approvals/{id}/approve"), &json!({"reason": "fine"})).refused(&[403]);
     assert!(refused.to_string().contains("_claim_names"), "{refused}");
 }

@@ -7,7 +7,8 @@ use crate::support::{Home, Server};
 
 /// A decision that a server made and recorded.
 fn recorded(server: &Server) -> Value {
-    let action = json!({"action_type": "write_file", "target": "iam/root-admin.tf", "session_id": "s1", "repository": "pay"});
+    let action =
+        json!({"action_type": "write_file", "target": "iam/root-admin.tf", "session_id": "s1", "repository": "pay"});
     server.post("/decisions", &action).ok()
 }
 
@@ -84,7 +85,8 @@ fn the_requesters_words_are_shown_as_theirs() {
 fn what_is_not_recorded_is_vouched_for_by_nobody() {
     let home = Home::new();
     let server = home.serve(&[]);
-    let action = json!({"action_type": "write_file", "target": "iam/admin.tf", "session_id": "s1", "repository": "pay"});
+    let action =
+        json!({"action_type": "write_file", "target": "iam/admin.tf", "session_id": "s1", "repository": "pay"});
     let mut foreign = server.post("/decisions", &action).ok();
     foreign["decision_id"] = json!("dec_elsewhere");
     let asked = server.post("/approvals", &json!({ "decision": foreign })).ok();
@@ -129,7 +131,9 @@ fn an_attached_decision_is_the_approved_one() {
     let path = format!("/approvals/{id}/attach-decision");
     server.post(&path, &found).ok();
     server.post(&path, &json!({"decision_id": found["decision_id"]})).ok();
-    for (member, forged) in [("target", "README.md"), ("reason", "harmless"), ("severity", "low"), ("decision", "allow")] {
+    for (member, forged) in
+        [("target", "README.md"), ("reason", "harmless"), ("severity", "low"), ("decision", "allow")]
+    {
         let mut said = found.clone();
         said[member] = json!(forged);
         server.post(&path, &said).refused(&[409]);

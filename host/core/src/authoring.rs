@@ -12,7 +12,7 @@ use cavra_model::{Object, PackName, REPLACES, Ruling, Severity, Timestamp, appro
 use cavra_packs::{Diff, Draft, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
 use serde_json::{Value, json};
 
-use crate::approvals::{Publication, NewApproval, forbidden, request_note};
+use crate::approvals::{NewApproval, Publication, forbidden, request_note};
 use crate::backtest::{Backtest, BacktestScope, MAX_BACKTEST};
 use crate::caller::Caller;
 use crate::fields::{label, whole_number};
@@ -195,7 +195,12 @@ impl App {
         let outcome = outcome.unwrap_or_else(|_| Err(CoreError::Conflict("interrupted".to_owned())));
         self.approvals.end_publication(publication, outcome.as_ref().err()).await?;
         let (published, message) = outcome?;
-        tracing::info!(pack = draft.id(), approval = approval_id, published_by = publisher.name, "policy pack published");
+        tracing::info!(
+            pack = draft.id(),
+            approval = approval_id,
+            published_by = publisher.name,
+            "policy pack published"
+        );
         Ok(json!({
             "schema_version": "cavra.policy_pack.publish_result.v1",
             "product": "CAVRA",

@@ -41,8 +41,8 @@ mod views;
 pub use activity::Activity;
 pub use app::{ACTIVITY_KINDS, App, Engine};
 pub use approvals::{
-    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS, NewApproval,
-    approval_messages, approval_requests, may_decide, read_routing,
+    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS,
+    NewApproval, approval_messages, approval_requests, may_decide, read_routing,
 };
 pub use artifacts::{ArtifactRoute, Download};
 pub use authoring::scope as backtest_scope;

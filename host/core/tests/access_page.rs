@@ -37,7 +37,9 @@ fn every_key_is_described() {
     let rbac = |more| Gatekeeper::load(None, Some(&file("rbac.yaml", more))).unwrap_err().to_string();
     let routing = |more| read_routing(&file("routing.yaml", more)).unwrap_err().to_string();
     let mut known = 0;
-    for said in [oidc("zzz: 1"), rbac("zzz: 1"), rbac("    zzz: 1"), rbac("  zzz: 1"), routing("zzz: 1"), routing("  zzz: 1")] {
+    for said in
+        [oidc("zzz: 1"), rbac("zzz: 1"), rbac("    zzz: 1"), rbac("  zzz: 1"), routing("zzz: 1"), routing("  zzz: 1")]
+    {
         let (_, list) = said.split_once("nown are ").unwrap_or_else(|| panic!("{said}"));
         for key in list.split(", ") {
             assert!(page.contains(key), "{key} of `{said}` is not described");

@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn members_are_known_and_of_their_type() {
-        let document = json!({"name": " a ", "on": true, "n": 3, "list": ["x"], "rules": [{"name": "r"}], "in": {"a": "b"}});
+        let document =
+            json!({"name": " a ", "on": true, "n": 3, "list": ["x"], "rules": [{"name": "r"}], "in": {"a": "b"}});
         let keys = ["name", "on", "n", "list", "rules", "in"];
         let section = Section::document(&document, &keys).unwrap();
         assert_eq!(section.required_text("name"), Ok("a".to_owned()));

@@ -58,7 +58,11 @@ impl Actor {
         }
         Self {
             actor: names.first().cloned().unwrap_or_else(|| "unknown".to_owned()),
-            subject: claims.get("sub").and_then(Value::as_str).filter(|sub| !sub.trim().is_empty()).map(ToOwned::to_owned),
+            subject: claims
+                .get("sub")
+                .and_then(Value::as_str)
+                .filter(|sub| !sub.trim().is_empty())
+                .map(ToOwned::to_owned),
             issuer: text("iss"),
             groups: groups.into_iter().collect(),
             repository: text("repository").or_else(|| text("repo")),
@@ -132,11 +136,8 @@ mod tests {
         assert_eq!(actor(&json!({"groups": [], "roles": ["c"]})).groups, ["c"]);
         assert_eq!(actor(&json!({"groups": "one"})).groups, ["one"]);
         let rbac = Rbac::parse(&json!({"group_mappings": {"ext": "IAM"}})).unwrap();
-        let mapped = Actor::from_claims(
-            json!({"groups": ["ext"]}).as_object().unwrap(),
-            &GroupsClaim::default(),
-            Some(&rbac),
-        );
+        let mapped =
+            Actor::from_claims(json!({"groups": ["ext"]}).as_object().unwrap(), &GroupsClaim::default(), Some(&rbac));
         assert_eq!(mapped.groups, ["IAM", "ext"]);
     }
 

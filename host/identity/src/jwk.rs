@@ -42,7 +42,9 @@ impl Key {
             let start = bytes.iter().position(|byte| *byte != 0)?;
             bytes.get(start..).map(<[u8]>::to_vec)
         };
-        let (Some(modulus), Some(exponent)) = (integer("n"), integer("e")) else { return Err("without modulus or exponent") };
+        let (Some(modulus), Some(exponent)) = (integer("n"), integer("e")) else {
+            return Err("without modulus or exponent");
+        };
         let bits = u32::try_from(modulus.len()).ok().and_then(|bytes| bytes.checked_mul(8));
         let unused = modulus.first().map_or(0, |first| first.leading_zeros());
         if bits.is_none_or(|bits| bits - unused < MIN_BITS) {

@@ -156,7 +156,9 @@ impl<'a> Token<'a> {
         // The token is for whoever proves that they have a key (RFC 7800, by mutual TLS or DPoP: RFC 8705, RFC 9449). That
         // cannot be checked here, and to take it as a bearer token would let a thief use it.
         if claims.contains_key("cnf") {
-            return Err("the token is bound to a key (`cnf`), and its possession cannot be checked here; a bearer token is needed");
+            return Err(
+                "the token is bound to a key (`cnf`), and its possession cannot be checked here; a bearer token is needed",
+            );
         }
         if claims.get("sub").and_then(Value::as_str).is_none_or(|subject| subject.trim().is_empty()) {
             return Err("the token names no subject (`sub`)");

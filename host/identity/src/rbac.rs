@@ -33,13 +33,8 @@ const BESIDE: [&str; 5] = [
     "require_identity_for_all_mutations",
 ];
 /// Everything the policy may say.
-const KEYS: [&str; 5] = [
-    "group_mappings",
-    RULES,
-    OLDER_RULES,
-    "allow_anonymous_mutations",
-    "require_identity_for_all_mutations",
-];
+const KEYS: [&str; 5] =
+    ["group_mappings", RULES, OLDER_RULES, "allow_anonymous_mutations", "require_identity_for_all_mutations"];
 const RULES: &str = "repository_permissions";
 const OLDER_RULES: &str = "repositories";
 /// Everything a rule may say; name and description are for people.
@@ -97,7 +92,9 @@ impl Rbac {
             Some(_) => return Err(section.wrong("group_mappings", "must be an object")),
         }
         if section.has(RULES) && section.has(OLDER_RULES) {
-            return Err(section.wrong(OLDER_RULES, &format!("is another name of {RULES}; only one of them may be there")));
+            return Err(
+                section.wrong(OLDER_RULES, &format!("is another name of {RULES}; only one of them may be there"))
+            );
         }
         for name in [RULES, OLDER_RULES] {
             let rules = section.sections(name, &RULE_KEYS)?;
@@ -235,12 +232,18 @@ mod tests {
             (json!({"repository_permissions": [{"groups": ["g"], "actions": null}]}), "[1].actions: must be"),
             (json!({"repository_permissions": [{"groups": ["g"], "repository": ""}]}), "[1].repository: must be"),
             (json!({"repository_permissions": [{"groups": ["g"], "repository": null}]}), "[1].repository: must be"),
-            (json!({"repository_permissions": [{"groups": ["g"], "approver_group": null}]}), "[1].approver_group: must"),
+            (
+                json!({"repository_permissions": [{"groups": ["g"], "approver_group": null}]}),
+                "[1].approver_group: must",
+            ),
             (
                 json!({"repository_permissions": [{"groups": ["g"]}, {"repo": "pay", "groups": ["g"]}]}),
                 "repository_permissions[2]: unknown key `repo`; did you mean `repository`?",
             ),
-            (json!({"repository_permission": []}), "unknown key `repository_permission`; did you mean `repository_permissions`?"),
+            (
+                json!({"repository_permission": []}),
+                "unknown key `repository_permission`; did you mean `repository_permissions`?",
+            ),
             (json!({"repository_permissions": [], "repositories": []}), "only one of them"),
             (json!({"approval_rbac": {}, "repository_permissions": []}), "unknown key `repository_permissions`"),
             (json!({"approval_rbac": {"rules": []}}), "approval_rbac: unknown key `rules`"),

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::members::{built, filled, texts};
 use crate::approval_shown::contradictions;
+use crate::members::{built, filled, texts};
 use crate::{Digest, NoRandomness, Object, Person, Timestamp, random_hex};
 
 /// State of an approval.
@@ -150,7 +150,8 @@ pub fn is_unverified(record: &Object) -> bool {
 /// # Errors
 /// [`NoRandomness`].
 pub fn request_approval(request: ApprovalRequest, now: Timestamp) -> Result<Object, NoRandomness> {
-    let ApprovalRequest { decision, approver_group, requested_by, requester, ttl_hours, quorum, action_digest, .. } = request;
+    let ApprovalRequest { decision, approver_group, requested_by, requester, ttl_hours, quorum, action_digest, .. } =
+        request;
     let approval_id = format!("apr_{}", random_hex(6)?);
     let refs = [format!("approval://{approval_id}")]
         .into_iter()
@@ -239,7 +240,10 @@ pub fn end_break_glass(record: &mut Object, now: Timestamp) -> bool {
     }
     let moment = filled(record, "expires_at").and_then(|moment| moment.parse().ok()).unwrap_or(now);
     record.insert(ENDED.to_owned(), json!(moment));
-    push_history(record, event("break_glass_ended", "system", &Person::named("system"), moment, &json!("the time for it has run out")));
+    push_history(
+        record,
+        event("break_glass_ended", "system", &Person::named("system"), moment, &json!("the time for it has run out")),
+    );
     true
 }
 
@@ -300,7 +304,10 @@ pub fn is_used(record: &Object) -> bool {
 pub fn mark_used(record: &mut Object, decision_id: &str, now: Timestamp) {
     record.insert("used_at".to_owned(), json!(now));
     record.insert("used_by_decision".to_owned(), json!(decision_id));
-    push_history(record, event("used", "system", &Person::named("system"), now, &json!(format!("let {decision_id} happen"))));
+    push_history(
+        record,
+        event("used", "system", &Person::named("system"), now, &json!(format!("let {decision_id} happen"))),
+    );
 }
 
 /// The state of a record, if it is a known one.

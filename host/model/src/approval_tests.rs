@@ -145,7 +145,10 @@ fn who_asked_and_who_decided_is_written_down() {
     for (member, subject) in [("requested_by", "u1"), ("decided_by", "u2")] {
         assert_eq!(Person::noted(&record, member), Some(person(subject)));
     }
-    assert_eq!((&record["history"][1]["actor_identity"]["subject"], &record["request_note"]), (&json!("u2"), &json!("please")));
+    assert_eq!(
+        (&record["history"][1]["actor_identity"]["subject"], &record["request_note"]),
+        (&json!("u2"), &json!("please"))
+    );
     assert_eq!((&record["decided_via"], record.get("unverified")), (&json!("token"), None));
 }
 
@@ -181,7 +184,9 @@ fn a_decision_takes_the_approval_along() {
         assert_eq!(attach_approval(other, &record), Err(ApprovalConflict::OtherDecision));
     }
     // With the right id, or none, it still has to be what was approved.
-    for other in [json!({"decision_id": "dec_1", "target": "ls"}), json!({"reason": "harmless"}), json!({"severity": "low"})] {
+    for other in
+        [json!({"decision_id": "dec_1", "target": "ls"}), json!({"reason": "harmless"}), json!({"severity": "low"})]
+    {
         let refused = attach_approval(built(other.clone()), &record);
         assert!(matches!(refused, Err(ApprovalConflict::OtherContent(_))), "{other}");
     }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use cavra_artifacts::Reach;
 use cavra_evidence::SigningKey;
 use cavra_model::{
-    ApprovalRequest, DecidedBy, Digest, Object, Person, Ruling, Timestamp, break_glass_approval, request_approval, rule_on,
+    ApprovalRequest, DecidedBy, Digest, Object, Person, Ruling, Timestamp, break_glass_approval, request_approval,
+    rule_on,
 };
 use cavra_release::{
     Action, CAPTURE_DOCUMENTS, Capture, PROMOTION, PROMOTION_SIGNATURE, PackageOptions, ROLLBACK, RolloutOptions,

@@ -28,11 +28,11 @@ use crate::caller::{Caller, Doer};
 use crate::evidence_log::note;
 use crate::{CoreError, LogEvent, Redactor};
 
+use binding::Subject;
 pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
-pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 pub(crate) use intake::request_note;
-use binding::Subject;
+pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
 pub(crate) use messages::{APPROVAL_PROVIDERS, approval_message};
 pub use messages::{approval_messages, approval_requests};

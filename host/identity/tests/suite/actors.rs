@@ -154,7 +154,8 @@ fn a_person_is_known_by_every_name() {
     let person = |claims: Value, via| Identity { actor: gate.claimed(claims), via }.person();
     let same = |via, one: Value, other: Value| person(one, via).may_be(&person(other, via));
     // By token, however they are called today, and not whoever else has that name, or that subject at another provider.
-    let (ann, renamed) = (json!({"sub": "u1", "iss": "i", "email": "a@x"}), json!({"sub": "u1", "iss": "i", "email": "b@x"}));
+    let (ann, renamed) =
+        (json!({"sub": "u1", "iss": "i", "email": "a@x"}), json!({"sub": "u1", "iss": "i", "email": "b@x"}));
     let (namesake, elsewhere) = (json!({"sub": "u2", "iss": "i", "email": "a@x"}), json!({"sub": "u1", "iss": "j"}));
     assert!(same(Via::Token, ann.clone(), renamed) && same(Via::Claims, ann.clone(), namesake.clone()));
     assert!(!same(Via::Token, ann.clone(), namesake) && !same(Via::Token, ann, elsewhere));

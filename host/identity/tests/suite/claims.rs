@@ -88,7 +88,8 @@ fn the_audience_is_or_holds_the_configured_one() {
 fn the_expiry_is_a_moment_ahead() {
     let gate = Gate::standard();
     let soon = now() + 300;
-    for expiry in [json!(null), json!(true), json!("9999999999"), json!(soon.to_string()), json!([soon]), json!({}), json!("")]
+    for expiry in
+        [json!(null), json!(true), json!("9999999999"), json!(soon.to_string()), json!([soon]), json!({}), json!("")]
     {
         gate.refuses(&expiry.to_string(), &with("exp", expiry), "exp is no number");
     }

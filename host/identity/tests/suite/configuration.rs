@@ -173,7 +173,11 @@ fn what_is_not_known_stops_the_start() {
     };
     for (members, key, meant) in [
         (json!({"trust_actor_claim": true}), "`trust_actor_claim`", "`trust_actor_claims`"),
-        (json!({"require_identity_for_all_mutation": true}), "`require_identity_for_all_mutation`", "`require_identity"),
+        (
+            json!({"require_identity_for_all_mutation": true}),
+            "`require_identity_for_all_mutation`",
+            "`require_identity",
+        ),
         (json!({"Issuer": "https://x"}), "`Issuer`", "`issuer`"),
         (json!({"jwks_url": "x"}), "`jwks_url`", "`jwks"),
         (json!({"client_secret": "x"}), "`client_secret`", "known are"),
@@ -189,7 +193,11 @@ fn what_is_not_known_stops_the_start() {
     for (name, text, key) in [
         ("rbac.yaml", "d: &d {repository: pay}\nrepository_permissions:\n- <<: *d\n  groups: [g]\n", "merge key"),
         ("rbac.yaml", "repository_permissions:\n- groups: [g]\n  groups: [h]\n", "`groups` is there twice"),
-        ("rbac.yaml", "repository_permissions:\n- groups: [g]\n  repository:\n", "repository_permissions[1].repository"),
+        (
+            "rbac.yaml",
+            "repository_permissions:\n- groups: [g]\n  repository:\n",
+            "repository_permissions[1].repository",
+        ),
         ("rbac.json", "{\"repository_permissions\": [{\"groups\": [], \"repo\": \"pay\"}]}", "`repository`"),
         ("rbac.json", "{\"group_mappings\": {\"a\": \"b\", \"a\": \"c\"}}", "`a` is there twice"),
     ] {
@@ -214,7 +222,8 @@ fn who_may_change_something_unnamed() {
         all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         config(all)
     };
-    let (anonymous, closed) = (json!({"allow_anonymous_mutations": true}), json!({"require_identity_for_all_mutations": true}));
+    let (anonymous, closed) =
+        (json!({"allow_anonymous_mutations": true}), json!({"require_identity_for_all_mutations": true}));
     for (oidc, rbac, admits_anybody, all_closed) in [
         (None, None, true, false),
         (Some(oidc(json!({}))), None, false, false),

@@ -1,9 +1,9 @@
 //! Who may decide what. Contract 20, sections 2.3 and 2.4.
 
-use cavra_identity::{Actor, Decide, DecisionSubject};
+use cavra_identity::{Decide, DecisionSubject};
 use serde_json::{Value, json};
 
-use crate::support::{Gate, object};
+use crate::support::Gate;
 
 const BOARD: &str = "Change Advisory Board";
 
