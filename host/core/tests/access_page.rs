@@ -1,5 +1,7 @@
 //! The page about access: its examples are files that work, and it names every key that there is.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
