@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod access_page;
 mod approval_gate;
 mod approval_persons;
 mod approval_subjects;

@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn configured(setting: Value) -> Result<GroupsClaim, DocumentError> {
+    fn configured(setting: &Value) -> Result<GroupsClaim, DocumentError> {
         let document = json!({ "groups_claim": setting });
         GroupsClaim::read(&Section::document(&document, &[SETTING]).unwrap())
     }
@@ -116,7 +116,7 @@ mod tests {
             (json!(["a.b"]), json!({"a": [{"b": "c"}]}), &[]),
             (json!(["groups"]), json!({"roles": ["a"]}), &[]),
         ] {
-            assert_eq!(groups(&configured(setting.clone()).unwrap(), &claims), wanted, "{setting} {claims}");
+            assert_eq!(groups(&configured(&setting).unwrap(), &claims), wanted, "{setting} {claims}");
         }
         assert_eq!(groups(&GroupsClaim::default(), &json!({"roles": ["c"]})), ["c"]);
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_setting_that_names_no_claim_is_refused() {
         for wrong in [json!(null), json!([]), json!(""), json!([""]), json!([1]), json!({}), json!(vec!["a"; 17])] {
-            assert!(configured(wrong.clone()).is_err(), "{wrong}");
+            assert!(configured(&wrong).is_err(), "{wrong}");
         }
     }
 

@@ -234,7 +234,7 @@ fn who_may_change_something_unnamed() {
         (Some(oidc(closed.clone())), None, false, true),
         // Whoever closes something wins.
         (Some(oidc(closed.clone())), Some(anonymous.clone()), false, true),
-        (Some(oidc(anonymous.clone())), Some(closed.clone()), false, true),
+        (Some(oidc(anonymous)), Some(closed), false, true),
     ] {
         let gate = Gate::new(oidc.clone(), rbac.clone()).0;
         let found = (gate.admits_anonymous_mutations(), gate.requires_identity_for_all_mutations());

@@ -1,15 +1,15 @@
 //! The page about access: its examples are files that work, and it names every key that there is.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cavra_core::read_routing;
 use cavra_identity::Gatekeeper;
 
+use crate::support::repository;
+
 fn page() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/access.md")).unwrap()
+    fs::read_to_string(repository().join("docs/access.md")).unwrap()
 }
 
 /// The example of that title, as a file with a line more.
