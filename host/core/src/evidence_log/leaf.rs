@@ -5,8 +5,7 @@
 
 use cavra_model::{
     APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, PUBLICATIONS,
-    REPOSITORIES, Timestamp, canonical,
-    is_unverified,
+    REPOSITORIES, Timestamp, canonical, is_unverified,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
