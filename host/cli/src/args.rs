@@ -105,6 +105,9 @@ pub enum Command {
     /// Show the settings in force.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Move and look after the stores of this installation.
+    #[command(subcommand)]
+    Ops(OpsCommand),
     /// Serve the HTTP interface.
     Serve(ServeArgs),
     /// Judge one event of an agent: JSON on standard input, the agent's own answer format on standard output.
@@ -226,6 +229,16 @@ pub struct ServeArgs {
     /// Listen on an address others can reach although nothing authenticates them.
     #[arg(long)]
     pub allow_unauthenticated: bool,
+    /// Start although a database is new and the records of its area are in a JSON file, and leave those behind.
+    #[arg(long)]
+    pub ignore_json: bool,
+}
+
+/// What an operator does with the stores.
+#[derive(Subcommand)]
+pub enum OpsCommand {
+    /// Move the records of JSON files into the databases that the settings name, where these are new.
+    Import(Json),
 }
 
 #[derive(Args)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    APPROVAL_KINDS, Approvals, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory, Protected,
-    Settings, Verdict,
+    Approvals, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected, Settings, Verdict,
+    look_at_store,
 };
 use cavra_identity::Gatekeeper;
 use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
@@ -78,30 +78,41 @@ impl Local {
         Ok(self.runtime.block_on(self.decisions.decide(request, pack, McpRegistry::NotConsulted))?)
     }
 
-    /// Decides an agent's action under the rollouts and approvals of this place. Stores that are not there are not
-    /// made; an approval that lets the action happen is used up.
-    pub fn decide_governed(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+    /// Decides an agent's action under the rollouts and approvals of this place; an approval that lets it happen is used
+    /// up when the decision is recorded.
+    pub fn decide_governed(
+        &self,
+        request: DecisionRequest,
+        pack: &ResolvedPack,
+        store: &RecordStore,
+    ) -> anyhow::Result<Governed> {
         let approval_id = request.approval_id.clone();
         let record = self.decide(request, pack)?.record;
-        let inventory = existing(&self.settings.inventory)
-            .map(|location| RecordStore::open(location, &INVENTORY_KINDS).map(Inventory::new))
-            .transpose()?;
-        let approvals = existing(&self.approval_store())
-            .map(|location| {
-                let store = RecordStore::open(location, &APPROVAL_KINDS)?;
-                // Nobody decides approvals here, so neither rules nor identity are needed.
-                let approvals = Approvals::new(store, Routing::default(), Gatekeeper::open());
-                anyhow::Ok(approvals.with_redactor(self.settings.redactor))
-            })
-            .transpose()?;
-        let governor = Governor { inventory: inventory.as_ref(), approvals: approvals.as_ref() };
+        let (inventory, approvals) = (Inventory::new(store.clone()), self.approvals(store));
+        let governor = Governor { inventory: Some(&inventory), approvals: Some(&approvals) };
+        Ok(self.runtime.block_on(governor.govern(record, approval_id.as_deref()))?)
+    }
+
+    /// As [`Local::decide_governed`], for a decision that is not recorded.
+    pub fn decide_unrecorded(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+        let store = self.place().open()?;
+        let governed = self.decide_governed(request, pack, &store)?;
         self.runtime.block_on(async {
-            let governed = governor.govern(record, approval_id.as_deref()).await;
-            if let Some(approvals) = &approvals {
-                approvals.store().close().await;
-            }
-            Ok(governed?)
+            let settled = self.approvals(&store).settle_unrecorded(governed).await;
+            store.close().await;
+            Ok(settled?)
         })
+    }
+
+    /// Where this place keeps its records.
+    pub fn place(&self) -> Place {
+        Place(Settings { approvals: self.approval_store(), ..self.settings.clone() })
+    }
+
+    fn approvals(&self, store: &RecordStore) -> Approvals {
+        // Nobody decides approvals here, so neither rules nor identity are needed.
+        let approvals = Approvals::new(store.clone(), Routing::default(), Gatekeeper::open());
+        approvals.with_redactor(self.settings.redactor)
     }
 
     /// The store of approvals: the one the environment names, else the one `cavra approval` uses.
@@ -134,10 +145,14 @@ impl Local {
     }
 }
 
-/// A location where there is a store.
-pub fn existing(location: &Location) -> Option<Location> {
-    let (Location::Json(path) | Location::Sqlite(path)) = location;
-    path.exists().then(|| location.clone())
+/// Where a place keeps its decisions, approvals and rollouts.
+pub struct Place(Settings);
+
+impl Place {
+    /// Opens the store. Files that are not there are made when something is written into them.
+    pub fn open(&self) -> anyhow::Result<RecordStore> {
+        Ok(look_at_store(&self.0, &["activity", "approvals", "inventory"])?)
+    }
 }
 
 /// An action as the command line gives it. Contract 10, section 12: for an MCP call the target is the server.

@@ -1,10 +1,12 @@
 //! Decisions and sessions: recorded together in one durable commit, read back through the record store.
 //! Contract 10, sections 5, 7 and 8.
 
+use std::sync::Arc;
+
 use cavra_model::members::of;
 use cavra_model::{
-    COUNTED_SESSIONS, Counts, DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, Timestamp,
-    apply_decision, merge_session, new_decision_id, present_session,
+    COUNTED_SESSIONS, Counts, DECISIONS, DecisionRecord, Kind, NoRandomness, Object, Outcome, SESSIONS, SHOWN_REFS,
+    Timestamp, apply_decision, merge_session, new_decision_id, present_session,
 };
 use cavra_packs::ResolvedPack;
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::archive::{Archive, digests, keep};
 use crate::evidence_log::note_by;
+use crate::govern::{Governed, redeem};
 use crate::{Caller, CoreError, Leaf, LogEvent, Redactor, check_id};
 
 /// How often a fresh decision id may meet an existing one before the store is declared unusable. With 48 random
@@ -45,26 +48,62 @@ impl Activity {
         &self.store
     }
 
-    /// Stores a decision by `pack` with its leaf of the evidence log and folds it into its session; what decided is
-    /// archived with the first decision it made. Durable when it returns.
+    /// Stores a decision by `pack` with its leaf of the evidence log and folds it into its session, and uses up the approval
+    /// that lets its action happen; what decided is archived with the first decision it made. All of it is one unit of work,
+    /// durable when this returns.
     ///
     /// # Errors
-    /// [`CoreError::Store`]; then nothing is stored.
-    pub async fn record(&self, mut decision: DecisionRecord, pack: &ResolvedPack) -> Result<DecisionRecord, CoreError> {
+    /// [`CoreError::Store`]; then nothing is stored, and no approval is used up.
+    pub async fn record(
+        &self,
+        decision: impl Into<Governed>,
+        pack: &ResolvedPack,
+    ) -> Result<DecisionRecord, CoreError> {
+        let recorded = self.record_all(vec![decision.into()], pack).await?;
+        recorded.into_iter().next().ok_or(CoreError::Store(StoreError::Closed))
+    }
+
+    /// As [`Activity::record`], for the decisions of one event. Approvals are used up only if with them nothing stands in
+    /// the way of any.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`]; then nothing is stored, and no approval is used up.
+    pub async fn record_all(
+        &self,
+        mut decisions: Vec<Governed>,
+        pack: &ResolvedPack,
+    ) -> Result<Vec<DecisionRecord>, CoreError> {
         for _ in 0..ID_ATTEMPTS {
-            let (leaf, object) = logged(&decision)?;
             let parts = self.archive.unkept(pack);
             let digests = digests(&parts);
-            let change = move |tx: &mut dyn Transaction| {
-                keep(tx, parts)?;
-                store_logged(tx, leaf, object)
+            let stored = if decisions.iter().all(|decision| decision.claim.is_none()) {
+                // What does not depend on the store is made ready here, not on the thread that writes for everyone.
+                let ready = decisions.iter().map(|one| logged(&one.record)).collect::<Result<Vec<_>, _>>()?;
+                let change = move |tx: &mut dyn Transaction| {
+                    keep(tx, &parts)?;
+                    ready.iter().try_for_each(|one| store_logged(tx, one))
+                };
+                let stored = self.store.transact(change).await;
+                stored.map(|()| decisions.iter().map(|one| one.record.clone()).collect())
+            } else {
+                let decisions = decisions.clone();
+                let change = move |tx: &mut dyn Transaction| {
+                    keep(tx, &parts)?;
+                    let records = redeem(tx, &decisions)?;
+                    for record in &records {
+                        let ready = logged(record).map_err(|error| StoreError::Refused(error.to_string()))?;
+                        store_logged(tx, &ready)?;
+                    }
+                    Ok(records)
+                };
+                self.store.transact(change).await
             };
-            match self.store.transact(change).await {
-                Err(StoreError::Exists) => renew_id(&mut decision)?,
+            match stored {
+                Err(StoreError::Exists) => decisions.iter_mut().try_for_each(|one| renew_id(&mut one.record))?,
                 Err(error) => return Err(error.into()),
-                Ok(()) => {
+                Ok(records) => {
                     self.archive.note(digests);
-                    return Ok(decision);
+                    return Ok(records);
                 }
             }
         }
@@ -90,8 +129,8 @@ impl Activity {
             ("evidence_refs".to_owned(), json!([format!("sandbox://runs/{session}")])),
         ]);
         let change = move |tx: &mut dyn Transaction| {
-            keep(tx, parts)?;
-            records.into_iter().try_for_each(|(leaf, object)| store_logged(tx, leaf, object))?;
+            keep(tx, &parts)?;
+            records.iter().try_for_each(|ready| store_logged(tx, ready))?;
             let id = finished.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default();
             let stored = tx.replaced(&SESSIONS, id)?;
             let counts = counts(tx, id, stored.as_ref())?;
@@ -131,7 +170,7 @@ impl Activity {
                     session.insert("started_at".to_owned(), Value::String(began));
                 }
                 tx.put(&SESSIONS, session.clone())?;
-                note_by(tx, author, LogEvent::SessionReported, &SESSIONS, &session)?;
+                note_by(tx, author.as_ref(), LogEvent::SessionReported, &SESSIONS, &session)?;
                 Ok(session)
             })
             .await?;
@@ -173,42 +212,57 @@ impl Activity {
         Ok(self.store.list(&DECISIONS, query).await?.items)
     }
 
-    /// A record as clients see it. A session shows the references of its decisions, which are collected when it is
+    /// The references of a session's decisions, a page of decisions at a time, and those that clients gave it.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn references(&self, session: &str, query: Query) -> Result<(Page, Vec<Value>), CoreError> {
+        let record = self.store.get(&SESSIONS, session).await?.ok_or(CoreError::NotFound(SESSIONS.name))?;
+        let query = Query { filters: vec![("session_id", session.to_owned())], ..query };
+        let mut page = self.store.list(&DECISIONS, query).await?;
+        for item in &mut page.items {
+            item.retain(|member, _| [DECISIONS.id, "timestamp", "evidence_refs"].contains(&member.as_str()));
+        }
+        let given = record.get("evidence_refs").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok((page, given))
+    }
+
+    /// A record as clients see it. A session shows the newest references of its decisions, which are collected when it is
     /// read: a session of a million decisions must not be rewritten a million times.
     async fn present(&self, kind: &'static Kind, record: Object) -> Result<Object, CoreError> {
         if *kind != SESSIONS {
             return Ok(record);
         }
         let id = record.get(SESSIONS.id).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let refs = self.store.gather(&DECISIONS, ("session_id", id), "evidence_refs").await?;
+        let refs = self.store.gather(&DECISIONS, ("session_id", id), "evidence_refs", SHOWN_REFS as u64).await?;
         let refs = refs.into_iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect();
         Ok(present_session(record, refs))
     }
 }
 
 /// A decision as it is stored, and its leaf.
-fn logged(decision: &DecisionRecord) -> Result<(String, Object), CoreError> {
+fn logged(decision: &DecisionRecord) -> Result<(String, Arc<Object>), CoreError> {
     let object = to_object(decision)?;
-    Ok((Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text(), object))
+    Ok((Leaf::new(LogEvent::Decision, &decision.decision_id, &object).to_text(), Arc::new(object)))
 }
 
-fn store_logged(tx: &mut dyn Transaction, leaf: String, decision: Object) -> Result<(), StoreError> {
-    tx.append(leaf)?;
+fn store_logged(tx: &mut dyn Transaction, (leaf, decision): &(String, Arc<Object>)) -> Result<(), StoreError> {
+    tx.append(&DECISIONS, leaf.clone())?;
     store_decision(tx, decision)
 }
 
-fn store_decision(tx: &mut dyn Transaction, decision: Object) -> Result<(), StoreError> {
+fn store_decision(tx: &mut dyn Transaction, decision: &Arc<Object>) -> Result<(), StoreError> {
     let id = decision.get("session_id").and_then(Value::as_str).unwrap_or_default().to_owned();
     // Of a session that cannot be read, what its decisions tell is left.
     let stored = tx.replaced(&SESSIONS, &id)?;
     let counts = counts(tx, &id, stored.as_ref())?;
     let began = if stored.is_none() { began(tx, &id, &counts)? } else { None };
-    let mut session = apply_decision(stored, &decision, &counts);
+    let mut session = apply_decision(stored, decision, &counts);
     note_counted(tx, &id, &counts)?;
     if let Some(began) = began {
         session.insert("started_at".to_owned(), Value::String(began));
     }
-    tx.insert(&DECISIONS, decision)?;
+    tx.insert_shared(&DECISIONS, Arc::clone(decision))?;
     tx.put(&SESSIONS, session)
 }
 

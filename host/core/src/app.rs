@@ -5,52 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
-use cavra_model::{
-    APPROVALS, ActionType, COUNTED_SESSIONS, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE,
-    PackName, Routing, SESSIONS,
-};
+use cavra_model::{APPROVALS, ActionType, Kind, McpRegistry, Object, PackName, Routing};
 use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore, StoreError};
 
-use crate::approvals::{APPROVAL_KINDS, read_routing};
-use crate::evidence::EVIDENCE_KINDS;
-use crate::inventory::INVENTORY_KINDS;
+use crate::approvals::read_routing;
+use crate::areas::{Area, open_store};
 use crate::outgoing::Outgoing;
-use crate::tokens::TOKEN_KINDS;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
-    Inventory, Keyring, Registry, Settings, Verdict, pack_trust, package_signers,
+    Inventory, Keyring, LOGS, Registry, Settings, Verdict, pack_trust, package_signers,
 };
-
-/// The kinds of an activity store.
-pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSIONS, &POLICY_ARCHIVE];
-static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
-
-/// The store that has a kind's records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeper {
-    Activity,
-    Registry,
-    Approvals,
-    Inventory,
-    Evidence,
-    Tokens,
-}
-
-/// Which kinds are in which store.
-static KEEPERS: [(Keeper, &[&Kind]); 6] = [
-    (Keeper::Activity, &ACTIVITY_KINDS),
-    (Keeper::Registry, &REGISTRY_KINDS),
-    (Keeper::Approvals, &APPROVAL_KINDS),
-    (Keeper::Inventory, &INVENTORY_KINDS),
-    (Keeper::Evidence, &EVIDENCE_KINDS),
-    (Keeper::Tokens, &TOKEN_KINDS),
-];
-
-fn keeper(kind: &Kind) -> Option<Keeper> {
-    KEEPERS.iter().find(|(_, kinds)| kinds.contains(&kind)).map(|(keeper, _)| *keeper)
-}
 
 /// How often approvals that ran out are expired when nobody looks at them.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
@@ -75,6 +41,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// Decides.
     pub decisions: DecisionPoint,
+    /// Has everything that is recorded.
+    pub store: RecordStore,
     /// Remembers.
     pub activity: Activity,
     /// Knows MCP servers.
@@ -138,26 +106,22 @@ impl App {
             .map_err(|error| CoreError::Configuration(error.to_string()))?;
         settings.release_trust_root.as_deref().map(package_signers).transpose()?;
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
-        let approvals = RecordStore::open(settings.approvals.clone(), &APPROVAL_KINDS)?;
-        let activity = RecordStore::open(settings.activity.clone(), &ACTIVITY_KINDS)?;
+        let store = open_store(settings)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
-        let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
-        let inventory = RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?;
-        let stores =
-            [("activity", &activity), ("approvals", &approvals), ("evidence", &metadata), ("inventory", &inventory)];
-        let log = EvidenceLog::new(keyring, stores.map(|(name, store)| (name, store.clone())).to_vec());
-        let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
+        let log = EvidenceLog::new(keyring, LOGS.map(|(name, _)| (name, store.clone())).to_vec());
+        let approvals = Approvals::new(store.clone(), routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
-            .with_decisions(activity.clone());
+            .with_decisions(store.clone());
         Ok(Self(Arc::new(Parts {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             log,
-            activity: Activity::new(activity).with_redactor(settings.redactor),
-            registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
-            evidence: Evidence::new(metadata, Some(approvals.clone())),
+            activity: Activity::new(store.clone()).with_redactor(settings.redactor),
+            registry: Registry::new(store.clone()),
+            evidence: Evidence::new(store.clone(), Some(approvals.clone())),
             approvals,
-            inventory: Inventory::new(inventory),
-            tokens: ApiTokens::new(RecordStore::open(settings.tokens.clone(), &TOKEN_KINDS)?),
+            inventory: Inventory::new(store.clone()),
+            tokens: ApiTokens::new(store.clone()),
+            store,
             gatekeeper,
             outgoing: Outgoing::read(settings)?,
             settings: Arc::new(settings.clone()),
@@ -169,10 +133,10 @@ impl App {
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Store`].
     pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
-        match keeper(kind) {
-            Some(Keeper::Activity) => self.activity.get(kind, id).await,
-            Some(Keeper::Inventory) => self.inventory.get(kind, id).await,
-            Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.get(id).await,
+        match Area::of(kind).map(|area| area.name) {
+            Some("activity") => self.activity.get(kind, id).await,
+            Some("inventory") => self.inventory.get(kind, id).await,
+            Some("approvals") if *kind == APPROVALS => self.approvals.get(id).await,
             _ => Err(unlisted(kind)),
         }
     }
@@ -182,10 +146,10 @@ impl App {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
-        match keeper(kind) {
-            Some(Keeper::Activity) => self.activity.list(kind, query).await,
-            Some(Keeper::Inventory) => self.inventory.list(kind, query).await,
-            Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.list(query).await,
+        match Area::of(kind).map(|area| area.name) {
+            Some("activity") => self.activity.list(kind, query).await,
+            Some("inventory") => self.inventory.list(kind, query).await,
+            Some("approvals") if *kind == APPROVALS => self.approvals.list(query).await,
             _ => Err(unlisted(kind)),
         }
     }
@@ -261,36 +225,11 @@ impl App {
         if let Err(error) = self.log.sign_all().await {
             tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");
         }
-        let stores = [
-            self.activity.store(),
-            self.registry.store(),
-            self.approvals.store(),
-            self.inventory.store(),
-            self.evidence.store(),
-            self.tokens.store(),
-        ];
-        for store in stores {
-            store.settle().await;
-        }
+        self.store.settle().await;
     }
 }
 
 /// The records of a kind are not listed as they are: what they show takes a use case of its own.
 fn unlisted(kind: &Kind) -> CoreError {
     CoreError::Store(StoreError::Refused(format!("{} are not listed", kind.collection)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_in_one_store() {
-        for kind in cavra_model::KINDS {
-            let keepers = KEEPERS.iter().filter(|(_, kinds)| kinds.contains(&kind)).count();
-            assert_eq!(keepers, 1, "{}", kind.table);
-        }
-        assert_eq!(keeper(&MCP_SERVERS), Some(Keeper::Registry));
-        assert_eq!(keeper(&SESSIONS), Some(Keeper::Activity));
-    }
 }

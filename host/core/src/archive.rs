@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cavra_builtin::POLICY_RULES;
 use cavra_model::members::text;
-use cavra_model::{Digest, Object, POLICY_ARCHIVE, Timestamp};
+use cavra_model::{Digest, Kind, Object, POLICY_ARCHIVE, Timestamp};
 use cavra_packs::{MAX_COMPONENT_BYTES, ResolvedPack};
 use cavra_plugins::{Origin, PackSource};
-use cavra_store::{Attachment, RecordStore, StoreError, Transaction};
+use cavra_store::{Attachment, LargeBytes, RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 
 use crate::CoreError;
@@ -89,14 +89,16 @@ impl Part {
     }
 
     /// Writes it, unless it is there.
-    fn keep(mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
-        if self.bytes.len() > LARGE && tx.attach(Digest::digits(&self.digest), &self.bytes)? {
+    fn keep(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        let mut record = self.record.clone();
+        if self.bytes.len() > LARGE && tx.large_bytes(&POLICY_ARCHIVE)? == LargeBytes::Attached {
+            tx.attach(&POLICY_ARCHIVE, Digest::digits(&self.digest), &self.bytes)?;
             // A record that cannot be read is written again.
             if tx.replaced(&POLICY_ARCHIVE, &self.digest)?.is_some() {
                 return Ok(());
             }
-            self.record.insert("encoding".to_owned(), json!(ATTACHED));
-            return tx.put(&POLICY_ARCHIVE, self.record);
+            record.insert("encoding".to_owned(), json!(ATTACHED));
+            return tx.put(&POLICY_ARCHIVE, record);
         }
         // Asked first, because most processes only find it there, and encoding takes longer than looking.
         if tx.holds(&POLICY_ARCHIVE, &self.digest)? {
@@ -106,9 +108,9 @@ impl Part {
             DOCUMENT => ("utf-8", String::from_utf8_lossy(&self.bytes).into_owned()),
             _ => ("base64", BASE64.encode(&self.bytes)),
         };
-        self.record.insert("encoding".to_owned(), json!(encoding));
-        self.record.insert("content".to_owned(), json!(content));
-        tx.insert(&POLICY_ARCHIVE, self.record)
+        record.insert("encoding".to_owned(), json!(encoding));
+        record.insert("content".to_owned(), json!(content));
+        tx.insert(&POLICY_ARCHIVE, record)
     }
 }
 
@@ -118,8 +120,22 @@ pub(crate) fn digests(parts: &[Part]) -> Vec<String> {
 }
 
 /// Writes what is not there yet.
-pub(crate) fn keep(tx: &mut dyn Transaction, parts: Vec<Part>) -> Result<(), StoreError> {
-    parts.into_iter().try_for_each(|part| part.keep(tx))
+pub(crate) fn keep(tx: &mut dyn Transaction, parts: &[Part]) -> Result<(), StoreError> {
+    parts.iter().try_for_each(|part| part.keep(tx))
+}
+
+/// Puts the bytes of a part that its store keeps beside the record into the record.
+pub(crate) async fn in_record(store: &RecordStore, kind: &'static Kind, record: &mut Object) -> Result<(), CoreError> {
+    if *kind != POLICY_ARCHIVE || text(record, "encoding") != ATTACHED {
+        return Ok(());
+    }
+    let digest = text(record, POLICY_ARCHIVE.id).to_owned();
+    // What is damaged stays so, and is named when it is needed.
+    if let Ok((_, bytes)) = read(store, &digest).await? {
+        record.insert("encoding".to_owned(), json!("base64"));
+        record.insert("content".to_owned(), json!(BASE64.encode(bytes)));
+    }
+    Ok(())
 }
 
 /// Why a policy cannot be had from the archive.
@@ -205,11 +221,13 @@ async fn read(store: &RecordStore, digest: &str) -> Result<Result<(Object, Vec<u
         Err(error) => return Err(error.into()),
     };
     let bytes = match (record.get("content"), text(&record, "encoding")) {
-        (None, ATTACHED) => match store.attachment(Digest::digits(digest), MAX_COMPONENT_BYTES as u64).await? {
-            Attachment::Bytes(bytes) => Some(bytes),
-            Attachment::Missing => return Ok(Err(missing())),
-            Attachment::Strange => None,
-        },
+        (None, ATTACHED) => {
+            match store.attachment(&POLICY_ARCHIVE, Digest::digits(digest), MAX_COMPONENT_BYTES as u64).await? {
+                Attachment::Bytes(bytes) => Some(bytes),
+                Attachment::Missing => return Ok(Err(missing())),
+                Attachment::Strange => None,
+            }
+        }
         (Some(Value::String(content)), "utf-8") => Some(content.clone().into_bytes()),
         (Some(Value::String(content)), "base64") => BASE64.decode(content).ok(),
         _ => None,

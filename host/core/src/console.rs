@@ -2,7 +2,7 @@
 //! section 7. Presence is reported, never contents.
 
 use cavra_identity::{Actor, Identity};
-use cavra_model::Object;
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, REPOSITORIES};
 use cavra_store::Mode;
 use serde_json::{Value, json};
 
@@ -13,22 +13,23 @@ use crate::{App, BREAK_GLASS_GROUP, PackSignatures};
 pub fn console_config(app: &App, endpoints: &Object) -> Value {
     let configured = |present: bool| if present { "configured" } else { "disabled" };
     let settings = &app.settings;
+    let mode = |kind: &Kind| app.store.mode(kind).unwrap_or(Mode::Json).as_str();
     json!({
         "product": "CAVRA",
         "api_base_url": settings.public_api_base_url,
-        "metadata_mode": app.evidence.store().mode().as_str(),
+        "metadata_mode": mode(&EVIDENCE_METADATA),
         // Integrations have no store of their own in this version.
         "integration_mode": Mode::Json.as_str(),
-        "approval_mode": app.approvals.store().mode().as_str(),
-        "registry_mode": app.registry.store().mode().as_str(),
-        "activity_mode": app.activity.store().mode().as_str(),
-        "inventory_mode": app.inventory.store().mode().as_str(),
+        "approval_mode": mode(&APPROVALS),
+        "registry_mode": mode(&MCP_SERVERS),
+        "activity_mode": mode(&DECISIONS),
+        "inventory_mode": mode(&REPOSITORIES),
         "approval_provider_delivery": configured(app.outgoing.approvals.is_some()),
         "connector_delivery": configured(app.outgoing.events.is_some()),
         "evidence_artifacts": configured(settings.artifact_root.is_some()),
         "approval_oidc": configured(app.gatekeeper.oidc_configured()),
         "approval_rbac": configured(app.gatekeeper.rbac_configured()),
-        "registry_store": app.registry.store().path().display().to_string(),
+        "registry_store": app.store.location(&MCP_SERVERS).map(ToString::to_string).unwrap_or_default(),
         "cors_origins": settings.cors_origins,
         "endpoints": endpoints,
     })

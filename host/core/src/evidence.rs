@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, Kind, MetadataKind, Object, Operator, Timestamp};
+use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp};
 use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::{Value, json};
 
 use crate::evidence_log::{note, note_by};
 use crate::fields::truth;
 use crate::{Approvals, Caller, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
-
-/// The kinds of an evidence metadata store.
-pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
 
 /// Members that count decisions.
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
@@ -36,7 +33,7 @@ pub struct Written {
 }
 
 impl Evidence {
-    /// Over an open store that knows [`EVIDENCE_KINDS`]. Without approvals, their states are shown as they were written.
+    /// Over an open store that knows [`crate::EVIDENCE_KINDS`]. Without approvals, their states are shown as they were written.
     #[must_use]
     pub fn new(store: RecordStore, approvals: Option<Approvals>) -> Self {
         Self { store, approvals }
@@ -63,9 +60,9 @@ impl Evidence {
                 return Ok(None);
             }
             let stored = tx.replaced(&EVIDENCE_METADATA, &id)?;
-            let record = complete(body, stored.as_ref(), now);
+            let record = complete(body.clone(), stored.as_ref(), now);
             tx.put(&EVIDENCE_METADATA, record.clone())?;
-            note_by(tx, author, LogEvent::EvidenceReceived, &EVIDENCE_METADATA, &record)?;
+            note_by(tx, author.as_ref(), LogEvent::EvidenceReceived, &EVIDENCE_METADATA, &record)?;
             Ok(Some(record))
         };
         let stored = self.store.transact(change).await?;
@@ -95,7 +92,7 @@ impl Evidence {
                 Some(record) if ours => return Ok(Ok(Written { record, repeated: true, replaced: false })),
                 stored => stored,
             };
-            if let Some(exclusive) = exclusive.map(|what| format!("once:{what}")) {
+            if let Some(exclusive) = exclusive.as_ref().map(|what| format!("once:{what}")) {
                 if tx.get(&EVIDENCE_ORIGINS, &exclusive)?.is_some() {
                     return Ok(Err(HAPPENED));
                 }
@@ -107,7 +104,7 @@ impl Evidence {
             tx.insert(&EVIDENCE_ORIGINS, origin)?;
             note(tx, LogEvent::of_evidence(&record), &EVIDENCE_METADATA, &record)?;
             tx.put(&EVIDENCE_METADATA, record.clone())?;
-            Ok(Ok(Written { record, repeated: false, replaced }))
+            Ok(Ok(Written { record: record.clone(), repeated: false, replaced }))
         };
         self.store.transact(change).await?.map_err(|conflict| CoreError::Conflict(conflict.to_owned()))
     }

@@ -4,10 +4,11 @@
 //! A rollout adds what is to be enforced beside the decision. An approval turns what would need a human into an
 //! allow, once; it never lifts a block.
 
-use cavra_model::{BreakGlass, DecisionRecord, Governance, Object, Outcome, action_digest, approval_summary};
+use cavra_model::{BreakGlass, DecisionRecord, Governance, Object, Outcome, approval_summary};
+use cavra_store::{StoreError, Transaction};
 use serde_json::Value;
 
-use crate::approvals::{ActionClaim, Approvals, Claim, REFUSALS};
+use crate::approvals::{ActionClaim, Approvals, Claim, REFUSALS, use_up};
 use crate::{CoreError, Inventory};
 
 /// What governs decisions here; either part may be missing where there is no such store.
@@ -19,17 +20,29 @@ pub struct Governor<'a> {
     pub approvals: Option<&'a Approvals>,
 }
 
+/// A decision with the rollout that governs it, and what may let its action happen. The approval is used up in the unit
+/// of work that records the decision.
+#[derive(Clone, Debug)]
+pub struct Governed {
+    /// The decision as it is without an approval.
+    pub record: DecisionRecord,
+    /// What is said to cover its action.
+    pub claim: Option<ActionClaim>,
+}
+
+impl From<DecisionRecord> for Governed {
+    fn from(record: DecisionRecord) -> Self {
+        Self { record, claim: None }
+    }
+}
+
 impl Governor<'_> {
-    /// Applies the governing rollout and, if a human is needed, uses up an approval for exactly this action: the one
-    /// named, else one of the same session.
+    /// Applies the governing rollout and, if a human is needed, looks for an approval of exactly this action: the one
+    /// named, else those of the same session.
     ///
     /// # Errors
-    /// [`CoreError::Store`]. An approval may be used up then without having let anything happen.
-    pub async fn govern(
-        &self,
-        mut record: DecisionRecord,
-        approval_id: Option<&str>,
-    ) -> Result<DecisionRecord, CoreError> {
+    /// [`CoreError::Store`].
+    pub async fn govern(&self, mut record: DecisionRecord, approval_id: Option<&str>) -> Result<Governed, CoreError> {
         if let Some(inventory) = self.inventory {
             let governing = inventory.governing(&record.repository, &record.policy_pack, &record.session_id).await?;
             record.rollout = governing.map(|(rollout_id, mode)| Governance {
@@ -37,42 +50,60 @@ impl Governor<'_> {
                 overlay: mode.overlay(record.decision, &BreakGlass::default()),
             });
         }
-        if let Some(approvals) = self.approvals
-            && record.effective() == Outcome::RequireApproval
-        {
-            redeem(approvals, &mut record, approval_id).await?;
-        }
-        Ok(record)
+        let claim = match self.approvals {
+            Some(approvals) if record.effective() == Outcome::RequireApproval => {
+                approvals.claim(&record, approval_id).await?
+            }
+            _ => None,
+        };
+        Ok(Governed { record, claim })
     }
 }
 
-/// Lets the action happen if an approval covers it.
-async fn redeem(
-    approvals: &Approvals,
-    record: &mut DecisionRecord,
-    approval_id: Option<&str>,
-) -> Result<(), CoreError> {
-    // A decision that was redacted brings the digest of the exact action along; it was made just now, by us.
-    let digest = match &record.action_digest {
-        Some(exact) => Some(exact.clone()),
-        None => action_digest(&crate::activity::to_object(record)?),
-    };
-    let Some(digest) = digest else { return Ok(()) };
-    let claim = ActionClaim {
-        approval_id,
-        session_id: &record.session_id,
-        digest: digest.as_str(),
-        decision_id: &record.decision_id,
-    };
-    match approvals.claim(claim).await? {
-        Claim::None => {}
-        Claim::Refused(why) => {
-            let reason = record.reason.take().unwrap_or_default();
-            record.reason = Some(refused(&reason, why));
-        }
-        Claim::Granted(approval) => let_happen(record, &approval),
+/// The decisions of one event as they are recorded: their approvals are used up if that lets all of them happen, and none
+/// of them otherwise.
+pub(crate) fn redeem(tx: &mut dyn Transaction, governed: &[Governed]) -> Result<Vec<DecisionRecord>, StoreError> {
+    let mut records = Vec::with_capacity(governed.len());
+    let mut found = Vec::with_capacity(governed.len());
+    for one in governed {
+        let mut record = one.record.clone();
+        let approval = match one.claim.as_ref().map(|claim| claim.find(tx)).transpose()? {
+            Some(Claim::Granted(approval)) => Some(approval),
+            Some(Claim::Refused(why)) => {
+                let reason = record.reason.take().unwrap_or_default();
+                record.reason = Some(refused(&reason, why));
+                None
+            }
+            Some(Claim::None) | None => None,
+        };
+        records.push(record);
+        found.push(approval);
     }
-    Ok(())
+    let needs = |record: &DecisionRecord| record.effective().strictness() >= Outcome::RequireApproval.strictness();
+    let all_happen = records.iter().zip(&found).all(|(record, approval)| approval.is_some() || !needs(record));
+    if all_happen {
+        for (record, approval) in records.iter_mut().zip(found) {
+            if let Some(approval) = approval {
+                let approval = use_up(tx, approval, &record.decision_id)?;
+                let_happen(record, &approval);
+            }
+        }
+    }
+    Ok(records)
+}
+
+impl Approvals {
+    /// Uses up the approval of a decision that nobody records.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn settle_unrecorded(&self, governed: Governed) -> Result<DecisionRecord, CoreError> {
+        if governed.claim.is_none() {
+            return Ok(governed.record);
+        }
+        let records = self.store().transact(move |tx| redeem(tx, std::slice::from_ref(&governed))).await?;
+        records.into_iter().next().ok_or(CoreError::Store(StoreError::Closed))
+    }
 }
 
 /// The reason of a decision whose named approval does not cover it.

@@ -11,9 +11,6 @@ use serde_json::Value;
 use crate::evidence_log::note_by;
 use crate::{Author, Caller, CoreError, LogEvent};
 
-/// The kinds of an inventory store.
-pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
-
 /// How long the active rollouts are taken as known. Changes made through this process count at once; those of other
 /// processes on the same store after this time.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -40,7 +37,7 @@ struct Active {
 }
 
 impl Inventory {
-    /// Over an open store that knows [`INVENTORY_KINDS`].
+    /// Over an open store that knows [`crate::INVENTORY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
         Self { store, known: Arc::default() }
@@ -87,7 +84,7 @@ impl Inventory {
         id: String,
         whole: bool,
         author: Option<Author>,
-        make: impl FnOnce(Option<&Object>) -> Result<(Object, T), CoreError> + Send + 'static,
+        make: impl Fn(Option<&Object>) -> Result<(Object, T), CoreError> + Send + 'static,
     ) -> Result<T, CoreError> {
         let event = if *kind == REPOSITORIES { LogEvent::RepositoryChanged } else { LogEvent::RolloutChanged };
         let change = move |tx: &mut dyn Transaction| {
@@ -95,7 +92,7 @@ impl Inventory {
             Ok(match make(stored.as_ref()) {
                 Ok((record, answer)) => {
                     tx.put(kind, record.clone())?;
-                    note_by(tx, author, event, kind, &record)?;
+                    note_by(tx, author.as_ref(), event, kind, &record)?;
                     Ok(answer)
                 }
                 Err(error) => Err(error),
@@ -189,7 +186,7 @@ mod tests {
     fn inventory() -> (tempfile::TempDir, Inventory) {
         let folder = tempfile::tempdir().unwrap();
         let location = cavra_store::Location::Json(folder.path().join("inventory.json"));
-        (folder, Inventory::new(RecordStore::open(location, &INVENTORY_KINDS).unwrap()))
+        (folder, Inventory::new(RecordStore::open(location, &crate::INVENTORY_KINDS).unwrap()))
     }
 
     fn nothing() -> Arc<Active> {

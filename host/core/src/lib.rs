@@ -5,11 +5,13 @@ mod activity;
 mod app;
 mod approvals;
 mod archive;
+mod areas;
 mod artifacts;
 mod authoring;
 mod backtest;
 mod caller;
 mod console;
+mod dashboards;
 mod decide;
 mod deliveries;
 mod error;
@@ -17,6 +19,7 @@ mod evidence;
 mod evidence_log;
 mod fields;
 mod govern;
+mod import;
 mod inventory;
 mod outgoing;
 mod pack_trust;
@@ -39,26 +42,33 @@ mod told;
 mod views;
 
 pub use activity::Activity;
-pub use app::{ACTIVITY_KINDS, App, Engine};
+pub use app::{App, Engine};
 pub use approvals::{
-    APPROVAL_KINDS, ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS,
-    NewApproval, approval_messages, approval_requests, may_decide, read_routing,
+    ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS, NewApproval,
+    approval_messages, approval_requests, may_decide, read_routing,
+};
+pub use areas::{
+    ACTIVITY_KINDS, APPROVAL_KINDS, AREAS, Area, EVIDENCE_KINDS, INVENTORY_KINDS, REGISTRY_KINDS, TOKEN_KINDS,
+    look_at_store, open_store,
 };
 pub use artifacts::{ArtifactRoute, Download};
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::{Author, Caller, Doer};
 pub use console::{console_config, console_session, security_boundary};
+pub use dashboards::Dashboard;
 pub use decide::{DecisionPoint, Verdict};
 pub use error::CoreError;
-pub use evidence::{EVIDENCE_KINDS, Evidence, Written, kind_of};
+pub use evidence::{Evidence, Written, kind_of};
 pub use evidence_log::{
-    Audit, EvidenceLog, Files, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, Leaves, LogError, LogEvent, LogState,
-    PublishedLog, RecordAudit, RecordFault, RemoteLog, Served, TileVisitor, audit, audit_records, full_path, log_store,
+    Audit, EvidenceLog, Files, Head, Keyring, KnownKey, KnownLog, LOGS, Leaf, Leaves, LogError, LogEvent, LogIdentity,
+    LogState, PublishedLog, RecordAudit, RecordFault, RemoteLog, Served, Standing, TileVisitor, audit, audit_records,
+    log_store,
 };
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
-pub use govern::Governor;
-pub use inventory::{INVENTORY_KINDS, Inventory};
+pub use govern::{Governed, Governor};
+pub use import::{LeftBehind, import, left_behind};
+pub use inventory::Inventory;
 pub use outgoing::Outgoing;
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, PageRequest};
@@ -73,5 +83,5 @@ pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
 pub use screen::Protected;
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, Without, shown_settings};
-pub use tokens::{ApiTokens, Machine, TOKEN_KINDS};
+pub use tokens::{ApiTokens, Machine};
 pub use views::risk_event;

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_full_page_says_how_much_it_holds() {
         let request = PageRequest { limit: Some(9), offset: Some(3), ..PageRequest::default() };
-        let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full };
+        let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full, next_cursor: None };
         let answer = |full| Value::Object(request.answer(page(full)));
         assert_eq!(answer(false), json!({"items": [{}, {}], "total": 40, "limit": 9, "offset": 3}));
         assert_eq!(answer(true), json!({"items": [{}, {}], "total": 40, "limit": 2, "offset": 3}));

@@ -1,5 +1,6 @@
 //! Settings from the environment: one typed list, read once.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use cavra_store::Location;
 use serde::Serialize;
 
 use crate::fields::truth;
-use crate::{CoreError, Redactor, ReleaseKeys};
+use crate::{AREAS, CoreError, Redactor, ReleaseKeys};
 
 /// One environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +83,11 @@ pub static SETTINGS: &[Setting] = &[
         "Systems that events are delivered to, JSON or YAML.",
     ),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
+    setting(
+        "CAVRA_DATABASE_URL",
+        "unset",
+        "One database for everything, `sqlite:PATH`; an area with a variable of its own stays where that says.",
+    ),
     setting(
         "CAVRA_EVIDENCE_ARTIFACT_ROOT",
         "unset: no files are served",
@@ -177,6 +183,8 @@ pub struct Settings {
     pub hook_deadline: Duration,
     /// Approvals.
     pub approvals: Location,
+    /// The JSON file of each area that would be used without a database.
+    pub json_files: BTreeMap<&'static str, PathBuf>,
     /// Whether a variable names the approval store.
     pub approvals_named: bool,
     /// Repositories and rollouts.
@@ -230,16 +238,20 @@ impl Settings {
         };
         Ok(Self {
             api_token: asked.token("CAVRA_API_TOKEN")?,
-            activity: asked.location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE"),
-            registry: asked.location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE"),
-            approvals: asked.location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"),
+            activity: asked.location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE")?,
+            registry: asked.location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE")?,
+            approvals: asked.location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE")?,
             approvals_named: ["CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"]
                 .iter()
                 .any(|name| asked.given(name).is_some()),
-            inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE"),
-            evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE"),
+            inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
+            evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
             artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
-            tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE"),
+            json_files: AREAS
+                .iter()
+                .map(|area| (area.name, asked.path(area.json_variable).unwrap_or_default()))
+                .collect(),
+            tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")?,
             routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
@@ -259,6 +271,12 @@ impl Settings {
             evidence_log_key: asked.path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_default(),
             hook_deadline: asked.milliseconds("CAVRA_HOOK_DEADLINE_MS")?,
         })
+    }
+
+    /// The JSON file of an area that is used where no database is named.
+    #[must_use]
+    pub fn json_file(&self, area: &str) -> PathBuf {
+        self.json_files.get(area).cloned().unwrap_or_default()
     }
 
     /// Reads the settings from the process environment.
@@ -290,10 +308,15 @@ impl Asked<'_> {
         self.value(name).map(PathBuf::from)
     }
 
-    fn location(&self, db: &str, store: &str) -> Location {
-        match self.path(db) {
-            Some(file) => Location::Sqlite(file),
-            None => Location::Json(self.path(store).unwrap_or_default()),
+    /// Where an area is: in the file that its own variables name, else in the one database, else at its usual place.
+    fn location(&self, db: &str, store: &str) -> Result<Location, CoreError> {
+        let (own, file, all) = (self.given(db), self.given(store), self.given("CAVRA_DATABASE_URL"));
+        match (own, file, all) {
+            (Some(database), _, _) => Ok(Location::Sqlite(database.into())),
+            (None, None, Some(url)) => {
+                Location::of_url(&url).map_err(|error| CoreError::Configuration(format!("CAVRA_DATABASE_URL: {error}")))
+            }
+            (None, _, _) => Ok(Location::Json(self.path(store).unwrap_or_default())),
         }
     }
 

@@ -2,14 +2,11 @@
 //! A token names a machine and what it may call, never a person: it decides no approval.
 
 use cavra_identity::{ApiToken, Scope};
-use cavra_model::{API_TOKENS, Kind, Object, Timestamp};
+use cavra_model::{API_TOKENS, Object, Timestamp};
 use cavra_store::{Query, RecordStore, StoreError, Transaction, Unreadable};
 use serde_json::{Value, json};
 
 use crate::{CoreError, check_id};
-
-/// The kinds of a token store.
-pub static TOKEN_KINDS: [&Kind; 1] = [&API_TOKENS];
 
 /// Most tokens in a list.
 const LIST_LIMIT: u64 = 1000;
@@ -65,7 +62,7 @@ impl ApiTokens {
         });
         let Value::Object(record) = record else { return Err(CoreError::BadRequest("no token".to_owned())) };
         let stored = record.clone();
-        self.store.transact(move |tx| tx.insert(&API_TOKENS, stored)).await?;
+        self.store.transact(move |tx| tx.insert(&API_TOKENS, stored.clone())).await?;
         Ok((token.text, public(record)))
     }
 

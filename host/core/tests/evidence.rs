@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use cavra_core::{Caller, CoreError, EVIDENCE_KINDS, Evidence, Written};
-use cavra_model::{EVIDENCE, EVIDENCE_ORIGINS, Object};
+use cavra_model::{EVIDENCE, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Object};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ async fn what_a_client_posted_gives_way() {
         // It is not lost; each of the two has its leaf.
         let note = evidence.store().get(&EVIDENCE_ORIGINS, "record:rpe_1").await.unwrap().unwrap();
         assert_eq!(note["replaced"], Value::Object(posted));
-        assert_eq!(evidence.store().log_size().await, Ok(2));
+        assert_eq!(evidence.store().log_size(&EVIDENCE_METADATA).await, Ok(2));
         // What may happen once is not undone by it: nothing gives way to what is refused.
         evidence
             .post(

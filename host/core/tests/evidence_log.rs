@@ -120,11 +120,11 @@ fn time(second: u64) -> String {
 /// Records with their leaves.
 async fn decide(store: &RecordStore, numbers: std::ops::Range<u64>) {
     let change = move |tx: &mut dyn cavra_store::Transaction| {
-        for number in numbers {
+        for number in numbers.clone() {
             let record = decision(number);
             let mut leaf = Leaf::new(LogEvent::Decision, record["decision_id"].as_str().unwrap(), &record);
             leaf.time = time(number);
-            tx.append(leaf.to_text())?;
+            tx.append(&DECISIONS, leaf.to_text())?;
             tx.insert(&DECISIONS, record)?;
         }
         Ok(())
@@ -290,7 +290,7 @@ async fn changed_records_are_found() {
         let store = place.store();
         let mut old = decision(0);
         old["timestamp"] = json!("2030-01-01T00:00:00.000000+00:00");
-        store.transact(move |tx| tx.insert(&DECISIONS, old)).await.unwrap();
+        store.transact(move |tx| tx.insert(&DECISIONS, old.clone())).await.unwrap();
         decide(&store, 1..6).await;
         let found = audit_records(&place.look(), &ACTIVITY_KINDS).unwrap();
         assert_eq!((found.matching, found.older, found.faults), (5, 1, vec![]));
@@ -299,9 +299,9 @@ async fn changed_records_are_found() {
         let forged = decision(77);
         store
             .transact(move |tx| {
-                tx.put(&DECISIONS, changed)?;
-                tx.insert(&DECISIONS, forged)?;
-                tx.append(Leaf::new(LogEvent::Decision, "dec_gone", &decision(5)).to_text())
+                tx.put(&DECISIONS, changed.clone())?;
+                tx.insert(&DECISIONS, forged.clone())?;
+                tx.append(&DECISIONS, Leaf::new(LogEvent::Decision, "dec_gone", &decision(5)).to_text())
             })
             .await
             .unwrap();

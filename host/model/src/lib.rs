@@ -30,6 +30,7 @@ mod routing;
 mod session;
 mod strict;
 mod time;
+mod view;
 
 pub use action::{Action, ActionType, COMPUTED, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use approval::{
@@ -76,9 +77,10 @@ pub use registry::{
 };
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{MAX_QUORUM, Routing, RoutingRule};
-pub use session::{Counts, InvalidSession, SessionState, apply_decision, merge_session, present_session};
+pub use session::{Counts, InvalidSession, SHOWN_REFS, SessionState, apply_decision, merge_session, present_session};
 pub use strict::{JsonError, is_private_name, read_json};
 pub use time::Timestamp;
 
 /// A JSON object, the shape of every record.
 pub type Object = serde_json::Map<String, serde_json::Value>;
+pub use view::{Alert, Alerts, Condition, Folder, Level, Measure, Measured, OTHERS, measured};

@@ -11,6 +11,12 @@ use crate::{DEFAULT_PACK, Object, Outcome, Timestamp};
 /// Most references that clients give a session.
 const MOST_REFS: usize = 1000;
 
+/// References that a session shows: the newest.
+pub const SHOWN_REFS: usize = 100;
+
+/// Number of all references of a session.
+const REF_COUNT: &str = "evidence_ref_count";
+
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
 
 /// State of a session. Any state may follow any other.
@@ -110,6 +116,8 @@ pub fn merge_session(
     if refs.len() > MOST_REFS.max(before) {
         return Err(InvalidSession(format!("a session has at most {MOST_REFS} evidence_refs of its own")));
     }
+    let count = ref_count(&session).saturating_add((refs.len() - before) as u64);
+    session.insert(REF_COUNT.to_owned(), json!(count));
     session.insert("evidence_refs".to_owned(), json!(refs));
     if let Some(started) = time(body, "started_at")? {
         session.insert("started_at".to_owned(), json!(started));
@@ -132,18 +140,35 @@ pub fn apply_decision(stored: Option<Object>, decision: &Object, counts: &Counts
     for field in ["agent_id", "actor", "repository", "policy_pack"] {
         session.insert(field.to_owned(), json!(of(field)));
     }
+    let refs = evidence_refs(decision.get("evidence_refs")).map_or(0, |refs| refs.len() as u64);
+    let count = ref_count(&session).saturating_add(refs);
+    session.insert(REF_COUNT.to_owned(), json!(count));
     count_outcome(&mut session, of("decision"), 1);
     session.entry("started_at").or_insert_with(|| json!(moment));
     advance(&mut session, moment);
     session
 }
 
-/// The session as clients see it: `decision_refs`, the references of all its decisions in order, after the client's own.
+/// The session as clients see it, with the newest of its references and how many there are. `decision_refs` are those of its
+/// newest decisions in order, at least [`SHOWN_REFS`] where there are so many; the client's own come before.
 #[must_use]
 pub fn present_session(mut session: Object, decision_refs: Vec<String>) -> Object {
-    let refs = union(evidence_refs(session.get("evidence_refs")).unwrap_or_default(), decision_refs);
+    let all_known = decision_refs.len() < SHOWN_REFS;
+    let mut refs = union(evidence_refs(session.get("evidence_refs")).unwrap_or_default(), decision_refs);
+    let known = refs.len() as u64;
+    let count = if all_known { known } else { ref_count(&session).max(known) };
+    refs.drain(..refs.len().saturating_sub(SHOWN_REFS));
+    session.insert(REF_COUNT.to_owned(), json!(count));
     session.insert("evidence_refs".to_owned(), json!(refs));
     session
+}
+
+/// Number of a session's references. One that was written before they were counted has at least those of the client and one
+/// of each decision.
+fn ref_count(session: &Object) -> u64 {
+    let number = |member: &str| session.get(member).and_then(Value::as_u64);
+    let given = evidence_refs(session.get("evidence_refs")).map_or(0, |refs| refs.len() as u64);
+    number(REF_COUNT).unwrap_or_else(|| given.saturating_add(number("decision_count").unwrap_or(0)))
 }
 
 /// In order, each once.
@@ -269,6 +294,25 @@ mod tests {
         assert_eq!(session["updated_at"], "2031-01-01T00:00:05.000000+00:00", "time only moves forward");
         let shown = present_session(session, vec!["evidence://s/a".into(), "evidence://s/a".into()]);
         assert_eq!(shown["evidence_refs"], json!(["evidence://s/a"]));
+    }
+
+    #[test]
+    fn the_newest_references_are_shown_and_all_are_counted() {
+        let body = object(json!({"session_id": "s", "evidence_refs": ["given"]}));
+        let mut session = Some(merge_session(None, &body, &NONE, NOW.parse().unwrap()).unwrap());
+        let refs: Vec<String> = (0..150).map(|number| format!("evidence://s/{number}")).collect();
+        for reference in &refs {
+            let mut decision = decision("allow", 1);
+            decision.insert("evidence_refs".to_owned(), json!([reference]));
+            let counts = if session.as_ref().unwrap()["decision_count"] == 0 { NONE } else { Counts::Kept };
+            session = Some(apply_decision(session.take(), &decision, &counts));
+        }
+        let session = session.unwrap();
+        assert_eq!(session["evidence_refs"], json!(["given"]), "those of decisions are not kept twice");
+        let shown = present_session(session, refs[50..].to_vec());
+        assert_eq!(shown["evidence_ref_count"], 151);
+        assert_eq!(shown["evidence_refs"].as_array().unwrap().len(), SHOWN_REFS);
+        assert_eq!(shown["evidence_refs"][99], "evidence://s/149");
     }
 
     #[test]

@@ -55,8 +55,8 @@ async fn write(store: &RecordStore, done: usize, count: usize, (sessions, leaves
                     let started = Instant::now();
                     let leaf = leaves.then(|| leaf(&decision));
                     let change = move |tx: &mut dyn Transaction| {
-                        leaf.map_or(Ok(()), |leaf| tx.append(leaf))?;
-                        record(tx, decision)
+                        leaf.iter().try_for_each(|leaf| tx.append(&DECISIONS, leaf.clone()))?;
+                        record(tx, decision.clone())
                     };
                     if let Err(error) = store.transact(change).await {
                         eprintln!("{error}");
@@ -146,7 +146,7 @@ fn single(path: &std::path::Path) -> Result<(), StoreError> {
             let decision = decision(number, 10);
             let started = Instant::now();
             let store = RecordStore::open(location.clone(), &KINDS)?;
-            store.transact_blocking(move |tx| record(tx, decision))?;
+            store.transact_blocking(move |tx| record(tx, decision.clone()))?;
             times.push(started.elapsed());
             drop(store);
         }

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     for start in (0..size).step_by(usize::try_from(BATCH)?) {
         let batch = start..size.min(start + BATCH);
-        store.transact_blocking(move |tx| batch.map(leaf).try_for_each(|leaf| tx.append(leaf)))?;
+        store.transact_blocking(move |tx| batch.clone().map(leaf).try_for_each(|leaf| tx.append(&DECISIONS, leaf)))?;
     }
     println!("append, {BATCH} in a durable commit: {:.2?} a leaf", each(started.elapsed(), size));
 

@@ -53,6 +53,21 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The store was written by a newer release.
+    #[error(
+        "store {path} has schema version {found}; this release knows versions up to {known}: use the newer release"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that is known here.
+        known: i64,
+    },
+    /// Another transaction was in the way, again and again.
+    #[error("another transaction was in the way; try again")]
+    Conflict,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -71,6 +86,8 @@ impl StoreError {
             Self::Unavailable { .. } => "the store is not available".into(),
             Self::Corrupt { .. } => "the store is damaged".into(),
             Self::Broken { name, .. } => format!("this stored {name} is damaged and cannot be read").into(),
+            Self::Newer { .. } => "the store is of a newer release".into(),
+            Self::Conflict => "another transaction was in the way; try again".into(),
             Self::Closed => "the store is closed".into(),
             Self::Refused(reason) => reason.clone().into(),
         }

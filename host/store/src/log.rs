@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use cavra_model::{Kind, Object};
 
-use crate::{Location, Reader, StoreError, json, sqlite};
+use crate::engine::Reader;
+use crate::place::{Area, name_of};
+use crate::{Location, StoreError, json, sqlite};
 
 /// Longest leaf, in bytes: formats in which logs travel write its length in two bytes.
 pub const MAX_LEAF: usize = 65_535;
@@ -17,10 +19,60 @@ const CHUNK: u64 = 4096;
 /// How a SQLite database begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
+/// What a log is called in its file if no other log of the file is: a table of a database, a member of a JSON file.
+pub(crate) const SLOT: &str = "evidence_log";
+
+/// What the logs of a file are called in it. The first area whose log nobody has named gets the plain name.
+#[derive(Debug)]
+pub(crate) struct Slots(Vec<(&'static str, String, bool)>);
+
+impl Slots {
+    /// The names for these areas, of which the file may have noted some.
+    pub(crate) fn of(areas: &[&'static str], property: impl Fn(&str) -> Option<String>) -> Self {
+        let noted: Vec<_> = areas.iter().map(|area| property(&Self::property(area))).collect();
+        let owner = property(SLOT_OWNER);
+        let mut is_free = owner.is_none() && !noted.iter().flatten().any(|slot| slot == SLOT);
+        let name = |(area, noted): (&&'static str, Option<String>)| {
+            if let Some(slot) = noted {
+                return (*area, slot, true);
+            }
+            let plain = std::mem::take(&mut is_free) || owner.as_deref() == Some(*area);
+            (*area, if plain { SLOT.to_owned() } else { format!("{SLOT}_{area}") }, false)
+        };
+        Self(areas.iter().zip(noted).map(name).collect())
+    }
+
+    fn property(area: &str) -> String {
+        format!("log_slot:{area}")
+    }
+
+    /// The name of an area's log.
+    pub(crate) fn get(&self, area: &str) -> &str {
+        self.0.iter().find(|(known, _, _)| *known == area).map_or(SLOT, |(_, slot, _)| slot)
+    }
+
+    /// All names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, slot, _)| slot.as_str())
+    }
+
+    /// What the file has not noted yet: properties.
+    pub(crate) fn unnoted(&self) -> impl Iterator<Item = (String, &str)> {
+        let fresh = self.0.iter().filter(|(_, _, noted)| !noted);
+        let owner = self.0.iter().filter(|(_, slot, noted)| !noted && slot == SLOT);
+        let owner = owner.map(|(area, _, _)| (SLOT_OWNER.to_owned(), *area));
+        fresh.map(|(area, slot, _)| (Self::property(area), slot.as_str())).chain(owner)
+    }
+}
+
+/// Property: the area whose log has the plain name.
+const SLOT_OWNER: &str = "log_slot_owner";
+
 /// A store's file with its log and records, for those who only look at it: nothing is created or brought up to date.
 /// Calls block.
 pub struct LogFile {
     reader: Box<dyn Reader>,
+    area: &'static str,
     path: PathBuf,
 }
 
@@ -40,14 +92,14 @@ impl LogFile {
     ///
     /// # Errors
     /// [`StoreError::Unreadable`] if there is none.
-    pub fn open(location: &Location, kinds: &'static [&'static Kind]) -> Result<Self, StoreError> {
-        let (Location::Json(path) | Location::Sqlite(path)) = location;
+    pub fn open(location: &Location, kinds: Area) -> Result<Self, StoreError> {
+        let path = location.path();
         std::fs::metadata(path).map_err(|error| StoreError::unreadable(path, &error))?;
         let reader: Box<dyn Reader> = match location {
-            Location::Json(path) => Box::new(json::open(path, kinds)?.0),
-            Location::Sqlite(path) => Box::new(sqlite::look(path)),
+            Location::Json(path) => Box::new(json::open(path, &[kinds])?.0),
+            Location::Sqlite(path) => Box::new(sqlite::look(path, &[kinds])),
         };
-        Ok(Self { reader, path: path.clone() })
+        Ok(Self { reader, area: name_of(kinds), path: path.to_owned() })
     }
 
     /// What kind of store a file is, by how it begins.
@@ -76,7 +128,7 @@ impl LogFile {
     /// # Errors
     /// If the store cannot be read.
     pub fn size(&self) -> Result<u64, StoreError> {
-        self.reader.log_size()
+        self.reader.log_size(self.area)
     }
 
     /// Shows `visit` the leaves `range`, one after the other.
@@ -86,7 +138,7 @@ impl LogFile {
     pub fn walk(&self, range: Range<u64>, mut visit: impl FnMut(u64, &str)) -> Result<(), StoreError> {
         let mut next = range.start;
         while next < range.end {
-            let leaves = self.reader.leaves(next..range.end.min(next.saturating_add(CHUNK)))?;
+            let leaves = self.reader.leaves(self.area, next..range.end.min(next.saturating_add(CHUNK)))?;
             if leaves.is_empty() {
                 return Err(missing(&self.path, next));
             }
@@ -96,6 +148,14 @@ impl LogFile {
             }
         }
         Ok(())
+    }
+
+    /// What the file notes about itself under that name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn property(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.reader.property(name)
     }
 
     /// One record.
@@ -134,4 +194,26 @@ pub(crate) fn check_leaf(leaf: &str) -> Result<(), StoreError> {
 /// A leaf that should be there is not.
 pub(crate) fn missing(path: &Path, index: u64) -> StoreError {
     StoreError::corrupt(path, &format!("leaf {index} of its log is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Who shares a file, and in which order, does not change which log is whose.
+    #[test]
+    fn logs_keep_their_names() {
+        let mut noted = BTreeMap::new();
+        let mut names = |areas: &[&'static str]| {
+            let slots = Slots::of(areas, |name| noted.get(name).cloned());
+            let news: Vec<_> = slots.unnoted().map(|(name, slot)| (name, slot.to_owned())).collect();
+            noted.extend(news);
+            slots.iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["approvals"]), ["evidence_log"]);
+        assert_eq!(names(&["activity", "approvals"]), ["evidence_log_activity", "evidence_log"]);
+        assert_eq!(names(&["evidence"]), ["evidence_log_evidence"]);
+        assert_eq!(names(&["evidence", "activity"]), ["evidence_log_evidence", "evidence_log_activity"]);
+    }
 }

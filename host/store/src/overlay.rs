@@ -1,14 +1,16 @@
-//! Records written but not yet committed, and the view of the store through them that a transaction has.
+//! Records written but not yet committed, and the view of the store through them that a unit of work has.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cavra_model::{Kind, Object};
 
 use crate::attachments::is_name;
+use crate::engines::Engines;
 use crate::log::check_leaf;
+use crate::place::name_of;
 use crate::query::{Cell, filter_column, group_column, id_of};
-use crate::writer::Backend;
-use crate::{StoreError, Transaction};
+use crate::{LargeBytes, StoreError, Transaction};
 
 /// A record waiting for the commit.
 #[derive(Debug)]
@@ -16,34 +18,51 @@ pub(crate) struct Pending {
     /// Its kind.
     pub(crate) kind: &'static Kind,
     /// Its newest content.
-    pub(crate) record: Object,
-    /// The backend is known not to have a record with this key.
+    pub(crate) record: Arc<Object>,
+    /// The engine is known not to have a record with this key.
     pub(crate) absent: bool,
+    /// The file it belongs to.
+    engine: usize,
     /// Place in the order of first writes.
     at: usize,
 }
 
-/// What a commit makes durable.
-#[derive(Debug)]
+/// What one engine's commit makes durable.
+#[derive(Debug, Default)]
 pub(crate) struct Changes<'a> {
-    /// Records with their keys.
+    /// Records with their keys, in the order of first writes.
     pub(crate) records: Vec<(&'a str, &'a Pending)>,
-    /// Leaves to be appended to the log.
-    pub(crate) leaves: &'a [String],
+    /// Leaves to be appended to the logs, each with its area.
+    pub(crate) leaves: Vec<(&'static str, &'a str)>,
+    /// What the file notes about itself.
+    pub(crate) properties: Vec<(&'a str, &'a str)>,
 }
 
-impl Changes<'_> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.leaves.is_empty()
+impl<'a> Changes<'a> {
+    /// The leaves of one log, in their order.
+    pub(crate) fn leaves_of(&self, area: &str) -> impl Iterator<Item = &'a str> {
+        self.leaves.iter().filter(move |(known, _)| *known == area).map(|(_, leaf)| *leaf)
+    }
+
+    /// The logs that get leaves.
+    pub(crate) fn logs(&self) -> Vec<&'static str> {
+        let mut logs: Vec<&'static str> = Vec::new();
+        for (area, _) in &self.leaves {
+            if !logs.contains(area) {
+                logs.push(area);
+            }
+        }
+        logs
     }
 }
 
-/// Records and leaves waiting for the commit.
+/// Records, leaves and properties waiting for the commit.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     tables: HashMap<&'static str, HashMap<String, Pending>>,
     next: usize,
-    leaves: Vec<String>,
+    leaves: Vec<(usize, &'static str, String)>,
+    properties: BTreeMap<(usize, String), String>,
 }
 
 impl Overlay {
@@ -56,39 +75,67 @@ impl Overlay {
         self.tables.get(kind.table).into_iter().flatten()
     }
 
-    fn put(&mut self, kind: &'static Kind, id: String, record: Object, absent: bool) {
+    /// Writes a record of a kind that is in the file `engine`.
+    pub(crate) fn put(
+        &mut self,
+        (kind, engine): (&'static Kind, usize),
+        id: String,
+        record: Arc<Object>,
+        absent: bool,
+    ) {
         let at = self.next;
         self.next += 1;
-        self.tables
-            .entry(kind.table)
-            .or_default()
-            .entry(id)
-            .and_modify(|pending| pending.record.clone_from(&record))
-            .or_insert(Pending { kind, record, absent, at });
+        match self.tables.entry(kind.table).or_default().entry(id) {
+            std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().record = record,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Pending { kind, record, absent, engine, at });
+            }
+        }
+    }
+
+    /// Appends a leaf to the log of an area that is in the file `engine`.
+    pub(crate) fn append(&mut self, engine: usize, area: &'static str, leaf: String) {
+        self.leaves.push((engine, area, leaf));
+    }
+
+    /// Notes something about the file `engine`.
+    pub(crate) fn set_property(&mut self, engine: usize, name: &str, value: String) {
+        self.properties.insert((engine, name.to_owned()), value);
     }
 
     /// Lays a later overlay over this one.
     pub(crate) fn merge(&mut self, later: Self) {
         self.leaves.extend(later.leaves);
+        self.properties.extend(later.properties);
         let mut pending: Vec<_> = later.tables.into_values().flatten().collect();
         pending.sort_by_key(|(_, pending)| pending.at);
-        for (id, pending) in pending {
-            self.put(pending.kind, id, pending.record, pending.absent);
+        for (id, Pending { kind, record, absent, engine, .. }) in pending {
+            self.put((kind, engine), id, record, absent);
         }
     }
 
-    /// Everything pending: records in the order of first writes, and leaves.
-    pub(crate) fn changes(&self) -> Changes<'_> {
-        let mut records: Vec<_> = self.tables.values().flatten().map(|(id, pending)| (id.as_str(), pending)).collect();
-        records.sort_by_key(|(_, pending)| pending.at);
-        Changes { records, leaves: &self.leaves }
+    /// Everything pending, by file in ascending order.
+    pub(crate) fn parts(&self) -> BTreeMap<usize, Changes<'_>> {
+        let mut parts: BTreeMap<usize, Changes<'_>> = BTreeMap::new();
+        for (id, pending) in self.tables.values().flatten() {
+            parts.entry(pending.engine).or_default().records.push((id, pending));
+        }
+        for changes in parts.values_mut() {
+            changes.records.sort_by_key(|(_, pending)| pending.at);
+        }
+        for (engine, area, leaf) in &self.leaves {
+            parts.entry(*engine).or_default().leaves.push((area, leaf));
+        }
+        for ((engine, name), value) in &self.properties {
+            parts.entry(*engine).or_default().properties.push((name, value));
+        }
+        parts
     }
 }
 
-/// What one closure sees: its own writes over those of the closures before it in the batch over the backend.
+/// What one unit of work sees: its own writes over those of the units before it in the batch over the engines.
 pub(crate) struct Scope<'a> {
-    pub(crate) kinds: &'static [&'static Kind],
-    pub(crate) backend: &'a mut dyn Backend,
+    pub(crate) engines: &'a mut Engines,
     pub(crate) batch: &'a Overlay,
     pub(crate) own: Overlay,
 }
@@ -98,8 +145,11 @@ impl Scope<'_> {
         self.own.get(kind, id).or_else(|| self.batch.get(kind, id))
     }
 
-    fn check(&self, kind: &Kind) -> Result<(), StoreError> {
-        check_kind(self.kinds, kind)
+    /// The file of a kind. It is ours from here on: what is written has to find room in the commit.
+    fn engine(&mut self, kind: &Kind) -> Result<usize, StoreError> {
+        let engine = self.engines.layout.engine(kind)?;
+        self.engines.at(engine)?;
+        Ok(engine)
     }
 }
 
@@ -114,41 +164,42 @@ pub(crate) fn check_kind(kinds: &[&'static Kind], kind: &Kind) -> Result<(), Sto
 
 impl Transaction for Scope<'_> {
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
-        self.check(kind)?;
+        let engine = self.engine(kind)?;
         match self.pending(kind, id) {
-            Some(pending) => Ok(Some(pending.record.clone())),
-            None => self.backend.get(kind, id),
+            Some(pending) => Ok(Some(pending.record.as_ref().clone())),
+            None => self.engines.at(engine)?.get(kind, id),
         }
     }
 
     fn holds(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
-        self.check(kind)?;
-        Ok(self.pending(kind, id).is_some() || self.backend.exists(kind, id)?)
+        let engine = self.engine(kind)?;
+        Ok(self.pending(kind, id).is_some() || self.engines.at(engine)?.exists(kind, id)?)
     }
 
-    fn insert(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
+    fn insert_shared(&mut self, kind: &'static Kind, record: Arc<Object>) -> Result<(), StoreError> {
         let id = id_of(kind, &record)?.to_owned();
         if self.holds(kind, &id)? {
             return Err(StoreError::Exists);
         }
-        self.own.put(kind, id, record, true);
+        let engine = self.engine(kind)?;
+        self.own.put((kind, engine), id, record, true);
         Ok(())
     }
 
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
-        self.check(kind)?;
+        let engine = self.engine(kind)?;
         let id = id_of(kind, &record)?.to_owned();
         let absent = self.pending(kind, &id).is_some_and(|pending| pending.absent);
-        self.own.put(kind, id, record, absent);
+        self.own.put((kind, engine), id, Arc::new(record), absent);
         Ok(())
     }
 
     fn tally(&mut self, kind: &'static Kind, by: (&str, &str), group: &str) -> Result<Vec<(String, u64)>, StoreError> {
-        self.check(kind)?;
+        let engine = self.engine(kind)?;
         let (column, group) = (filter_column(kind, by.0)?, group_column(kind, group)?);
         let Some(value) = Cell::parse(column, by.1) else { return Ok(Vec::new()) };
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-        for (name, count) in self.backend.tally(kind, (column, &value), group)? {
+        for (name, count) in self.engines.at(engine)?.tally(kind, (column, &value), group)? {
             counts.insert(name, i64::try_from(count).unwrap_or(i64::MAX));
         }
         let mut add = |record: &Object, by: i64| {
@@ -160,7 +211,7 @@ impl Transaction for Scope<'_> {
         for (id, pending) in self.own.of_kind(kind).chain(earlier) {
             add(&pending.record, 1);
             if !pending.absent
-                && let Some(stored) = self.backend.get(kind, id)?
+                && let Some(stored) = self.engines.at(engine)?.get(kind, id)?
             {
                 add(&stored, -1);
             }
@@ -171,16 +222,39 @@ impl Transaction for Scope<'_> {
         Ok(counts.into_iter().filter_map(positive).collect())
     }
 
-    fn attach(&mut self, sha256: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+    fn append(&mut self, kind: &'static Kind, leaf: String) -> Result<(), StoreError> {
+        check_leaf(&leaf)?;
+        let engine = self.engine(kind)?;
+        let area = name_of(self.engines.layout.area(kind)?.area);
+        self.own.append(engine, area, leaf);
+        Ok(())
+    }
+
+    fn large_bytes(&mut self, kind: &'static Kind) -> Result<LargeBytes, StoreError> {
+        let engine = self.engine(kind)?;
+        Ok(self.engines.at(engine)?.large_bytes())
+    }
+
+    fn attach(&mut self, kind: &'static Kind, sha256: &str, bytes: &[u8]) -> Result<(), StoreError> {
         if !is_name(sha256) {
             return Err(StoreError::Refused("an attachment is named by its SHA-256".to_owned()));
         }
-        self.backend.attach(sha256, bytes)
+        let engine = self.engine(kind)?;
+        self.engines.at(engine)?.attach(sha256, bytes)
     }
 
-    fn append(&mut self, leaf: String) -> Result<(), StoreError> {
-        check_leaf(&leaf)?;
-        self.own.leaves.push(leaf);
+    fn property(&mut self, kind: &'static Kind, name: &str) -> Result<Option<String>, StoreError> {
+        let engine = self.engine(kind)?;
+        let key = (engine, name.to_owned());
+        match self.own.properties.get(&key).or_else(|| self.batch.properties.get(&key)) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.engines.at(engine)?.property(name),
+        }
+    }
+
+    fn set_property(&mut self, kind: &'static Kind, name: &str, value: String) -> Result<(), StoreError> {
+        let engine = self.engine(kind)?;
+        self.own.set_property(engine, name, value);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::StoreError;
 use crate::criteria::{Asked, Criterion};
+use crate::cursor::Cursor;
 
 /// A list request. The caller has clamped `limit` and `offset` and dropped filters that do not constrain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +25,14 @@ pub struct Query {
     /// Records skipped before the page.
     pub offset: u64,
     /// Most bytes of the records on the page, as the store keeps them: the page ends before the record that goes
-    /// beyond. The first record is there whatever its size. Not for pages of `any_of`.
+    /// beyond. The first record is there whatever its size.
     pub bytes: Option<u64>,
+    /// The page begins after the one that answered this as [`Page::next_cursor`], to a query with the same filters.
+    pub cursor: Option<String>,
+    /// Only records whose time, by which lists are ordered, is not before this one.
+    pub since: Option<String>,
+    /// In the order in which records were first committed, the oldest first, instead of the kind's own.
+    pub committed: bool,
     /// What becomes of records that cannot be read. A page that leaves some out is shorter; they count in `total`, and as
     /// places that `offset` skips.
     pub unreadable: Unreadable,
@@ -101,6 +108,8 @@ pub struct Page {
     pub total: u64,
     /// The page ended because of [`Query::bytes`].
     pub full: bool,
+    /// Where the next page begins, if there is one; in the order of commits also where there is none yet.
+    pub next_cursor: Option<String>,
 }
 
 /// What still fits on a page.
@@ -126,7 +135,8 @@ impl Room {
 
 /// The value of a column. A member that is missing or null counts as the empty text or 0; a member of another type
 /// than its text column counts as its JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
 pub(crate) enum Cell {
     /// Of an [`ColumnType::Integer`] column; of a [`ColumnType::Flag`] column 1, 0, or -1 for what is neither.
     Integer(i64),
@@ -243,6 +253,18 @@ fn text_column(kind: &'static Kind, name: &str) -> Result<&'static Column, Store
         .ok_or_else(|| StoreError::Refused(format!("{} have no text column `{name}`", kind.collection)))
 }
 
+/// The time by which a kind's lists are ordered, and the text in which it is compared.
+fn bound(kind: &'static Kind, since: &str) -> Result<Condition, StoreError> {
+    let column = kind.columns.iter().find(|column| column.name == kind.order.by && column.kind != ColumnType::Integer);
+    let column = column.filter(|_| kind.order.direction == Direction::Descending);
+    let column =
+        column.ok_or_else(|| StoreError::Refused(format!("a list of {} has no order by time", kind.collection)))?;
+    match instant(since) {
+        time if time.is_empty() => Err(StoreError::Refused("`since` must be a time".to_owned())),
+        time => Ok((column, Cell::Text(time))),
+    }
+}
+
 /// A condition: the column has this value.
 pub(crate) type Condition = (&'static Column, Cell);
 
@@ -255,6 +277,10 @@ pub(crate) struct Conditions {
     pub(crate) any: Option<Vec<Condition>>,
     /// Each must hold too.
     pub(crate) asked: Vec<Asked>,
+    /// The column must be at least this.
+    pub(crate) since: Option<Condition>,
+    /// The page begins after this.
+    pub(crate) after: Option<Cursor>,
 }
 
 impl Conditions {
@@ -282,7 +308,9 @@ impl Conditions {
             }
         };
         let asked = query.criteria.iter().map(|criterion| Asked::resolve(kind, criterion)).collect::<Result<_, _>>()?;
-        Ok(Some(Self { all, any, asked }))
+        let since = query.since.as_deref().map(|since| bound(kind, since)).transpose()?;
+        let after = query.cursor.as_deref().map(|text| Cursor::parse(kind, query.committed, text)).transpose()?;
+        Ok(Some(Self { all, any, asked, since, after }))
     }
 
     /// Whether a record with this key and these values matches.
@@ -291,6 +319,7 @@ impl Conditions {
         self.all.iter().all(holds)
             && self.any.as_ref().is_none_or(|any| any.iter().any(holds))
             && self.asked.iter().all(|asked| asked.holds(id, &cell))
+            && self.since.as_ref().is_none_or(|(column, since)| cell(column) >= since)
     }
 }
 

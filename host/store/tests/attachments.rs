@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cavra_model::{Digest, Kind, POLICY_ARCHIVE};
-use cavra_store::{Attachment, Location, RecordStore, StoreError};
+use cavra_store::{Attachment, LargeBytes, Location, RecordStore, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -41,7 +41,7 @@ impl Beside {
     }
 
     fn read(&self, limit: u64) -> Result<Attachment, StoreError> {
-        block_on(self.store.attachment(&name(), limit))
+        block_on(self.store.attachment(&POLICY_ARCHIVE, &name(), limit))
     }
 }
 
@@ -64,7 +64,8 @@ fn name() -> String {
 /// The attachment and the record that names it.
 fn keep(store: &RecordStore) -> Result<(), StoreError> {
     store.transact_blocking(|tx| {
-        assert!(tx.attach(&name(), &content())?);
+        assert_eq!(tx.large_bytes(&POLICY_ARCHIVE)?, LargeBytes::Attached);
+        tx.attach(&POLICY_ARCHIVE, &name(), &content())?;
         let record = json!({"digest": "d", "attachment": name()});
         tx.put(&POLICY_ARCHIVE, record.as_object().cloned().unwrap())
     })
@@ -105,7 +106,7 @@ fn the_store_may_be_reached_by_a_link() {
     let link = elsewhere.path().join("link.json");
     symlink(beside.home.path().join("a.json"), &link).unwrap();
     let through = open(&link);
-    assert_eq!(block_on(through.attachment(&name(), u64::MAX)), Ok(Attachment::Bytes(content())));
+    assert_eq!(block_on(through.attachment(&POLICY_ARCHIVE, &name(), u64::MAX)), Ok(Attachment::Bytes(content())));
     fs::remove_file(beside.file()).unwrap();
     keep(&through).unwrap();
     assert!(beside.file().is_file());
@@ -115,8 +116,10 @@ fn the_store_may_be_reached_by_a_link() {
 fn a_database_has_no_files_beside_it() {
     let home = tempfile::tempdir().unwrap();
     let store = RecordStore::open(Location::Sqlite(home.path().join("a.db")), &KINDS).unwrap();
-    assert!(!store.transact_blocking(|tx| tx.attach(&name(), &content())).unwrap());
-    assert_eq!(block_on(store.attachment(&name(), u64::MAX)), Ok(Attachment::Missing));
+    assert_eq!(store.transact_blocking(|tx| tx.large_bytes(&POLICY_ARCHIVE)), Ok(LargeBytes::InRecord));
+    let refused = store.transact_blocking(|tx| tx.attach(&POLICY_ARCHIVE, &name(), &content()));
+    assert!(matches!(refused, Err(StoreError::Refused(_))));
+    assert_eq!(block_on(store.attachment(&POLICY_ARCHIVE, &name(), u64::MAX)), Ok(Attachment::Missing));
     assert!(!home.path().join("a.db.attachments").exists());
 }
 
@@ -128,9 +131,9 @@ fn a_name_is_a_digest() {
     {
         let wrong = wrong.to_owned();
         let asked = wrong.clone();
-        let refused = beside.store.transact_blocking(move |tx| tx.attach(&wrong, b"x"));
+        let refused = beside.store.transact_blocking(move |tx| tx.attach(&POLICY_ARCHIVE, &wrong, b"x"));
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{asked}");
-        let found = block_on(beside.store.attachment(&asked, u64::MAX)).unwrap();
+        let found = block_on(beside.store.attachment(&POLICY_ARCHIVE, &asked, u64::MAX)).unwrap();
         assert!(matches!(found, Attachment::Missing | Attachment::Strange), "{asked}");
     }
     assert!(!beside.directory().exists());
@@ -219,7 +222,7 @@ fn child() {
         return;
     }
     let waits = open(&place).transact_blocking(|tx| {
-        tx.attach(&name(), &content())?;
+        tx.attach(&POLICY_ARCHIVE, &name(), &content())?;
         tx.put(&POLICY_ARCHIVE, json!({"digest": "d"}).as_object().cloned().unwrap())?;
         println!("\nattached");
         loop {
@@ -251,7 +254,7 @@ fn a_crash_before_the_commit_leaves_a_file_that_nobody_names() {
     child.wait().unwrap();
     let store = open(&place);
     assert!(!names_it(&store));
-    assert_eq!(block_on(store.attachment(&name(), u64::MAX)), Ok(Attachment::Bytes(content())));
+    assert_eq!(block_on(store.attachment(&POLICY_ARCHIVE, &name(), u64::MAX)), Ok(Attachment::Bytes(content())));
     keep(&store).unwrap();
     assert!(names_it(&store));
 }

@@ -25,14 +25,21 @@ struct Fixture {
 }
 
 fn fixtures() -> Vec<Fixture> {
-    [Mode::Json, Mode::Sqlite]
+    // Every engine as it is, and with commits that meet others at random: units of work are run again then.
+    let contended = [None, Some(0x5eed)];
+    let modes = [Mode::Json, Mode::Sqlite];
+    modes
         .into_iter()
-        .map(|mode| {
+        .flat_map(|mode| contended.map(|seed| (mode, seed)))
+        .map(|(mode, seed)| {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("deep/er/store");
             let location = if mode == Mode::Json { Location::Json(path) } else { Location::Sqlite(path) };
-            let store = RecordStore::open(location.clone(), &KINDS).unwrap();
-            assert_eq!((store.mode(), store.path().ends_with("deep/er/store")), (mode, true));
+            let store = match seed {
+                None => RecordStore::open(location.clone(), &KINDS).unwrap(),
+                Some(seed) => RecordStore::open_contended(&[(location.clone(), &KINDS)], seed).unwrap(),
+            };
+            assert_eq!(store.mode(&DECISIONS), Ok(mode));
             Fixture { store, location, _directory: directory }
         })
         .collect()
@@ -66,7 +73,7 @@ fn decisions() -> Vec<Object> {
 }
 
 async fn put_all(store: &RecordStore, kind: &'static Kind, records: Vec<Object>) {
-    store.transact(move |tx| records.into_iter().try_for_each(|record| tx.put(kind, record))).await.unwrap();
+    store.transact(move |tx| records.iter().try_for_each(|record| tx.put(kind, record.clone()))).await.unwrap();
 }
 
 async fn ids(store: &RecordStore, kind: &'static Kind, query: Query) -> (Vec<String>, u64) {
@@ -114,7 +121,7 @@ async fn lists() {
             for (filters, limit, offset, wanted, total) in cases {
                 let found = ids(store, &DECISIONS, query(filters, *limit, *offset)).await;
                 let wanted = wanted.iter().map(ToString::to_string).collect::<Vec<_>>();
-                assert_eq!(found, (wanted, *total), "{:?} {filters:?} {limit} {offset}", store.mode());
+                assert_eq!(found, (wanted, *total), "{:?} {filters:?} {limit} {offset}", store.mode(&DECISIONS));
             }
         }
     }
@@ -129,7 +136,12 @@ async fn one_of_several_values() {
             Query { any_of: Some(("decision", values)), ..query(filters, limit, offset) }
         };
         let found = ids(&fixture.store, &DECISIONS, any(&[], &["warn", "block", "warn", "none"], 50, 0)).await;
-        assert_eq!(found, (["d1", "d2", "d4", "d5"].map(String::from).to_vec(), 4), "{:?}", fixture.store.mode());
+        assert_eq!(
+            found,
+            (["d1", "d2", "d4", "d5"].map(String::from).to_vec(), 4),
+            "{:?}",
+            fixture.store.mode(&DECISIONS)
+        );
         let found = ids(&fixture.store, &DECISIONS, any(&[], &["warn", "block"], 2, 1)).await;
         assert_eq!(found, (["d2", "d4"].map(String::from).to_vec(), 4));
         let found = ids(&fixture.store, &DECISIONS, any(&[("session_id", "s2")], &["warn", "block"], 50, 0)).await;
@@ -150,7 +162,7 @@ async fn kinds_ordered_by_their_key_ascending_with_slashes_in_it() {
             assert_eq!(found, (["a/z/1", "b", "b/c"].map(String::from).to_vec(), 3), "{filters:?}");
         }
         assert!(fixture.store.get(&MCP_SERVERS, "a/z/1").await.unwrap().is_some());
-        let names = fixture.store.gather(&MCP_SERVERS, ("name", "same".into()), "server_id").await.unwrap();
+        let names = fixture.store.gather(&MCP_SERVERS, ("name", "same".into()), "server_id", 9).await.unwrap();
         assert_eq!(names, ["a/z/1", "b", "b/c"]);
     }
 }
@@ -195,12 +207,109 @@ async fn gathers_in_ascending_order_and_flattens() {
     for fixture in fixtures() {
         put_all(&fixture.store, &DECISIONS, decisions()).await;
         let gather =
-            |session: &str, member| fixture.store.gather(&DECISIONS, ("session_id", session.to_owned()), member);
+            |session: &str, member| fixture.store.gather(&DECISIONS, ("session_id", session.to_owned()), member, 9);
         let refs = gather("s1", "evidence_refs").await.unwrap();
         assert_eq!(refs, ["evidence://d3", "evidence://d1", "evidence://d2"]);
         assert_eq!(gather("s3", "evidence_refs").await.unwrap(), [Value::Null, "a".into(), "b".into(), "one".into()]);
         assert_eq!(gather("s3", "missing").await.unwrap(), [] as [Value; 0]);
         assert_eq!(gather("none", "evidence_refs").await.unwrap(), [] as [Value; 0]);
+        let newest = fixture.store.gather(&DECISIONS, ("session_id", "s1".to_owned()), "evidence_refs", 2);
+        assert_eq!(newest.await.unwrap(), ["evidence://d1", "evidence://d2"]);
+    }
+}
+
+/// Walks through a list by cursors, while `write` writes between the pages.
+async fn walk_pages(store: &RecordStore, first: Query, mut write: impl AsyncFnMut(usize)) -> Vec<String> {
+    let (mut seen, mut query) = (Vec::new(), first);
+    for page_number in 0..100 {
+        let page = store.list(&DECISIONS, query.clone()).await.unwrap();
+        assert!(page.items.len() as u64 <= query.limit);
+        seen.extend(page.items.iter().map(|record| record["decision_id"].as_str().unwrap().to_owned()));
+        match page.next_cursor {
+            Some(cursor) if !page.items.is_empty() => query.cursor = Some(cursor),
+            _ => return seen,
+        }
+        write(page_number).await;
+    }
+    panic!("the walk does not end");
+}
+
+/// Each record that was there comes once and in order, whatever is written during the walk.
+#[tokio::test]
+async fn cursors() {
+    for fixture in fixtures() {
+        let store = &fixture.store;
+        put_all(store, &DECISIONS, decisions()).await;
+        let listed = ["d9", "d7", "d1", "d2", "d6", "d4", "d5", "d3"];
+        let committed = ["d3", "d1", "d2", "d9", "d4", "d5", "d6", "d7"];
+        let mut late = 0;
+        for limit in [1, 2, 3, 8, 9] {
+            for filtered in [false, true] {
+                let filters = if filtered { vec![("session_id", "s1".to_owned())] } else { Vec::new() };
+                let query = Query { filters, limit, ..Query::default() };
+                let wanted: Vec<&str> =
+                    listed.into_iter().filter(|id| !filtered || ["d1", "d2", "d3"].contains(id)).collect();
+                let first_late = late;
+                let seen = walk_pages(store, query, async |_| {
+                    // Before, between and after those that are there.
+                    late += 1;
+                    let record = decision(
+                        &format!("late{late:03}"),
+                        late % 11,
+                        json!({"timestamp":
+                        format!("{}-01-01T00:00:{:02}.000000+00:00", 2030 + late % 3, late % 60)}),
+                    );
+                    put_all(store, &DECISIONS, vec![record]).await;
+                })
+                .await;
+                let seen: Vec<_> = seen.iter().filter(|id| !id.starts_with("late")).map(String::as_str).collect();
+                assert_eq!(seen, wanted, "{:?} {limit} {filtered} {first_late}", store.mode(&DECISIONS));
+            }
+        }
+        // In the order of commits everything comes, also what came during the walk, and the walk can go on later.
+        let query = Query { limit: 3, committed: true, ..Query::default() };
+        let seen = walk_pages(store, query.clone(), async |page| {
+            if page == 0 {
+                put_all(store, &DECISIONS, vec![decision("newest", 0, json!({}))]).await;
+            }
+        })
+        .await;
+        assert_eq!((&seen[..8], seen.last().map(String::as_str)), (&committed.map(String::from)[..], Some("newest")));
+        let total = store.list(&DECISIONS, query.clone()).await.unwrap().total;
+        assert_eq!(seen.len() as u64, total);
+        let end = store.list(&DECISIONS, Query { limit: 500, ..query.clone() }).await.unwrap().next_cursor;
+        let again = Query { cursor: end, ..query };
+        assert!(store.list(&DECISIONS, again.clone()).await.unwrap().items.is_empty());
+        put_all(store, &DECISIONS, vec![decision("later", 0, json!({}))]).await;
+        let later = store.list(&DECISIONS, again.clone()).await.unwrap();
+        assert_eq!((later.items.len(), later.items[0]["decision_id"].as_str()), (1, Some("later")));
+        for (kind, query) in [
+            (&SESSIONS, again.clone()),
+            (&DECISIONS, Query { committed: false, ..again.clone() }),
+            (&DECISIONS, Query { cursor: Some("x".to_owned()), ..again }),
+        ] {
+            assert!(matches!(store.list(kind, query).await, Err(StoreError::Refused(_))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn since_a_time() {
+    for fixture in fixtures() {
+        put_all(&fixture.store, &DECISIONS, decisions()).await;
+        let since =
+            |since: &str, filters| Query { since: Some(since.to_owned()), filters, limit: 50, ..Query::default() };
+        let list = async |query| ids(&fixture.store, &DECISIONS, query).await;
+        for time in ["2031-01-01T00:00:05.000000+00:00", "2031-01-01T00:00:05Z", "2031-01-01T01:00:05+01:00"] {
+            assert_eq!(list(since(time, vec![])).await, (["d9", "d7", "d1", "d2", "d6"].map(String::from).to_vec(), 5));
+        }
+        let blocked = vec![("decision", "block".to_owned())];
+        assert_eq!(list(since("2031-01-01T00:00:06Z", blocked.clone())).await, (vec![], 0));
+        assert_eq!(list(since("2031-01-01T00:00:05Z", blocked)).await.1, 2);
+        for (kind, text) in [(&DECISIONS, "yesterday"), (&MCP_SERVERS, "2031-01-01T00:00:05Z")] {
+            let refused = fixture.store.list(kind, since(text, vec![])).await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        }
     }
 }
 
@@ -230,7 +339,7 @@ async fn transactions_see_what_is_pending() {
             [counts(&[("allow", 1), ("block", 2)]), counts(&[("allow", 2), ("block", 1), ("warn", 1)])]
         );
         let stored = fixture.store.transact(|tx| tx.tally(&DECISIONS, ("session_id", "s1"), "decision")).await.unwrap();
-        assert_eq!(stored, tallies[1], "{:?}: what was pending is what is stored", fixture.store.mode());
+        assert_eq!(stored, tallies[1], "{:?}: what was pending is what is stored", fixture.store.mode(&DECISIONS));
     }
 }
 
@@ -258,7 +367,7 @@ async fn a_failed_transaction_changes_nothing() {
         assert_eq!(store.get(&SESSIONS, "s").await.unwrap(), None);
         for bad in [json!({}), json!({"decision_id": 4})] {
             assert!(matches!(
-                store.transact(move |tx| tx.put(&DECISIONS, object(bad))).await,
+                store.transact(move |tx| tx.put(&DECISIONS, object(bad.clone()))).await,
                 Err(StoreError::Refused(_))
             ));
         }

@@ -300,7 +300,7 @@ proptest! {
                 record.insert("session_id".to_owned(), json!(format!("s{index}")));
                 record
             }).collect();
-            store.transact(|tx| numbered.into_iter().try_for_each(|record| tx.put(&EVIDENCE_METADATA, record))).await.unwrap();
+            store.transact(move |tx| numbered.iter().try_for_each(|record| tx.put(&EVIDENCE_METADATA, record.clone()))).await.unwrap();
             let mut found = Vec::new();
             for word in ["a", "A", "%", "[\"a\"]", "1", "true"] {
                 for test in [Test::Equals(word.to_owned()), Test::Contains(word.to_owned())] {

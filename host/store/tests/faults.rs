@@ -41,9 +41,9 @@ fn decision(id: &str) -> Object {
 fn insert(store: &RecordStore, id: &str) -> Result<(), StoreError> {
     let (record, leaf) = (decision(id), id.to_owned());
     store.transact_blocking(move |tx| {
-        tx.append(leaf)?;
+        tx.append(&DECISIONS, leaf.clone())?;
         let count = tx.get(&SESSIONS, "s")?.map_or(0, |session| session["decision_count"].as_u64().unwrap());
-        tx.insert(&DECISIONS, record)?;
+        tx.insert(&DECISIONS, record.clone())?;
         let session = json!({"session_id": "s", "decision_count": count + 1});
         tx.put(&SESSIONS, session.as_object().cloned().unwrap())
     })
@@ -61,8 +61,8 @@ fn total(store: &RecordStore) -> u64 {
 /// Every record has its leaf in the log and every leaf its record.
 #[track_caller]
 fn assert_logged(store: &RecordStore, case: &str) {
-    let mut leaves = block_on(store.leaves(0..u64::MAX)).unwrap();
-    assert_eq!(block_on(store.log_size()).unwrap(), leaves.len() as u64, "{case}");
+    let mut leaves = block_on(store.leaves(&DECISIONS, 0..u64::MAX)).unwrap();
+    assert_eq!(block_on(store.log_size(&DECISIONS)).unwrap(), leaves.len() as u64, "{case}");
     leaves.sort();
     let all = Query { limit: u64::MAX, ..Query::default() };
     let records = block_on(store.list(&DECISIONS, all)).unwrap().items;
@@ -358,7 +358,7 @@ fn load(store: &RecordStore, name: &str) {
 
 /// Writes until the file may not grow any more; what was acknowledged must still be readable, and no more than that.
 fn fill_up(store: &RecordStore) {
-    let bytes = if store.mode() == Mode::Json { 100 * 1024 } else { 4 * 1024 * 1024 };
+    let bytes = if store.mode(&DECISIONS) == Ok(Mode::Json) { 100 * 1024 } else { 4 * 1024 * 1024 };
     let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
     rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
     let mut acknowledged = 0;

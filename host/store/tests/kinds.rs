@@ -60,7 +60,7 @@ fn value(column: &Column, number: u32) -> Value {
 }
 
 async fn put(store: &RecordStore, kind: &'static Kind, record: Object) {
-    store.transact(move |tx| tx.put(kind, record)).await.unwrap();
+    store.transact(move |tx| tx.put(kind, record.clone())).await.unwrap();
 }
 
 fn skipping(limit: u64) -> Query {
@@ -77,9 +77,12 @@ async fn every_kind_is_kept_alike() {
             let store = RecordStore::open(location.clone(), only(kind)).unwrap();
             let records: Vec<_> = (1..=4).map(|number| record(kind, number)).collect();
             let first = records.clone();
-            store.transact(move |tx| first.into_iter().try_for_each(|record| tx.insert(kind, record))).await.unwrap();
+            store
+                .transact(move |tx| first.iter().try_for_each(|record| tx.insert(kind, record.clone())))
+                .await
+                .unwrap();
             let again = records[0].clone();
-            assert_eq!(store.transact(move |tx| tx.insert(kind, again)).await, Err(StoreError::Exists));
+            assert_eq!(store.transact(move |tx| tx.insert(kind, again.clone())).await, Err(StoreError::Exists));
             store.close().await;
             let store = RecordStore::open(location, only(kind)).unwrap();
             let mut wanted = records.clone();

@@ -25,25 +25,25 @@ fn stores() -> impl Iterator<Item = (tempfile::TempDir, Location, RecordStore)> 
 
 async fn append(store: &RecordStore, leaves: &[&str]) {
     let leaves: Vec<String> = leaves.iter().map(|leaf| (*leaf).to_owned()).collect();
-    store.transact(move |tx| leaves.into_iter().try_for_each(|leaf| tx.append(leaf))).await.unwrap();
+    store.transact(move |tx| leaves.iter().try_for_each(|leaf| tx.append(&DECISIONS, leaf.clone()))).await.unwrap();
 }
 
 #[tokio::test]
 async fn leaves_stay_in_their_order() {
     for (_directory, location, store) in stores() {
-        assert_eq!((store.log_size().await, store.leaves(0..9).await), (Ok(0), Ok(vec![])));
+        assert_eq!((store.log_size(&DECISIONS).await, store.leaves(&DECISIONS, 0..9).await), (Ok(0), Ok(vec![])));
         append(&store, &["a", "\"b\"\n", ""]).await;
         append(&store, &["é"]).await;
         let wanted = ["a", "\"b\"\n", "", "é"];
-        assert_eq!(store.leaves(0..u64::MAX).await.unwrap(), wanted);
+        assert_eq!(store.leaves(&DECISIONS, 0..u64::MAX).await.unwrap(), wanted);
         store.close().await;
         let reopened = RecordStore::open(location.clone(), &KINDS).unwrap();
         append(&reopened, &["last"]).await;
-        assert_eq!(reopened.log_size().await, Ok(5));
+        assert_eq!(reopened.log_size(&DECISIONS).await, Ok(5));
         for (range, wanted) in [(1..3, &wanted[1..3]), (3..4, &["é"]), (4..9, &["last"]), (2..2, &[])] {
-            assert_eq!(reopened.leaves(range.clone()).await.unwrap(), wanted, "{range:?}");
+            assert_eq!(reopened.leaves(&DECISIONS, range.clone()).await.unwrap(), wanted, "{range:?}");
         }
-        assert_eq!(reopened.leaves(5..9).await, Ok(vec![]));
+        assert_eq!(reopened.leaves(&DECISIONS, 5..9).await, Ok(vec![]));
         let file = LogFile::open(&location, &KINDS).unwrap();
         assert_eq!((file.size(), LogFile::find(file.path())), (Ok(5), Ok(location)));
         let mut seen = Vec::new();
@@ -57,21 +57,21 @@ async fn leaves_stay_in_their_order() {
 async fn a_transaction_that_fails_leaves_no_leaf() {
     for (_directory, _, store) in stores() {
         let failing = store.transact::<()>(|tx| {
-            tx.append("never".to_owned())?;
+            tx.append(&DECISIONS, "never".to_owned())?;
             Err(StoreError::Refused("no".to_owned()))
         });
         assert!(failing.await.is_err());
-        let long = store.transact(|tx| tx.append("x".repeat(MAX_LEAF + 1)));
+        let long = store.transact(|tx| tx.append(&DECISIONS, "x".repeat(MAX_LEAF + 1)));
         assert!(matches!(long.await, Err(StoreError::Refused(_))));
         let session = json!({"session_id": "s"});
         let twice = store.transact(move |tx| {
-            tx.append("once".to_owned())?;
+            tx.append(&DECISIONS, "once".to_owned())?;
             tx.insert(&SESSIONS, session.as_object().cloned().unwrap())?;
             tx.insert(&SESSIONS, session.as_object().cloned().unwrap())
         });
         assert_eq!(twice.await, Err(StoreError::Exists));
-        store.transact(|tx| tx.append("x".repeat(MAX_LEAF))).await.unwrap();
-        assert_eq!(store.log_size().await, Ok(1));
+        store.transact(|tx| tx.append(&DECISIONS, "x".repeat(MAX_LEAF))).await.unwrap();
+        assert_eq!(store.log_size(&DECISIONS).await, Ok(1));
         assert!(store.get(&SESSIONS, "s").await.unwrap().is_none());
     }
 }
@@ -90,7 +90,7 @@ async fn writers_share_one_order() {
         for writer in writers {
             writer.await.unwrap();
         }
-        let leaves = store.leaves(0..u64::MAX).await.unwrap();
+        let leaves = store.leaves(&DECISIONS, 0..u64::MAX).await.unwrap();
         assert_eq!(leaves.len(), 120);
         assert!(leaves.chunks(2).all(|pair| pair[0] == pair[1]), "a transaction's leaves stay together: {leaves:?}");
         assert_eq!(leaves.iter().collect::<std::collections::HashSet<_>>().len(), 60);
@@ -105,7 +105,7 @@ async fn a_leaf_is_there_once_whoever_looks() {
         let looking = tokio::spawn(async move {
             let mut seen = 0;
             while seen < 200 {
-                let size = reader.log_size().await.unwrap();
+                let size = reader.log_size(&DECISIONS).await.unwrap();
                 assert!(size >= seen, "a leaf is gone: {size} after {seen}");
                 seen = size;
             }
@@ -115,7 +115,7 @@ async fn a_leaf_is_there_once_whoever_looks() {
         }
         looking.await.unwrap();
         let wanted: Vec<String> = (0..200).map(|number: u64| number.to_string()).collect();
-        assert_eq!(store.leaves(0..u64::MAX).await.unwrap(), wanted);
+        assert_eq!(store.leaves(&DECISIONS, 0..u64::MAX).await.unwrap(), wanted);
     }
 }
 
@@ -128,9 +128,9 @@ async fn a_missing_leaf_is_noticed() {
     let database = rusqlite::Connection::open(path).unwrap();
     database.execute("DELETE FROM evidence_log WHERE leaf_index = 1", []).unwrap();
     for range in [0..3, 1..3, 1..2] {
-        assert!(matches!(store.leaves(range.clone()).await, Err(StoreError::Corrupt { .. })), "{range:?}");
+        assert!(matches!(store.leaves(&DECISIONS, range.clone()).await, Err(StoreError::Corrupt { .. })), "{range:?}");
     }
-    assert_eq!(store.leaves(2..3).await.unwrap(), ["c"]);
+    assert_eq!(store.leaves(&DECISIONS, 2..3).await.unwrap(), ["c"]);
 }
 
 /// Looking at evidence must not change it.

@@ -17,7 +17,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
-use crate::local::existing;
 use crate::output::print_json;
 
 /// Where `migrate` finds the database unless told.
@@ -89,8 +88,7 @@ impl Desk {
 
     /// With the decisions that hooks recorded here: one that a secret was cut out of is approved by its record.
     fn with_decisions(self) -> anyhow::Result<Self> {
-        let Some(location) = existing(&Settings::from_env()?.activity) else { return Ok(self) };
-        let decisions = RecordStore::open(location, &ACTIVITY_KINDS)?;
+        let decisions = RecordStore::look(Settings::from_env()?.activity, &ACTIVITY_KINDS)?;
         Ok(Self { approvals: self.approvals.with_decisions(decisions), ..self })
     }
 

@@ -17,7 +17,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let mut request = DecisionRequest::new(action_request(args.action_type, &args.target, &args.action));
     request.context = context(&args.identity)?;
     request.approval_id.clone_from(&args.approval);
-    let record = local.decide_governed(request, &pack)?;
+    let record = local.decide_unrecorded(request, &pack)?;
     let glass = BreakGlass { actor: args.break_glass_actor.clone(), reason: args.break_glass_reason.clone() };
     // A rollout applies where nobody asks for another mode.
     let governed = record.rollout.as_ref().filter(|_| mode == PolicyMode::Enforce);

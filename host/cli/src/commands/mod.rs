@@ -9,6 +9,7 @@ mod evaluate;
 mod evidence;
 mod init;
 mod integration;
+mod ops;
 mod policy;
 mod policy_checks;
 mod policy_signing;
@@ -38,6 +39,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Integration(command) => integration::run(&command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
+        Command::Ops(command) => ops::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::McpServer(args) => mcp::run(&args),
         Command::Init(InitCommand::ClaudeCode { no_hook, json }) => init::claude_code(!no_hook, json),

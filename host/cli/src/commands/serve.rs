@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use cavra_api::{HostGuard, Telemetry};
-use cavra_core::{App, CoreError, Engine, Settings};
+use cavra_core::{App, CoreError, Engine, Settings, left_behind};
+use cavra_model::DECISIONS;
 
 use crate::args::ServeArgs;
 use crate::output::print_line;
@@ -26,6 +27,10 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     let open_to_others = args.allow_unauthenticated || settings.require_token;
     let listener = cavra_api::bind(SocketAddr::new(args.host, args.port), open_to_others).await?;
     let address = listener.local_addr()?;
+    for left in left_behind(settings).await? {
+        ensure!(args.ignore_json, left.sentence());
+        tracing::warn!(area = left.area, json = %left.json.display(), records = left.records, "records are left behind");
+    }
     let app = App::open(settings, Engine::Server)?;
     // A log that does not continue what was signed is found here, before anything is added to it.
     app.log.start().await.map_err(CoreError::from)?;
@@ -36,8 +41,8 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     warm_up(&app).await;
     tracing::info!(
         %address,
-        activity = %app.activity.store().path().display(),
-        mode = app.activity.store().mode().as_str(),
+        activity = %app.store.location(&DECISIONS)?,
+        mode = app.store.mode(&DECISIONS)?.as_str(),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );

@@ -1,9 +1,8 @@
 //! Decides the actions of one event and records them before anything is answered.
 
-use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest, Protected};
+use cavra_core::{Activity, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::ActionRequest;
-use cavra_store::{Location, RecordStore};
 
 use super::answer::Stage;
 use super::projection::permits;
@@ -34,36 +33,35 @@ pub fn strictest(
 ) -> anyhow::Result<Judgement> {
     let local = Local::from_env()?;
     // The store is opened beside the decision: each takes about as long as the other.
-    let location = local.settings.activity.clone();
-    let store = std::thread::spawn(move || RecordStore::open(location, &ACTIVITY_KINDS));
-    let (Location::Json(place) | Location::Sqlite(place)) = &local.settings.activity;
-    let place = place.display().to_string();
+    let place = local.place();
+    let store = std::thread::spawn(move || place.open());
+    let place = local.settings.activity.to_string();
     stage.enter("loading the policy");
     let pack = local.pack(pack)?;
+    local.load(&pack)?;
+    stage.enter(format!("opening the store of decisions, {place}"));
+    let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     stage.enter("deciding");
     let mut decided = Vec::with_capacity(actions.len());
     for action in actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
-        decided.push(local.decide_governed(request, &pack)?);
+        decided.push(local.decide_governed(request, &pack, &store)?);
     }
     let protected = local.protected(read, &pack)?;
     for (file, _) in protected.files.iter().take(HELD) {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(reading(file)) };
-        decided.push(local.decide_governed(request, &pack)?);
-        if decided.last().is_some_and(|record| record.effective() == Outcome::Block) {
+        decided.push(local.decide_governed(request, &pack, &store)?);
+        if decided.last().is_some_and(|governed| governed.record.effective() == Outcome::Block) {
             break;
         }
     }
     stage.enter(format!("writing to the store of decisions, {place}"));
-    let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     let activity = Activity::new(store).with_redactor(local.settings.redactor);
     let recorded = local.wait(async {
-        let mut recorded = Vec::with_capacity(decided.len());
-        for record in decided {
-            recorded.push(activity.record(record, &pack).await?);
-        }
+        // One unit of work: an approval is used up only if the event as a whole may happen.
+        let recorded = activity.record_all(decided, &pack).await;
         activity.store().close().await;
-        anyhow::Ok(recorded)
+        recorded
     })?;
     let permitted = recorded.iter().all(permits);
     recorded

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use cavra_core::{ACTIVITY_KINDS, Activity, DecisionRequest};
+use cavra_core::{Activity, DecisionRequest, Governed};
 use cavra_model::{Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use cavra_normalize::ActionRequest;
 use cavra_packs::ResolvedPack;
-use cavra_store::RecordStore;
 use serde_json::{Value, json};
 
 use crate::args::PackArg;
@@ -87,14 +86,15 @@ impl Session {
         let pack = self.pack(pack)?;
         let approval_id = approval.map(ToOwned::to_owned);
         let request = DecisionRequest { context: self.context(), approval_id, ..DecisionRequest::new(action) };
-        let record = self.local.decide_governed(request, &pack)?;
-        self.record(record, &pack)
+        let store = self.activity()?.store().clone();
+        let governed = self.local.decide_governed(request, &pack, &store)?;
+        self.record(governed, &pack)
     }
 
     /// Records a decision, and remembers it.
-    pub fn record(&mut self, record: DecisionRecord, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+    pub fn record(&mut self, decision: impl Into<Governed>, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
         let activity = self.activity()?;
-        let record = self.local.wait(activity.record(record, pack))?;
+        let record = self.local.wait(activity.record(decision, pack))?;
         if self.decisions.len() >= REMEMBERED {
             self.decisions.remove(0);
         }
@@ -106,8 +106,7 @@ impl Session {
         if let Some(activity) = &self.activity {
             return Ok(activity.clone());
         }
-        let store = RecordStore::open(self.local.settings.activity.clone(), &ACTIVITY_KINDS)?;
-        let activity = Activity::new(store).with_redactor(self.local.settings.redactor);
+        let activity = Activity::new(self.local.place().open()?).with_redactor(self.local.settings.redactor);
         Ok(self.activity.insert(activity).clone())
     }
 

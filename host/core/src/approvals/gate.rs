@@ -5,13 +5,14 @@
 
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
-    APPROVALS, Authorization, Binding, Object, Ruling, Timestamp, authorization_problems, authorizes, is_used,
-    mark_used,
+    APPROVALS, Authorization, Binding, DecisionRecord, Object, Ruling, Timestamp, action_digest,
+    authorization_problems, authorizes, is_used, mark_used,
 };
-use cavra_store::{Query, Transaction, Unreadable};
+use cavra_store::{Query, StoreError, Transaction, Unreadable};
 use serde_json::Value;
 
 use super::{Approvals, intake, write};
+use crate::activity::to_object;
 use crate::{CoreError, LogEvent};
 
 /// Approvals of one session that are looked through for an action.
@@ -27,7 +28,7 @@ pub(crate) const REFUSALS: [&str; 4] = [UNKNOWN, OTHER_ACTION, USED, NOT_IN_FORC
 /// What came of the claim that an action is approved.
 #[derive(Clone, Debug)]
 pub enum Claim {
-    /// It is, and this approval is used up now.
+    /// It is, by this approval.
     Granted(Object),
     /// It is not; the named approval does not cover it, and why.
     Refused(&'static str),
@@ -70,30 +71,34 @@ impl Approvals {
         }
     }
 
-    /// Uses up an approval for the action with this digest: the named one, else one of the same session.
+    /// What can let the action of `record` happen: the named approval, else those of the same session that seem to cover
+    /// it. Whether one does is found where it is used up.
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn claim(&self, claim: ActionClaim<'_>) -> Result<Claim, CoreError> {
-        let candidates = match claim.approval_id {
-            Some(id) => vec![id.to_owned()],
-            None => self.candidates(&claim).await?,
+    pub async fn claim(
+        &self,
+        record: &DecisionRecord,
+        approval_id: Option<&str>,
+    ) -> Result<Option<ActionClaim>, CoreError> {
+        // A decision that was redacted brings the digest of the exact action along; it was made just now, by us.
+        let digest = match &record.action_digest {
+            Some(exact) => Some(exact.clone()),
+            None => action_digest(&to_object(record)?),
         };
-        let mut outcome = Claim::None;
-        for id in candidates {
-            outcome = self.use_up(id, claim.digest.to_owned(), claim.decision_id.to_owned()).await?;
-            if matches!(outcome, Claim::Granted(_)) {
-                return Ok(outcome);
-            }
-        }
-        Ok(if claim.approval_id.is_some() { outcome } else { Claim::None })
+        let Some(digest) = digest.map(|digest| digest.as_str().to_owned()) else { return Ok(None) };
+        let (candidates, named) = match approval_id {
+            Some(id) => (vec![id.to_owned()], true),
+            None => (self.candidates(&record.session_id, &digest).await?, false),
+        };
+        Ok((!candidates.is_empty()).then_some(ActionClaim { candidates, named, digest }))
     }
 
     /// Ids of the session's approvals that seem to cover the action.
-    async fn candidates(&self, claim: &ActionClaim<'_>) -> Result<Vec<String>, CoreError> {
+    async fn candidates(&self, session_id: &str, digest: &str) -> Result<Vec<String>, CoreError> {
         let now = Timestamp::now();
         let query = Query {
-            filters: vec![("session_id", claim.session_id.to_owned())],
+            filters: vec![("session_id", session_id.to_owned())],
             any_of: Some(("state", vec!["approved".to_owned(), "break_glass".to_owned()])),
             limit: CANDIDATES,
             // What cannot be read authorizes nothing.
@@ -101,36 +106,45 @@ impl Approvals {
             ..Query::default()
         };
         let found = self.store.list(&APPROVALS, query).await?.items;
-        let fitting = found.iter().filter(|record| judge(record, claim.digest, now).is_ok());
+        let fitting = found.iter().filter(|record| judge(record, digest, now).is_ok());
         Ok(fitting.filter_map(|record| record.get(APPROVALS.id)?.as_str()).map(ToOwned::to_owned).collect())
-    }
-
-    async fn use_up(&self, id: String, digest: String, decision_id: String) -> Result<Claim, CoreError> {
-        let change = move |tx: &mut dyn Transaction| {
-            let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(Claim::Refused(UNKNOWN)) };
-            let now = Timestamp::now();
-            if let Err(reason) = judge(&record, &digest, now) {
-                return Ok(Claim::Refused(reason));
-            }
-            mark_used(&mut record, &decision_id, now);
-            write(tx, LogEvent::ApprovalUsed, record.clone())?;
-            Ok(Claim::Granted(record))
-        };
-        Ok(self.store.transact(change).await?)
     }
 }
 
-/// An action that may be approved.
-#[derive(Clone, Copy, Debug)]
-pub struct ActionClaim<'a> {
-    /// The approval the caller names, if any.
-    pub approval_id: Option<&'a str>,
-    /// Session of the caller.
-    pub session_id: &'a str,
-    /// Digest of the action.
-    pub digest: &'a str,
-    /// The decision about to be made.
-    pub decision_id: &'a str,
+/// The claim that approvals cover an action.
+#[derive(Clone, Debug)]
+pub struct ActionClaim {
+    candidates: Vec<String>,
+    /// The caller has named the approval, and is told why it does not do.
+    named: bool,
+    digest: String,
+}
+
+impl ActionClaim {
+    /// The approval that covers the action, now. Nothing is changed.
+    pub(crate) fn find(&self, tx: &mut dyn Transaction) -> Result<Claim, StoreError> {
+        let mut refused = Claim::None;
+        for id in &self.candidates {
+            let reason = match tx.get(&APPROVALS, id)? {
+                None => UNKNOWN,
+                Some(record) => match judge(&record, &self.digest, Timestamp::now()) {
+                    Ok(()) => return Ok(Claim::Granted(record)),
+                    Err(reason) => reason,
+                },
+            };
+            if self.named {
+                refused = Claim::Refused(reason);
+            }
+        }
+        Ok(refused)
+    }
+}
+
+/// Uses an approval up for a decision, in the unit of work that writes the decision; answers it as it is then.
+pub(crate) fn use_up(tx: &mut dyn Transaction, mut approval: Object, decision_id: &str) -> Result<Object, StoreError> {
+    mark_used(&mut approval, decision_id, Timestamp::now());
+    write(tx, LogEvent::ApprovalUsed, approval.clone())?;
+    Ok(approval)
 }
 
 /// Whether the approval covers the action, or why not.

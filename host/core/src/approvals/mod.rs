@@ -17,9 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cavra_documents::read_document;
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
-    APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Kind, Object, PUBLICATIONS, Routing,
-    Ruling, Timestamp, attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval,
-    rule_on,
+    APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Object, Routing, Ruling, Timestamp,
+    attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval, rule_on,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Unreadable, Walk};
 use serde_json::Value;
@@ -29,17 +28,14 @@ use crate::evidence_log::note;
 use crate::{CoreError, LogEvent, Redactor};
 
 use binding::Subject;
-pub(crate) use gate::REFUSALS;
 pub use gate::{ActionClaim, Claim, may_decide};
+pub(crate) use gate::{REFUSALS, use_up};
 pub(crate) use intake::request_note;
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
 pub(crate) use messages::{APPROVAL_PROVIDERS, approval_message};
 pub use messages::{approval_messages, approval_requests};
 pub use publications::Publication;
-
-/// The kinds of an approval store.
-pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];
 
 /// Expired records written in one transaction.
 const SWEEP: usize = 500;
@@ -359,8 +355,8 @@ impl Approvals {
     async fn settle(&self, lapse: &'static Lapse, ids: Vec<String>) -> Result<usize, CoreError> {
         let change = move |tx: &mut dyn Transaction| {
             let mut settled = 0;
-            for id in ids {
-                if let Some(mut record) = tx.get(&APPROVALS, &id)?
+            for id in &ids {
+                if let Some(mut record) = tx.get(&APPROVALS, id)?
                     && (lapse.settle)(&mut record, Timestamp::now())
                 {
                     write(tx, lapse.event, record)?;
@@ -396,7 +392,7 @@ impl Approvals {
         let stored = record.clone();
         let insert = move |tx: &mut dyn Transaction| {
             note(tx, LogEvent::of_approval(&stored), &APPROVALS, &stored)?;
-            tx.insert(&APPROVALS, stored)
+            tx.insert(&APPROVALS, stored.clone())
         };
         self.store.transact(insert).await.map_err(|error| match error {
             // 48 random bits: this is a broken store or a broken random source, not bad luck.

@@ -64,7 +64,7 @@ impl Approvals {
         let written = record.clone();
         let write = move |tx: &mut dyn Transaction| {
             note(tx, event, &PUBLICATIONS, &written)?;
-            tx.put(&PUBLICATIONS, written)
+            tx.put(&PUBLICATIONS, written.clone())
         };
         self.store.transact(write).await?;
         Ok(record)

@@ -34,7 +34,8 @@ pub enum LogError {
     },
     /// The key is gone, but the file beside it says there was one.
     #[error(
-        "the key {} is missing, and there is a log it has signed; put it back, or move {} away to begin new logs",
+        "the key {} is missing, and there is a log it has signed; put it back, or move {} away and accept with \
+         `cavra evidence log accept-restore` that new logs begin",
         key.display(), state.display()
     )]
     LostKey {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use cavra_log::{Hash, Nodes, TILE_WIDTH, Tiles, Tree, leaf_hash, prove_inclusion, root};
+use cavra_model::Kind;
 use cavra_store::RecordStore;
 
 use super::LogError;
@@ -13,6 +14,8 @@ const CHUNK: u64 = 4096;
 /// The log of a store.
 pub(super) struct Grown {
     name: &'static str,
+    /// A kind of the log's area.
+    kind: &'static Kind,
     store: RecordStore,
     tree: Tree,
     /// The last leaf that was taken in.
@@ -20,8 +23,8 @@ pub(super) struct Grown {
 }
 
 impl Grown {
-    pub(super) fn new(name: &'static str, store: RecordStore) -> Self {
-        Self { name, store, tree: Tree::default(), last: None }
+    pub(super) fn new(name: &'static str, kind: &'static Kind, store: RecordStore) -> Self {
+        Self { name, kind, store, tree: Tree::default(), last: None }
     }
 
     /// Number of leaves that are known.
@@ -36,7 +39,7 @@ impl Grown {
 
     /// Takes in the leaves that have come since. A log that is another one than before is read anew.
     pub(super) async fn catch_up(&mut self) -> Result<(), LogError> {
-        let size = self.store.log_size().await?;
+        let size = self.store.log_size(self.kind).await?;
         if size < self.tree.size() || !self.is_same().await? {
             self.forget();
         }
@@ -91,7 +94,7 @@ impl Grown {
     /// All of the leaves `range`.
     pub(super) async fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, LogError> {
         let wanted = range.end.saturating_sub(range.start);
-        let leaves = self.store.leaves(range).await?;
+        let leaves = self.store.leaves(self.kind, range).await?;
         if leaves.len() as u64 == wanted { Ok(leaves) } else { Err(self.damaged("leaves are missing at its end")) }
     }
 

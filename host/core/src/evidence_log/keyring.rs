@@ -62,6 +62,17 @@ pub struct KnownLog {
     pub checkpoint: String,
     /// Why there is another log in its place now.
     pub closed: Option<String>,
+    /// Nobody has accepted yet that it is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unaccepted: bool,
+}
+
+impl KnownLog {
+    /// Number of leaves that have been signed.
+    #[must_use]
+    pub fn signed_size(&self) -> u64 {
+        cavra_log::Checkpoint::unverified(&self.checkpoint).map_or(0, |checkpoint| checkpoint.size)
+    }
 }
 
 impl LogState {
@@ -83,6 +94,7 @@ impl LogState {
                 origin: format!("cavra/{}/{name}{suffix}", self.installation_id),
                 checkpoint: String::new(),
                 closed: None,
+                unaccepted: false,
             });
         }
         self.logs.iter_mut().find(|log| is_it(log))
@@ -226,11 +238,17 @@ impl Keyring {
         write_key(&self.next_key_file(), key)
     }
 
-    /// Closes the log of a store, so that another one begins in its place.
-    pub(super) fn close(&self, name: &str, store: &Path, why: &str) -> Result<(), LogError> {
+    /// Accepts that logs of that name do not go on: the one of the store, the one with that origin, and those whose stores are
+    /// gone. Another one begins in their place.
+    pub(super) fn accept(&self, name: &str, store: &Path, origin: Option<&str>, why: &str) -> Result<(), LogError> {
         let mut held = self.hold()?;
-        if let Some(log) = held.state.begin(name, store) {
-            log.closed = Some(why.to_owned());
+        for log in held.state.logs.iter_mut().filter(|log| log.name == name) {
+            let is_gone = log.signed_size() > 0 && !log.store.exists();
+            let ends = log.store == store || Some(log.origin.as_str()) == origin || is_gone;
+            if ends && log.closed.is_none() {
+                log.closed = Some(why.to_owned());
+            }
+            log.unaccepted = false;
         }
         self.save(&held.state)
     }

@@ -177,7 +177,7 @@ pub(crate) fn note(
     record: &Object,
 ) -> Result<(), StoreError> {
     let id = record.get(kind.id).and_then(Value::as_str).unwrap_or_default();
-    tx.append(Leaf::new(event, id, record).to_text())
+    tx.append(kind, Leaf::new(event, id, record).to_text())
 }
 
 /// As [`note`], with who made the change.
@@ -186,13 +186,13 @@ pub(crate) fn note(
 /// As [`Transaction::append`].
 pub(crate) fn note_by(
     tx: &mut dyn Transaction,
-    author: Option<Author>,
+    author: Option<&Author>,
     event: LogEvent,
     kind: &'static Kind,
     record: &Object,
 ) -> Result<(), StoreError> {
     let id = record.get(kind.id).and_then(Value::as_str).unwrap_or_default();
-    tx.append(Leaf { author, ..Leaf::new(event, id, record) }.to_text())
+    tx.append(kind, Leaf { author: author.cloned(), ..Leaf::new(event, id, record) }.to_text())
 }
 
 #[cfg(test)]

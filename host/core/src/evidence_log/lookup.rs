@@ -16,7 +16,7 @@ impl Log {
     /// times, up to the moments that writers wait for each other, so the place is guessed from the record's time and
     /// looked for around there, further and further out.
     pub(super) async fn find(&self, id: &str) -> Result<Option<(u64, String)>, LogError> {
-        let size = self.store.log_size().await?;
+        let size = self.store.log_size(self.kind).await?;
         let once = *self.kind == DECISIONS;
         let record = if once { self.store.get(self.kind, id).await? } else { None };
         let time = record.as_ref().and_then(|record| record.get(self.kind.order.by)?.as_str());
@@ -49,7 +49,7 @@ impl Log {
             return Ok(None);
         }
         let start = range.start;
-        let leaves = self.store.leaves(range).await?;
+        let leaves = self.store.leaves(self.kind, range).await?;
         let is_it = |leaf: &String| leaf.contains(id) && Leaf::parse(leaf).is_some_and(|leaf| leaf.id == id);
         let at = leaves.iter().rposition(is_it);
         Ok(at.and_then(|at| Some((start + at as u64, leaves.get(at)?.clone()))))
@@ -60,7 +60,7 @@ impl Log {
         let (mut low, mut high) = (0, size);
         while low < high {
             let middle = low + (high - low) / 2;
-            let leaf = self.store.leaves(middle..middle + 1).await?;
+            let leaf = self.store.leaves(self.kind, middle..middle + 1).await?;
             let older = leaf.first().and_then(|leaf| Leaf::parse(leaf)).is_some_and(|leaf| leaf.time.as_str() < time);
             if older { low = middle + 1 } else { high = middle }
         }

@@ -7,6 +7,7 @@
 mod audit;
 mod error;
 mod grown;
+mod identity;
 mod keyring;
 mod leaf;
 mod lookup;
@@ -22,12 +23,12 @@ use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::inventory::INVENTORY_KINDS;
-use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, EVIDENCE_KINDS, Settings};
+use crate::{AREAS, Area, CoreError, Settings};
 
 pub use audit::{Audit, Leaves, RecordAudit, RecordFault, audit, audit_records};
 pub use error::LogError;
 use grown::Grown;
+pub use identity::{LogIdentity, Standing};
 pub use keyring::{Keyring, KnownKey, KnownLog, LogState};
 pub use leaf::{Leaf, LogEvent};
 pub(crate) use leaf::{note, note_by};
@@ -45,12 +46,9 @@ pub static LOGS: [(&str, &Kind); 4] = [
 /// The store of a log, and the kinds of records in it.
 #[must_use]
 pub fn log_store(settings: &Settings, name: &str) -> (Location, &'static [&'static Kind]) {
-    match name {
-        "approvals" => (settings.approvals.clone(), &APPROVAL_KINDS),
-        "evidence" => (settings.evidence.clone(), &EVIDENCE_KINDS),
-        "inventory" => (settings.inventory.clone(), &INVENTORY_KINDS),
-        _ => (settings.activity.clone(), &ACTIVITY_KINDS),
-    }
+    let [activity, ..] = &AREAS;
+    let area = Area::named(name).filter(|area| area.logged.is_some()).unwrap_or(activity);
+    (area.location(settings), area.kinds)
 }
 
 /// The logs of the stores, and the key they are signed with.
@@ -84,18 +82,19 @@ impl EvidenceLog {
     pub fn new(keyring: Keyring, stores: Vec<(&'static str, RecordStore)>) -> Self {
         let log = |(name, store): (&'static str, RecordStore)| {
             let kind = LOGS.iter().find(|(known, _)| *known == name).map_or(&DECISIONS, |(_, kind)| *kind);
-            let place = full_path(store.path());
-            Log { name, kind, place, grown: Mutex::new(Grown::new(name, store.clone())), store }
+            let place = store.location(kind).map(Location::full_name).unwrap_or_default();
+            Log { name, kind, place, grown: Mutex::new(Grown::new(name, kind, store.clone())), store }
         };
         Self { keyring, logs: stores.into_iter().map(log).collect() }
     }
 
-    /// The logs of this installation, in stores of their own.
+    /// The logs of this installation.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub fn open(settings: &Settings) -> Result<Self, CoreError> {
-        Self::opened(settings, RecordStore::open)
+        let places: Vec<_> = LOGS.iter().map(|(name, _)| log_store(settings, name)).collect();
+        Ok(Self::of(settings, &RecordStore::open_all(&places)?))
     }
 
     /// As [`EvidenceLog::open`], for those who only read: stores that are not there are not made.
@@ -103,19 +102,13 @@ impl EvidenceLog {
     /// # Errors
     /// [`CoreError::Store`].
     pub fn look(settings: &Settings) -> Result<Self, CoreError> {
-        Self::opened(settings, RecordStore::look)
+        let places: Vec<_> = LOGS.iter().map(|(name, _)| log_store(settings, name)).collect();
+        Ok(Self::of(settings, &RecordStore::look_all(&places)?))
     }
 
-    fn opened(
-        settings: &Settings,
-        open: fn(Location, &'static [&'static Kind]) -> Result<RecordStore, cavra_store::StoreError>,
-    ) -> Result<Self, CoreError> {
-        let open = |(name, _): &(&'static str, &Kind)| {
-            let (location, kinds) = log_store(settings, name);
-            Ok((*name, open(location, kinds)?))
-        };
-        let stores = LOGS.iter().map(open).collect::<Result<_, CoreError>>()?;
-        Ok(Self::new(Keyring::new(settings.evidence_log_key.clone()), stores))
+    fn of(settings: &Settings, store: &RecordStore) -> Self {
+        let stores = LOGS.iter().map(|(name, _)| (*name, store.clone())).collect();
+        Self::new(Keyring::new(settings.evidence_log_key.clone()), stores)
     }
 
     /// Closes the stores.
@@ -137,8 +130,9 @@ impl EvidenceLog {
         let mut items = Vec::new();
         let state = self.keyring.state()?;
         for log in &*self.logs {
-            let known = state.as_ref().and_then(|state| Some((state, state.open_log(log.name, &log.place)?)));
-            let size = log.store.log_size().await?;
+            let size = log.store.log_size(log.kind).await?;
+            let identity = log.identity().await?;
+            let known = state.as_ref().and_then(|state| Some((state, log.known(state, identity.as_ref(), size)?)));
             let signed = known.and_then(|(_, known)| Checkpoint::unverified(&known.checkpoint).ok());
             let keys = known.map(|(state, known)| state.verifiers(&known.origin)).unwrap_or_default();
             items.push(json!({
@@ -183,8 +177,8 @@ impl EvidenceLog {
     pub async fn head(&self, name: &str) -> Result<Head, CoreError> {
         let log = self.log(name)?;
         let state = self.keyring.state()?;
-        let known = state.as_ref().and_then(|state| state.open_log(log.name, &log.place));
-        match known {
+        let (identity, size) = (log.identity().await?, log.store.log_size(log.kind).await?);
+        match state.as_ref().and_then(|state| log.known(state, identity.as_ref(), size)) {
             Some(known) if !known.checkpoint.is_empty() => Ok(log.read_head(known)?),
             _ => Ok(self.sign(log).await?),
         }
@@ -203,16 +197,30 @@ impl EvidenceLog {
         loop {
             // In this order: what has been signed is in the log before.
             let state = self.keyring.state()?;
+            let identity = log.identity().await?;
             grown.catch_up().await?;
-            let known = state.as_ref().and_then(|state| state.open_log(log.name, &log.place)).cloned();
+            let (known, moved) = match log.standing(state.as_ref(), identity.as_ref(), grown.size()) {
+                Standing::Known { log, moved } => (Some(log.clone()), moved),
+                Standing::New => (None, false),
+                Standing::Strange(problem) => return Err(log.tampered(problem)),
+            };
             let wiped = match &known {
                 Some(known) if !known.checkpoint.is_empty() => self.continues(log, &mut grown, known).await?,
                 _ => None,
             };
-            if let (Some(known), Some(state), None) = (&known, &state, &wiped)
+            if let (None, Some(known)) = (&wiped, &known)
+                && moved
+            {
+                tracing::warn!(log = log.name, from = %known.store.display(), to = %log.place.display(), "the store of a log has been moved");
+            }
+            if let (Some(known), Some(state), None, false) = (&known, &state, &wiped, moved)
                 && let Some(head) = log.covers(known, state, grown.size())?
             {
                 return Ok(head);
+            }
+            if identity.is_none() && grown.size() > 0 && wiped.is_none() {
+                self.identify(log, known).await?;
+                continue;
             }
             let (root, size) = (grown.root(), grown.size());
             let (keyring, name, place) = (self.keyring.clone(), log.name, log.place.clone());
@@ -222,6 +230,31 @@ impl EvidenceLog {
                 return Ok(head);
             }
         }
+    }
+
+    /// Lets a store say which log it holds, which is remembered beside the key before.
+    async fn identify(&self, log: &Log, known: Option<KnownLog>) -> Result<(), LogError> {
+        let (keyring, name, place) = (self.keyring.clone(), log.name, log.place.clone());
+        let begin = move || {
+            let mut held = keyring.hold()?;
+            let public_key = held.state.keys.last().map(|key| key.public_key.clone()).unwrap_or_default();
+            let origin = match known {
+                Some(known) => known.origin,
+                None => held.state.begin(name, &place).map(|log| log.origin.clone()).unwrap_or_default(),
+            };
+            keyring.save(&held.state)?;
+            Ok(LogIdentity { origin, public_key })
+        };
+        let text = blocking(begin).await?.to_text();
+        let (kind, property) = (log.kind, LogIdentity::property(log.name));
+        log.store
+            .transact(move |tx| match tx.property(kind, &property)? {
+                // Somebody else has done it.
+                Some(_) => Ok(()),
+                None => tx.set_property(kind, &property, text.clone()),
+            })
+            .await?;
+        Ok(())
     }
 
     /// Checks that the log continues the checkpoint that was signed last. Answers why it is a new one, if the whole
@@ -239,7 +272,7 @@ impl EvidenceLog {
             None => format!("has {} leaves, but {} have been signed: it was cut", grown.size(), head.size),
         };
         grown.forget();
-        Err(LogError::Tampered { log: log.name, store: log.place.clone(), problem })
+        Err(log.tampered(problem))
     }
 
     /// A tile as the log is served, as far as it is signed.
@@ -298,7 +331,8 @@ impl EvidenceLog {
         let (key, known) = self.keyring.next(&state)?;
         for log in &*self.logs {
             let leaf = Leaf::new(LogEvent::KeyRotated, &known.public_key, &known.record()).to_text();
-            log.store.transact(move |tx| tx.append(leaf)).await?;
+            let kind = log.kind;
+            log.store.transact(move |tx| tx.append(kind, leaf.clone())).await?;
         }
         self.sign_all().await?;
         let (keyring, new) = (self.keyring.clone(), known.clone());
@@ -319,23 +353,43 @@ impl EvidenceLog {
     pub async fn accept_restore(&self, name: &str, reason: &str) -> Result<Object, CoreError> {
         let log = self.log(name)?;
         let outcome = self.sign(log).await;
-        let Err(LogError::Tampered { problem, .. }) = outcome else {
-            outcome?;
-            return Err(CoreError::Conflict(format!(
-                "the log `{name}` continues what was signed; nothing is accepted"
-            )));
+        let problem = match outcome {
+            Err(LogError::Tampered { problem, .. }) => problem,
+            Err(error) => return Err(error.into()),
+            Ok(_) => self.keyring.state()?.and_then(|state| state.unaccepted(name, &log.place)).ok_or_else(|| {
+                CoreError::Conflict(format!("the log `{name}` continues what was signed; nothing is accepted"))
+            })?,
         };
+        let (identity, size) = (log.identity().await?, log.store.log_size(log.kind).await?);
+        let state = self.keyring.state()?;
+        let checkpoint = state.as_ref().and_then(|state| {
+            let known = state.logs.iter().find(|known| identity.as_ref().is_some_and(|own| own.origin == known.origin));
+            Some(known.or_else(|| state.open_log(name, &log.place))?.checkpoint.clone())
+        });
         let record = json!({
             "log": name, "problem": problem, "reason": reason, "accepted_at": Timestamp::now(),
-            "restored_size": log.store.log_size().await?,
-            "checkpoint": self.keyring.state()?.and_then(|state| Some(state.open_log(name, &log.place)?.checkpoint.clone())),
+            "restored_size": size, "checkpoint": checkpoint,
         });
         let Value::Object(record) = record else { return Err(LogError::Interrupted.into()) };
-        let leaf = Leaf::new(LogEvent::StoreRestored, name, &record).to_text();
-        log.store.transact(move |tx| tx.append(leaf)).await?;
-        let (keyring, place) = (self.keyring.clone(), log.place.clone());
+        let (keyring, place, origin) = (self.keyring.clone(), log.place.clone(), identity.map(|own| own.origin));
         let (name, why) = (log.name, Value::Object(record.clone()).to_string());
-        blocking(move || keyring.close(name, &place, &why)).await?;
+        let work = move || {
+            keyring.accept(name, &place, origin.as_deref(), &why)?;
+            let mut held = keyring.hold()?;
+            let public_key = held.state.keys.last().map(|key| key.public_key.clone()).unwrap_or_default();
+            let origin = held.state.begin(name, &place).map(|log| log.origin.clone()).unwrap_or_default();
+            keyring.save(&held.state)?;
+            Ok(LogIdentity { origin, public_key })
+        };
+        let identity = blocking(work).await?.to_text();
+        let leaf = Leaf::new(LogEvent::StoreRestored, name, &record).to_text();
+        let (kind, property) = (log.kind, LogIdentity::property(name));
+        log.store
+            .transact(move |tx| {
+                tx.set_property(kind, &property, identity.clone())?;
+                tx.append(kind, leaf.clone())
+            })
+            .await?;
         log.grown.lock().await.forget();
         self.sign(log).await?;
         Ok(record)
@@ -359,11 +413,19 @@ fn sign_head(
     (size, root): (u64, cavra_log::Hash),
 ) -> Result<Option<Head>, LogError> {
     let mut held = keyring.hold()?;
-    if held.state.open_log(name, place) != known {
+    let now = match known {
+        Some(known) => held.state.logs.iter().find(|log| log.origin == known.origin),
+        None => held.state.open_log(name, place),
+    };
+    if now != known {
         return Ok(None);
     }
-    if let (Some(why), Some(old)) = (wiped, held.state.begin(name, place)) {
-        old.closed = Some(why);
+    let of_known = |log: &&mut KnownLog| known.is_some_and(|known| known.origin == log.origin);
+    if let Some(old) = held.state.logs.iter_mut().find(of_known) {
+        place.clone_into(&mut old.store);
+        if let Some(why) = wiped {
+            (old.closed, old.unaccepted) = (Some(why), true);
+        }
     }
     let key = &held.key;
     let damaged = |problem: &str| LogError::State { file: keyring.key_file().to_owned(), problem: problem.to_owned() };
@@ -377,7 +439,55 @@ fn sign_head(
     Ok(Some(Head { checkpoint, note }))
 }
 
+impl LogState {
+    /// What has happened to logs of that name that nobody has accepted yet, in a sentence.
+    #[must_use]
+    pub fn unaccepted(&self, name: &str, store: &Path) -> Option<String> {
+        let gone = |log: &KnownLog| {
+            let place = log.store.display();
+            format!(
+                "follows {}, which was signed up to {} leaves; its store {place} is gone",
+                log.origin,
+                log.signed_size()
+            )
+        };
+        let wiped = self.logs.iter().find(|log| log.name == name && log.unaccepted && log.closed.is_some());
+        wiped
+            .map(|log| format!("follows {}: {}", log.origin, log.closed.as_deref().unwrap_or_default()))
+            .or_else(|| self.missing(name, store).map(gone))
+    }
+}
+
 impl Log {
+    /// Which log the store says it holds.
+    async fn identity(&self) -> Result<Option<LogIdentity>, LogError> {
+        let text = self.store.property(self.kind, &LogIdentity::property(self.name)).await?;
+        text.map(|text| LogIdentity::parse(self.name, &text)).transpose()
+    }
+
+    fn standing<'a>(&self, state: Option<&'a LogState>, identity: Option<&LogIdentity>, size: u64) -> Standing<'a> {
+        let kinds = Area::of(self.kind).map_or(&[][..], |area| area.kinds);
+        match (state, identity) {
+            (Some(state), identity) => state.standing(self.name, kinds, &self.place, identity, size),
+            (None, None) => Standing::New,
+            (None, Some(identity)) => {
+                Standing::Strange(format!("is {}, and there is no key here that has signed it", identity.origin))
+            }
+        }
+    }
+
+    /// What is remembered of the log.
+    fn known<'a>(&self, state: &'a LogState, identity: Option<&LogIdentity>, size: u64) -> Option<&'a KnownLog> {
+        match self.standing(Some(state), identity, size) {
+            Standing::Known { log, .. } => Some(log),
+            Standing::New | Standing::Strange(_) => None,
+        }
+    }
+
+    fn tampered(&self, problem: String) -> LogError {
+        LogError::Tampered { log: self.name, store: self.place.clone(), problem }
+    }
+
     /// The newest checkpoint that is remembered.
     fn read_head(&self, known: &KnownLog) -> Result<Head, LogError> {
         let checkpoint = Checkpoint::unverified(&known.checkpoint)
@@ -401,19 +511,5 @@ impl Log {
     async fn is_blank(&self) -> Result<bool, LogError> {
         let query = cavra_store::Query::default();
         Ok(self.store.list(self.kind, query).await?.total == 0)
-    }
-}
-
-/// The store's file by its full name, whether it is there or not.
-#[must_use]
-pub fn full_path(path: &Path) -> PathBuf {
-    if let Ok(real) = path.canonicalize() {
-        return real;
-    }
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let real = absolute.parent().and_then(|folder| folder.canonicalize().ok());
-    match (real, absolute.file_name()) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => absolute,
     }
 }

@@ -14,8 +14,11 @@ use crate::query::{Cell, id_of, order_cell};
 
 use super::file::{Mark, Source};
 
-/// The member that holds the leaves of the log; it is there once there is a leaf.
-const LOG: &str = "evidence_log";
+/// How the members begin that hold the leaves of logs; they are there once there is a leaf.
+const LOG: &str = crate::log::SLOT;
+
+/// The member that holds what the file notes about itself; it is there once there is something.
+const PROPERTIES: &str = "store_properties";
 
 /// How a record of the layout starts and ends in the file.
 const RECORD: (&str, &str) = ("{\n      \"", "\n    }");
@@ -26,8 +29,10 @@ pub(crate) struct Document {
     /// The file it was read from or written to; `None` if there was none.
     pub(super) source: Option<Source>,
     collections: HashMap<&'static str, Collection>,
-    /// The leaves of the store's log, in their order.
-    leaves: Vec<Box<str>>,
+    /// The leaves of the logs, in their order.
+    logs: BTreeMap<String, Vec<Box<str>>>,
+    /// What the file notes about itself.
+    properties: BTreeMap<String, String>,
     /// Top-level members that are not collections of this store's kinds.
     rest: BTreeMap<String, Value>,
 }
@@ -97,11 +102,30 @@ fn kept(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
     kind.columns.iter().filter(|column| column.filters() || column.answers())
 }
 
-/// The entries that come from `changes`.
-pub(super) fn entries_of(changes: &[(&str, &Pending)]) -> Result<Vec<Entry>, StoreError> {
-    changes
+/// What a commit brings.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Records.
+    pub(super) entries: Vec<Entry>,
+    /// Leaves, by the member of their log.
+    pub(super) logs: BTreeMap<String, Vec<Box<str>>>,
+    /// What the file notes about itself.
+    pub(super) properties: BTreeMap<String, String>,
+}
+
+/// What a member of the file's object is.
+enum Member<'a> {
+    Collection(&'static Kind),
+    Log(&'a str),
+    Properties(&'a BTreeMap<String, String>),
+    Other(&'a Value),
+}
+
+/// The entries of new records.
+pub(super) fn entries_of(records: &[(&str, &Pending)]) -> Result<Vec<Entry>, StoreError> {
+    records
         .iter()
-        .map(|(_, pending)| Entry::new(pending.kind, &pending.record, render_record(&pending.record)))
+        .map(|(_, pending)| Entry::new(pending.kind, &pending.record, render_record(pending.record.as_ref())))
         .collect()
 }
 
@@ -127,8 +151,13 @@ impl Document {
                 Some(kind) => {
                     document.collections.insert(kind.table, parse_collection(kind, value)?);
                 }
-                None if name == LOG => {
-                    document.leaves = serde_json::from_str(value.get()).map_err(|error| format!("`{LOG}`: {error}"))?;
+                None if name.starts_with(LOG) => {
+                    let leaves = serde_json::from_str(value.get()).map_err(|error| format!("`{name}`: {error}"))?;
+                    document.logs.insert(name, leaves);
+                }
+                None if name == PROPERTIES => {
+                    document.properties =
+                        serde_json::from_str(value.get()).map_err(|error| format!("`{name}`: {error}"))?;
                 }
                 None => {
                     let value = serde_json::from_str(value.get()).map_err(|error| error.to_string())?;
@@ -155,37 +184,53 @@ impl Document {
         self.collections.get(kind.table).into_iter().flat_map(|collection| &collection.entries)
     }
 
-    /// The leaves of the log.
-    pub(super) fn leaves(&self) -> &[Box<str>] {
-        &self.leaves
+    /// The leaves of the log in this member.
+    pub(super) fn leaves(&self, slot: &str) -> &[Box<str>] {
+        self.logs.get(slot).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What the file notes about itself.
+    pub(super) fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
     }
 
     /// Takes over what is in the file now.
-    pub(super) fn apply(&mut self, entries: Vec<Entry>, leaves: &[String]) {
-        self.leaves.extend(leaves.iter().map(|leaf| leaf.as_str().into()));
-        for entry in entries {
+    pub(super) fn apply(&mut self, news: News) {
+        for (slot, leaves) in news.logs {
+            self.logs.entry(slot).or_default().extend(leaves);
+        }
+        self.properties.extend(news.properties);
+        for entry in news.entries {
             self.collections.entry(entry.kind.table).or_default().put(entry);
         }
     }
 
-    /// The file's text with `changes` made and `leaves` appended: two spaces of indentation, sorted keys, final
-    /// newline.
-    pub(super) fn render(&self, kinds: &[&'static Kind], changes: &[Entry], leaves: &[String]) -> String {
-        let mut members: BTreeMap<&str, Option<&Kind>> =
-            kinds.iter().filter(|kind| self.shows(kind, changes)).map(|kind| (kind.collection, Some(*kind))).collect();
-        members.extend(self.rest.keys().map(|name| (name.as_str(), None)));
-        if !(self.leaves.is_empty() && leaves.is_empty()) {
-            members.insert(LOG, None);
+    /// The file's text with the news in it: two spaces of indentation, sorted keys, final newline.
+    pub(super) fn render(&self, kinds: &[&'static Kind], news: &News) -> String {
+        let changes = &news.entries;
+        let mut members: BTreeMap<&str, Member<'_>> = kinds
+            .iter()
+            .filter(|kind| self.shows(kind, changes))
+            .map(|kind| (kind.collection, Member::Collection(kind)))
+            .collect();
+        members.extend(self.rest.iter().map(|(name, value)| (name.as_str(), Member::Other(value))));
+        let logs = self.logs.keys().chain(news.logs.keys());
+        members.extend(logs.map(|slot| (slot.as_str(), Member::Log(slot))));
+        let mut properties = self.properties.clone();
+        properties.extend(news.properties.clone());
+        if !properties.is_empty() {
+            members.insert(PROPERTIES, Member::Properties(&properties));
         }
         let mut out = String::from("{");
-        for (index, (name, kind)) in members.into_iter().enumerate() {
+        for (index, (name, member)) in members.into_iter().enumerate() {
             out.push_str(if index == 0 { "\n  " } else { ",\n  " });
             out.push_str(&Value::from(name).to_string());
             out.push_str(": ");
-            match kind {
-                Some(kind) => self.render_collection(kind, changes, &mut out),
-                None if name == LOG => self.render_log(leaves, &mut out),
-                None => out.push_str(&pretty(self.rest.get(name), "\n  ")),
+            match member {
+                Member::Collection(kind) => self.render_collection(kind, changes, &mut out),
+                Member::Log(slot) => self.render_log(slot, news, &mut out),
+                Member::Properties(properties) => out.push_str(&pretty(Some(properties), "\n  ")),
+                Member::Other(value) => out.push_str(&pretty(Some(value), "\n  ")),
             }
         }
         out.push_str("\n}\n");
@@ -193,12 +238,12 @@ impl Document {
     }
 
     /// One leaf a line.
-    fn render_log(&self, new: &[String], out: &mut String) {
+    fn render_log(&self, slot: &str, news: &News, out: &mut String) {
         out.push('[');
-        let leaves = self.leaves.iter().map(AsRef::as_ref).chain(new.iter().map(String::as_str));
-        for (index, leaf) in leaves.enumerate() {
+        let new = news.logs.get(slot).into_iter().flatten();
+        for (index, leaf) in self.leaves(slot).iter().chain(new).enumerate() {
             out.push_str(if index == 0 { "\n    " } else { ",\n    " });
-            out.push_str(&Value::from(leaf).to_string());
+            out.push_str(&Value::from(leaf.as_ref()).to_string());
         }
         out.push_str("\n  ]");
     }
@@ -275,25 +320,36 @@ mod tests {
         let wanted = format!("{content:#}\n");
         for text in [content.to_string(), wanted.clone()] {
             let document = Document::parse(&text, KINDS).unwrap();
-            assert_eq!(document.render(KINDS, &[], &[]), wanted);
+            assert_eq!(document.render(KINDS, &News::default()), wanted);
         }
     }
 
     #[test]
     fn missing_collections_are_written_as_empty() {
         let document = Document::parse("{}", KINDS).unwrap();
-        assert_eq!(document.render(KINDS, &[], &[]), "{\n  \"decisions\": [],\n  \"sessions\": []\n}\n");
+        assert_eq!(document.render(KINDS, &News::default()), "{\n  \"decisions\": [],\n  \"sessions\": []\n}\n");
     }
 
     #[test]
-    fn leaves_are_kept_and_appended() {
+    fn leaves_and_properties_are_kept_and_appended() {
+        let leaf = |leaf: &str| News {
+            logs: BTreeMap::from([("evidence_log".to_owned(), vec![leaf.into()])]),
+            ..News::default()
+        };
         let document = Document::parse(r#"{"evidence_log": ["{\"a\":1}"], "rest": 1}"#, KINDS).unwrap();
-        let text = document.render(KINDS, &[], &["b\n".to_owned()]);
+        let text = document.render(KINDS, &leaf("b\n"));
         assert!(text.contains("\n    \"{\\\"a\\\":1}\",\n    \"b\\n\"\n  ],\n  \"rest\": 1"), "{text}");
         let mut document = Document::parse(&text, KINDS).unwrap();
-        assert_eq!(document.render(KINDS, &[], &[]), text);
-        document.apply(Vec::new(), &["c".to_owned()]);
-        assert_eq!(document.leaves().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["{\"a\":1}", "b\n", "c"]);
+        assert_eq!(document.render(KINDS, &News::default()), text);
+        document.apply(leaf("c"));
+        document.apply(News { properties: BTreeMap::from([("p".to_owned(), "v".to_owned())]), ..News::default() });
+        let read = Document::parse(&document.render(KINDS, &News::default()), KINDS).unwrap();
+        assert_eq!(
+            read.leaves("evidence_log").iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+            ["{\"a\":1}", "b\n", "c"]
+        );
+        assert_eq!(read.properties().get("p").map(String::as_str), Some("v"));
+        assert!(read.leaves("evidence_log_other").is_empty());
     }
 
     #[test]
@@ -301,6 +357,9 @@ mod tests {
         for bad in [
             r#"{"evidence_log": {}}"#,
             r#"{"evidence_log": [4]}"#,
+            r#"{"evidence_log_approvals": 4}"#,
+            r#"{"store_properties": []}"#,
+            r#"{"store_properties": {"a": 4}}"#,
             "",
             "[]",
             "4",

@@ -13,14 +13,8 @@ use crate::files::{self, FILE_MODE, create_parents, sibling};
 
 use super::document::Document;
 
-/// How long a writer waits for the lock. Whoever holds it longer than this hangs.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often a waiting writer looks whether the lock is free.
-const LOCK_POLL: Duration = Duration::from_micros(250);
-
-/// How long a writer leaves the lock alone after it had it, so that the others, who look every [`LOCK_POLL`], get
-/// their turn even if this one never runs out of work.
+/// How long a writer leaves the lock alone after it had it, so that the others, who look every quarter of a millisecond
+/// at first, get their turn even if this one never runs out of work.
 const LOCK_PAUSE: Duration = Duration::from_micros(400);
 
 /// The file a document was read from or written to. It is kept open, so that its inode number cannot come again and
@@ -113,35 +107,31 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock beside `path` and takes it.
-    pub(super) fn take(&mut self, path: &Path) -> Result<(), StoreError> {
+    /// Takes the lock beside `path` if it is free; answers whether it was.
+    pub(super) fn take(&mut self, path: &Path) -> Result<bool, StoreError> {
         let unavailable = |error: io::Error| StoreError::unavailable(path, &error);
         if let Some(rest) = self.released.and_then(|released| LOCK_PAUSE.checked_sub(released.elapsed())) {
             std::thread::sleep(rest);
         }
         let name = sibling(path, ".lock");
-        let file = match self.file.take() {
-            Some((known, file)) if known == name && is_file(&name, &file) => file,
-            _ => {
-                create_parents(path).map_err(unavailable)?;
-                open_lock(&name).map_err(unavailable)?
-            }
-        };
-        let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
-            match file.try_lock() {
-                Ok(()) if is_file(&name, &file) => break,
-                // Somebody removed the lock file meanwhile; others lock another one.
-                Ok(()) => return self.take(path),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(StoreError::unavailable(path, "another process keeps it locked"));
+            let file = match self.file.take() {
+                Some((known, file)) if known == name && is_file(&name, &file) => file,
+                _ => {
+                    create_parents(path).map_err(unavailable)?;
+                    open_lock(&name).map_err(unavailable)?
                 }
+            };
+            let taken = match file.try_lock() {
+                Ok(()) if is_file(&name, &file) => true,
+                // Somebody removed the lock file meanwhile; others lock another one.
+                Ok(()) => continue,
+                Err(TryLockError::WouldBlock) => false,
                 Err(TryLockError::Error(error)) => return Err(unavailable(error)),
-            }
+            };
+            self.file = Some((name, file));
+            return Ok(taken);
         }
-        self.file = Some((name, file));
-        Ok(())
     }
 
     /// Gives it back.

@@ -16,26 +16,31 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use cavra_model::{Column, Kind, Object};
 use serde_json::Value;
 
-use crate::log::{Audited, missing};
+use crate::cursor::{Cursor, Place};
+use crate::engine::{Backend, Begun, Reader, Visitor};
+use crate::log::{Audited, Slots, missing};
 use crate::overlay::Changes;
+use crate::place::{Area, name_of};
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, Room, compare};
-use crate::writer::Backend;
-use crate::{Attachment, Reader, StoreError, Visitor, attachments};
+use crate::{Attachment, LargeBytes, StoreError, attachments};
 
-use document::{Document, Entry};
+use document::{Document, Entry, News};
 use file::Lock;
 
 /// Opens the store; the file need not exist.
-pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(JsonReader, JsonWriter), StoreError> {
-    let document = file::load(&file::resolve(path)?, kinds)?;
-    let shared = Arc::new(Shared { path: path.to_owned(), kinds, document: RwLock::new(document) });
+pub(crate) fn open(path: &Path, areas: &[Area]) -> Result<(JsonReader, JsonWriter), StoreError> {
+    let kinds: Vec<&'static Kind> = areas.iter().copied().flatten().copied().collect();
+    let areas = areas.iter().map(|area| name_of(area)).collect();
+    let document = file::load(&file::resolve(path)?, &kinds)?;
+    let shared = Arc::new(Shared { path: path.to_owned(), kinds, areas, document: RwLock::new(document) });
     let writer = JsonWriter { shared: Arc::clone(&shared), lock: Lock::default() };
     Ok((JsonReader { shared }, writer))
 }
 
 struct Shared {
     path: PathBuf,
-    kinds: &'static [&'static Kind],
+    kinds: Vec<&'static Kind>,
+    areas: Vec<&'static str>,
     document: RwLock<Document>,
 }
 
@@ -46,6 +51,11 @@ impl Shared {
 
     fn write(&self) -> RwLockWriteGuard<'_, Document> {
         self.document.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The members in which the areas have their logs.
+    fn slots(&self, document: &Document) -> Slots {
+        Slots::of(&self.areas, |name| document.properties().get(name).cloned())
     }
 
     /// The document as it is in the file now.
@@ -59,7 +69,7 @@ impl Shared {
         {
             let mut known = self.write();
             if !file::is_current(&path, &known)? {
-                *known = file::load(&path, self.kinds)?;
+                *known = file::load(&path, &self.kinds)?;
             }
         }
         Ok(self.read())
@@ -79,19 +89,37 @@ impl Reader for JsonReader {
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
         let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
         let document = self.shared.current()?;
-        let mut matches: Vec<_> =
-            document.entries(kind).filter(|entry| conditions.hold(entry.id(), |column| entry.cell(column))).collect();
-        matches.sort_by(|left, right| compare(kind, left.order(), right.order()));
+        let mut matches: Vec<(i64, &Entry)> = (1..)
+            .zip(document.entries(kind))
+            .filter(|(_, entry)| conditions.hold(entry.id(), |column| entry.cell(column)))
+            .collect();
+        if !query.committed {
+            matches.sort_by(|(_, left), (_, right)| compare(kind, left.order(), right.order()));
+        }
+        let total = matches.len() as u64;
+        if let Some(cursor) = &conditions.after {
+            matches.retain(|(position, entry)| is_beyond(kind, cursor, *position, entry));
+        }
         let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let mut page = Page { total: matches.len() as u64, ..Page::default() };
-        let mut room = Room::new(query.bytes);
-        for entry in matches.iter().skip(bound(query.offset)).take(bound(query.limit)) {
-            if !room.takes(entry.size(), page.items.is_empty()) {
-                page.full = true;
+        let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(query.bytes));
+        let (mut last, mut more) = (None, false);
+        for (position, entry) in matches.into_iter().skip(bound(query.offset)) {
+            more = page.places == query.limit;
+            if !more && !room.takes(entry.size(), page.items.is_empty()) {
+                (page.full, more) = (true, true);
+            }
+            if more {
                 break;
             }
             page.items.push(entry.object(&self.shared.path)?);
             page.places += 1;
+            let (order, id) = entry.order();
+            last = Some(Place { order: order.clone(), id: id.to_owned(), position });
+        }
+        if let Some(last) = last.filter(|_| more || query.committed) {
+            let newest = i64::try_from(document.entries(kind).count()).unwrap_or(i64::MAX);
+            let snapshot = conditions.after.as_ref().map_or(newest, |cursor| cursor.snapshot);
+            page.next_cursor = Some(last.cursor(kind, query.committed, || Ok::<_, StoreError>(snapshot))?);
         }
         Ok(page)
     }
@@ -105,12 +133,12 @@ impl Reader for JsonReader {
         Ok(Vec::new())
     }
 
-    fn gather(&self, kind: &'static Kind, by: &Condition, member: &str) -> Result<Vec<Value>, StoreError> {
+    fn gather(&self, kind: &'static Kind, by: &Condition, member: &str, newest: u64) -> Result<Vec<Value>, StoreError> {
         let document = self.shared.current()?;
         let mut matches: Vec<_> = document.entries(kind).filter(|entry| entry.has(by.0, &by.1)).collect();
         matches.sort_by(|left, right| left.order().cmp(&right.order()));
-        let mut gathered = Vec::new();
-        for entry in matches {
+        let (mut gathered, shown) = (Vec::new(), usize::try_from(newest).unwrap_or(usize::MAX));
+        for entry in matches.iter().skip(matches.len().saturating_sub(shown)) {
             match entry.object(&self.shared.path)?.remove(member) {
                 None | Some(Value::Null) => {}
                 Some(Value::Array(values)) => gathered.extend(values),
@@ -150,25 +178,40 @@ impl Reader for JsonReader {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        file::load(&file::resolve(&self.shared.path)?, self.shared.kinds).map(drop)
+        file::load(&file::resolve(&self.shared.path)?, &self.shared.kinds).map(drop)
     }
 
-    fn log_size(&self) -> Result<u64, StoreError> {
-        Ok(self.shared.current()?.leaves().len() as u64)
-    }
-
-    fn leaves(&self, range: Range<u64>) -> Result<Vec<String>, StoreError> {
+    fn log_size(&self, area: &'static str) -> Result<u64, StoreError> {
         let document = self.shared.current()?;
-        let leaves = document.leaves();
+        Ok(document.leaves(self.shared.slots(&document).get(area)).len() as u64)
+    }
+
+    fn leaves(&self, area: &'static str, range: Range<u64>) -> Result<Vec<String>, StoreError> {
+        let document = self.shared.current()?;
+        let slots = self.shared.slots(&document);
+        let leaves = document.leaves(slots.get(area));
         let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).min(leaves.len());
         let found =
             leaves.get(bound(range.start)..bound(range.end)).ok_or_else(|| missing(&self.shared.path, range.start))?;
         Ok(found.iter().map(|leaf| leaf.as_ref().to_owned()).collect())
     }
 
+    fn property(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.shared.current()?.properties().get(name).cloned())
+    }
+
     fn attachment(&self, name: &str, limit: u64) -> Result<Attachment, StoreError> {
         attachments::read(&file::resolve(&self.shared.path)?, name, limit)
     }
+}
+
+/// Whether a record is on the pages after a cursor.
+fn is_beyond(kind: &Kind, cursor: &Cursor, position: i64, entry: &Entry) -> bool {
+    if cursor.committed {
+        return position > cursor.place.position;
+    }
+    let after = compare(kind, (&cursor.place.order, &cursor.place.id), entry.order());
+    position <= cursor.snapshot && after == std::cmp::Ordering::Less
 }
 
 /// Writes, on the writer thread.
@@ -178,10 +221,12 @@ pub(crate) struct JsonWriter {
 }
 
 impl Backend for JsonWriter {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.lock.take(&file::resolve(&self.shared.path)?)?;
+    fn begin(&mut self) -> Result<Begun, StoreError> {
+        if !self.lock.take(&file::resolve(&self.shared.path)?)? {
+            return Ok(Begun::Busy);
+        }
         match self.shared.current() {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Begun::Yes),
             Err(error) => {
                 self.lock.release();
                 Err(error)
@@ -211,9 +256,21 @@ impl Backend for JsonWriter {
         Ok(counts.into_iter().collect())
     }
 
-    fn attach(&mut self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
-        attachments::keep(&file::resolve(&self.shared.path)?, name, bytes)?;
-        Ok(true)
+    fn log_size(&mut self, area: &'static str) -> Result<u64, StoreError> {
+        let document = self.shared.read();
+        Ok(document.leaves(self.shared.slots(&document).get(area)).len() as u64)
+    }
+
+    fn property(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.shared.read().properties().get(name).cloned())
+    }
+
+    fn large_bytes(&self) -> LargeBytes {
+        LargeBytes::Attached
+    }
+
+    fn attach(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        attachments::keep(&file::resolve(&self.shared.path)?, name, bytes)
     }
 
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
@@ -225,10 +282,6 @@ impl Backend for JsonWriter {
     fn abort(&mut self) {
         self.lock.release();
     }
-
-    fn idle(&mut self) {}
-
-    fn close(&mut self, _settle: bool) {}
 }
 
 impl JsonWriter {
@@ -238,16 +291,33 @@ impl JsonWriter {
     fn replace(&self, changes: &Changes<'_>) -> Result<(), StoreError> {
         let path = file::resolve(&self.shared.path)?;
         let entries = document::entries_of(&changes.records)?;
-        let (text, before) = {
+        let (text, before, news) = {
             let known = self.shared.read();
-            (known.render(self.shared.kinds, &entries, changes.leaves), known.mark())
+            let news = self.news(&known, changes, entries);
+            (known.render(&self.shared.kinds, &news), known.mark(), news)
         };
         let file = file::replace(&path, text.as_bytes())?;
         let mut known = self.shared.write();
         if known.mark() == before {
-            known.apply(entries, changes.leaves);
+            known.apply(news);
             known.source = Some(file);
         }
         Ok(())
+    }
+
+    fn news(&self, known: &Document, changes: &Changes<'_>, entries: Vec<Entry>) -> News {
+        let slots = self.shared.slots(known);
+        let mut news = News { entries, ..News::default() };
+        for area in changes.logs() {
+            let leaves = changes.leaves_of(area).map(Into::into).collect();
+            news.logs.insert(slots.get(area).to_owned(), leaves);
+        }
+        if self.shared.areas.len() > 1 {
+            // Which log is whose must not depend on who shares the file.
+            news.properties.extend(slots.unnoted().map(|(name, slot)| (name, slot.to_owned())));
+        }
+        let properties = changes.properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        news.properties.extend(properties);
+        news
     }
 }

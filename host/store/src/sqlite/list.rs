@@ -1,78 +1,54 @@
 //! Lists: one page of the records that match, and how many do.
 
-use cavra_model::{Column, Inquiry, Kind};
+use cavra_model::{Column, Direction, Inquiry, Kind};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 
 use crate::criteria::{Asked, Target, Test};
-use crate::query::{Cell, Condition, Conditions, Page, Query, Room, compare, id_of, order_cell};
+use crate::cursor::{Cursor, Place};
+use crate::query::{Cell, Condition, Conditions, Page, Query, Room};
 
-use super::read::{ReadError, by_index, readable, record_in};
+use super::read::{ReadError, Reading, readable, record_in};
 use super::schema::{has_index, order, quote};
 use super::thresholds::Thresholds;
 use super::{asked, postings};
 
 /// One page of the records that match.
 pub(super) fn list(
-    connection: &Connection,
-    thresholds: Thresholds,
+    reading: &Reading<'_>,
     kind: &'static Kind,
     conditions: &Conditions,
     query: &Query,
 ) -> Result<Page, ReadError> {
-    let asked = asked::wheres(kind, &conditions.asked);
-    let Some(any) = &conditions.any else {
-        let search =
-            Search { thresholds, kind, all: &conditions.all, index: indexed(&conditions.asked), asked: &asked };
-        return page(connection, &search, query);
+    let mut asked = asked::wheres(kind, &conditions.asked);
+    asked.extend(
+        conditions.since.iter().map(|(column, since)| (format!("{} >= ?", quote(column.name)), vec![since.clone()])),
+    );
+    let all_of = |any: &Condition| conditions.all.iter().chain([any]).cloned().collect();
+    let alternatives = match &conditions.any {
+        Some(any) => any.iter().map(all_of).collect(),
+        None => vec![conditions.all.clone()],
     };
-    // One page per value, each from its own index range, long enough for what they can contribute.
-    let mut merged = Page::default();
-    for condition in any {
-        let mut all = conditions.all.clone();
-        all.push(condition.clone());
-        let search = Search { thresholds, kind, all: &all, index: None, asked: &asked };
-        let (limit, unreadable) = (query.limit.saturating_add(query.offset), query.unreadable);
-        let part = page(connection, &search, &Query { limit, unreadable, ..Query::default() })?;
-        merged.items.extend(part.items);
-        merged.total = merged.total.saturating_add(part.total);
-    }
-    merged.items.sort_by_cached_key(|record| Ordered {
+    let search = Search {
+        reading: *reading,
         kind,
-        cell: order_cell(kind, record),
-        id: id_of(kind, record).unwrap_or_default().to_owned(),
-    });
-    let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    merged.items = merged.items.into_iter().skip(bound(query.offset)).take(bound(query.limit)).collect();
-    merged.places = merged.items.len() as u64;
-    Ok(merged)
-}
-
-/// A record's place in its kind's order.
-#[derive(PartialEq, Eq)]
-struct Ordered {
-    kind: &'static Kind,
-    cell: Cell,
-    id: String,
-}
-
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        compare(self.kind, (&self.cell, &self.id), (&other.cell, &other.id))
-    }
-}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+        all: &conditions.all,
+        any: conditions.any.as_deref(),
+        alternatives: &alternatives,
+        index: indexed(&conditions.asked),
+        asked: &asked,
+    };
+    page(&search, conditions.after.as_ref(), query)
 }
 
 /// What a page is made of.
 struct Search<'a> {
-    thresholds: Thresholds,
+    reading: Reading<'a>,
     kind: &'static Kind,
     all: &'a [Condition],
+    any: Option<&'a [Condition]>,
+    /// The conditions once more: of those that may hold, one after the other together with all that must.
+    alternatives: &'a [Vec<Condition>],
     /// A column asked for equality that has an index; used if there are no conditions.
     index: Option<&'static Column>,
     /// Further parts of the `WHERE`.
@@ -80,15 +56,69 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn wheres(&self) -> String {
-        let conditions = self.all.iter().map(|(column, _)| format!("{} = ?", quote(column.name)));
-        let all: Vec<_> = conditions.chain(self.asked.iter().map(|(sql, _)| sql.clone())).collect();
-        if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) }
+    fn thresholds(&self) -> Thresholds {
+        self.reading.database.thresholds
+    }
+
+    /// How many rows meet the conditions, if that is known without looking at them.
+    fn count(&self, conditions: &[Condition]) -> Option<u64> {
+        self.derived(|connection| postings::count(connection, self.kind, conditions))
+    }
+
+    /// How many rows match, if that is known without looking at them.
+    fn total(&self) -> Option<u64> {
+        if !self.asked.is_empty() {
+            return None;
+        }
+        self.alternatives.iter().map(|conditions| self.count(conditions)).sum()
+    }
+
+    /// The numbers of the rows that match, if they are known.
+    fn rows(&self) -> Option<Vec<i64>> {
+        self.rows_of(|connection, conditions| postings::rows(connection, self.kind, conditions))
+    }
+
+    /// The numbers of rows, as `find` finds them for each alternative.
+    fn rows_of(
+        &self,
+        find: impl Fn(&Connection, &[Condition]) -> rusqlite::Result<Option<Vec<i64>>>,
+    ) -> Option<Vec<i64>> {
+        let mut rows = Vec::new();
+        for conditions in self.alternatives {
+            rows.extend(self.derived(|connection| find(connection, conditions))?);
+        }
+        Some(rows)
+    }
+
+    /// What was computed from the rows, as far as it can be used.
+    fn derived<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>) -> Option<T> {
+        let Reading { connection, database, is_current } = self.reading;
+        if !is_current || database.derived.is_damaged(self.kind) {
+            return None;
+        }
+        read(connection).unwrap_or_else(|error| {
+            database.derived.report(self.kind, &error);
+            None
+        })
+    }
+
+    fn conditions(&self) -> Vec<String> {
+        let all = self.all.iter().map(|(column, _)| format!("{} = ?", quote(column.name)));
+        let any = self.any.into_iter().filter_map(|any| {
+            let (column, _) = any.first()?;
+            Some(format!("{} IN ({})", quote(column.name), vec!["?"; any.len()].join(", ")))
+        });
+        all.chain(any).chain(self.asked.iter().map(|(sql, _)| sql.clone())).collect()
     }
 
     fn parameters(&self) -> impl Iterator<Item = &Cell> {
-        self.all.iter().map(|(_, cell)| cell).chain(self.asked.iter().flat_map(|(_, cells)| cells))
+        let any = self.any.into_iter().flatten();
+        self.all.iter().chain(any).map(|(_, cell)| cell).chain(self.asked.iter().flat_map(|(_, cells)| cells))
     }
+}
+
+fn wheres(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
 /// The first column asked for equality that has an index.
@@ -100,53 +130,123 @@ fn indexed(asked: &[Asked]) -> Option<&'static Column> {
 }
 
 /// One page: `total` and the records. What is asked is in `search`, which records are wanted of it in `query`.
-fn page(connection: &Connection, search: &Search<'_>, query: &Query) -> Result<Page, ReadError> {
+fn page(search: &Search<'_>, after: Option<&Cursor>, query: &Query) -> Result<Page, ReadError> {
     let (kind, limit, offset) = (search.kind, query.limit, query.offset);
-    let selective = most_selective(connection, search)?;
+    let selective = most_selective(search)?;
     let index = selective.map(|(column, _)| column).or(search.index);
-    let counted = if search.asked.is_empty() { postings::count(connection, kind, search.all)? } else { None };
+    let counted = search.total();
     let total = match counted {
         Some(total) => total,
-        None => count_rows(connection, search, index)?,
+        None => count_rows(search, index)?,
     };
     if offset >= total || limit == 0 {
         return Ok(Page { total, ..Page::default() });
     }
     let needed = offset.saturating_add(limit).min(total);
+    let narrow = !search.all.is_empty() || search.any.is_some();
     let way = match (selective, counted) {
-        (Some((filter, candidates)), Some(total)) => {
-            Prospect { filter, candidates, total, needed }.way(connection, search)?
-        }
-        (None, Some(total)) if !search.all.is_empty() => of_stream(connection, search, total, needed)?,
+        // Where the page begins is not known by number.
+        _ if after.is_some() || query.committed => match counted {
+            Some(total) if narrow && total <= search.thresholds().most_rows => rows_or(search, index),
+            _ => Way::Index(index),
+        },
+        (Some((filter, candidates)), Some(total)) => Prospect { filter, candidates, total, needed }.way(search),
+        (None, Some(total)) if narrow => of_stream(search, total, needed),
         _ => Way::Index(index),
     };
+    let (conditions, mut cells) = match &way {
+        Way::Index(_) => (search.conditions(), search.parameters().cloned().collect::<Vec<_>>()),
+        Way::Rows(rows) => {
+            let rows = Cell::Text(Value::from(rows.as_slice()).to_string());
+            (vec!["rowid IN (SELECT value FROM json_each(?))".to_owned()], vec![rows])
+        }
+    };
+    let (beyond, bounds) = after.map(|cursor| beyond(kind, cursor)).unwrap_or_default();
+    cells.extend(bounds);
+    let order = if query.committed { "rowid".to_owned() } else { order(kind) };
     let sql = format!(
-        "SELECT {}, payload FROM {}{} ORDER BY {} LIMIT {limit} OFFSET {offset}",
-        quote(kind.id),
-        quote(kind.table),
-        match &way {
-            Way::Index(column) => by_index(kind, *column) + &search.wheres(),
-            Way::Rows(_) => " NOT INDEXED WHERE rowid IN (SELECT value FROM json_each(?))".to_owned(),
+        "SELECT {id}, payload, rowid, {by} FROM {table}{index}{wheres} ORDER BY {order} LIMIT {limit} OFFSET {offset}",
+        id = quote(kind.id),
+        by = quote(kind.order.by),
+        table = quote(kind.table),
+        index = match &way {
+            Way::Index(_) if query.committed => String::new(),
+            Way::Index(column) => search.reading.by_index(kind, *column),
+            Way::Rows(_) => " NOT INDEXED".to_owned(),
         },
-        order(kind),
-        limit = i64::try_from(limit).unwrap_or(i64::MAX),
+        wheres = wheres(&[conditions, beyond].concat()),
+        // One more than the page holds tells whether there is another page.
+        limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
         offset = i64::try_from(offset).unwrap_or(i64::MAX),
     );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = match way {
-        Way::Index(_) => statement.query(params_from_iter(search.parameters()))?,
-        Way::Rows(rows) => statement.query([Value::from(rows).to_string()])?,
-    };
+    let mut statement = search.reading.connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(cells))?;
     let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(query.bytes));
+    let (mut last, mut more) = (None, false);
     while let Some(row) = rows.next()? {
-        if !room.takes(row.get_ref(1)?.as_bytes().map_or(0, <[u8]>::len), page.items.is_empty()) {
-            page.full = true;
+        more = page.places == limit;
+        if !more && !room.takes(row.get_ref(1)?.as_bytes().map_or(0, <[u8]>::len), page.items.is_empty()) {
+            (page.full, more) = (true, true);
+        }
+        if more {
             break;
         }
         page.places += 1;
+        last = Some(Place { order: cell(row, 3)?, id: postings::text(row, 0)?, position: row.get(2)? });
         page.items.extend(readable(record_in(kind, row), query.unreadable)?);
     }
+    drop(rows);
+    if let Some(last) = last.filter(|_| more || query.committed) {
+        page.next_cursor = Some(last.cursor(kind, query.committed, || snapshot(search, after))?);
+    }
     Ok(page)
+}
+
+/// The rows that match by their numbers, or an index.
+fn rows_or(search: &Search<'_>, index: Option<&'static Column>) -> Way {
+    search.rows().map_or(Way::Index(index), Way::Rows)
+}
+
+/// What the rows of a page that begins after a cursor have in common.
+fn beyond(kind: &Kind, cursor: &Cursor) -> (Vec<String>, Vec<Cell>) {
+    let position = |position: i64| Cell::Integer(position);
+    if cursor.committed {
+        return (vec!["rowid > ?".to_owned()], vec![position(cursor.place.position)]);
+    }
+    let (by, id) = (quote(kind.order.by), quote(kind.id));
+    let (key, order) = (Cell::Text(cursor.place.id.clone()), cursor.place.order.clone());
+    let comparison = match kind.order.direction {
+        Direction::Ascending => ">",
+        Direction::Descending => "<",
+    };
+    let mut found = if by == id {
+        (vec![format!("{id} {comparison} ?")], vec![key])
+    } else {
+        // Said twice, so that an index leads to the first of them.
+        let sql = format!("{by} {comparison}= ? AND ({by} {comparison} ? OR {id} > ?)");
+        (vec![sql], vec![order.clone(), order, key])
+    };
+    // What was written since the first page is not part of the walk.
+    found.0.push("rowid <= ?".to_owned());
+    found.1.push(position(cursor.snapshot));
+    found
+}
+
+/// The newest row when a walk through a list begins.
+fn snapshot(search: &Search<'_>, after: Option<&Cursor>) -> Result<i64, ReadError> {
+    if let Some(cursor) = after {
+        return Ok(cursor.snapshot);
+    }
+    let sql = format!("SELECT coalesce(max(rowid), 0) FROM {}", quote(search.kind.table));
+    Ok(search.reading.connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// The value of a column as lists are ordered by it.
+fn cell(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Cell> {
+    Ok(match row.get_ref(index)? {
+        rusqlite::types::ValueRef::Integer(number) => Cell::Integer(number),
+        _ => Cell::Text(postings::text(row, index)?),
+    })
 }
 
 /// How the records of a page are found.
@@ -177,51 +277,51 @@ impl Prospect {
     }
 
     /// The way that looks at the fewest rows.
-    fn way(&self, connection: &Connection, search: &Search<'_>) -> rusqlite::Result<Way> {
+    fn way(&self, search: &Search<'_>) -> Way {
         let kind = search.kind;
         let by_filter = if kind.order_moves() { self.candidates } else { self.walked(self.candidates) };
         if self.total < by_filter
-            && self.total <= search.thresholds.most_rows
-            && let Some(rows) = postings::rows(connection, kind, search.all)?
+            && self.total <= search.thresholds().most_rows
+            && let Some(rows) = search.rows()
         {
-            return Ok(Way::Rows(rows));
+            return Way::Rows(rows);
         }
         if kind.order_moves()
-            && let Some(all) = postings::count(connection, kind, &[])?
+            && let Some(all) = search.count(&[])
             && self.walked(all) < by_filter
         {
-            return Ok(Way::Index(None));
+            return Way::Index(None);
         }
-        Ok(Way::Index(Some(self.filter)))
+        Way::Index(Some(self.filter))
     }
 }
 
 /// The way if no filter has an index, given how many rows match and how many of these the page needs.
-fn of_stream(connection: &Connection, search: &Search<'_>, total: u64, needed: u64) -> rusqlite::Result<Way> {
-    let Thresholds { most_rows, few_rows, most_newest, .. } = search.thresholds;
+fn of_stream(search: &Search<'_>, total: u64, needed: u64) -> Way {
+    let Thresholds { most_rows, few_rows, most_newest, .. } = search.thresholds();
     let rows = if total <= needed.max(few_rows) {
-        postings::rows(connection, search.kind, search.all)?
+        search.rows()
     } else if needed <= most_newest {
         let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-        postings::newest(connection, search.kind, search.all, needed)?
+        search.rows_of(|connection, conditions| postings::newest(connection, search.kind, conditions, needed))
     } else if total <= most_rows {
-        postings::rows(connection, search.kind, search.all)?
+        search.rows()
     } else {
         None
     };
-    Ok(rows.map_or(Way::Index(None), Way::Rows))
+    rows.map_or(Way::Index(None), Way::Rows)
 }
 
 /// The column of the filter that leaves the fewest records, of those that have an index, and how many these are.
-fn most_selective(connection: &Connection, search: &Search<'_>) -> Result<Option<(&'static Column, u64)>, ReadError> {
+fn most_selective(search: &Search<'_>) -> Result<Option<(&'static Column, u64)>, ReadError> {
     let mut best = None;
     for condition in search.all.iter().filter(|(column, _)| has_index(column)) {
         let only = std::slice::from_ref(condition);
-        let found = match postings::count(connection, search.kind, only)? {
+        let found = match search.count(only) {
             Some(found) => found,
             None => {
-                let alone = Search { all: only, index: None, asked: &[], ..*search };
-                count_rows(connection, &alone, Some(condition.0))?
+                let alone = Search { all: only, any: None, index: None, asked: &[], ..*search };
+                count_rows(&alone, Some(condition.0))?
             }
         };
         if best.is_none_or(|(_, least)| found < least) {
@@ -232,10 +332,11 @@ fn most_selective(connection: &Connection, search: &Search<'_>) -> Result<Option
 }
 
 /// Counts by walking an index, for what is not counted otherwise.
-fn count_rows(connection: &Connection, search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
+fn count_rows(search: &Search<'_>, index: Option<&'static Column>) -> Result<u64, ReadError> {
     let table = quote(search.kind.table);
-    let sql = format!("SELECT count(*) FROM {table}{}{}", by_index(search.kind, index), search.wheres());
+    let index = search.reading.by_index(search.kind, index);
+    let sql = format!("SELECT count(*) FROM {table}{index}{}", wheres(&search.conditions()));
     let cells = params_from_iter(search.parameters());
-    let total: i64 = connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
+    let total: i64 = search.reading.connection.prepare_cached(&sql)?.query_row(cells, |row| row.get(0))?;
     Ok(u64::try_from(total).unwrap_or(0))
 }

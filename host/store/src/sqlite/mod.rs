@@ -4,6 +4,7 @@
 mod asked;
 mod audit;
 mod checkpoint;
+mod derived;
 mod list;
 mod postings;
 mod read;
@@ -15,15 +16,19 @@ mod write;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_model::Kind;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use self::derived::Derived;
 use self::thresholds::Thresholds;
 use crate::StoreError;
 use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
+use crate::place::{Area, name_of};
+use crate::store::Ready;
 
 pub(crate) use read::SqliteReader;
 pub use scripts::{Applied, apply_scripts, table_script};
@@ -48,42 +53,62 @@ const STATEMENTS: usize = 64;
 /// Databases up to this size are read for damage when they are opened; it takes about a millisecond.
 const CHECKED_SIZE: u64 = 512 * 1024;
 
-/// Opens the database; creates it if there is none and adds what is missing to one that is there.
-pub(crate) fn open(path: &Path, kinds: &'static [&'static Kind]) -> Result<(SqliteReader, SqliteWriter), StoreError> {
-    let database = Database::new(path);
-    let size = database.create_file()?;
-    let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
-    schema::prepare(&database, &mut connection, kinds)?;
-    if (1..=CHECKED_SIZE).contains(&size) {
-        database.quick_check(&connection)?;
+/// Opens the database. One that is to be ready now is created or brought up to date; else that happens when something is
+/// written.
+pub(crate) fn open(path: &Path, areas: &[Area], ready: Ready) -> Result<(SqliteReader, SqliteWriter), StoreError> {
+    let database = Database::new(path, areas);
+    let mut writer = SqliteWriter::new(database.clone());
+    if ready == Ready::Now {
+        let size = database.create_file()?;
+        let connection = writer.connect()?;
+        if (1..=CHECKED_SIZE).contains(&size) {
+            database.quick_check(connection)?;
+        }
     }
-    let writer = SqliteWriter::new(database.clone(), connection, kinds)?;
     Ok((SqliteReader::new(database), writer))
 }
 
-/// Creates the database or brings it up to date; answers whether anything had to be done.
-pub(crate) fn migrate(path: &Path, kinds: &'static [&'static Kind]) -> Result<bool, StoreError> {
-    let database = Database::new(path);
+/// Creates the SQLite database at `path` or brings it up to date, as opening it does; answers whether anything had to
+/// be done.
+///
+/// # Errors
+/// As [`crate::RecordStore::open`].
+pub fn migrate(path: &Path, kinds: Area) -> Result<bool, StoreError> {
+    let database = Database::new(path, &[kinds]);
     database.create_file()?;
     let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
-    schema::prepare(&database, &mut connection, kinds)
+    schema::prepare(&database, &mut connection)
 }
 
-/// A reader of a database that is there; nothing is created or changed.
-pub(crate) fn look(path: &Path) -> SqliteReader {
-    SqliteReader::new(Database::new(path))
+/// A reader of a database; nothing is created or changed.
+pub(crate) fn look(path: &Path, areas: &[Area]) -> SqliteReader {
+    SqliteReader::new(Database::new(path, areas))
 }
 
-/// Where the database is, and how connections to it are made.
+/// Where the database is, what is in it, and how connections to it are made.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     path: PathBuf,
+    kinds: Arc<[&'static Kind]>,
+    areas: Arc<[&'static str]>,
     thresholds: Thresholds,
+    derived: Derived,
 }
 
 impl Database {
-    fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), thresholds: Thresholds::default() }
+    fn new(path: &Path, areas: &[Area]) -> Self {
+        Self {
+            path: path.to_owned(),
+            kinds: areas.iter().copied().flatten().copied().collect(),
+            areas: areas.iter().map(|area| name_of(area)).collect(),
+            thresholds: Thresholds::default(),
+            derived: Derived::default(),
+        }
+    }
+
+    /// Whether there is a database that somebody has made.
+    fn exists(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > 0)
     }
 
     /// Creates the file, empty, if there is none; SQLite would make it readable for everyone. Answers its size.

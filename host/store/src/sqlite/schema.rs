@@ -1,6 +1,6 @@
 //! Tables, indexes and triggers. What should be there follows from the kinds; what is missing or different is made
-//! when a database is opened, so a database of an older product or version becomes one of ours by being opened.
-//! Contract 10, section 8.
+//! when a database is opened for writing, so a database of an older product or version becomes one of ours by being
+//! opened. The database carries the version of its schema (`user_version`); one of a newer release is refused.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,48 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::Database;
 use super::asked::value;
 use super::postings;
-use super::thresholds::Thresholds;
 use crate::StoreError;
+use crate::log::Slots;
 use crate::query::{Cell, instant};
 
-/// The table of the log's leaves. Its key is the leaf's index and the place in the table, so appending is cheap.
-pub(super) const LOG: &str = "evidence_log";
+/// The version of the schema that this release makes. It changes with every change of a table, an index or a trigger, as
+/// `schema.sql` shows them.
+pub(super) const VERSION: i64 = 1;
+
+/// The table of what the file notes about itself.
+pub(super) const PROPERTIES: &str = "store_properties";
 
 /// The statement that makes it.
-fn log_sql() -> String {
-    format!("CREATE TABLE {LOG} (leaf_index INTEGER PRIMARY KEY, leaf TEXT NOT NULL)")
+fn properties_sql() -> String {
+    format!("CREATE TABLE {PROPERTIES} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+}
+
+/// The statement that makes the table of a log. Its key is the leaf's index and the place in the table, so appending is
+/// cheap.
+fn log_sql(slot: &str) -> String {
+    format!("CREATE TABLE {} (leaf_index INTEGER PRIMARY KEY, leaf TEXT NOT NULL)", quote(slot))
+}
+
+/// The tables in which the areas have their logs.
+pub(super) fn slots(connection: &Connection, areas: &[&'static str]) -> rusqlite::Result<Slots> {
+    let noted = properties(connection)?;
+    Ok(Slots::of(areas, |name| noted.get(name).cloned()))
+}
+
+/// What the file notes about itself.
+fn properties(connection: &Connection) -> rusqlite::Result<HashMap<String, String>> {
+    if !has_table(connection, PROPERTIES)? {
+        return Ok(HashMap::new());
+    }
+    let mut statement =
+        connection.prepare(&format!("SELECT name, value FROM {PROPERTIES} WHERE name LIKE 'log_slot%'"))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// The version of the database's schema.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// A name as SQL.
@@ -90,34 +122,84 @@ fn objects(kind: &'static Kind) -> Vec<Object> {
     objects
 }
 
-/// Puts the database into the form the kinds need; answers whether anything had to be done.
-pub(super) fn prepare(
-    database: &Database,
-    connection: &mut Connection,
-    kinds: &[&'static Kind],
-) -> Result<bool, StoreError> {
-    let mut prepare = || -> rusqlite::Result<Result<bool, String>> {
-        if let Some(owner) = other_program(connection)? {
-            return Ok(Err(format!("it is a database of another program (application_id {owner:#010x})")));
+/// Puts the database into the form the kinds need, in one transaction; answers whether anything had to be done.
+pub(super) fn prepare(database: &Database, connection: &mut Connection) -> Result<bool, StoreError> {
+    let failed = |error: rusqlite::Error| database.error(&error);
+    if let Some(owner) = other_program(connection).map_err(failed)? {
+        let reason = format!("it is a database of another program (application_id {owner:#010x})");
+        return Err(StoreError::unreadable(&database.path, &reason));
+    }
+    database.check_version(connection)?;
+    use_log(connection).map_err(failed)?;
+    let prepared = within(database, connection).map_err(failed)?;
+    prepared.map_err(|reason| StoreError::unreadable(&database.path, &reason))
+}
+
+fn within(database: &Database, connection: &mut Connection) -> rusqlite::Result<Result<bool, String>> {
+    let is_current = version(connection)? == VERSION;
+    if is_current && let Ok(true) = is_ready(connection, database)? {
+        return Ok(Ok(false));
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if version(&transaction)? > VERSION {
+        return Ok(Err("a newer release has it open".to_owned()));
+    }
+    if !is_current {
+        drop_obsolete(&transaction, &database.kinds)?;
+    }
+    for kind in &*database.kinds {
+        if let Err(reason) = create(&transaction, kind)? {
+            return Ok(Err(reason));
         }
-        use_log(connection)?;
-        if let Ok(true) = is_ready(connection, kinds)? {
-            return Ok(Ok(false));
+        unify_instants(&transaction, kind)?;
+    }
+    if !has_table(&transaction, PROPERTIES)? {
+        transaction.execute_batch(&properties_sql())?;
+    }
+    let slots = slots(&transaction, &database.areas)?;
+    for slot in slots.iter() {
+        if !has_table(&transaction, slot)? {
+            transaction.execute_batch(&log_sql(slot))?;
         }
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for kind in kinds {
-            if let Err(reason) = create(&transaction, kind, database.thresholds)? {
-                return Ok(Err(reason));
-            }
-            unify_instants(&transaction, kind)?;
+    }
+    for (name, value) in slots.unnoted() {
+        set_property(&transaction, &name, value)?;
+    }
+    transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+    transaction.commit()?;
+    Ok(Ok(true))
+}
+
+/// Notes something about the file.
+pub(super) fn set_property(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let sql = format!("INSERT INTO {PROPERTIES} VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2");
+    connection.prepare_cached(&sql)?.execute((name, value)).map(drop)
+}
+
+/// Drops what an older release kept beside the records of these kinds and this one does not.
+fn drop_obsolete(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Result<()> {
+    for kind in kinds {
+        let wanted: Vec<String> = objects(kind).into_iter().map(|object| object.name).collect();
+        let of_lists = format!("{}_list_", kind.table);
+        let is_obsolete = |name: &str| {
+            (name.starts_with(&of_lists) || postings::is_beside(kind, name)) && !wanted.iter().any(|kept| kept == name)
+        };
+        for name in existing(connection)?.into_keys().filter(|name| is_obsolete(name)) {
+            drop_object(connection, &name)?;
         }
-        if !existing(&transaction)?.contains_key(LOG) {
-            transaction.execute_batch(&log_sql())?;
+    }
+    Ok(())
+}
+
+impl Database {
+    /// Refuses a database of a newer release; answers whether it is of this one.
+    pub(super) fn check_version(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let found = version(connection).map_err(|error| self.error(&error))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path: self.path.display().to_string(), found, known: VERSION });
         }
-        transaction.commit()?;
-        Ok(Ok(true))
-    };
-    prepare().map_err(|error| database.error(&error))?.map_err(|reason| StoreError::unreadable(&database.path, &reason))
+        Ok(found == VERSION)
+    }
 }
 
 /// The number by which a program has made the database its own, if one has. Neither we nor the existing product do.
@@ -154,9 +236,9 @@ pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result
 }
 
 /// Whether everything is there already; `Err` is why it cannot be.
-fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Result<Result<bool, String>> {
+fn is_ready(connection: &Connection, database: &Database) -> rusqlite::Result<Result<bool, String>> {
     let existing = existing(connection)?;
-    for kind in kinds {
+    for kind in &*database.kinds {
         if !existing.contains_key(kind.table) {
             return Ok(Ok(false));
         }
@@ -166,7 +248,7 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
             Ok(_) => {}
         }
         if objects(kind).iter().any(|object| existing.get(&object.name) != Some(&object.sql))
-            || !postings::hold(connection, kind)?
+            || !postings::hold(connection, kind).unwrap_or(false)
         {
             return Ok(Ok(false));
         }
@@ -176,7 +258,8 @@ fn is_ready(connection: &Connection, kinds: &[&'static Kind]) -> rusqlite::Resul
             }
         }
     }
-    Ok(Ok(existing.contains_key(LOG)))
+    let slots = slots(connection, &database.areas)?;
+    Ok(Ok(slots.iter().all(|slot| existing.contains_key(slot)) && slots.unnoted().next().is_none()))
 }
 
 /// Declared columns an existing table lacks; `Err` if it lacks what cannot be added.
@@ -208,11 +291,7 @@ pub(super) fn table_sql(kind: &Kind) -> String {
 }
 
 /// Creates or completes what belongs to one kind.
-fn create(
-    connection: &Connection,
-    kind: &'static Kind,
-    thresholds: Thresholds,
-) -> rusqlite::Result<Result<(), String>> {
+fn create(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Result<(), String>> {
     connection.execute_batch(&table_sql(kind))?;
     let missing = match missing_columns(connection, kind)? {
         Ok(missing) => missing,
@@ -234,8 +313,9 @@ fn create(
         drop_object(connection, &object.name)?;
         connection.execute_batch(&object.sql)?;
     }
-    if !kept || !postings::hold(connection, kind)? {
-        postings::rebuild(connection, kind, thresholds)?;
+    // They are made by and by, beside the commits.
+    if !kept || !postings::hold(connection, kind).unwrap_or(false) {
+        postings::clear(connection, kind)?;
     }
     Ok(Ok(()))
 }

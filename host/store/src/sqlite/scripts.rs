@@ -33,7 +33,7 @@ pub fn table_script(kind: &Kind) -> String {
 /// [`StoreError::Refused`] naming a script that fails; those before it stay applied, it leaves nothing.
 /// [`StoreError::Unavailable`].
 pub fn apply_scripts(path: &Path, scripts: &[(String, String)]) -> Result<Applied, StoreError> {
-    let database = Database::new(path);
+    let database = Database::new(path, &[]);
     database.create_file()?;
     let mut connection = database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
     let failed = |error: rusqlite::Error| database.error(&error);

@@ -8,6 +8,8 @@ pub(super) struct Thresholds {
     pub segment: usize,
     /// Segments of one size that become one.
     pub fanout: usize,
+    /// Most sets that are moved when segments are united: moving them takes the writer some ten milliseconds.
+    pub most_sets: usize,
     /// Rows between two looks at whether there is enough for a segment.
     pub look: i64,
     /// Most rows that are looked up one by one for a page.
@@ -20,7 +22,15 @@ pub(super) struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { segment: 1024, fanout: 16, look: 64, most_rows: 10_000, few_rows: 256, most_newest: 2_048 }
+        Self {
+            segment: 1024,
+            fanout: 16,
+            most_sets: 20_000,
+            look: 64,
+            most_rows: 10_000,
+            few_rows: 256,
+            most_newest: 2_048,
+        }
     }
 }
 

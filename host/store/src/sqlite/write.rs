@@ -1,26 +1,32 @@
 //! Writes, on the writer thread: one SQL transaction per batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use cavra_model::{Column, Kind, Object};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ffi, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 
-use crate::StoreError;
+use crate::engine::{Backend, Begun};
+use crate::log::Slots;
 use crate::overlay::Changes;
 use crate::query::Cell;
-use crate::writer::Backend;
+use crate::{LargeBytes, StoreError};
 
 use super::checkpoint::{Checkpointer, LEFT, tidy};
-use super::schema::{LOG, quote};
-use super::{Database, postings, read};
+use super::schema::{self, quote};
+use super::{Database, WRITER_CACHE, postings, read};
 
 /// Writes, on the writer thread.
 pub(crate) struct SqliteWriter {
     database: Database,
-    connection: Connection,
+    /// The connection; a database that is not there is made with the first commit.
+    connection: Option<Connection>,
     statements: HashMap<&'static str, Statements>,
+    slots: Option<Slots>,
     checkpointer: Checkpointer,
+    /// Kinds with so many new rows that what is computed from them may need a step.
+    due: BTreeSet<&'static str>,
     /// Why nothing may be written any more.
     failed: Option<StoreError>,
 }
@@ -64,51 +70,160 @@ impl Statements {
 }
 
 impl SqliteWriter {
-    pub(super) fn new(database: Database, connection: Connection, kinds: &[&'static Kind]) -> Result<Self, StoreError> {
-        // A process that writes one record must not pay for a checkpoint when it ends.
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .map_err(|error| database.error(&error))?;
-        let statements = kinds.iter().map(|kind| (kind.table, Statements::new(kind))).collect();
+    pub(super) fn new(database: Database) -> Self {
+        let statements = database.kinds.iter().map(|kind| (kind.table, Statements::new(kind))).collect();
         let checkpointer = Checkpointer::new(database.clone());
-        Ok(Self { database, connection, statements, checkpointer, failed: None })
+        // What an earlier process left undone is done first.
+        let due = database.kinds.iter().filter(|kind| postings::counts(kind)).map(|kind| kind.table).collect();
+        Self { database, connection: None, statements, slots: None, checkpointer, due, failed: None }
     }
 
-    fn write(&self, changes: &Changes<'_>) -> rusqlite::Result<()> {
-        let (thresholds, mut due) = (self.database.thresholds, HashMap::new());
+    /// The connection to the database, which is made or brought up to date where that is needed.
+    pub(super) fn connect(&mut self) -> Result<&Connection, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                self.database.create_file()?;
+                let mut connection = self.database.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
+                schema::prepare(&self.database, &mut connection)?;
+                let set_up = || -> rusqlite::Result<Slots> {
+                    // A process that writes one record must not pay for a checkpoint when it ends.
+                    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                    // Whether another process is writing is said at once; the writer has other things to do meanwhile.
+                    connection.busy_timeout(Duration::ZERO)?;
+                    schema::slots(&connection, &self.database.areas)
+                };
+                self.slots = Some(set_up().map_err(|error| self.database.error(&error))?);
+                connection
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// Takes SQLite's lock for writers.
+    fn lock(&mut self) -> Result<Begun, StoreError> {
+        let begun = self.connect()?.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+        match begun {
+            Ok(_) => Ok(Begun::Yes),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Begun::Busy),
+            Err(error) => Err(self.database.error(&error)),
+        }
+    }
+
+    /// What is committed, if there is a database.
+    fn committed<T: Default>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.connection.as_ref().map_or_else(|| Ok(T::default()), read)
+    }
+
+    fn write(&self, connection: &Connection, changes: &Changes<'_>) -> rusqlite::Result<BTreeSet<&'static str>> {
+        let (thresholds, mut due) = (self.database.thresholds, BTreeSet::new());
         for (id, pending) in &changes.records {
             let Some(statements) = self.statements.get(pending.kind.table) else { continue };
-            let payload = serde_json::to_string(&pending.record)
+            let payload = serde_json::to_string(pending.record.as_ref())
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             let key = std::iter::once(Cell::Text((*id).to_owned()));
             let cells = pending.kind.table_columns().map(|column| Cell::of(column, &pending.record));
             let cells: Vec<Cell> = key.chain(cells).chain(std::iter::once(Cell::Text(payload))).collect();
-            let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
+            let execute = |sql: &str| connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
             let updated =
                 !pending.absent && (execute(&statements.update_rest)? > 0 || execute(&statements.update)? > 0);
             if !updated {
                 execute(&statements.insert)?;
-                if thresholds.is_due(self.connection.last_insert_rowid()) {
-                    due.insert(pending.kind.table, pending.kind);
+                if thresholds.is_due(connection.last_insert_rowid()) {
+                    due.insert(pending.kind.table);
                 }
             }
         }
-        due.into_values().try_for_each(|kind| postings::fold(&self.connection, kind, thresholds))?;
-        self.append(changes.leaves)?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        for area in changes.logs() {
+            self.append(connection, area, changes)?;
+        }
+        for (name, value) in &changes.properties {
+            schema::set_property(connection, name, value)?;
+        }
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(due)
+    }
+
+    fn slot(&self, area: &str) -> &str {
+        self.slots.as_ref().map_or(crate::log::SLOT, |slots| slots.get(area))
     }
 
     /// Leaves get the indexes after the last one. Other processes append too, so it is looked up in every commit.
-    fn append(&self, leaves: &[String]) -> rusqlite::Result<()> {
-        if leaves.is_empty() {
-            return Ok(());
-        }
-        let mut insert = self.connection.prepare_cached(&format!("INSERT OR ROLLBACK INTO {LOG} VALUES (?1, ?2)"))?;
-        for (index, leaf) in (read::log_size(&self.connection)?..).zip(leaves) {
+    fn append(&self, connection: &Connection, area: &'static str, changes: &Changes<'_>) -> rusqlite::Result<()> {
+        let slot = self.slot(area);
+        let sql = format!("INSERT OR ROLLBACK INTO {} VALUES (?1, ?2)", quote(slot));
+        let mut insert = connection.prepare_cached(&sql)?;
+        for (index, leaf) in (read::log_size(connection, slot)?..).zip(changes.leaves_of(area)) {
             insert.execute((index, leaf))?;
         }
         Ok(())
+    }
+
+    /// A step towards what is computed from a kind's rows; answers whether there is more to do. It needs not be durable: after
+    /// a crash it is done again.
+    fn step(&mut self, kind: &'static Kind) -> Result<bool, StoreError> {
+        if self.lock()? == Begun::Busy {
+            // The next commit comes by here again.
+            return Ok(false);
+        }
+        let (database, connection) = (&self.database, self.connection()?);
+        let damaged = database.derived.is_damaged(kind);
+        let step = || -> rusqlite::Result<bool> {
+            if damaged {
+                postings::remake(connection, kind)?;
+            }
+            let more = postings::fold(connection, kind, database.thresholds)?;
+            connection.execute_batch("COMMIT")?;
+            Ok(more)
+        };
+        match step() {
+            Ok(more) => {
+                if damaged {
+                    database.derived.mended(kind);
+                    tracing::warn!(table = kind.table, "a damaged index is made anew from the records");
+                }
+                Ok(more || damaged)
+            }
+            Err(error) => {
+                self.abort();
+                if damaged {
+                    // It cannot even be removed. The records answer.
+                    return Err(self.database.error(&error));
+                }
+                self.database.derived.report(kind, &error);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Commits nothing durably from here on, or again.
+    fn set_durable(&self, durable: bool) -> rusqlite::Result<()> {
+        let mode = if durable { "FULL" } else { "NORMAL" };
+        match &self.connection {
+            Some(connection) => connection.execute_batch(&format!("PRAGMA synchronous={mode}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A commit failed on damage. If only what is computed from records is damaged, it is put out of the way, and the
+    /// commit may be tried again.
+    fn put_derived_aside(&mut self, error: &rusqlite::Error) -> bool {
+        // A table that is gone is no damage to SQLite.
+        if !matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)) {
+            return false;
+        }
+        let kinds: Vec<_> = self.database.kinds.iter().copied().filter(|kind| postings::counts(kind)).collect();
+        let Some(connection) = &self.connection else { return false };
+        let aside = kinds.iter().map(|kind| postings::detach(connection, kind)).collect::<Result<Vec<_>, _>>();
+        let detached = aside.is_ok_and(|detached| detached.contains(&true));
+        if detached {
+            kinds.iter().for_each(|kind| self.database.derived.report(kind, error));
+        }
+        detached
     }
 
     /// After a failed `fsync` nobody knows what the disk has, and the next one may succeed without the lost pages:
@@ -122,20 +237,23 @@ impl SqliteWriter {
 }
 
 impl Backend for SqliteWriter {
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<Begun, StoreError> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let begin = || self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]);
-        begin().map(drop).map_err(|error| self.database.error(&error))
+        if self.connection.is_none() && !self.database.exists() {
+            return Ok(Begun::Yes);
+        }
+        self.lock()
     }
 
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
-        read::get(&self.connection, kind, id).map_err(|error| self.database.read_error(error))
+        let failed = |error| self.database.read_error(error);
+        self.committed(|connection| read::get(connection, kind, id).map_err(failed))
     }
 
     fn exists(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
-        read::exists(&self.connection, kind, id).map_err(|error| self.database.error(&error))
+        self.committed(|connection| read::exists(connection, kind, id).map_err(|error| self.database.error(&error)))
     }
 
     fn tally(
@@ -145,41 +263,106 @@ impl Backend for SqliteWriter {
         group: &'static Column,
     ) -> Result<Vec<(String, u64)>, StoreError> {
         let by = (by.0, by.1.clone());
-        read::tally(&self.connection, kind, &by, group).map_err(|error| self.database.error(&error))
+        let failed = |error| self.database.error(&error);
+        self.committed(|connection| read::tally(connection, kind, &by, group).map_err(failed))
     }
 
-    fn attach(&mut self, _name: &str, _bytes: &[u8]) -> Result<bool, StoreError> {
-        Ok(false)
+    fn log_size(&mut self, area: &'static str) -> Result<u64, StoreError> {
+        let slot = self.slot(area);
+        let size =
+            self.committed(|connection| read::log_size(connection, slot).map_err(|error| self.database.error(&error)))?;
+        Ok(u64::try_from(size).unwrap_or(0))
+    }
+
+    fn property(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        self.committed(|connection| read::property(connection, name).map_err(|error| self.database.error(&error)))
+    }
+
+    fn large_bytes(&self) -> LargeBytes {
+        LargeBytes::InRecord
+    }
+
+    fn attach(&mut self, _name: &str, _bytes: &[u8]) -> Result<(), StoreError> {
+        Err(StoreError::Refused("large bytes belong into their record here".to_owned()))
     }
 
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
-        if let Err(error) = self.write(changes) {
-            self.note_failure(&error);
-            self.abort();
-            return Err(self.database.error(&error));
+        if self.connection.is_none() && self.lock()? == Begun::Busy {
+            return Err(StoreError::Conflict);
         }
-        self.checkpointer.committed(&self.connection, changes.records.len());
+        match self.write(self.connection()?, changes) {
+            Ok(due) => self.due.extend(due),
+            Err(error) => {
+                self.note_failure(&error);
+                self.abort();
+                return Err(if self.put_derived_aside(&error) {
+                    StoreError::Conflict
+                } else {
+                    self.database.error(&error)
+                });
+            }
+        }
+        if let Some(connection) = &self.connection {
+            self.checkpointer.committed(connection, changes.records.len());
+        }
         Ok(())
     }
 
     fn abort(&mut self) {
         // SQLite has rolled back by itself after some errors.
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        if let Some(connection) = &self.connection
+            && !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
         {
             tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
         }
     }
 
+    fn maintain(&mut self) -> bool {
+        let damaged = self.database.kinds.iter().find(|kind| self.database.derived.is_damaged(kind));
+        let due = self.database.kinds.iter().find(|kind| self.due.contains(kind.table));
+        let Some(kind) = damaged.or(due).copied() else { return false };
+        if self.connection.is_none() || self.failed.is_some() {
+            return false;
+        }
+        let more = match self.set_durable(false).map_err(|error| self.database.error(&error)) {
+            Ok(()) => self.step(kind),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = self.set_durable(true) {
+            // What is answered from here on might not be durable.
+            self.failed = Some(self.database.error(&error));
+        }
+        match more {
+            Ok(true) => true,
+            Ok(false) => {
+                self.due.remove(kind.table);
+                !self.due.is_empty()
+            }
+            Err(error) => {
+                self.due.remove(kind.table);
+                tracing::error!(
+                    table = kind.table,
+                    error = &error as &dyn std::error::Error,
+                    "an index is not up to date"
+                );
+                false
+            }
+        }
+    }
+
     fn idle(&mut self) {
-        tidy(&self.database, &self.connection, 0);
-        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+        let Some(connection) = &self.connection else { return };
+        tidy(&self.database, connection, 0);
+        if let Err(error) = connection.execute_batch("PRAGMA shrink_memory") {
             tracing::debug!(error = &error as &dyn std::error::Error, "memory not given back");
         }
     }
 
     fn close(&mut self, settle: bool) {
         self.checkpointer.stop();
-        tidy(&self.database, &self.connection, if settle { 0 } else { LEFT });
+        if let Some(connection) = &self.connection {
+            tidy(&self.database, connection, if settle { 0 } else { LEFT });
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::{
-    Audit, Keyring, Leaves, LogError, LogState, PublishedLog, RecordAudit, RemoteLog, Settings, audit, audit_records,
-    full_path, log_store,
+    Area, Audit, Keyring, KnownLog, LOGS, Leaves, LogError, LogIdentity, LogState, PublishedLog, RecordAudit,
+    RemoteLog, Settings, Standing, audit, audit_records, log_store,
 };
 use cavra_log::{Checkpoint, VerifierKey};
 use cavra_store::{Location, LogFile};
@@ -93,7 +93,14 @@ fn stored(args: &LogVerifyArgs) -> anyhow::Result<Report> {
     let (_, kinds) = log_store(&settings, name);
     let file = LogFile::open(&location, kinds)?;
     let state = Keyring::new(settings.evidence_log_key).state()?;
-    let mut report = Report::new(&file, heads(args, state.as_ref(), name, &location)?)?;
+    let found = Found::of(&file, state.as_ref(), name, &location, args.store.is_some())?;
+    let heads = heads(args, state.as_ref(), found.known)?;
+    ensure!(
+        !heads.is_empty() || !found.problems.is_empty(),
+        "nothing has been signed here; name a signed checkpoint with --checkpoint"
+    );
+    let mut report = Report::new(&file, heads)?;
+    report.problems.extend(found.problems);
     if args.records {
         let records = audit_records(&file, kinds)?;
         report.problems.extend(records.faults.iter().map(ToString::to_string));
@@ -106,17 +113,54 @@ fn stored(args: &LogVerifyArgs) -> anyhow::Result<Report> {
 }
 
 fn place(location: &Location) -> PathBuf {
-    let (Location::Json(path) | Location::Sqlite(path)) = location;
-    full_path(path)
+    location.full_name()
+}
+
+/// How the log of a store and what this installation has signed belong together.
+struct Found<'a> {
+    known: Option<&'a KnownLog>,
+    problems: Vec<String>,
+}
+
+impl<'a> Found<'a> {
+    /// `is_copy`: another file than the one the installation uses, such as a backup.
+    fn of(
+        file: &LogFile,
+        state: Option<&'a LogState>,
+        name: &str,
+        location: &Location,
+        is_copy: bool,
+    ) -> anyhow::Result<Self> {
+        let Some((name, kind)) = LOGS.iter().find(|(known, _)| *known == name) else { bail!("there is no log {name}") };
+        let identity = LogIdentity::of_file(name, file)?;
+        let Some(state) = state else {
+            let unknown = |identity: LogIdentity| {
+                format!("the log is {}, and there is no key here that has signed it", identity.origin)
+            };
+            return Ok(Self { known: None, problems: identity.map(unknown).into_iter().collect() });
+        };
+        if is_copy {
+            let by_origin = |log: &&KnownLog| identity.as_ref().is_some_and(|identity| identity.origin == log.origin);
+            let known = state.logs.iter().find(by_origin).or_else(|| state.open_log(name, &place(location)));
+            return Ok(Self { known, problems: Vec::new() });
+        }
+        let kinds = Area::of(kind).map_or(&[][..], |area| area.kinds);
+        let unaccepted = state.unaccepted(name, &place(location)).map(|problem| format!("the log {problem}"));
+        let mut problems: Vec<String> = unaccepted.into_iter().collect();
+        let known = match state.standing(name, kinds, &place(location), identity.as_ref(), file.size()?) {
+            Standing::Known { log, .. } => Some(log),
+            Standing::New => None,
+            Standing::Strange(problem) => {
+                problems.push(format!("the log {problem}"));
+                None
+            }
+        };
+        Ok(Self { known, problems })
+    }
 }
 
 /// The checkpoints a log has to continue: those in files, and what this installation has signed last.
-fn heads(
-    args: &LogVerifyArgs,
-    state: Option<&LogState>,
-    name: &str,
-    location: &Location,
-) -> anyhow::Result<Vec<Signed>> {
+fn heads(args: &LogVerifyArgs, state: Option<&LogState>, known: Option<&KnownLog>) -> anyhow::Result<Vec<Signed>> {
     let given = keys(&args.vkey)?;
     let open = |from: String, note: &str| {
         let ours = || Some(state?.verifiers(&Checkpoint::unverified(note).ok()?.origin));
@@ -127,12 +171,8 @@ fn heads(
     for file in &args.checkpoint {
         heads.push(open(file.display().to_string(), &read(file)?)?);
     }
-    let known = state.and_then(|state| state.open_log(name, &place(location)));
     if let Some(known) = known.filter(|known| !known.checkpoint.is_empty()) {
         heads.push(open("what was signed last".to_owned(), &known.checkpoint)?);
-    }
-    if heads.is_empty() {
-        bail!("nothing has been signed here; name a signed checkpoint with --checkpoint");
     }
     Ok(heads)
 }

@@ -52,7 +52,7 @@ where
 {
     let mut stores = locations(args).into_iter().map(open);
     let first = stores.next().context("there is no approval store")??;
-    let mut paths = vec![first.store().path().display().to_string()];
+    let mut paths = vec![first.store().location(&APPROVALS)?.to_string()];
     runtime()?.block_on(async {
         let asked = ask(first.clone()).await;
         first.store().close().await;
@@ -63,7 +63,7 @@ where
             let copied = store.copy(approval.clone()).await;
             store.store().close().await;
             copied?;
-            paths.push(store.store().path().display().to_string());
+            paths.push(store.store().location(&APPROVALS)?.to_string());
         }
         Ok((asked, paths))
     })

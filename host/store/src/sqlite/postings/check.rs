@@ -12,6 +12,13 @@ use super::{Names, Segment, place, region, segments, streams};
 
 /// The first thing that is wrong. Segments that do not hold are not used, so nothing is wrong with them.
 pub(in crate::sqlite) fn check(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Option<String>> {
+    match compare(connection, kind) {
+        Err(rusqlite::Error::FromSqlConversionFailure(_, _, problem)) => Ok(Some(problem.to_string())),
+        compared => compared,
+    }
+}
+
+fn compare(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<Option<String>> {
     let names = Names::of(kind);
     let Some(segments) = segments(connection, &names)? else { return Ok(None) };
     let mut statement = connection.prepare(&format!("SELECT changed_row FROM {}", names.changed))?;

@@ -12,6 +12,9 @@ use crate::sqlite::schema::quote;
 use super::sets::read_set;
 use super::{Names, Segment, counts, place, region, segments};
 
+/// Most rows without a segment that are looked at one by one.
+const MOST_LOOSE: i64 = 16 * 1024;
+
 /// Number of rows for which all conditions hold, or `None` if they are not counted.
 pub(in crate::sqlite) fn count(
     connection: &Connection,
@@ -57,6 +60,9 @@ impl<'a> View<'a> {
         }
         let names = Names::of(kind);
         let Some(segments) = segments(connection, &names)? else { return Ok(None) };
+        if is_far_behind(connection, &names, segments.last())? {
+            return Ok(None);
+        }
         let mut statement = connection.prepare_cached(&format!("SELECT changed_row FROM {}", names.changed))?;
         let changed = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(Some(Self { connection, conditions, names, segments, changed }))
@@ -132,8 +138,16 @@ impl<'a> View<'a> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut found = statement.query((segment.last, facet, value))?;
         match found.next()? {
-            Some(row) => read_set(row, 0),
+            Some(row) => read_set(row, 0, (segment.last, facet, value)),
             None => Ok(RoaringBitmap::new()),
         }
     }
+}
+
+/// Whether so many rows are in no segment yet, as after an import, that an index counts them faster.
+fn is_far_behind(connection: &Connection, names: &Names, last: Option<&Segment>) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT max(rowid) FROM {}", names.table);
+    let newest: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    let known = last.map_or(0, |segment| segment.last);
+    Ok(newest.is_some_and(|newest| newest.saturating_sub(known) > MOST_LOOSE))
 }

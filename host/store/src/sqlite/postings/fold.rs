@@ -8,43 +8,43 @@ use rusqlite::{Connection, Row};
 
 use crate::sqlite::schema::quote;
 
-use super::sets::{Sets, read_set, text};
+use super::sets::{Sets, read_set, text, write_bytes};
 use super::{Names, Segment, Thresholds, counts, facets, key_of, place, region, segments, streams};
 
-/// Makes a segment of the rows that have none if they are enough, and brings changed rows back if there are many.
+/// A step: makes a segment of rows that have none, if they are enough, or brings changed rows of one segment back, if they
+/// are many. Answers whether another step has something to do.
 pub(in crate::sqlite) fn fold(
     connection: &Connection,
     kind: &'static Kind,
     thresholds: Thresholds,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     if !counts(kind) {
-        return Ok(());
+        return Ok(false);
     }
     let names = Names::of(kind);
-    let Some(mut segments) = segments(connection, &names)? else { return Ok(()) };
-    while let Some(Next { segment, sets, newest }) =
-        next(connection, kind, &names, segments.last(), thresholds.segment)?
-    {
-        write(connection, &names, segment, &sets)?;
-        if streams(kind) {
-            let blocks = &names.blocks;
-            let sql = format!(
-                "INSERT INTO {blocks} VALUES (?1, max(?2, coalesce((SELECT newest FROM {blocks} ORDER BY last DESC LIMIT 1), '')))"
-            );
-            connection.prepare_cached(&sql)?.execute((segment.last, newest))?;
-        }
-        segments.push(segment);
-        unite(connection, &names, &mut segments, thresholds.fanout)?;
+    let Some(mut segments) = segments(connection, &names)? else {
+        clear(connection, kind)?;
+        return Ok(true);
+    };
+    let Some(Next { segment, sets, newest }) = next(connection, kind, &names, segments.last(), thresholds.segment)?
+    else {
+        return bring_back(connection, kind, &names, &segments, thresholds);
+    };
+    write(connection, &names, segment, &sets)?;
+    if streams(kind) {
+        let blocks = &names.blocks;
+        let sql = format!(
+            "INSERT INTO {blocks} VALUES (?1, max(?2, coalesce((SELECT newest FROM {blocks} ORDER BY last DESC LIMIT 1), '')))"
+        );
+        connection.prepare_cached(&sql)?.execute((segment.last, newest))?;
     }
-    bring_back(connection, kind, &names, &segments, thresholds)
+    segments.push(segment);
+    unite(connection, &names, &mut segments, thresholds)?;
+    Ok(true)
 }
 
-/// Makes all segments anew.
-pub(in crate::sqlite) fn rebuild(
-    connection: &Connection,
-    kind: &'static Kind,
-    thresholds: Thresholds,
-) -> rusqlite::Result<()> {
+/// Forgets all segments.
+pub(in crate::sqlite) fn clear(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
     if !counts(kind) {
         return Ok(());
     }
@@ -53,7 +53,7 @@ pub(in crate::sqlite) fn rebuild(
     for table in [segments, postings, changed].into_iter().chain(blocks) {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
-    fold(connection, kind, thresholds)
+    Ok(())
 }
 
 /// The next segment.
@@ -134,8 +134,8 @@ fn write_set(
     segment: Segment,
     (facet, value, set): (&str, &str, &RoaringBitmap),
 ) -> rusqlite::Result<()> {
-    let mut bytes = Vec::with_capacity(set.serialized_size());
-    set.serialize_into(&mut bytes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let bytes = write_bytes(set, (segment.last, facet, value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let sql = format!("INSERT OR REPLACE INTO {} VALUES (?1, ?2, ?3, ?4)", names.postings);
     connection.prepare_cached(&sql)?.execute((segment.last, facet, value, bytes))?;
     Ok(())
@@ -143,21 +143,31 @@ fn write_set(
 
 /// The sets of some segments, each with its segment.
 pub(super) fn read(connection: &Connection, names: &Names, range: (i64, i64)) -> rusqlite::Result<Sets> {
-    let sql = format!("SELECT facet, value, set_of_rows FROM {} WHERE segment BETWEEN ?1 AND ?2", names.postings);
+    let sql =
+        format!("SELECT facet, value, set_of_rows, segment FROM {} WHERE segment BETWEEN ?1 AND ?2", names.postings);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(range)?;
     let mut sets = Sets::default();
     while let Some(row) = rows.next()? {
-        sets.unite(row.get(0)?, row.get(1)?, read_set(row, 2)?);
+        let (facet, value): (String, String) = (row.get(0)?, row.get(1)?);
+        let set = read_set(row, 2, (row.get(3)?, &facet, &value))?;
+        sets.unite(facet, value, set);
     }
     Ok(sets)
 }
 
-/// Unites the last segments as long as there are enough of one size.
-fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>, fanout: usize) -> rusqlite::Result<()> {
+/// Unites the last segments as long as there are enough of one size. Those with so many values that it would take long
+/// stay as they are: a list then looks into more of them.
+fn unite(
+    connection: &Connection,
+    names: &Names,
+    segments: &mut Vec<Segment>,
+    Thresholds { fanout, most_sets, .. }: Thresholds,
+) -> rusqlite::Result<()> {
     while let Some(group) = segments.len().checked_sub(fanout).and_then(|start| segments.get(start..))
         && let [first, .., last] = *group
         && group.iter().all(|segment| segment.level == last.level && region(segment.last) == region(last.last))
+        && sets_between(connection, names, (first.last, last.last), most_sets)? <= most_sets
     {
         let sets = read(connection, names, (first.last, last.last))?;
         for (table, column) in [(&names.segments, "last"), (&names.postings, "segment")] {
@@ -172,32 +182,42 @@ fn unite(connection: &Connection, names: &Names, segments: &mut Vec<Segment>, fa
     Ok(())
 }
 
-/// Corrects the segments of changed rows, if these are many.
+/// Number of sets of some segments, counted to one more than `most`.
+fn sets_between(connection: &Connection, names: &Names, range: (i64, i64), most: usize) -> rusqlite::Result<usize> {
+    let postings = &names.postings;
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {postings} WHERE segment BETWEEN ?1 AND ?2 LIMIT {})",
+        most.saturating_add(1)
+    );
+    let found: i64 = connection.prepare_cached(&sql)?.query_row(range, |row| row.get(0))?;
+    Ok(usize::try_from(found).unwrap_or(usize::MAX))
+}
+
+/// Corrects the first segment that has changed rows, if these are many altogether; answers whether there are more.
 fn bring_back(
     connection: &Connection,
     kind: &'static Kind,
     names: &Names,
     segments: &[Segment],
     thresholds: Thresholds,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let most = thresholds.at_once();
     let mut statement =
         connection.prepare_cached(&format!("SELECT changed_row FROM {} ORDER BY 1 LIMIT {most}", names.changed))?;
     let changed: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if changed.len() < thresholds.segment {
-        return Ok(());
-    }
-    let mut rest = changed.as_slice();
-    for segment in segments {
-        let (own, others) = rest.split_at(rest.partition_point(|row| *row <= segment.last));
-        rest = others;
-        if !own.is_empty() {
+    let Some(first) = changed.first().filter(|_| changed.len() >= thresholds.segment) else { return Ok(false) };
+    let at = segments.partition_point(|segment| segment.last < *first);
+    let (through, own) = match segments.get(at) {
+        Some(segment) => {
+            let own = changed.get(..changed.partition_point(|row| *row <= segment.last)).unwrap_or_default();
             correct(connection, kind, names, *segment, own)?;
+            (own.last().copied().unwrap_or(*first), own.len())
         }
-    }
-    let through = changed.last().copied().unwrap_or(i64::MIN);
+        // They are looked at anyway.
+        None => (i64::MAX, changed.len()),
+    };
     connection.prepare_cached(&format!("DELETE FROM {} WHERE changed_row <= ?1", names.changed))?.execute([through])?;
-    Ok(())
+    Ok(own < changed.len() || changed.len() == most)
 }
 
 fn correct(

@@ -11,7 +11,10 @@
 //!
 //! Segments speak of row numbers, which `VACUUM` may give to other rows. Each row below a number can only have moved
 //! if the row with that number is another one, so the key of a segment's last row tells whether the segments still
-//! hold. If not, rows are counted by indexes until the store is opened again, which makes the segments anew.
+//! hold. If not, rows are counted by indexes until the segments have been made anew.
+//!
+//! None of it is in the way of a record: segments are made beside the commits, one step at a time, and where they cannot be
+//! read, lists are answered from the rows.
 
 mod check;
 mod count;
@@ -29,7 +32,7 @@ use super::thresholds::Thresholds;
 
 pub(super) use check::check;
 pub(super) use count::{count, rows};
-pub(super) use fold::{fold, rebuild};
+pub(super) use fold::{clear, fold};
 pub(super) use newest::newest;
 pub(super) use sets::text;
 
@@ -139,6 +142,39 @@ pub(super) fn objects(kind: &'static Kind) -> Vec<(String, String)> {
         objects.push(table_of("blocks", format!("{blocks} (last INTEGER PRIMARY KEY, newest TEXT NOT NULL)")));
     }
     objects
+}
+
+/// Whether an object of that name is kept beside the records of a kind.
+pub(super) fn is_beside(kind: &Kind, name: &str) -> bool {
+    let suffix = name.strip_prefix(kind.table).and_then(|rest| rest.strip_prefix('_'));
+    suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+}
+
+const SUFFIXES: [&str; 8] = ["segments", "postings", "changed", "blocks", "note", "added", "removed", "changed_by"];
+
+/// Takes the triggers away that write into these tables, so that rows can be written whatever is wrong with them; answers whether
+/// there were any. What was computed does not hold any more then.
+pub(super) fn detach(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<bool> {
+    let mut found = false;
+    for (name, sql) in objects(kind) {
+        if sql.starts_with("CREATE TRIGGER") && super::schema::has_table(connection, &name)? {
+            connection.execute_batch(&format!("DROP TRIGGER {}", quote(&name)))?;
+            found = true;
+        }
+    }
+    Ok(found)
+}
+
+/// Makes the tables and triggers anew, empty.
+pub(super) fn remake(connection: &Connection, kind: &'static Kind) -> rusqlite::Result<()> {
+    for (name, sql) in objects(kind) {
+        let what = if sql.starts_with("CREATE TRIGGER") { "TRIGGER" } else { "TABLE" };
+        connection.execute_batch(&format!("DROP {what} IF EXISTS {}", quote(&name)))?;
+    }
+    for (_, sql) in objects(kind) {
+        connection.execute_batch(&sql)?;
+    }
+    Ok(())
 }
 
 /// A segment: the rows after the last of the one before it, to its own.

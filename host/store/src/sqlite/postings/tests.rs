@@ -8,18 +8,30 @@ use rusqlite::{Connection, params};
 
 use crate::query::{Cell, Condition, Conditions, Query};
 use crate::sqlite::list::list;
+use crate::sqlite::read::Reading;
 use crate::sqlite::thresholds::Thresholds;
 use crate::sqlite::{Database, schema};
 
-use super::{check as verdict, count, fold, hold, newest, rows, segments};
+use super::{check as verdict, count, hold, newest, rows, segments};
 
 static KINDS: [&Kind; 1] = [&DECISIONS];
 
-const TINY: Thresholds = Thresholds { segment: 4, fanout: 3, look: 1, most_rows: 12, few_rows: 2, most_newest: 8 };
+const TINY: Thresholds =
+    Thresholds { segment: 4, fanout: 3, most_sets: 1000, look: 1, most_rows: 12, few_rows: 2, most_newest: 8 };
 
 fn prepare(connection: &mut Connection) -> bool {
-    let database = Database { path: Path::new("memory").to_owned(), thresholds: TINY };
-    schema::prepare(&database, connection, &KINDS).unwrap()
+    let changed = schema::prepare(&memory(), connection).unwrap();
+    fold(connection);
+    changed
+}
+
+fn memory() -> Database {
+    Database { thresholds: TINY, ..Database::new(Path::new("memory"), &[&KINDS]) }
+}
+
+/// All steps that are to be done.
+fn fold(connection: &Connection) {
+    while super::fold(connection, &DECISIONS, TINY).unwrap() {}
 }
 
 fn database() -> Connection {
@@ -93,11 +105,11 @@ fn check_lists(connection: &Connection, conditions: &[Condition], wheres: &str, 
         );
         let mut statement = connection.prepare(&sql).unwrap();
         let wanted: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        let resolved = Conditions { all: conditions.to_vec(), any: None, asked: Vec::new() };
+        let resolved = Conditions { all: conditions.to_vec(), any: None, asked: Vec::new(), since: None, after: None };
         let query = Query { limit, offset, ..Query::default() };
-        let Ok(page) = list(connection, TINY, &DECISIONS, &resolved, &query) else {
-            panic!("{wheres} {limit} {offset}")
-        };
+        let (database, is_current) = (memory(), true);
+        let reading = Reading { connection, database: &database, is_current };
+        let Ok(page) = list(&reading, &DECISIONS, &resolved, &query) else { panic!("{wheres} {limit} {offset}") };
         let found: Vec<_> = page.items.iter().map(|item| item["decision_id"].as_str().unwrap()).collect();
         assert_eq!(
             (found, page.total),
@@ -115,7 +127,7 @@ fn levels(connection: &Connection) -> Vec<i64> {
 fn fill(connection: &Connection, ids: std::ops::Range<u32>) {
     for id in ids {
         put(connection, "INSERT", id, id % 60, (if id % 3 == 0 { "a" } else { "b" }, Some("allow")));
-        fold(connection, &DECISIONS, TINY).unwrap();
+        fold(connection);
     }
 }
 
@@ -158,8 +170,8 @@ fn numbers_given_to_other_rows_are_noticed_and_mended_by_opening() {
     // What `VACUUM` may do.
     connection.execute_batch("UPDATE activity_decisions SET rowid = rowid - 1 WHERE rowid > 3").unwrap();
     assert_eq!(count(&connection, &DECISIONS, &[]).unwrap(), None);
-    fold(&connection, &DECISIONS, TINY).unwrap();
-    assert!(prepare(&mut connection), "opening has to make them anew");
+    fold(&connection);
+    assert!(!prepare(&mut connection), "the next step has made them anew");
     assert_eq!(count(&connection, &DECISIONS, &[]).unwrap(), Some(18));
     check(&connection);
     assert!(!prepare(&mut connection));
@@ -236,7 +248,7 @@ fn texts_that_are_none_are_not_counted() {
     for id in 0..5 {
         put(&connection, "INSERT", id, 0, ("a", None));
     }
-    fold(&connection, &DECISIONS, TINY).unwrap();
+    fold(&connection);
     connection.execute_batch("UPDATE activity_decisions SET agent_id = x'ff' WHERE rowid = 2").unwrap();
     check(&connection);
     assert_eq!(count(&connection, &DECISIONS, &[condition("decision", "")]).unwrap(), Some(0));
@@ -294,7 +306,7 @@ proptest! {
                     let sql = "DELETE FROM activity_decisions WHERE rowid = (SELECT max(rowid) FROM activity_decisions)";
                     connection.execute(sql, []).unwrap();
                 }
-                Step::Fold => fold(&connection, &DECISIONS, TINY).unwrap(),
+                Step::Fold => fold(&connection),
             }
             check(&connection);
         }
