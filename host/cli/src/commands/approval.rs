@@ -223,5 +223,6 @@ fn recorded(id: &str) -> anyhow::Result<Object> {
         store.close().await;
         found
     });
-    found?.with_context(|| format!("there is no decision {id} in {}", store.path().display()))
+    let place = store.location(&DECISIONS)?;
+    found?.with_context(|| format!("there is no decision {id} in {place}"))
 }
