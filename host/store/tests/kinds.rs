@@ -160,7 +160,7 @@ async fn check(kind: &'static Kind, store: &RecordStore, case: &str) {
             assert_eq!(page.items, [record(kind, 1)], "{case} {}", column.name);
         }
         let value = record(kind, 1)[column.name].as_str().unwrap().to_owned();
-        let gathered = store.gather(kind, (column.name, value), kind.id).await.unwrap();
+        let gathered = store.gather(kind, (column.name, value), kind.id, 9).await.unwrap();
         assert!(gathered.contains(&json!("r1")), "{case} {gathered:?}");
     }
     for column in kind.columns.iter().filter(|column| column.answers() && column.kind == ColumnType::Text) {
