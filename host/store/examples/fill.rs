@@ -131,7 +131,9 @@ async fn read(store: &RecordStore, sessions: usize) -> Result<(), StoreError> {
     let mut times = Vec::new();
     for number in 0..200 {
         let started = Instant::now();
-        store.gather(&DECISIONS, ("session_id", format!("session-{}", number % sessions)), "evidence_refs").await?;
+        store
+            .gather(&DECISIONS, ("session_id", format!("session-{}", number % sessions)), "evidence_refs", 100)
+            .await?;
         times.push(started.elapsed());
     }
     println!("gather references of a session: {}", quantiles(times));
