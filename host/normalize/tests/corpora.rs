@@ -1,6 +1,7 @@
 //! The corpora of commands: what each does is known beforehand, and is compared with what is derived.
 //!
 //! `cargo test -p cavra-normalize --test corpora -- --nocapture` prints the figures and every difference.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod shown;
 

@@ -1,4 +1,5 @@
 //! Properties of effects that hold for every command line.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod shown;
 

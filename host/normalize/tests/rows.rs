@@ -1,4 +1,5 @@
 //! Every row of `commands/` is run through its own tests.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod shown;
 

@@ -106,7 +106,8 @@ impl Filter {
         let included = || {
             self.include.is_empty() || self.include.iter().any(|glob| glob.contains('/') || glob::matches(glob, name))
         };
-        !(self.skips_hidden && hidden()) && !left_out() && included()
+        let is_skipped = (self.skips_hidden && hidden()) || left_out();
+        !is_skipped && included()
     }
 }
 

@@ -1,4 +1,5 @@
 //! Effects as short texts, for tests.
+#![allow(dead_code, reason = "each test uses what it needs")]
 
 use cavra_model::{Effects, FileEffect, FileUse};
 

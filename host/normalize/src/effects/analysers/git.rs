@@ -52,7 +52,7 @@ const UNUSED: [&str; 8] =
 
 impl Engine<'_> {
     pub(in crate::effects) fn git(&mut self, parsed: &Parsed, state: &State) -> Output {
-        let Some(command) = parsed.subcommands.first() else { return None };
+        let command = parsed.subcommands.first()?;
         self.settings(parsed);
         self.repository(command, state);
         if RUN_HOOKS.contains(&command.as_str()) {

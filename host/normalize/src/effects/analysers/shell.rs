@@ -25,7 +25,7 @@ impl Engine<'_> {
     }
 
     fn source(&mut self, call: &Call<'_>, state: &mut State) -> Output {
-        let Some((file, arguments)) = call.rest.split_first() else { return None };
+        let (file, arguments) = call.rest.split_first()?;
         let why = "a file that the shell runs";
         self.script(file, arguments, why, state);
         if !file.text.ends_with("/bin/activate") {
@@ -99,7 +99,7 @@ impl Engine<'_> {
     /// `python`, `node` and their like.
     pub(in crate::effects) fn interpreter(&mut self, call: &Call<'_>, state: &State) -> Output {
         let language = language(call.program);
-        let Some(row) = table::row(call.program) else { return None };
+        let row = table::row(call.program)?;
         let mut at = 0;
         let mut only_asks = false;
         while let Some(arg) = call.rest.get(at) {
@@ -169,7 +169,7 @@ impl Engine<'_> {
 
     /// `python -m MODULE`.
     fn module(&mut self, rest: &[Arg], state: &State) -> Output {
-        let Some((module, arguments)) = rest.split_first() else { return None };
+        let (module, arguments) = rest.split_first()?;
         let name = format!("python -m {}", module.shown());
         match table::row(&name) {
             Some(row) if module.literal().is_some() => {
