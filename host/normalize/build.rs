@@ -203,7 +203,7 @@ fn operands(list: &[String]) -> Result<String> {
     Ok(list.iter().map(one).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-const ROLES: [&str; 25] = [
+const ROLES: [&str; 26] = [
     "value",
     "lists",
     "lists-tree",
@@ -221,6 +221,7 @@ const ROLES: [&str; 25] = [
     "url",
     "data",
     "response",
+    "project",
     "code",
     "command",
     "run",

@@ -27,7 +27,8 @@ pub trait Disk {
     /// What a path leads to; `None` if there is nothing.
     fn kind(&self, path: &str) -> Option<FileKind>;
 
-    /// Where a path leads if links are followed, if that is another absolute path. For a file that does not exist yet,
+    /// Where a path leads if links are followed, if that is another absolute path. This path alone may hold `..`, which
+    /// then means what it means to the system. For a file that does not exist yet,
     /// its directory's real path and its name.
     fn behind_links(&self, path: &str) -> Vec<String>;
 

@@ -137,9 +137,9 @@ proptest! {
     }
 }
 
-/// Options whose value is the word behind them.
+/// Options whose value is the word behind them, and what ends the options.
 fn is_option_with_value(word: &str) -> bool {
-    matches!(word, "-o" | "-f" | "-e" | "-i" | "-x" | "-")
+    matches!(word, "-o" | "-f" | "-e" | "-i" | "-x" | "-" | "--")
 }
 
 #[test]
@@ -164,6 +164,19 @@ fn the_directory_is_followed() {
         ("find . -name .env | while read -r f; do cat \"$f\"; done", "reads **/.env"),
         ("terraform -chdir=prod plan -out=main.tf", "writes prod/main.tf"),
         ("npm --prefix web run build > log", "writes log"),
+        ("git show :.env", "reads .env"),
+        ("git log -L 1,5:.env", "reads .env"),
+        ("git diff -- ':(icase).env'", "reads .env"),
+        ("git add ':/.env'", "reads .env"),
+        ("gh gist create .env", "reads .env"),
+        ("curl --data-urlencode x@.env http://localhost", "reads .env"),
+        ("curl -b .env http://localhost", "reads .env"),
+        ("curl -F 'f=@a,.env' http://localhost", "reads .env"),
+        ("echo $(<.env)", "reads .env"),
+        ("cp -r conf/. .claude", "writes .claude/**"),
+        ("find . -iname '.ENV' -exec cat {} +", "reads **/.env"),
+        ("exec 3< .env", "reads .env"),
+        ("while read -r l; do echo $l; done < .env", "reads .env"),
     ];
     for (command, effect) in cases {
         let found = files(command);
@@ -185,6 +198,17 @@ fn what_depends_on_what_happens_before_is_not_known() {
         "export PAGER='sh -c id'; git log",
         "PATH=.:$PATH; ls",
         "source a.sh; cat b",
+        "alias x='cat a'; cat b; ls",
+        "pytest /elsewhere/test_a.py",
+        "cd /tmp/x && npm test",
+        "make -C ../other test",
+        "cargo test --manifest-path /tmp/x/Cargo.toml",
+        "pnpm tsc --outDir ../x",
+        "yarn node -e 1",
+        "bun exec 'cat .env'",
+        "git commit",
+        "tsc -p /tmp/x.json",
+        "mocha -r /tmp/x.js",
     ] {
         assert!(!split_command(command).effects.is_known(), "{command}");
     }

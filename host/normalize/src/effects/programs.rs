@@ -226,12 +226,17 @@ impl Engine<'_> {
                 analysers::read(&parsed, state, input);
                 None
             }
+            Some(Analyser::Scripts) => self.scripts(program, &parsed, &local, input),
             Some(Analyser::Sed) => self.sed(&parsed, &local),
             Some(Analyser::Tar) => self.tar(&parsed, &local),
             Some(Analyser::Xargs) => self.xargs(&parsed, &local, input),
             _ => None,
         };
-        if let Some(inner) = inner_command(&parsed) {
+        if program == "alias" {
+            state.altered.get_or_insert_with(|| "alias".to_owned());
+        }
+        let only_asks = program == "command" && parsed.has(&["v", "V"]);
+        if let Some(inner) = inner_command(&parsed).filter(|_| !only_asks) {
             let output = self.invoke(inner, script, &mut local, input);
             if program == "command" || program == "builtin" {
                 *state = local;
@@ -381,6 +386,26 @@ impl Engine<'_> {
         self.invoke(inner, call.script, &mut local, call.input)
     }
 
+    /// `pnpm NAME`: a script of the project, or a program that was installed for it.
+    fn scripts(&mut self, program: &str, parsed: &Parsed, state: &State, input: &Input) -> Output {
+        let (first, rest) = parsed.operands.split_first()?;
+        let Some(name) = first.literal() else {
+            self.out.doubt(first.shown(), "which script this is, is known only when the command runs");
+            return None;
+        };
+        match table::row(name) {
+            Some(row) if runs_project_code(row) => {
+                return self.invoke(&parsed.operands, None, &mut state.clone(), input);
+            }
+            Some(_) => self.out.doubt(name, "this may be a program as well as a script"),
+            None => {}
+        }
+        let words = std::iter::once(name.to_owned()).chain(rest.iter().map(|arg| arg.shown().to_owned()));
+        self.out.run("project_script", words.collect(), &format!("script of `{program}`"));
+        self.in_project(name, state);
+        None
+    }
+
     /// `npx` and its like: a tool of the project, or a package that is fetched.
     fn launch(&mut self, parsed: &Parsed, state: &State, input: &Input) -> Output {
         let Some(first) = parsed.operands.first() else {
@@ -427,7 +452,7 @@ fn inner_command(parsed: &Parsed) -> Option<&[Arg]> {
 }
 
 /// True for a row of a tool that checks, builds or tests the project.
-fn runs_project_code(row: &'static Row) -> bool {
+pub(super) fn runs_project_code(row: &'static Row) -> bool {
     let is_run = |does: &Does| does.verb == Verb::Run && does.text.starts_with("project_");
     let runs = |row: &Row| row.does.iter().chain(row.when.iter().flat_map(|when| when.does)).any(is_run);
     runs(row) || row.subcommands.iter().any(|(_, inner)| runs(inner)) || row.otherwise.is_some_and(runs)

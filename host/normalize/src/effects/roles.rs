@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cavra_model::FileUse;
+use cavra_model::{FilePlace, FileUse};
 
 use super::collect::Change;
 use super::options::Parsed;
@@ -114,8 +114,11 @@ impl Engine<'_> {
                 self.data(arg, why, state);
                 if arg.text.starts_with('@') {
                     self.out.doubt(arg.shown(), "further arguments stand in a file");
+                } else {
+                    self.project(arg, state);
                 }
             }
+            RoleKind::Project => self.project(arg, state),
             RoleKind::Code => {
                 self.out.run("inline", vec![role.argument.to_owned()], why);
                 self.out.doubt("", "code in the command line is not analysed");
@@ -148,6 +151,9 @@ impl Engine<'_> {
             };
             match verb {
                 Verb::Run => {
+                    if first.starts_with("project_") {
+                        self.in_project(program, state);
+                    }
                     let name = if rest.is_empty() { run_name(parsed) } else { rest.to_owned() };
                     let arguments = parsed.operands.iter().map(|arg| arg.shown().to_owned());
                     let skip = usize::from(rest.is_empty());
@@ -186,10 +192,29 @@ impl Engine<'_> {
                 }
                 let glob = arg.shape == Shape::Glob;
                 match self.path(&arg.text, state) {
-                    Some((path, pattern)) => self.file(usage, &path, tree, glob || pattern, why),
+                    Some((path, pattern)) => {
+                        self.file(usage, &path, tree, glob || pattern, why);
+                        self.behind_parents(usage, arg, tree, why, state);
+                    }
                     None => self.unplaced(usage, arg, tree, glob, why, state),
                 }
             }
+        }
+    }
+
+    /// `..` behind a link: the system goes to the parent of where the link leads.
+    fn behind_parents(&mut self, usage: FileUse, arg: &Arg, tree: bool, why: &str, state: &State) {
+        let Some(disk) = self.surroundings.disk.filter(|_| arg.shape == Shape::Fixed && arg.text.contains("..")) else {
+            return;
+        };
+        let written = match &state.directory {
+            _ if arg.text.starts_with('/') => arg.text.clone(),
+            Directory::Known { path, pattern: false } => format!("{path}/{}", arg.text),
+            _ => return,
+        };
+        for real in disk.behind_links(&written) {
+            let (shown, place) = paths::locate(&real, self.surroundings);
+            self.out.file(usage, shown, tree, false, place, format!("{why}, behind a link"));
         }
     }
 
@@ -200,7 +225,7 @@ impl Engine<'_> {
             Directory::Known { .. } => NOT_FIXED,
         };
         self.out.doubt(arg.shown(), reason);
-        let place = cavra_model::FilePlace::Unknown;
+        let place = FilePlace::Unknown;
         self.out.file(usage, arg.text.clone(), tree, glob, place, why.to_owned());
     }
 
@@ -324,6 +349,16 @@ impl Engine<'_> {
             .path(text, state)
             .and_then(|(path, _)| self.surroundings.disk.map(|disk| disk.kind(&path) == Some(FileKind::Directory)));
         let maybe = on_disk.unwrap_or_else(|| !has_extension(text));
+        for source in sources.iter().filter(|source| source.shape == Shape::Fixed) {
+            let folder = self.path(&source.text, state).is_some_and(|(path, _)| {
+                let kind = self.surroundings.disk.map(|disk| disk.kind(&path));
+                kind.map_or_else(|| source.text.ends_with(['/', '.']), |kind| kind == Some(FileKind::Directory))
+            });
+            if folder {
+                // Whatever lies in it lies there then.
+                self.named(FileUse::Writes, arg, true, why, state);
+            }
+        }
         if must || maybe {
             for source in sources {
                 match (&source.shape, source.text.as_str()) {
@@ -351,6 +386,28 @@ impl Engine<'_> {
         }
     }
 
+    /// A text that may be a path: if it leads out of the repository, what is run there is not code of the project.
+    fn project(&mut self, arg: &Arg, state: &State) {
+        let may_leave = arg.text.starts_with(['/', '\u{2}']) || arg.text.contains("..");
+        if may_leave && !arg.text.contains("...") && !self.is_inside(arg, state) {
+            self.out.doubt(arg.shown(), "code that does not lie in the repository");
+        }
+    }
+
+    /// Code of the project is what lies in the repository.
+    pub(super) fn in_project(&mut self, word: &str, state: &State) {
+        if !self.is_inside(&Arg::fixed("."), state) {
+            self.out.doubt(word, "code that does not lie in the repository");
+        }
+    }
+
+    fn is_inside(&self, arg: &Arg, state: &State) -> bool {
+        match self.path(&arg.text, state) {
+            Some((path, false)) => paths::locate(&path, self.surroundings).1 == FilePlace::Repository,
+            _ => false,
+        }
+    }
+
     /// A file that is run, with its arguments.
     pub(super) fn script(&mut self, arg: &Arg, arguments: &[Arg], why: &str, state: &State) {
         let words = std::iter::once(self.shown_path(arg, state));
@@ -360,7 +417,7 @@ impl Engine<'_> {
             (Shape::Fixed, Some((path, false))) => Some(paths::locate(&path, self.surroundings).1),
             _ => None,
         };
-        if place != Some(cavra_model::FilePlace::Repository) {
+        if place != Some(FilePlace::Repository) {
             self.out.doubt(arg.shown(), "a script that does not lie in the repository");
         }
     }

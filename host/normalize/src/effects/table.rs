@@ -46,6 +46,8 @@ pub(crate) enum RoleKind {
     Data,
     /// A text, or `@` and a file with further arguments.
     Response,
+    /// A text; if it is a path, what lies there is run or rules what is run.
+    Project,
     /// A program in a language that is not analysed.
     Code,
     /// It and what follows is a command.
@@ -215,6 +217,8 @@ pub(crate) enum Analyser {
     Launch,
     /// Names from standard input.
     Read,
+    /// Scripts of the project, by their names alone.
+    Scripts,
     /// Scripts of sed.
     Sed,
     /// Bundled letters and members of tar.

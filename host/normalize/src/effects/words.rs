@@ -215,7 +215,17 @@ impl Reader<'_> {
                 builder.push(&paths::root(self.surroundings));
             }
             ["git", "rev-parse", "--show-toplevel"] => builder.open(quoted, true),
-            ["git", "branch", "--show-current"] | ["git", "rev-parse", ..] => builder.open(true, true),
+            ["git", "branch", "--show-current"] | ["git", "rev-parse", "--abbrev-ref", "HEAD"] => {
+                let head = match (&self.state.directory, self.surroundings.disk) {
+                    (Directory::Known { path, pattern: false }, Some(disk)) => disk.head(path),
+                    _ => None,
+                };
+                match head {
+                    Some(branch) => builder.push(&branch),
+                    None => builder.open(true, true),
+                }
+            }
+            ["git", "rev-parse", ..] => builder.open(true, true),
             ["date", ..] | ["seq", ..] | ["nproc"] | ["whoami"] | ["hostname"] => builder.open(quoted, true),
             ["mktemp"] | ["mktemp", "-d"] => {
                 builder.push("/tmp/*");

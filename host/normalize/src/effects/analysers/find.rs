@@ -202,7 +202,8 @@ impl Engine<'_> {
                 _ if VALUES.contains(&text) => {
                     let value = words.next();
                     if let (true, Some(name)) = (matches!(text, "-name" | "-iname"), value.and_then(Arg::literal)) {
-                        found.names.push(name.to_owned());
+                        // Names of protected files are hardly ever told apart by their case.
+                        found.names.push(if text == "-iname" { name.to_lowercase() } else { name.to_owned() });
                     }
                 }
                 _ => self.out.doubt(text, "this test or action of `find` is not described"),

@@ -58,6 +58,9 @@ impl Engine<'_> {
         if RUN_HOOKS.contains(&command.as_str()) {
             self.hooks();
         }
+        if command == "rebase" && parsed.has(&["i"]) {
+            self.out.doubt("git rebase -i", "an editor is started");
+        }
         match command.as_str() {
             "diff" | "log" | "show" | "blame" | "annotate" | "shortlog" | "whatchanged" | "diff-tree"
             | "diff-index" | "diff-files" | "cat-file" => self.looks(command, parsed, state),
@@ -169,8 +172,8 @@ impl Engine<'_> {
         let mut found = Vec::new();
         for (index, arg) in parsed.operands.iter().enumerate().skip(skip) {
             if index >= parsed.before_dashes && parsed.has_dashes {
-                if !arg.text.starts_with(":!") && !arg.text.starts_with(":^") {
-                    found.push(pathspec(arg));
+                if let Some(path) = self.pathspec(arg) {
+                    found.push(path);
                 }
                 continue;
             }
@@ -200,13 +203,19 @@ impl Engine<'_> {
         }
         let paths = self.paths_of(parsed, state, 0);
         self.reads_paths(&paths, &why, state);
+        for range in parsed.values_of(&["L"]) {
+            // `START,END:FILE` and `:FUNCTION:FILE`.
+            if let Some(at) = range.text.rfind(':') {
+                self.named(FileUse::Reads, &range.behind(at + 1), false, &why, state);
+            }
+        }
     }
 
     fn git_grep(&mut self, parsed: &Parsed, state: &State) {
         self.observes();
         let skip = usize::from(!parsed.has(&["e", "f"]));
         let paths = self.paths_of(parsed, state, skip);
-        if paths.is_empty() && parsed.operands.len() <= skip {
+        if paths.is_empty() {
             self.tree(FileUse::Reads, &Arg::fixed("."), "`git grep`", state);
         }
         self.reads_paths(&paths, "operand of `git grep`", state);
@@ -215,14 +224,18 @@ impl Engine<'_> {
     fn add(&mut self, parsed: &Parsed, state: &State) {
         self.changes("index", "");
         for arg in &parsed.operands {
-            if !arg.text.starts_with(":!") && !arg.text.starts_with(":^") {
-                self.named(FileUse::Reads, &pathspec(arg), false, "operand of `git add`", state);
+            if let Some(path) = self.pathspec(arg) {
+                self.named(FileUse::Reads, &path, false, "operand of `git add`", state);
             }
         }
     }
 
     fn commit(&mut self, parsed: &Parsed, state: &State) {
         self.changes("commit", "");
+        let has_message = ["m", "F", "C", "--no-edit", "--fixup", "--dry-run", "--allow-empty-message"];
+        if !parsed.has(&has_message) {
+            self.out.doubt("git commit", "without a message an editor is started");
+        }
         if parsed.has(&["--amend"]) {
             self.changes("amend", "");
         }

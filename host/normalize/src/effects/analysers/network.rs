@@ -40,7 +40,18 @@ impl Engine<'_> {
     /// `curl` and `wget`.
     pub(in crate::effects) fn curl(&mut self, program: &str, parsed: &Parsed, state: &State) -> Output {
         let method = parsed.values_of(&["X", "--method"]).next().map(|arg| arg.text.to_ascii_uppercase());
-        let sends = parsed.has(&["d", "F", "T", "--json", "--post-data", "--post-file", "--body-data", "--body-file"]);
+        let sends = parsed.has(&[
+            "d",
+            "--data-raw",
+            "--data-urlencode",
+            "F",
+            "T",
+            "--json",
+            "--post-data",
+            "--post-file",
+            "--body-data",
+            "--body-file",
+        ]);
         let reads_only = method.as_deref().map_or(!sends, |method| READING.contains(&method) && !sends);
         let reads_only = reads_only || (parsed.has(&["G"]) && !parsed.has(&["T", "F"]));
         let carries = parsed.values.iter().any(|(_, role, value)| {
@@ -57,6 +68,20 @@ impl Engine<'_> {
             };
             if names_file {
                 self.downloaded(address, state);
+            }
+        }
+        for cookies in parsed.values_of(&["b"]).filter(|arg| !arg.text.contains('=')) {
+            self.named(FileUse::Reads, cookies, false, "value of `-b` of `curl`", state);
+        }
+        for data in parsed.values_of(&["--data-urlencode"]) {
+            match data.text.find(['=', '@']) {
+                Some(at) if data.text.get(at..).is_some_and(|rest| rest.starts_with('@')) => {
+                    self.named(FileUse::Reads, &data.behind(at + 1), false, "value of `--data-urlencode`", state);
+                }
+                None if data.literal().is_none() => {
+                    self.out.doubt(data.shown(), "this may name a file whose content is sent");
+                }
+                _ => {}
             }
         }
         for form in parsed.values_of(&["F"]) {
@@ -83,8 +108,10 @@ impl Engine<'_> {
         if let Some(at) = arg.text.find("=@").or_else(|| arg.text.find("=<")) {
             let file = arg.behind(at + 2);
             let end = file.text.find(';').unwrap_or(file.text.len());
-            let file = Arg { text: file.text.get(..end).unwrap_or_default().to_owned(), shape: file.shape };
-            self.named(FileUse::Reads, &file, false, "file of a form", state);
+            for name in file.text.get(..end).unwrap_or_default().split(',') {
+                let file = Arg { text: name.to_owned(), shape: file.shape.clone() };
+                self.named(FileUse::Reads, &file, false, "file of a form", state);
+            }
         } else if arg.literal().is_none() && !arg.text.contains('=') {
             self.out.doubt(arg.shown(), "this may name a file whose content is sent");
         }

@@ -27,6 +27,14 @@ impl Engine<'_> {
         if text.starts_with(":!") || text.starts_with(":^") {
             return Operand::Excluded;
         }
+        // The index: `:path` and `:0:path`.
+        if let Some(path) = text.strip_prefix(':').filter(|path| !path.starts_with(['/', '('])) {
+            let path = path.split_once(':').map_or(path, |(_, path)| path);
+            return Operand::Inside(Arg { text: path.to_owned(), shape: arg.shape.clone() });
+        }
+        if text.starts_with(":(") || text.starts_with(":/") {
+            return self.pathspec(arg).map_or(Operand::Excluded, Operand::Path);
+        }
         if let Some((revision, path)) = text.split_once(':')
             && !path.is_empty()
             && !(path.starts_with("//") || revision.is_empty())
@@ -54,6 +62,26 @@ impl Engine<'_> {
             Arg { text: format!("{root}/{}", arg.text), shape: arg.shape.clone() }
         } else {
             arg.clone()
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// The path of a pathspec behind `--`; nothing for one that takes files away.
+    pub(super) fn pathspec(&self, arg: &Arg) -> Option<Arg> {
+        let text = arg.text.as_str();
+        if text.starts_with(":!") || text.starts_with(":^") || text.starts_with(":(exclude)") {
+            return None;
+        }
+        let top =
+            |path: &str| Arg { text: format!("{}/{path}", paths::root(self.surroundings)), shape: arg.shape.clone() };
+        if let Some(path) = text.strip_prefix(":/") {
+            return Some(pathspec(&top(path)));
+        }
+        match text.strip_prefix(":(").and_then(|rest| rest.split_once(')')) {
+            Some((magic, path)) if magic.contains("top") => Some(pathspec(&top(path))),
+            Some((_, path)) => Some(pathspec(&Arg { text: path.to_owned(), shape: arg.shape.clone() })),
+            None => Some(pathspec(arg)),
         }
     }
 }

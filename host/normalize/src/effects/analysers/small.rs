@@ -6,8 +6,10 @@ use cavra_model::FileUse;
 
 use crate::effects::compose::Output;
 use crate::effects::options::Parsed;
+use crate::effects::programs::runs_project_code;
 use crate::effects::roles::has_extension;
 use crate::effects::state::State;
+use crate::effects::table;
 use crate::effects::words::{Arg, Set, Shape};
 use crate::effects::{Engine, Filter, Input};
 
@@ -78,6 +80,7 @@ impl Engine<'_> {
 
     /// Targets and variables of make.
     pub(in crate::effects) fn make(&mut self, parsed: &Parsed, state: &State) -> Output {
+        self.in_project("make", state);
         let mut targets = 0;
         for arg in &parsed.operands {
             match arg.literal() {
@@ -115,6 +118,16 @@ impl Engine<'_> {
         };
         let is_file = text.starts_with(['.', '/', '\u{2}']) || has_extension(text);
         if program == "bun" && !is_file {
+            match table::row(text) {
+                Some(row) if runs_project_code(row) => {
+                    return self.invoke(&parsed.operands, None, &mut state.clone(), &Input::default());
+                }
+                Some(_) if parsed.subcommands.first().is_none_or(|name| name != "run") => {
+                    self.out.doubt(text, "this may be a program as well as a script");
+                }
+                _ => {}
+            }
+            self.in_project(text, state);
             let words = std::iter::once(text.to_owned()).chain(rest.iter().map(|arg| arg.shown().to_owned()));
             self.out.run("project_script", words.collect(), "a script of the project");
         } else if program == "go" && text.contains('@') {
