@@ -118,7 +118,8 @@ pub struct ChangeEffect {
     pub system: String,
     /// What is done: `read`, `commit`, `push`, `compose up`.
     pub operation: String,
-    /// What it is done to, such as a branch; empty if nothing is named. `HEAD` is the branch that is checked out.
+    /// What it is done to, such as a branch; empty if nothing is named. `HEAD` is the branch that is checked out where
+    /// that is not known. Of a fetch, a name that is no branch of a configured remote: work of somebody else.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
     /// Work can be lost that cannot be had back.
@@ -162,7 +163,7 @@ pub struct Doubt {
 pub struct Effects {
     /// Digest of the table of commands that they were derived with: `sha256:…`.
     pub table: String,
-    /// One per part. Implied parts, which need no permission of their own, are [`Certainty::Known`].
+    /// One per part. An implied part that no effect counts for is [`Certainty::Known`]; one with effects is judged by them.
     pub certainty: Vec<Certainty>,
     /// Why parts are unknown.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -160,6 +160,11 @@ const HARMLESS_SETTINGS: [&str; 8] = [
     "advice.detachedhead",
 ];
 
+/// True for a setting that cannot change what a subcommand means.
+pub(crate) fn is_harmless_setting(key: &str) -> bool {
+    HARMLESS_SETTINGS.contains(&key.to_ascii_lowercase().as_str())
+}
+
 /// Looks at the words after `git`. `None` stands for a word that is not fixed text.
 pub(crate) fn from_command(words: &[Option<String>]) -> FromCommand {
     let mut index = 0;

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod command;
+mod effects;
 mod git;
 mod path;
 mod surroundings;

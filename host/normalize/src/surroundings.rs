@@ -17,7 +17,8 @@ pub enum FileKind {
 pub struct GitFacts {
     /// The repository that git finds from there is one of the project's own, not one that lies in its files.
     pub own: bool,
-    /// Settings whose value names a program, as `core.fsmonitor`, in lower case, without those that are trusted.
+    /// Settings whose value names a program, such as `core.fsmonitor=./x`, without those that are trusted. The key is in
+    /// lower case; the value may be left out.
     pub programs: Vec<String>,
 }
 
@@ -26,12 +27,13 @@ pub trait Disk {
     /// What a path leads to; `None` if there is nothing.
     fn kind(&self, path: &str) -> Option<FileKind>;
 
-    /// Where a path leads if links are followed, if that is another absolute path. For a file that does not exist yet,
+    /// Where a path leads if links are followed, if that is another absolute path. This path alone may hold `..`, which
+    /// then means what it means to the system. For a file that does not exist yet,
     /// its directory's real path and its name.
     fn behind_links(&self, path: &str) -> Vec<String>;
 
-    /// The files below a folder that the policy in force protects from being read, as absolute paths. `None` if there
-    /// are too many files to tell.
+    /// The files below a folder that the policy in force protects from being read or written, as absolute paths. `None`
+    /// if there are too many files to tell.
     fn protected_below(&self, folder: &str) -> Option<Vec<String>>;
 
     /// True if a name in the folder begins with `-`, or if that cannot be told.

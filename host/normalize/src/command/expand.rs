@@ -137,7 +137,8 @@ impl Lexer<'_> {
             // A dollar sign that means itself.
             _ => return Ok(Piece::Quoted("$".to_owned())),
         };
-        Ok(Piece::Expansion(Expansion { source: self.since(start).to_owned(), kind, scripts }))
+        let source = self.since(start).to_owned();
+        Ok(Piece::Expansion(Expansion { source, kind, quoted: in_quotes, scripts }))
     }
 
     /// After `${`: up to the closing brace.
@@ -221,7 +222,8 @@ impl Lexer<'_> {
         let script = self.substitution()?;
         self.leave();
         let source = self.since(start).to_owned();
-        Ok(Piece::Expansion(Expansion { source, kind: ExpansionKind::Process, scripts: vec![script] }))
+        let kind = ExpansionKind::Process;
+        Ok(Piece::Expansion(Expansion { source, kind, quoted: false, scripts: vec![script] }))
     }
 
     fn backticks(&mut self, in_quotes: bool) -> Lexed<Piece> {
@@ -246,7 +248,8 @@ impl Lexer<'_> {
         }
         let script = self.inner_text(&inner)?;
         let source = self.since(start).to_owned();
-        Ok(Piece::Expansion(Expansion { source, kind: ExpansionKind::Command, scripts: vec![script] }))
+        let kind = ExpansionKind::Command;
+        Ok(Piece::Expansion(Expansion { source, kind, quoted: in_quotes, scripts: vec![script] }))
     }
 
     /// The elements of an array assignment, after `name=`.

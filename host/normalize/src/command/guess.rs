@@ -1,11 +1,13 @@
 //! A guess at the commands of a text that could not be parsed, for stricter rules only.
 
+use std::collections::HashSet;
+
 use cavra_model::CommandPart;
 
 use super::word::collapse_wide;
 
 /// Most commands guessed from one text.
-const MAX_GUESSES: usize = 128;
+const MAX_GUESSES: usize = 4096;
 
 /// Words of the grammar after which a command begins.
 const OPENERS: [&str; 10] = ["!", "coproc", "do", "elif", "else", "if", "then", "time", "until", "while"];
@@ -13,6 +15,7 @@ const OPENERS: [&str; 10] = ["!", "coproc", "do", "elif", "else", "if", "then", 
 /// The whole text and every piece of it between characters that can separate commands.
 pub(super) fn commands(text: &str) -> Vec<CommandPart> {
     let mut parts = Vec::new();
+    let mut known = HashSet::new();
     let mut push = |piece: &str| {
         let mut spelling = collapse_wide(piece);
         while let Some((word, rest)) = spelling.split_once(' ')
@@ -24,8 +27,8 @@ pub(super) fn commands(text: &str) -> Vec<CommandPart> {
             return;
         }
         let bare: String = spelling.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
-        let part = CommandPart { spellings: vec![spelling], dequoted: collapse_wide(&bare), implied: true };
-        if !parts.contains(&part) {
+        let part = CommandPart { spellings: vec![spelling.clone()], dequoted: collapse_wide(&bare), implied: true };
+        if known.insert(spelling) {
             parts.push(part);
         }
     };

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use cavra_model::CommandPart;
 
+use super::tree::Node;
 use super::word::{Word, collapse_all, collapse_wide, quote};
 use super::wrappers::{self, Inner};
 use super::{Context, MAX_DEPTH, Splitter, TOO_MANY, evaluators, shells};
-use crate::git;
+use crate::{effects, git};
 
 /// Variables that change how a command reports, not what it does. `LC_*` is harmless too.
 const HARMLESS_VARIABLES: [&str; 22] = [
@@ -42,6 +43,9 @@ const RESERVED: [&str; 22] = [
     "in", "select", "then", "time", "until", "while",
 ];
 
+/// Bytes of exported assignments that are shown in front of later commands.
+const MAX_EXPORTED: usize = 256;
+
 /// Most words brace expansions may make in one text.
 const MAX_BRACES: usize = 128;
 
@@ -71,8 +75,10 @@ pub(super) struct Invocation {
 
 impl Invocation {
     /// A command as it stands in the text. `written` is its source, redirections included.
-    pub fn new(words: Vec<Rc<Word>>, assignments: &[Rc<Word>], written: String, stdin: Stdin) -> Self {
-        let mut prefix = String::new();
+    /// `exported` holds the assignments of earlier commands that change what this one does.
+    pub fn new(words: Vec<Rc<Word>>, assignments: &[Rc<Word>], written: &str, stdin: Stdin, exported: &str) -> Self {
+        let mut prefix = if words.is_empty() { String::new() } else { exported.to_owned() };
+        let written = format!("{prefix}{written}");
         if words.is_empty() || !assignments.iter().all(|word| is_harmless_assignment(word)) {
             for word in assignments {
                 prefix.push_str(&word.source);
@@ -184,6 +190,8 @@ impl Splitter {
         }
         self.run(&command, context);
         self.computed_words(&command);
+        self.without_global_options(&command);
+        self.exports(&command);
     }
 
     fn run(&mut self, command: &Invocation, context: Context) {
@@ -226,6 +234,39 @@ impl Splitter {
                 self.part(command.part(context));
                 self.tails(command, context);
                 self.unresolved(reason);
+            }
+        }
+    }
+
+    /// The command without the options in front of its subcommand, for stricter rules: `git -C x reset --hard` is
+    /// `git reset --hard`.
+    fn without_global_options(&mut self, command: &Invocation) {
+        let Some(name) = command.literal(0).filter(|name| effects::has_subcommands(base_name(name))) else { return };
+        let words: Vec<Option<String>> = (0..command.words.len()).map(|index| command.literal(index)).collect();
+        let Some(kept) = effects::without_global_options(base_name(&name), &words) else { return };
+        let words = kept.into_iter().filter_map(|index| command.words.get(index)).cloned().collect();
+        let shorter = Invocation { words, prefix: String::new(), spellings: Vec::new(), stdin: Stdin::Other };
+        self.part(shorter.part(Context::default().implied()));
+    }
+
+    /// Remembers what the command exports to all commands behind it.
+    fn exports(&mut self, command: &Invocation) {
+        let name = command.literal(0);
+        let declares = matches!(name.as_deref(), Some("declare" | "typeset" | "local" | "readonly"));
+        let has_option = || {
+            (1..command.words.len())
+                .filter_map(|index| command.literal(index))
+                .any(|word| word.starts_with('-') && word.contains('x'))
+        };
+        if name.as_deref() != Some("export") && !(declares && has_option()) {
+            return;
+        }
+        for word in command.words.iter().skip(1) {
+            let dequoted = word.dequoted();
+            let is_assignment = dequoted.split_once('=').is_some_and(|(name, _)| !is_harmless_variable(name));
+            if is_assignment && self.exported.len() < MAX_EXPORTED {
+                self.exported.extend(word.source.chars().take(MAX_EXPORTED));
+                self.exported.push(' ');
             }
         }
     }
@@ -330,7 +371,13 @@ impl Splitter {
                 let script = if command.literal(1).as_deref() == Some("--") { 2 } else { 1 };
                 match command.literal(script) {
                     Some(script) if script.is_empty() || script.starts_with('-') => {}
-                    Some(script) => self.text(&script, context.deeper()),
+                    Some(script) => {
+                        let (nodes, _) = self.nodes_of(|this| {
+                            this.text(&script, context.deeper());
+                            Ok(())
+                        });
+                        self.nodes.push(Node::Elsewhere(nodes));
+                    }
                     None => self.unresolved("the script of a trap is not fixed text"),
                 }
             }
@@ -360,15 +407,14 @@ fn is_reserved(text: &str) -> bool {
 }
 
 /// True for `NAME=value` with a harmless name and a fixed value.
-pub(super) fn is_harmless_assignment(word: &Word) -> bool {
-    word.literal().is_some_and(|text| {
-        text.split_once('=').is_some_and(|(name, _)| {
-            HARMLESS_VARIABLES.contains(&name)
-                || name
-                    .strip_prefix("LC_")
-                    .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
-        })
-    })
+pub(crate) fn is_harmless_assignment(word: &Word) -> bool {
+    word.literal().is_some_and(|text| text.split_once('=').is_some_and(|(name, _)| is_harmless_variable(name)))
+}
+
+/// True for a variable that changes how a command reports, not what it does.
+pub(crate) fn is_harmless_variable(name: &str) -> bool {
+    let is_locale = |rest: &str| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    HARMLESS_VARIABLES.contains(&name) || name.strip_prefix("LC_").is_some_and(is_locale)
 }
 
 /// The last segment of a path.

@@ -26,14 +26,14 @@ pub(super) type Lexed<T> = Result<T, Trouble>;
 
 /// A shell script as tokens.
 #[derive(Debug, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     /// In the order of the text.
     pub tokens: Vec<Token>,
 }
 
 /// A token and how it stands in the text.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// What it is.
     pub kind: TokenKind,
     /// A blank stands before it.
@@ -42,7 +42,7 @@ pub(super) struct Token {
 
 /// What a token is.
 #[derive(Debug)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     /// A word, reserved words and assignments included.
     Word(Rc<Word>),
     /// The digits right before a redirection operator.
@@ -57,7 +57,7 @@ pub(super) enum TokenKind {
 
 /// A test or an arithmetic command.
 #[derive(Debug)]
-pub(super) struct Test {
+pub(crate) struct Test {
     /// As written.
     pub source: String,
     /// Scripts that run to compute it.
@@ -68,7 +68,7 @@ pub(super) struct Test {
 
 /// The body of a here-document.
 #[derive(Debug)]
-pub(super) struct HereDoc {
+pub(crate) struct HereDoc {
     /// The delimiter as written.
     pub delimiter: String,
     /// The text; `None` if the shell computes some of it.

@@ -9,28 +9,35 @@ mod expand;
 mod grammar;
 mod guess;
 mod here_doc;
-mod invoke;
+pub(crate) mod invoke;
 mod lex;
 mod redirect;
 mod shells;
 mod state;
+pub(crate) mod tree;
 mod walk;
-mod word;
+pub(crate) mod word;
 mod wrappers;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cavra_model::{Certainty, CommandLine, CommandPart, Effects, GitOperation};
+use cavra_model::{CommandLine, CommandPart, GitOperation};
 
 use word::collapse_blanks;
 
-use crate::Surroundings;
+pub(crate) use invoke::{is_harmless_assignment, is_harmless_variable};
+
+use crate::{Surroundings, effects, git_operation};
 
 /// How deep scripts may be given to shells inside scripts, and wrappers to wrappers.
 const MAX_DEPTH: usize = 8;
 
-/// Most parts of one command line.
+/// Most parts of one command line that can be allowed.
 const MAX_PARTS: usize = 512;
+
+/// Most parts behind those, which are looked at by stricter rules only.
+const MAX_FURTHER_PARTS: usize = 4096;
 
 /// Bytes that the parts of a command line may have, for each byte of its text and in addition. Twice as much is left for
 /// parts of which only the bare words are kept.
@@ -55,23 +62,31 @@ pub fn split_command(text: &str) -> CommandLine {
 
 /// Splits a command line that would run in these surroundings; see [`split_command`].
 #[must_use]
-pub fn split_command_in(text: &str, _surroundings: &Surroundings<'_>) -> CommandLine {
+pub fn split_command_in(text: &str, surroundings: &Surroundings<'_>) -> CommandLine {
     // The grammar is a foreign parser. Should an input make it panic, the text counts as not understood.
-    catch_unwind(AssertUnwindSafe(|| split(text))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| split(text, surroundings))).unwrap_or_else(|_| {
         let mut splitter = Splitter::of(text);
         splitter.not_understood(text, "the shell grammar gave up");
-        splitter.finish(text)
+        splitter.nodes.clear();
+        splitter.finish(text, surroundings)
     })
 }
 
-fn split(text: &str) -> CommandLine {
+fn split(text: &str, surroundings: &Surroundings<'_>) -> CommandLine {
     let mut splitter = Splitter::of(text);
     if text.contains('\0') {
         splitter.not_understood(text, "the text has a NUL character");
     } else {
         splitter.text(text, Context::default());
     }
-    splitter.finish(text)
+    splitter.finish(text, surroundings)
+}
+
+/// What a script runs; `None` if it is not understood.
+pub(crate) fn nodes_of(text: &str) -> Option<Vec<tree::Node>> {
+    let mut splitter = Splitter::of(text);
+    splitter.text(text, Context { depth: 2, ..Context::default() });
+    splitter.unresolved.is_none().then_some(splitter.nodes)
 }
 
 /// The text written so that bash reads it as a POSIX shell such as dash reads the text itself, where that may run something
@@ -136,6 +151,16 @@ struct Splitter {
     read_again: bool,
     /// Words that brace expansions made so far.
     braces: usize,
+    /// Commands behind the limit of parts.
+    further: HashSet<String>,
+    /// Assignments that were exported and change what later commands do, each followed by a blank.
+    exported: String,
+    /// What runs, as far as the walk got, for the effects of it.
+    nodes: Vec<tree::Node>,
+    /// Index of the first part of the command that is looked at.
+    own_part: Option<usize>,
+    /// The script that this command gives to a shell.
+    script: Option<Vec<tree::Node>>,
 }
 
 impl Splitter {
@@ -173,7 +198,11 @@ impl Splitter {
     /// Looks at a text that may or may not be a script, for stricter rules only.
     fn maybe_script(&mut self, text: &str, context: Context) {
         let before = self.unresolved.clone();
-        self.text(text, context.deeper().implied());
+        // Its commands count for the outer one, whose effects are derived from its own words.
+        let _ = self.nodes_of(|this| {
+            this.text(text, context.deeper().implied());
+            Ok(())
+        });
         self.unresolved = before;
     }
 
@@ -191,14 +220,31 @@ impl Splitter {
 
     /// No more parts are taken, so looking further is in vain.
     fn is_full(&self) -> bool {
-        self.parts.len() >= MAX_PARTS
+        self.parts.len() >= MAX_PARTS + MAX_FURTHER_PARTS
     }
 
     fn part(&mut self, part: CommandPart) {
         if self.is_full() {
             self.cut = Some(TOO_MANY);
-        } else if !(part.implied || self.read_again) || !self.parts.contains(&part) {
+            return;
+        }
+        if self.parts.len() >= MAX_PARTS {
+            return self.further_part(part);
+        }
+        let maybe_known = part.implied || self.read_again;
+        let known = maybe_known.then(|| self.parts.iter().position(|kept| *kept == part)).flatten();
+        self.own_part.get_or_insert(known.unwrap_or(self.parts.len()));
+        if known.is_none() {
             self.keep(part);
+        }
+    }
+
+    /// Behind the limit nothing is allowed any more, but what is forbidden is still found: each command once.
+    fn further_part(&mut self, part: CommandPart) {
+        self.cut = Some(TOO_MANY);
+        self.own_part.get_or_insert(self.parts.len().saturating_sub(1));
+        if self.further.insert(part.dequoted.clone()) {
+            self.keep(CommandPart { spellings: vec![part.dequoted.clone()], implied: true, ..part });
         }
     }
 
@@ -216,20 +262,13 @@ impl Splitter {
         self.parts.push(part);
     }
 
-    /// Takes back the parts from a position on.
-    fn take_back(&mut self, first: usize) -> Vec<CommandPart> {
-        let parts = self.parts.split_off(first.min(self.parts.len()));
-        self.bytes -= parts.iter().map(bytes_of).sum::<usize>();
-        parts
-    }
-
     fn git_operation(&mut self, operation: GitOperation) {
         if !self.git.contains(&operation) {
             self.git.push(operation);
         }
     }
 
-    fn finish(mut self, text: &str) -> CommandLine {
+    fn finish(mut self, text: &str, surroundings: &Surroundings<'_>) -> CommandLine {
         if let Some(reason) = self.cut {
             self.unresolved(reason);
         }
@@ -246,7 +285,12 @@ impl Splitter {
                 self.parts.push(CommandPart { spellings: vec![text.clone()], dequoted: text.clone(), implied });
             }
         }
-        let effects = Box::new(Effects { certainty: vec![Certainty::Unknown; self.parts.len()], ..Effects::default() });
+        let unresolved = self.unresolved.as_deref();
+        let (effects, checked_out) = effects::derive(&self.nodes, &written, &self.parts, unresolved, surroundings);
+        // A push that names no branch pushes the one that is checked out, where the caller can tell.
+        for branch in &checked_out {
+            self.git_operation(git_operation("push", branch));
+        }
         CommandLine {
             written,
             text,
@@ -255,7 +299,7 @@ impl Splitter {
             writes: self.writes,
             git: self.git,
             unresolved: self.unresolved,
-            effects,
+            effects: Box::new(effects),
         }
     }
 }

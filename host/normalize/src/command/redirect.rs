@@ -44,7 +44,7 @@ impl Splitter {
 }
 
 /// True for `1`, `-` and `1-`, as they follow `>&`.
-fn duplicates(target: &Word) -> bool {
+pub(super) fn duplicates(target: &Word) -> bool {
     target.plain().is_some_and(|text| {
         let digits = text.strip_suffix('-').unwrap_or(text);
         digits.bytes().all(|b| b.is_ascii_digit())

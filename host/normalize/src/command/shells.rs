@@ -70,7 +70,11 @@ impl Splitter {
 
     fn inner_script(&mut self, script: &str, command: &Invocation, context: Context) {
         self.replace_last(command, context);
-        self.text(script, context.deeper());
+        let (nodes, _) = self.nodes_of(|this| {
+            this.text(script, context.deeper());
+            Ok(())
+        });
+        self.script = Some(nodes);
     }
 
     fn eval(&mut self, command: &Invocation, context: Context) {

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList, IoRedirect, Pipeline,
-    RedirectList, SimpleCommand, Word as TreeWord,
+    AndOr, AndOrList, CaseClauseCommand, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand, CompoundList,
+    ForClauseCommand, IfClauseCommand, IoRedirect, Pipeline, RedirectList, SeparatorOperator, SimpleCommand,
+    Word as TreeWord,
 };
 
 use cavra_model::CommandPart;
@@ -12,6 +13,7 @@ use cavra_model::CommandPart;
 use super::grammar::{self, Parsed};
 use super::invoke::{Invocation, Stdin};
 use super::lex::{HereDoc, Script, Test, TokenKind, Trouble};
+use super::tree::{Command as TreeCommand, Link, Node, Redirect, RedirectKind};
 use super::word::{Word, collapse_all};
 use super::{Context, STACK_CHUNK, STACK_RESERVE, Splitter, TOO_MANY, evaluators};
 
@@ -30,23 +32,67 @@ impl Splitter {
     }
 
     fn list(&mut self, list: &CompoundList, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
-        list.0.iter().try_for_each(|item| self.and_or(&item.0, parsed, context))
-    }
-
-    fn and_or(&mut self, list: &AndOrList, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
-        self.pipeline(&list.first, parsed, context)?;
-        list.additional.iter().try_for_each(|next| match next {
-            AndOr::And(pipeline) | AndOr::Or(pipeline) => self.pipeline(pipeline, parsed, context),
+        list.0.iter().try_for_each(|item| {
+            let (nodes, result) = self.nodes_of(|this| this.and_or(&item.0, parsed, context));
+            match item.1 {
+                SeparatorOperator::Async => self.nodes.push(Node::Subshell(nodes)),
+                SeparatorOperator::Sequence => self.nodes.extend(nodes),
+            }
+            result
         })
     }
 
+    fn and_or(&mut self, list: &AndOrList, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        if list.additional.is_empty() {
+            return self.pipeline(&list.first, parsed, context);
+        }
+        let mut chain = Vec::with_capacity(list.additional.len() + 1);
+        let additional = list.additional.iter().map(|next| match next {
+            AndOr::And(pipeline) => (Link::And, pipeline),
+            AndOr::Or(pipeline) => (Link::Or, pipeline),
+        });
+        let mut result = Ok(());
+        for (link, pipeline) in std::iter::once((Link::First, &list.first)).chain(additional) {
+            let (nodes, outcome) = self.nodes_of(|this| this.pipeline(pipeline, parsed, context));
+            chain.push((link, one(nodes)));
+            result = outcome;
+            if result.is_err() {
+                break;
+            }
+        }
+        self.nodes.push(Node::Chain(chain));
+        result
+    }
+
+    /// Collects the nodes of what `walk` goes through.
+    pub(super) fn nodes_of(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<(), Trouble>,
+    ) -> (Vec<Node>, Result<(), Trouble>) {
+        let outer = std::mem::take(&mut self.nodes);
+        let result = walk(self);
+        (std::mem::replace(&mut self.nodes, outer), result)
+    }
+
     fn pipeline(&mut self, pipeline: &Pipeline, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        if let [only] = pipeline.seq.as_slice() {
+            return self.command(only, parsed, context);
+        }
         let mut stages = Vec::with_capacity(pipeline.seq.len());
+        let mut nodes = Vec::with_capacity(pipeline.seq.len());
+        let mut result = Ok(());
         for command in &pipeline.seq {
             let before = self.parts.len();
-            self.command(command, parsed, context)?;
+            let (stage, outcome) = self.nodes_of(|this| this.command(command, parsed, context));
+            nodes.push(one(stage));
+            result = outcome;
+            if result.is_err() {
+                break;
+            }
             stages.extend(self.parts.get(before).cloned());
         }
+        self.nodes.push(Node::Pipeline(nodes));
+        result?;
         self.joined(&stages);
         Ok(())
     }
@@ -65,14 +111,18 @@ impl Splitter {
         match command {
             Command::Simple(simple) => self.simple(simple, parsed, context),
             Command::Compound(compound, redirects) => {
-                self.compound(compound, parsed, context)?;
-                self.redirects(redirects.as_ref(), parsed, context)
+                let part = self.parts.len();
+                let (nodes, result) = self.nodes_of(|this| this.compound(compound, parsed, context));
+                let body = one(nodes);
+                result.and_then(|()| self.redirected(body, redirects.as_ref(), part, parsed, context))
             }
             Command::Function(function) => {
                 // Its name may be that of a command that is judged by it, with arguments that only the body knows.
                 self.unresolved("a function is defined");
-                self.compound(&function.body.0, parsed, context)?;
-                self.redirects(function.body.1.as_ref(), parsed, context)
+                let part = self.parts.len();
+                let (nodes, result) = self.nodes_of(|this| this.compound(&function.body.0, parsed, context));
+                let body = Node::Elsewhere(nodes);
+                result.and_then(|()| self.redirected(body, function.body.1.as_ref(), part, parsed, context))
             }
             // The lexer makes tests one word.
             Command::ExtendedTest(..) => Err(Trouble("an unexpected test")),
@@ -86,38 +136,88 @@ impl Splitter {
                 Err(Trouble("an unexpected arithmetic command"))
             }
             CompoundCommand::BraceGroup(group) => self.list(&group.list, parsed, context),
-            CompoundCommand::Subshell(group) => self.list(&group.list, parsed, context),
-            CompoundCommand::ForClause(clause) => {
-                if let Some(reason) = evaluators::of_loop_variable(&clause.variable_name) {
-                    self.unresolved(reason);
-                }
-                let values = clause.values.as_deref().unwrap_or_default();
-                values.iter().try_for_each(|word| self.computed(word, parsed, context))?;
-                self.list(&clause.body.list, parsed, context)
+            CompoundCommand::Subshell(group) => {
+                let (nodes, result) = self.nodes_of(|this| this.list(&group.list, parsed, context));
+                self.nodes.push(Node::Subshell(nodes));
+                result
             }
-            CompoundCommand::CaseClause(clause) => {
-                self.computed(&clause.value, parsed, context)?;
-                for item in &clause.cases {
-                    item.patterns.iter().try_for_each(|word| self.computed(word, parsed, context))?;
-                    item.cmd.iter().try_for_each(|list| self.list(list, parsed, context))?;
-                }
-                Ok(())
-            }
-            CompoundCommand::IfClause(clause) => {
-                self.list(&clause.condition, parsed, context)?;
-                self.list(&clause.then, parsed, context)?;
-                for other in clause.elses.iter().flatten() {
-                    other.condition.iter().try_for_each(|list| self.list(list, parsed, context))?;
-                    self.list(&other.body, parsed, context)?;
-                }
-                Ok(())
-            }
+            CompoundCommand::ForClause(clause) => self.for_loop(clause, parsed, context),
+            CompoundCommand::CaseClause(clause) => self.case(clause, parsed, context),
+            CompoundCommand::IfClause(clause) => self.branches(clause, parsed, context),
             CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
-                self.list(&clause.0, parsed, context)?;
-                self.list(&clause.1.list, parsed, context)
+                let (header, first) = self.nodes_of(|this| this.list(&clause.0, parsed, context));
+                let (body, second) = self.nodes_of(|this| match first {
+                    Ok(()) => this.list(&clause.1.list, parsed, context),
+                    Err(trouble) => Err(trouble),
+                });
+                self.nodes.push(Node::Loop { variable: None, header, body });
+                second
             }
-            CompoundCommand::Coprocess(coprocess) => self.command(&coprocess.body, parsed, context),
+            CompoundCommand::Coprocess(coprocess) => {
+                let (nodes, result) = self.nodes_of(|this| this.command(&coprocess.body, parsed, context));
+                self.nodes.push(Node::Elsewhere(nodes));
+                result
+            }
         }
+    }
+
+    fn for_loop(&mut self, clause: &ForClauseCommand, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        if let Some(reason) = evaluators::of_loop_variable(&clause.variable_name) {
+            self.unresolved(reason);
+        }
+        let values = clause.values.as_deref().unwrap_or_default();
+        let (header, first) =
+            self.nodes_of(|this| values.iter().try_for_each(|word| this.computed(word, parsed, context)));
+        let words = values.iter().filter_map(|word| match find(word, parsed) {
+            Ok(Found::Word(word)) => Some(word),
+            _ => None,
+        });
+        let variable = Some((clause.variable_name.clone(), words.collect()));
+        let (body, second) = self.nodes_of(|this| match first {
+            Ok(()) => this.list(&clause.body.list, parsed, context),
+            Err(trouble) => Err(trouble),
+        });
+        self.nodes.push(Node::Loop { variable, header, body });
+        second
+    }
+
+    fn case(&mut self, clause: &CaseClauseCommand, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        let mut branches = Vec::new();
+        let (header, mut result) = self.nodes_of(|this| this.computed(&clause.value, parsed, context));
+        for item in &clause.cases {
+            let (branch, outcome) = self.nodes_of(|this| {
+                item.patterns.iter().try_for_each(|word| this.computed(word, parsed, context))?;
+                item.cmd.iter().try_for_each(|list| this.list(list, parsed, context))
+            });
+            branches.push(branch);
+            result = result.and(outcome);
+            if result.is_err() {
+                break;
+            }
+        }
+        self.nodes.push(Node::Branches { header, branches });
+        result
+    }
+
+    fn branches(&mut self, clause: &IfClauseCommand, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        let (header, first) = self.nodes_of(|this| this.list(&clause.condition, parsed, context));
+        let mut branches = Vec::new();
+        let mut result = first;
+        let then = std::iter::once((None, &clause.then));
+        let others = clause.elses.iter().flatten().map(|other| (other.condition.as_ref(), &other.body));
+        for (condition, body) in then.chain(others) {
+            if result.is_err() {
+                break;
+            }
+            let (branch, outcome) = self.nodes_of(|this| {
+                condition.iter().try_for_each(|list| this.list(list, parsed, context))?;
+                this.list(body, parsed, context)
+            });
+            branches.push(branch);
+            result = outcome;
+        }
+        self.nodes.push(Node::Branches { header, branches });
+        result
     }
 
     /// A word outside simple commands: only the scripts in it matter.
@@ -134,34 +234,72 @@ impl Splitter {
         let mut result = Ok(());
         word.scripts(&mut |script| {
             if result.is_ok() {
-                result = self.script(script, context);
+                result = self.substituted(script, context);
             }
         });
         result
     }
 
     fn all_scripts(&mut self, scripts: &[Script], context: Context) -> Result<(), Trouble> {
-        scripts.iter().try_for_each(|script| self.script(script, context))
+        scripts.iter().try_for_each(|script| self.substituted(script, context))
     }
 
-    fn redirects(&mut self, list: Option<&RedirectList>, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
-        for redirect in list.iter().flat_map(|list| &list.0) {
-            self.redirect(redirect, parsed, context)?;
-        }
-        Ok(())
+    /// A script in a shell of its own.
+    fn substituted(&mut self, script: &Script, context: Context) -> Result<(), Trouble> {
+        let (nodes, result) = self.nodes_of(|this| this.script(script, context));
+        self.nodes.push(Node::Subshell(nodes));
+        result
     }
 
-    /// Collects the files of a redirection, looks at the scripts in it, and answers what is given to standard input.
-    fn redirect(
+    /// A compound command with the redirections behind it.
+    fn redirected(
+        &mut self,
+        body: Node,
+        list: Option<&RedirectList>,
+        part: usize,
+        parsed: &Parsed<'_>,
+        context: Context,
+    ) -> Result<(), Trouble> {
+        let Some(list) = list else {
+            self.nodes.push(body);
+            return Ok(());
+        };
+        let mut redirects = Vec::with_capacity(list.0.len());
+        let (computed, result) = self.nodes_of(|this| {
+            list.0.iter().try_for_each(|redirect| {
+                redirects.push(redirect_node(redirect, parsed));
+                this.redirect(redirect, parsed, context).map(|_| ())
+            })
+        });
+        self.nodes.push(Node::Redirected { body: Box::new(body), redirects, computed, part });
+        result
+    }
+
+    /// Collects the file of a redirection, and looks at the scripts in it.
+    fn redirect(&mut self, redirect: &IoRedirect, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
+        let scripts = self.redirect_scripts(redirect, parsed, context);
+        scripts.and(self.redirect_target(redirect, parsed).map(|_| ()))
+    }
+
+    fn redirect_scripts(
         &mut self,
         redirect: &IoRedirect,
         parsed: &Parsed<'_>,
         context: Context,
-    ) -> Result<Option<Stdin>, Trouble> {
+    ) -> Result<(), Trouble> {
+        let Some(target) = redirect_word(redirect) else { return Ok(()) };
+        match find(target, parsed)? {
+            Found::Word(word) => self.scripts_of(&word, context),
+            Found::Document(document) => self.all_scripts(&document.scripts, context),
+            Found::Test(_) => Ok(()),
+        }
+    }
+
+    /// Collects the file of a redirection, and answers what is given to standard input.
+    fn redirect_target(&mut self, redirect: &IoRedirect, parsed: &Parsed<'_>) -> Result<Option<Stdin>, Trouble> {
         let Some(target) = redirect_word(redirect) else { return Ok(None) };
         let stdin = match find(target, parsed)? {
             Found::Word(word) => {
-                self.scripts_of(&word, context)?;
                 if matches!(redirect, IoRedirect::HereString(..)) {
                     Stdin::Text(word.literal())
                 } else {
@@ -169,10 +307,7 @@ impl Splitter {
                     Stdin::Other
                 }
             }
-            Found::Document(document) => {
-                self.all_scripts(&document.scripts, context)?;
-                Stdin::Text(document.text.clone())
-            }
+            Found::Document(document) => Stdin::Text(document.text.clone()),
             Found::Test(_) => return Err(Trouble("a redirection to a test")),
         };
         Ok(is_input(redirect).then_some(stdin))
@@ -207,8 +342,18 @@ impl Splitter {
             if !found.assignments.is_empty() {
                 return Err(Trouble("an assignment before a test"));
             }
-            self.test(only, test, parsed, context)?;
-            return found.redirects.iter().try_for_each(|r| self.redirect(r, parsed, context).map(|_| ()));
+            let part = self.parts.len();
+            let (nodes, result) = self.nodes_of(|this| this.test(only, test, parsed, context));
+            result?;
+            let mut redirects = Vec::with_capacity(found.redirects.len());
+            let (computed, result) = self.nodes_of(|this| {
+                found.redirects.iter().try_for_each(|redirect| {
+                    redirects.push(redirect_node(redirect, parsed));
+                    this.redirect(redirect, parsed, context).map(|_| ())
+                })
+            });
+            self.nodes.push(Node::Redirected { body: Box::new(one(nodes)), redirects, computed, part });
+            return result;
         }
         for word in words {
             found.words.push(found.span.word(word, parsed)?);
@@ -223,36 +368,56 @@ impl Splitter {
             }
         }
         let written = found.span.source(parsed);
-        // The command comes before the commands inside it, so remember what its input is first.
-        let parts_before = self.parts.len();
         let mut stdin = Stdin::Inherited;
-        let mut inner = Ok(());
+        let mut files = Ok(());
         for redirect in &found.redirects {
-            match self.redirect(redirect, parsed, context) {
+            match self.redirect_target(redirect, parsed) {
                 Ok(Some(given)) => stdin = given,
                 Ok(None) => {}
-                Err(trouble) => inner = Err(trouble),
+                Err(trouble) => files = files.and(Err(trouble)),
             }
         }
-        for word in found.assignments.iter().chain(&found.words) {
-            inner = inner.and(self.scripts_of(word, context));
-        }
-        let inner_parts = self.take_back(parts_before);
         if let Some(reason) = found.assignments.iter().find_map(|word| evaluators::of_assignment(word)) {
             self.unresolved(reason);
         }
-        self.invoke(Invocation::new(found.words, &found.assignments, written, stdin), context);
-        for part in inner_parts {
-            self.part(part);
+        // The command comes before the commands inside it.
+        let redirects = found.redirects.iter().map(|redirect| redirect_node(redirect, parsed)).collect();
+        let outer_part = self.own_part.take();
+        let outer_script = self.script.take();
+        let exported = self.exported.clone();
+        let invocation = Invocation::new(found.words.clone(), &found.assignments, &written, stdin, &exported);
+        self.invoke(invocation, context);
+        let part = std::mem::replace(&mut self.own_part, outer_part);
+        let script = std::mem::replace(&mut self.script, outer_script);
+        let (computed, inner) = self.nodes_of(|this| {
+            let mut inner = Ok(());
+            for redirect in &found.redirects {
+                inner = inner.and(this.redirect_scripts(redirect, parsed, context));
+            }
+            for word in found.assignments.iter().chain(&found.words) {
+                inner = inner.and(this.scripts_of(word, context));
+            }
+            inner
+        });
+        if !context.implied {
+            let part = part.unwrap_or(self.parts.len());
+            let Simple { assignments, words, .. } = found;
+            let command = TreeCommand { part, assignments, words, redirects, computed, script };
+            self.nodes.push(Node::Command(Box::new(command)));
         }
-        inner
+        files.and(inner)
     }
 
     /// `[[ … ]]` or `(( … ))`: a command like any other, because its arithmetic can run commands.
     fn test(&mut self, word: &TreeWord, test: &Test, parsed: &Parsed<'_>, context: Context) -> Result<(), Trouble> {
         let position = Parsed::position(word).ok_or(LOST)?;
         let source = parsed.source(position, position);
+        let outer = self.own_part.take();
         self.plain_part(collapse_all(&source), context);
+        let part = std::mem::replace(&mut self.own_part, outer);
+        if !context.implied {
+            self.nodes.push(Node::Test { part: part.unwrap_or(self.parts.len()), source: source.clone() });
+        }
         // Shells that do not know the construct run its words as commands.
         super::guess::commands(&source).into_iter().for_each(|part| self.part(part));
         if let Some(reason) = test.uncertain {
@@ -346,4 +511,39 @@ fn is_input(redirect: &IoRedirect) -> bool {
         }
         _ => false,
     }
+}
+
+/// Several nodes as one.
+pub(super) fn one(mut nodes: Vec<Node>) -> Node {
+    match nodes.pop() {
+        Some(only) if nodes.is_empty() => only,
+        Some(last) => {
+            nodes.push(last);
+            Node::Group(nodes)
+        }
+        None => Node::Group(nodes),
+    }
+}
+
+/// A redirection as effects see it.
+fn redirect_node(redirect: &IoRedirect, parsed: &Parsed<'_>) -> Redirect {
+    use brush_parser::ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target};
+    let target = redirect_word(redirect).and_then(|target| match find(target, parsed) {
+        Ok(Found::Word(word)) => Some(word),
+        _ => None,
+    });
+    let duplicates = || target.as_ref().is_some_and(|word| super::redirect::duplicates(word));
+    let kind = match redirect {
+        IoRedirect::HereString(..) | IoRedirect::HereDocument(..) => RedirectKind::Text,
+        IoRedirect::OutputAndError(..) => RedirectKind::Writes,
+        IoRedirect::File(_, _, Target::Fd(_)) => RedirectKind::Duplicates,
+        IoRedirect::File(_, Kind::DuplicateInput, _) => RedirectKind::Duplicates,
+        IoRedirect::File(_, _, Target::Duplicate(_)) if duplicates() => RedirectKind::Duplicates,
+        IoRedirect::File(_, Kind::Read, _) => RedirectKind::Reads,
+        IoRedirect::File(_, Kind::ReadAndWrite, _) => RedirectKind::ReadsAndWrites,
+        IoRedirect::File(_, Kind::Write | Kind::Append | Kind::Clobber | Kind::DuplicateOutput, _) => {
+            RedirectKind::Writes
+        }
+    };
+    Redirect { kind, target }
 }

@@ -17,7 +17,7 @@ const MAX_BRACES: usize = 12;
 
 /// One shell word.
 #[derive(Debug)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// The word as written.
     pub source: String,
     /// Its pieces, in order.
@@ -26,7 +26,7 @@ pub(super) struct Word {
 
 /// A stretch of a word that is treated in one way.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Neither quoted nor escaped: wildcards, braces and a leading tilde still mean something.
     Plain(String),
     /// Decoded text of a quote or an escape.
@@ -39,18 +39,20 @@ pub(super) enum Piece {
 
 /// A value that is known only when the command runs.
 #[derive(Debug)]
-pub(super) struct Expansion {
+pub(crate) struct Expansion {
     /// As written.
     pub source: String,
     /// Where the value comes from.
     pub kind: ExpansionKind,
+    /// It stands in double quotes, so that its value stays one word and no wildcard in it counts.
+    pub quoted: bool,
     /// The scripts that run to compute it.
     pub scripts: Vec<Script>,
 }
 
 /// Where the value of an expansion comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExpansionKind {
+pub(crate) enum ExpansionKind {
     /// A variable or an arithmetic expression.
     Value,
     /// The output of a command.
@@ -61,7 +63,8 @@ pub(super) enum ExpansionKind {
 
 impl Piece {
     fn unknown(source: &str) -> Self {
-        Self::Expansion(Expansion { source: source.to_owned(), kind: ExpansionKind::Value, scripts: Vec::new() })
+        let kind = ExpansionKind::Value;
+        Self::Expansion(Expansion { source: source.to_owned(), kind, quoted: false, scripts: Vec::new() })
     }
 }
 
@@ -165,10 +168,11 @@ impl Word {
                 Piece::Plain(text) => fill(text, placeholder, Piece::Plain, &mut pieces),
                 Piece::Quoted(text) => fill(text, placeholder, Piece::Quoted, &mut pieces),
                 // The scripts in it were looked at where it stands in the text.
-                Piece::Expansion(Expansion { source, kind, .. }) => {
+                Piece::Expansion(Expansion { source, kind, quoted, .. }) => {
                     pieces.push(Piece::Expansion(Expansion {
                         source: source.clone(),
                         kind: *kind,
+                        quoted: *quoted,
                         scripts: Vec::new(),
                     }));
                 }

@@ -62,7 +62,11 @@ const WRAPPERS: [Wrapper; 19] = [
     transparent("nohup", "", ""),
     Wrapper { value_names: &["--adjustment"], ..transparent("nice", "n", "0123456789") },
     Wrapper { value_names: &["--class", "--classdata"], names: &["--ignore"], ..transparent("ionice", "cn", "t") },
-    Wrapper { names: &["--portability", "--verbose"], ..transparent("time", "", "pv") },
+    Wrapper {
+        value_names: &["--output", "--format"],
+        names: &["--portability", "--verbose", "--append", "--quiet"],
+        ..transparent("time", "of", "pvaq")
+    },
     transparent("command", "", "p"),
     transparent("builtin", "", ""),
     transparent("exec", "a", "cl"),
