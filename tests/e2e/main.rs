@@ -73,6 +73,7 @@ mod replay;
 mod requests;
 mod rollouts;
 mod sandbox;
+mod secrets;
 mod sessions;
 mod stores;
 mod streams;

@@ -66,7 +66,7 @@ fn secrets_of_actions_are_nowhere() {
             json!({"action_type": "read_file", "target": format!("notes/{github}.txt"), "repository": format!("https://u:{PASSWORD}@h/r")}),
             json!({"action_type": "git_operation", "target": format!("https://{github}@github.com/a/b main"), "operation": "push"}),
             json!({"action_type": "mcp_tool_call", "server": "x", "tool": github, "capability": format!("token={github}")}),
-            json!({"action_type": "read_file", "target": "a", "agent_id": github, "actor": format!("--password {PASSWORD}")}),
+            json!({"action_type": "read_file", "target": "a", "actor": format!("--password {PASSWORD}")}),
         ] {
             let decided = server.decide(&body);
             assert!(decided["redacted"].as_array().is_some_and(|members| !members.is_empty()), "{decided}");

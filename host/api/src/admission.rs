@@ -30,6 +30,8 @@ pub struct Admission {
     pub access: Access,
     /// The body.
     pub intake: Intake,
+    /// Members of it that secrets are not cut out of here.
+    pub exact: &'static [&'static str],
     /// Whether the work is long.
     pub work: Work,
     /// What it changes.
@@ -72,8 +74,15 @@ impl Admission {
         }
         let identity = self.person(received.as_ref(), header.as_deref(), machine.is_some()).await?;
         parts.extensions.insert(Caller { identity, machine: machine.map(|machine| machine.name) });
-        parts.extensions.insert(Received(received));
+        parts.extensions.insert(Received(received.map(|body| self.clean(body)).transpose()?));
         Ok((Request::from_parts(parts, axum::body::Body::empty()), held))
+    }
+
+    /// The body as its handler gets it. Who calls is known by now, so nothing that proves it goes any further.
+    fn clean(&self, mut body: Object) -> Result<Object, Problem> {
+        body.retain(|member, _| !Envelope::FIELDS.contains(&member.as_str()));
+        self.app.settings.redactor.clean(&mut body, self.exact)?;
+        Ok(body)
     }
 
     /// The machine whose API token was sent. It is checked wherever it is sent.

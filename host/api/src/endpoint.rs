@@ -63,6 +63,8 @@ pub struct Endpoint {
     pub work: Work,
     /// What it takes as its body.
     pub intake: Intake,
+    /// Members of the body that reach the handler as they were sent; secrets are cut out of all others before. `*` is all.
+    pub exact: &'static [&'static str],
     /// Schema of the body.
     pub body: RefOr<Schema>,
     /// Schema of the 200 answer.
@@ -114,6 +116,7 @@ impl Endpoint {
             effect: Effect::Reads,
             work: Work::Short,
             intake: Intake::None,
+            exact: &[],
             body: named("Object"),
             answer: named("Object"),
             media: "application/json",
@@ -143,6 +146,12 @@ impl Endpoint {
     /// Sets the body's schema.
     pub fn takes(self, schema: &'static str) -> Self {
         Self { body: named(schema), ..self }
+    }
+
+    /// Members of the body, or all of them (`*`), reach the handler as they were sent: what it makes of them depends on
+    /// every character, and it sees to it that no secret comes to rest.
+    pub fn exact(self, members: &'static [&'static str]) -> Self {
+        Self { exact: members, ..self }
     }
 
     /// The body may be left out.

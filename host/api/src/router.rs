@@ -37,6 +37,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
             load: Arc::clone(&load),
             access: row.access,
             intake: row.intake,
+            exact: row.exact,
             work: row.work,
             effect: row.effect,
         };

@@ -55,6 +55,7 @@ fn activity() -> Vec<Endpoint> {
             "decide",
             post(handlers::decide),
         )
+        .exact(&["*"])
         .about("decisions", "Decides an action and records the decision before it is answered.")
         .takes("DecisionRequest")
         .answers(named("DecisionRecord"))
@@ -121,6 +122,7 @@ fn policy() -> Vec<Endpoint> {
             "draft_policy_pack",
             post(authoring::draft),
         )
+        .exact(&["*"])
         .about("policy", "What a draft amounts to and what is wrong with it; writes nothing.")
         .console("policy_pack_draft"),
         Endpoint::post(
@@ -130,6 +132,7 @@ fn policy() -> Vec<Endpoint> {
             "plan_policy_publication",
             post(authoring::publish_plan),
         )
+        .exact(&["*"])
         .about("policy", "What publishing a draft would change, in the pack and in past decisions; writes nothing.")
         .console("policy_pack_publish_plan")
         .long()
@@ -141,6 +144,7 @@ fn policy() -> Vec<Endpoint> {
             "request_policy_publication",
             post(authoring::publish_request),
         )
+        .exact(&["*"])
         .about("policy", "Asks for the approval of a draft's publication.")
         .console("policy_pack_publish_request")
         .refuses(&[409]),
@@ -155,6 +159,7 @@ fn policy() -> Vec<Endpoint> {
             "publish_policy_pack",
             post(authoring::publish),
         )
+        .exact(&["*"])
         .about("policy", "Publishes an approved draft.")
         .console("policy_pack_publish")
         .refuses(&[404, 409]),
@@ -189,6 +194,7 @@ fn approval_rows() -> Vec<Endpoint> {
             "create_approval",
             post(approvals::create),
         )
+        .exact(&["*"])
         .about("approvals", "Asks for the approval of a decision.")
         .takes("ApprovalRequest")
         .answers(named("Approval")),
@@ -199,6 +205,7 @@ fn approval_rows() -> Vec<Endpoint> {
             "break_glass",
             post(approvals::break_glass),
         )
+        .exact(&["*"])
         .about("approvals", "Breaks the glass for a decision.")
         .takes("ApprovalRequest")
         .answers(named("Approval"))

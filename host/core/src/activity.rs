@@ -149,7 +149,7 @@ impl Activity {
     /// [`CoreError::BadRequest`] if the body is no session record, [`CoreError::Store`].
     pub async fn post_session(&self, mut body: Object, caller: &Caller) -> Result<Object, CoreError> {
         check_texts(&body)?;
-        self.redactor.object(&mut body);
+        self.redactor.clean(&mut body, &[])?;
         // Checked before the writer is bothered, so that a wrong body costs no commit.
         let now = Timestamp::now();
         let author = caller.author();

@@ -16,7 +16,7 @@ use crate::approvals::{NewApproval, Publication, forbidden, request_note};
 use crate::backtest::{Backtest, BacktestScope, MAX_BACKTEST};
 use crate::caller::Caller;
 use crate::fields::{label, whole_number};
-use crate::{App, Approvals, CoreError, DecisionPoint, MAX_TTL_HOURS, may_decide};
+use crate::{App, Approvals, CoreError, DecisionPoint, MAX_TTL_HOURS, Redactor, may_decide};
 
 /// What an approval has to be for.
 const OPERATION: &str = "policy_publish";
@@ -43,13 +43,26 @@ struct Plan {
 }
 
 /// The draft of a request: its member `draft`, else the request itself. One that names no version has `version`.
-fn draft_of(body: &Object, version: &str) -> Result<Draft, CoreError> {
+fn draft_of(body: &Object, version: &str, redactor: Redactor) -> Result<Draft, CoreError> {
     let payload = match body.get("draft") {
         None | Some(Value::Null) => body,
         Some(Value::Object(draft)) => draft,
         Some(_) => return Err(CoreError::BadRequest("draft must be an object".to_owned())),
     };
-    Draft::read(payload, version).map_err(CoreError::BadRequest)
+    read_draft(payload, version, redactor)
+}
+
+/// A draft with its faults. Everybody may read a policy, and nothing can be cut out of one that is to be approved: a
+/// secret in it is a fault.
+fn read_draft(payload: &Object, version: &str, redactor: Redactor) -> Result<Draft, CoreError> {
+    let mut draft = Draft::read(payload, version).map_err(CoreError::BadRequest)?;
+    let places = redactor.places(&draft.policy);
+    draft.errors.extend(places.into_iter().map(|place| format!("{place}: holds what looks like a secret")));
+    for told in draft.errors.iter_mut().chain(&mut draft.warnings) {
+        redactor.text(told);
+    }
+    draft.errors.sort();
+    Ok(draft)
 }
 
 /// The version of a draft that names none. Contract 20, section 4.1.
@@ -78,7 +91,11 @@ impl App {
     /// # Errors
     /// [`CoreError::BadRequest`] for a draft without id, title or description.
     pub async fn draft_policy(&self, body: &Object) -> Result<Value, CoreError> {
-        let draft = Draft::read(body, &todays_version()).map_err(CoreError::BadRequest)?;
+        let redactor = self.settings.redactor;
+        let draft = read_draft(body, &todays_version(), redactor)?;
+        let mut shown = (draft.policy.clone(), cavra_packs::summary(&draft.policy));
+        redactor.value(&mut shown.0);
+        redactor.value(&mut shown.1);
         let mut notes = notes_on(&draft);
         notes.extend(self.decisions.preview(&draft).await.err());
         Ok(json!({
@@ -87,8 +104,8 @@ impl App {
             "valid": draft.errors.is_empty(),
             "errors": draft.errors,
             "warnings": draft.warnings,
-            "policy_pack": draft.policy,
-            "summary": cavra_packs::summary(&draft.policy),
+            "policy_pack": shown.0,
+            "summary": shown.1,
             "operator_notes": notes,
         }))
     }
@@ -107,11 +124,11 @@ impl App {
     /// As [`App::plan_publication`], and [`CoreError::BadRequest`] for a draft with faults; then nothing is stored.
     pub async fn request_publication(&self, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
         let console = "policy-authoring-console";
-        let said = label(body, "requested_by")?;
+        let said = self.said(body, "requested_by")?;
         let requester = caller.doer(|| said.unwrap_or_else(|| console.to_owned()));
         let note = request_note(body, self.settings.redactor)?;
-        let group = label(body, "approver_group")?.unwrap_or_else(|| "Platform Security".to_owned());
-        let repository = label(body, "repository")?.unwrap_or_else(|| "policy-catalog".to_owned());
+        let group = self.said(body, "approver_group")?.unwrap_or_else(|| "Platform Security".to_owned());
+        let repository = self.said(body, "repository")?.unwrap_or_else(|| "policy-catalog".to_owned());
         let ttl_hours = whole_number(body, "ttl_hours")?.unwrap_or(24).clamp(1, MAX_TTL_HOURS);
         let plan = self.plan(body).await?;
         publishable(&plan.draft)?;
@@ -166,12 +183,12 @@ impl App {
         {
             return Err(forbidden("publishing this is for members of the approving group", identity));
         }
-        let draft = draft_of(body, &approved_version(&approval))?;
+        let draft = draft_of(body, &approved_version(&approval), self.settings.redactor)?;
         let name = publishable(&draft)?;
-        let said = label(body, "actor")?;
+        let said = self.said(body, "actor")?;
         let publisher = caller.doer(|| said.unwrap_or_else(|| PUBLISHER.to_owned()));
         let known_signer = caller.identity.as_ref().map(|identity| identity.actor.actor.clone());
-        let signer = label(body, "signer")?.or(known_signer).unwrap_or_else(|| PUBLISHER.to_owned());
+        let signer = self.said(body, "signer")?.or(known_signer).unwrap_or_else(|| PUBLISHER.to_owned());
         let digest = draft.digest();
         Approvals::admit(&approval, OPERATION, &[("policy_id", draft.id()), ("policy_digest", digest.as_str())])?;
         let replaces = Replaces::approved(&approval, &draft);
@@ -219,8 +236,13 @@ impl App {
         }))
     }
 
+    /// A short text of a request, without secrets.
+    fn said(&self, body: &Object, member: &str) -> Result<Option<String>, CoreError> {
+        Ok(label(body, member)?.map(|text| self.settings.redactor.cleaned(text)))
+    }
+
     async fn plan(&self, body: &Object) -> Result<Plan, CoreError> {
-        let draft = draft_of(body, &todays_version())?;
+        let draft = draft_of(body, &todays_version(), self.settings.redactor)?;
         let days = match body.get("backtest") {
             Some(Value::Bool(false)) => None,
             Some(Value::Object(wanted)) => Some(whole_number(wanted, "days")?.unwrap_or(BACKTEST_DAYS)),

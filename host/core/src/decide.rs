@@ -73,6 +73,15 @@ impl DecisionPoint {
         registry: McpRegistry,
     ) -> Result<Verdict, CoreError> {
         let started = Instant::now();
+        let context = &request.context;
+        let correlation = context.correlation_id.as_deref().unwrap_or_default();
+        for (member, id) in [
+            ("session_id", context.session_id.as_str()),
+            ("agent_id", &context.agent_id),
+            ("correlation_id", correlation),
+        ] {
+            self.redactor.identifier(member, id)?;
+        }
         let action = cavra_normalize::normalize(request.action)?;
         let facts = facts(&request.context, registry);
         let finding = self.judge(&action, &facts, pack).await?;

@@ -23,6 +23,9 @@ pub enum CoreError {
         /// What it must be.
         expected: &'static str,
     },
+    /// An identifier looks like a secret. It would be stored, listed and shown as it is, so it is not taken.
+    #[error("{0} looks like a secret; identifiers are stored and shown as they are")]
+    SecretIdentifier(String),
     /// The named thing does not exist; the text is `<kind> not found`.
     #[error("{0} not found")]
     NotFound(&'static str),

@@ -1,5 +1,5 @@
-//! Secrets do not leave the core: they are cut out of decisions, approvals and sessions before anything is stored,
-//! answered or logged. Design, section 8.
+//! Secrets come to rest nowhere: they are cut out of every text that a client sends before anything is stored, answered or
+//! logged. Identifiers cannot have a gap, so one that looks like a secret is refused.
 //!
 //! An approval still binds the exact action: its digest is taken before, and is kept with the decision.
 
@@ -58,25 +58,126 @@ impl Redactor {
         found
     }
 
-    /// Redacts every text of an object but its keys and digests.
-    pub(crate) fn object(self, object: &mut Object) {
-        for (member, value) in object.iter_mut() {
-            if !(member.ends_with("_id") || member.ends_with("_digest")) {
+    /// A text without its secrets.
+    #[must_use]
+    pub(crate) fn cleaned(self, mut text: String) -> String {
+        self.text(&mut text);
+        text
+    }
+
+    /// Whether a text has a secret in it.
+    pub(crate) fn finds(self, text: &str) -> bool {
+        self.on && !cavra_redact::find(text).is_empty()
+    }
+
+    /// Cuts the secrets out of every text that a client sent, but of those in the members named in `exact`: whoever takes
+    /// these sees to them. `*` names all. Identifiers and names of members are refused instead, wherever they stand.
+    ///
+    /// # Errors
+    /// [`CoreError::SecretIdentifier`].
+    pub fn clean(self, body: &mut Object, exact: &[&str]) -> Result<(), CoreError> {
+        if !self.on {
+            return Ok(());
+        }
+        self.refuse_identifiers(body)?;
+        for (member, value) in body.iter_mut() {
+            if !exact.iter().any(|name| *name == "*" || name == member) {
                 self.value(value);
             }
         }
+        Ok(())
     }
 
-    fn value(self, value: &mut Value) {
+    /// Refuses an identifier, or a member's name, that looks like a secret.
+    fn refuse_identifiers(self, object: &Object) -> Result<(), CoreError> {
+        for (member, value) in object {
+            if self.finds(member) {
+                return Err(CoreError::SecretIdentifier("the name of a member".to_owned()));
+            }
+            self.refuse_in(member, value)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_in(self, member: &str, value: &Value) -> Result<(), CoreError> {
+        match value {
+            Value::String(text) if is_identifier(member) => self.identifier(member, text),
+            Value::Array(items) => items.iter().try_for_each(|item| self.refuse_in(member, item)),
+            Value::Object(object) => self.refuse_identifiers(object),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an identifier that looks like a secret.
+    ///
+    /// # Errors
+    /// [`CoreError::SecretIdentifier`].
+    pub(crate) fn identifier(self, member: &str, text: &str) -> Result<(), CoreError> {
+        if self.finds(text) { Err(CoreError::SecretIdentifier(member.to_owned())) } else { Ok(()) }
+    }
+
+    /// Cuts the secrets out of every text of a value.
+    pub(crate) fn value(self, value: &mut Value) {
         match value {
             Value::String(text) => {
                 self.text(text);
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Value::Object(object) => self.object(object),
+            Value::Object(object) => object.values_mut().for_each(|value| self.value(value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+
+    /// Cuts the secrets out of every text of an object of our own making.
+    pub(crate) fn object(self, object: &mut Object) {
+        object.values_mut().for_each(|value| self.value(value));
+    }
+
+    /// Where a value has texts with a secret in them, as dotted paths.
+    pub(crate) fn places(self, value: &Value) -> Vec<String> {
+        let mut places = Vec::new();
+        self.collect(value, &mut Vec::new(), &mut places);
+        places
+    }
+
+    fn collect(self, value: &Value, path: &mut Vec<String>, places: &mut Vec<String>) {
+        let mut below = |key: String, value: &Value, places: &mut Vec<String>| {
+            path.push(key);
+            self.collect(value, path, places);
+            path.pop();
+        };
+        match value {
+            // A pattern with a wildcard in it is what secrets look like, and none itself.
+            Value::String(text) if self.on => {
+                let found = cavra_redact::find(text);
+                let is_text = |secret: &cavra_redact::Secret| {
+                    text.get(secret.start..secret.end).is_none_or(|found| !found.contains('*'))
+                };
+                if found.iter().any(is_text) {
+                    places.push(path.join("."));
+                }
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(position, item)| below(position.to_string(), item, places));
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let shown = if self.finds(name) { "<the name of a member>" } else { name };
+                    below(shown.to_owned(), member, places);
+                    if self.finds(name) {
+                        places.push(shown.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a member is an identifier by its name.
+fn is_identifier(member: &str) -> bool {
+    const ENDINGS: [&str; 5] = ["_id", "_ids", "_digest", "_sha256", "_key_id"];
+    ["id", "digest", "sha256"].contains(&member) || ENDINGS.iter().any(|ending| member.ends_with(ending))
 }
 
 /// The texts of a decision that a caller has a say in, by the member they are shown in. The session is a key.

@@ -28,6 +28,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             "execute_promotion",
             post(promotions::execute),
         )
+        .exact(&["request"])
         .about("promotions", "Carries out an approved promotion, once.")
         .console("evidence_rollout_promotion_execution")
         .refuses(&[404, 409]),

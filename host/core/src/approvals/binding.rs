@@ -27,13 +27,13 @@ impl Approvals {
     ///
     /// # Errors
     /// [`CoreError::Conflict`] for a decision that says something else than its record, and for one without a record where
-    /// the operator wants one; [`CoreError::BadRequest`] for one that a secret was cut out of and that has no record;
+    /// the operator wants one; [`CoreError::BadRequest`] for one that a secret was cut out of and that has no record; [`CoreError::SecretIdentifier`];
     /// [`CoreError::Store`].
     pub(super) async fn subject(&self, mut said: Object, own: &[&str]) -> Result<Subject, CoreError> {
         let has_gap = shown_action(&said).is_some_and(|shown| texts(&shown).any(cavra_redact::has_marker));
         if let Some(record) = self.recorded(&said).await? {
             // The record is without secrets too.
-            self.redactor.object(&mut said);
+            self.redactor.clean(&mut said, &[])?;
             said.retain(|member, _| !own.contains(&member.as_str()));
             // Where the decision names no group, the one in the body is the request's.
             let group = group_of(&record).or_else(|| group_of(&said));
@@ -64,7 +64,7 @@ impl Approvals {
             ));
         }
         let action_digest = action_digest(&said);
-        self.redactor.object(&mut said);
+        self.redactor.clean(&mut said, &[])?;
         Ok(Subject { group: group_of(&said), decision: said, action_digest, unverified: true })
     }
 

@@ -55,12 +55,13 @@ pub(super) struct Statement {
 impl Statement {
     pub(super) fn read(body: &Object, redactor: Redactor) -> Result<Self, CoreError> {
         let prose = |member: &str| prose(body, member, redactor);
+        let name = |member: &str| Ok::<_, CoreError>(label(body, member)?.map(|name| redactor.cleaned(name)));
         Ok(Self {
-            actor: label(body, "actor")?,
+            actor: name("actor")?,
             reason: prose("reason")?,
-            approver_group: label(body, "approver_group")?,
+            approver_group: name("approver_group")?,
             external_ref: prose("external_ref")?,
-            requested_by: label(body, "requested_by")?,
+            requested_by: name("requested_by")?,
             request_note: request_note(body, redactor)?,
             ttl_hours: whole_number(body, "ttl_hours")?,
         })

@@ -376,7 +376,7 @@ impl Approvals {
         let record = self.get(id).await?;
         intake::check_refs(&body)?;
         let mut decision = body;
-        self.redactor.object(&mut decision);
+        self.redactor.clean(&mut decision, &[])?;
         Ok(attach_approval(decision, &record)?)
     }
 

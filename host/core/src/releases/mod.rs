@@ -97,6 +97,12 @@ impl App {
         if request.get("rollout_id").and_then(Value::as_str) != Some(id) {
             return Err(wrong("the request is for another rollout"));
         }
+        // It is signed and kept as it is, so nothing can be cut out of it.
+        let places = self.settings.redactor.places(&Value::Object(request.clone()));
+        if !places.is_empty() {
+            let errors = places.into_iter().map(|place| format!("request.{place} holds what looks like a secret"));
+            return Err(CoreError::Refused { errors: errors.collect(), warnings: Vec::new() });
+        }
         let named = request.get("approval").and_then(|approval| approval.get("approval_id")).and_then(Value::as_str);
         let approval_id = label(body, "approval_id")?.or_else(|| named.map(ToOwned::to_owned));
         let approval_id = approval_id.ok_or_else(|| wrong("approval_id is required"))?;
@@ -237,7 +243,7 @@ fn as_recorded(record: &Object) -> String {
 
 /// Why the approval is not about what is there now, if it says what it is about.
 fn stale(approval: &Object, there: &str) -> Option<String> {
-    let planned = approval.get("decision")?.get("metadata")?.get(REPLACES)?.as_str()?;
+    let planned = approval.get("decision")?.get(REPLACES)?.as_str()?;
     (planned != there).then(|| "the rollout's record was changed after this was asked for; ask again".to_owned())
 }
 

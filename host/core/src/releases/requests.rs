@@ -44,9 +44,7 @@ pub async fn ask_promotion(
     let Promotion { rollout, target_ring, requester, note, approver_group, ttl_hours, signer, relaxed, replaces } =
         promotion;
     let mut decision = promotion_decision(rollout, target_ring, &requester.name, relaxed);
-    if let (Some(replaces), Some(Value::Object(metadata))) = (replaces, decision.get_mut("metadata")) {
-        metadata.insert(REPLACES.to_owned(), Value::String(replaces));
-    }
+    decision.extend(replaces.map(|replaces| (REPLACES.to_owned(), Value::String(replaces))));
     let asked = NewApproval { decision, approver_group: Some(approver_group), requester, ttl_hours, note };
     let approval = approvals.request(asked).await?;
     let mut request = promotion_request(rollout, target_ring, &approval, Timestamp::now());
