@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    Approvals, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected, Settings, Verdict,
+    Approvals, At, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected, Settings, Verdict,
     look_at_store,
 };
 use cavra_identity::Gatekeeper;
@@ -14,6 +14,7 @@ use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
 use cavra_normalize::ActionRequest;
 use cavra_packs::{Case, PackLibrary, ResolvedPack};
 use cavra_store::{Location, RecordStore};
+use cavra_surroundings::Here;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ActionArgs, PackArg};
@@ -143,6 +144,11 @@ impl Local {
     pub fn load(&self, pack: &ResolvedPack) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.decisions.load(pack))?)
     }
+}
+
+/// The working directory of this process, on a disk that can be looked at.
+pub fn here() -> At {
+    std::env::current_dir().map_or(At::Repository, |directory| At::Here(Arc::new(Here::at(&directory, None))))
 }
 
 /// Where a place keeps its decisions, approvals and rollouts.

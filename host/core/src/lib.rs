@@ -7,6 +7,7 @@ mod approvals;
 mod archive;
 mod areas;
 mod artifacts;
+mod attributes;
 mod authoring;
 mod backtest;
 mod caller;
@@ -52,6 +53,7 @@ pub use areas::{
     look_at_store, open_store,
 };
 pub use artifacts::{ArtifactRoute, Download};
+pub use attributes::Attributes;
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::{Author, Caller, Doer};
@@ -78,7 +80,7 @@ pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
 pub use releases::{Promotion, ReleaseKeys, ask_promotion, package_signers};
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
-pub use request::DecisionRequest;
+pub use request::{At, DecisionRequest};
 pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
 pub use screen::Protected;
