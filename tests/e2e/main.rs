@@ -74,6 +74,7 @@ mod requests;
 mod rollouts;
 mod sandbox;
 mod sessions;
+mod setup;
 mod stores;
 mod streams;
 mod support;
