@@ -49,7 +49,7 @@ fn init_says_where_nothing_would_be_guarded() {
         (ours(json!({})), &[]),
         (json!({"disableAllHooks": true}), &["hooks_disabled"]),
         (ours(json!({"command": "cavra hook claude-code || true"})), &["answer_lost"]),
-        (ours(json!({"command": "cavra hook claude-code; exit 0"})), &["answer_lost", "canary"]),
+        (ours(json!({"command": "cavra hook claude-code; exit 0"})), &["answer_lost"]),
         (ours(json!({"command": "/nowhere/cavra hook claude-code"})), &["command_missing"]),
         (ours(json!({"async": true})), &["entry_switch"]),
         (ours(json!({"if": "Bash(git *)"})), &["entry_switch"]),
@@ -193,8 +193,7 @@ fn one_store_of_approvals_serves_every_door() {
     let decided = home.cavra(&["evaluate", "write_file", "iam/y.tf", "--session-id", "s", "--json"]).run().ok();
     home.write("decision.json", decided.stdout);
     let asked = home.cavra(&["approval", "create", "decision.json"]).run().ok().json();
-    let listed =
-        home.cavra(&["approval", "list"]).dir(home.join("iam-not-there/..").parent().unwrap()).run().ok().json();
+    let listed = home.cavra(&["approval", "list"]).dir(home.path()).run().ok().json();
     assert_eq!(listed["total"], 2, "{listed} {asked}");
 }
 

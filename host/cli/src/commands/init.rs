@@ -96,30 +96,25 @@ fn is_program(path: &Path) -> bool {
 
 /// The configuration with our MCP server. Of an entry that is there everything stays but how something else was started.
 fn with_mcp_server(program: &str) -> anyhow::Result<Document> {
-    let document = Document::read(Path::new(MCP_CONFIG))?;
-    let servers = document.member(&document.object()?, "mcpServers")?;
-    let arguments = json!(["mcp-server"]);
+    let mut document = Document::read(Path::new(MCP_CONFIG))?;
+    let start = [("command", json!(program)), ("args", json!(["mcp-server"]))];
     let environment = json!({ "CAVRA_POLICY": PROJECT_POLICY });
-    if servers.get("cavra").is_none() {
-        let entry = [("command", json!(program)), ("args", arguments), ("env", environment)];
-        servers.append("cavra", object(&entry));
+    let Some(entry) = document.at(&["mcpServers", "cavra"]) else {
+        let [command, arguments] = start;
+        document.add(&["mcpServers", "cavra"], object(&[command, arguments, ("env", environment)]))?;
         return Ok(document);
-    }
-    let entry = document.member(&servers, "cavra")?;
-    let before = document.value().pointer("/mcpServers/cavra").cloned().unwrap_or_default();
+    };
+    let before = value(&entry);
     let starts_us = before.get("command").is_some_and(Value::is_string)
         && before.pointer("/args/0").is_some_and(|argument| argument == "mcp-server");
-    if !starts_us {
-        for (name, value) in [("command", json!(program)), ("args", arguments)] {
-            match entry.get(name) {
-                Some(member) => member.set_value(input(&value)),
-                None => drop(entry.append(name, input(&value))),
-            }
+    for (name, wanted) in start.into_iter().filter(|_| !starts_us) {
+        match entry.as_object().and_then(|entry| entry.get(name)) {
+            Some(member) => member.set_value(input(&wanted)),
+            None => document.add(&["mcpServers", "cavra", name], input(&wanted))?,
         }
     }
-    let env = document.member(&entry, "env")?;
-    if env.get("CAVRA_POLICY").is_none() {
-        env.append("CAVRA_POLICY", input(&json!(PROJECT_POLICY)));
+    if before.pointer("/env/CAVRA_POLICY").is_none() {
+        document.add(&["mcpServers", "cavra", "env", "CAVRA_POLICY"], input(&json!(PROJECT_POLICY)))?;
     }
     Ok(document)
 }
@@ -127,15 +122,16 @@ fn with_mcp_server(program: &str) -> anyhow::Result<Document> {
 /// The settings with the hook. One that is there for some tools is moved to where it sees all: beside a second one it would
 /// record everything twice.
 fn with_hook(program: &str) -> anyhow::Result<Document> {
-    let document = Document::read(Path::new(SETTINGS))?;
-    let hooks = document.member(&document.object()?, "hooks")?;
-    let groups = document.list(&hooks, "PreToolUse")?;
+    let mut document = Document::read(Path::new(SETTINGS))?;
+    let place = ["hooks", "PreToolUse"];
+    let groups = document.at(&place).and_then(|groups| groups.as_array()).map(|groups| groups.elements());
+    let groups = groups.unwrap_or_default();
     let is_installed = |group: &Value| sees_every_tool(group) && hooks_of(group).any(is_our_entry);
-    if groups.elements().iter().map(value).any(|group| is_installed(&group)) {
+    if groups.iter().map(value).any(|group| is_installed(&group)) {
         return Ok(document);
     }
     let mut moved = None;
-    for group in groups.elements() {
+    for group in groups {
         let Some(entries) = group.as_object().and_then(|group| group.array_value("hooks")) else { continue };
         let (ours, others): (Vec<_>, Vec<_>) =
             entries.elements().into_iter().partition(|entry| is_our_entry(&value(entry)));
@@ -155,10 +151,13 @@ fn with_hook(program: &str) -> anyhow::Result<Document> {
             ("onFailure", json!("block")),
         ])
     });
-    groups.append(CstInputValue::Object(vec![
+    let group = CstInputValue::Object(vec![
         ("matcher".to_owned(), input(&json!("*"))),
         ("hooks".to_owned(), CstInputValue::Array(vec![entry])),
-    ]));
+    ]);
+    // A list that is not there yet is added with its first item.
+    let is_list = document.at(&place).is_some();
+    document.add(&place, if is_list { group } else { CstInputValue::Array(vec![group]) })?;
     Ok(document)
 }
 

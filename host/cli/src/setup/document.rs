@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use cavra_artifacts::{Access, Draft, replace_file};
 use cavra_model::read_json;
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode};
+use jsonc_parser::cst::{CstInputValue, CstNode, CstRootNode};
 use serde_json::{Value, json};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -35,12 +35,11 @@ impl Document {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}; it was left alone")),
         };
-        let whole = text.as_deref().unwrap_or("{}\n");
+        let whole = text.as_deref().unwrap_or("{\n}\n");
         let plain = whole.strip_prefix(BYTE_ORDER_MARK).unwrap_or(whole);
         let alone = || format!("{shown} is not a JSON object; it was left alone");
         let value = read_json(plain.as_bytes()).with_context(alone)?;
-        let root = CstRootNode::parse(plain, &ParseOptions::default()).ok().filter(|_| value.is_object());
-        let root = root.with_context(alone)?;
+        let root = parsed(plain).filter(|_| value.is_object()).with_context(alone)?;
         Ok(Self { path: path.to_owned(), marked: whole.starts_with(BYTE_ORDER_MARK), before: text, root })
     }
 
@@ -49,32 +48,54 @@ impl Document {
         read_json(self.root.to_string().as_bytes()).unwrap_or_default()
     }
 
-    /// The object.
-    ///
-    /// # Errors
-    /// It is none.
-    pub fn object(&self) -> anyhow::Result<CstObject> {
-        self.root.object_value().with_context(|| self.alone("the document", "an object"))
+    /// What stands at a place, if it is there.
+    pub fn at(&self, place: &[&str]) -> Option<CstNode> {
+        let root = self.root.value()?;
+        place.iter().try_fold(root, |node, name| node.as_object()?.get(name)?.value())
     }
 
-    /// The member of an object that is an object itself; it is added if there is none.
+    /// Adds a value at a place; objects on the way there that are missing are added with it. A list gets one item more, a
+    /// member that is there stays as it is. What is written in one line stays in one line.
     ///
     /// # Errors
-    /// It is something else.
-    pub fn member(&self, of: &CstObject, name: &str) -> anyhow::Result<CstObject> {
-        of.object_value_or_create(name).with_context(|| self.alone(name, "an object"))
-    }
-
-    /// The member of an object that is a list; it is added if there is none.
-    ///
-    /// # Errors
-    /// It is something else.
-    pub fn list(&self, of: &CstObject, name: &str) -> anyhow::Result<CstArray> {
-        of.array_value_or_create(name).with_context(|| self.alone(name, "a list"))
-    }
-
-    fn alone(&self, what: &str, wanted: &str) -> String {
-        format!("{}: {what} is not {wanted}; it was left alone", self.path.display())
+    /// Something on the way is neither an object nor, at the end, a list.
+    pub fn add(&mut self, place: &[&str], value: CstInputValue) -> anyhow::Result<()> {
+        let there = (0..=place.len()).rev().find_map(|depth| {
+            let (known, rest) = place.split_at(depth);
+            Some((known, rest, self.at(known)?))
+        });
+        let (known, rest, container) = there.context("the document is empty")?;
+        let alone = |wanted: &str| {
+            let what = if known.is_empty() { "the document".to_owned() } else { known.join(".") };
+            format!("{}: {what} is not {wanted}; it was left alone", self.path.display())
+        };
+        match rest.split_first() {
+            None => {
+                let list = container.as_array().with_context(|| alone("a list"))?;
+                let last = list.elements().into_iter().next_back();
+                if is_on_one_line(&container) {
+                    put_behind(&self.root, container, last, compact(&value), ['[', ']']);
+                } else {
+                    list.append(value);
+                }
+            }
+            Some((name, deeper)) => {
+                let object = container.as_object().with_context(|| alone("an object"))?;
+                let wrap = |value, name: &&str| CstInputValue::Object(vec![((*name).to_owned(), value)]);
+                let value = deeper.iter().rev().fold(value, wrap);
+                let last = object.properties().into_iter().next_back().and_then(|property| property.value());
+                if is_on_one_line(&container) {
+                    let member = format!("{}: {}", json!(name), compact(&value));
+                    put_behind(&self.root, container, last, member, ['{', '}']);
+                } else {
+                    object.append(name, value);
+                }
+            }
+        }
+        // What was put in as a text is read as what it means.
+        let text = self.root.to_string();
+        self.root = parsed(&text).context("the changed document cannot be read")?;
+        Ok(())
     }
 
     /// Writes the file if it changed; answers whether it did.
@@ -90,6 +111,56 @@ impl Document {
             None => cavra_evidence::write_file(&self.path, text)?,
         }
         Ok(true)
+    }
+}
+
+fn parsed(text: &str) -> Option<CstRootNode> {
+    CstRootNode::parse(text, &ParseOptions::default()).ok()
+}
+
+fn is_on_one_line(container: &CstNode) -> bool {
+    !container.to_string().contains('\n')
+}
+
+/// Puts a text behind the last value of a container. A number is written as it is given, whatever it says.
+fn put_behind(root: &CstRootNode, container: CstNode, last: Option<CstNode>, text: String, around: [char; 2]) {
+    let [open, close] = around;
+    let (node, text) = match last {
+        Some(last) => (last.clone(), format!("{last}, {text}")),
+        None => (container, format!("{open}{text}{close}")),
+    };
+    let value = CstInputValue::Number(text);
+    if let Some(object) = node.as_object() {
+        if object.parent().is_some_and(|parent| parent.is_root()) {
+            root.set_value(value);
+        } else {
+            object.replace_with(value);
+        }
+    } else if let Some(list) = node.as_array() {
+        list.replace_with(value);
+    } else if let Some(literal) = node.as_string_lit() {
+        literal.replace_with(value);
+    } else if let Some(literal) = node.as_number_lit() {
+        literal.replace_with(value);
+    } else if let Some(literal) = node.as_boolean_lit() {
+        literal.replace_with(value);
+    } else if let Some(literal) = node.as_null_keyword() {
+        literal.replace_with(value);
+    }
+}
+
+/// A value in one line.
+fn compact(value: &CstInputValue) -> String {
+    match value {
+        CstInputValue::Null => "null".to_owned(),
+        CstInputValue::Bool(flag) => flag.to_string(),
+        CstInputValue::Number(number) => number.clone(),
+        CstInputValue::String(text) => json!(text).to_string(),
+        CstInputValue::Array(items) => format!("[{}]", items.iter().map(compact).collect::<Vec<_>>().join(", ")),
+        CstInputValue::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("{}: {}", json!(name), compact(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -169,9 +240,8 @@ mod tests {
     use super::*;
 
     fn changed(path: &Path) {
-        let document = Document::read(path).unwrap();
-        let servers = document.member(&document.object().unwrap(), "servers").unwrap();
-        servers.append("cavra", object(&[("b", json!(1)), ("a", json!([]))]));
+        let mut document = Document::read(path).unwrap();
+        document.add(&["servers", "cavra"], object(&[("b", json!(1)), ("a", json!([]))])).unwrap();
         assert!(document.write().unwrap());
     }
 
@@ -184,6 +254,9 @@ mod tests {
             ("{\r\n\t\"z\": 1\r\n}\r\n", "{\r\n\t\"z\": 1,\r\n\t\"servers\": {"),
             ("\u{feff}{\"z\": 1}", "\u{feff}{\"z\": 1"),
             ("{\n    \"z\": 1\n}", "{\n    \"z\": 1,\n    \"servers\": {"),
+            ("{\n  \"servers\": {\"x\": {}}\n}", "{\n  \"servers\": {\"x\": {}, \"cavra\": {\"b\": 1, \"a\": []}}\n}"),
+            ("{\n  \"servers\": {}\n}", "{\n  \"servers\": {\"cavra\": {\"b\": 1, \"a\": []}}\n}"),
+            ("{}", "{\"servers\": {\"cavra\": {\"b\": 1, \"a\": []}}}"),
         ] {
             fs::write(&file, before).unwrap();
             changed(&file);

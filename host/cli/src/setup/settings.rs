@@ -76,7 +76,14 @@ pub struct Surveyed {
 /// Looks through every settings file that counts here.
 pub fn survey() -> Surveyed {
     let mut surveyed = Surveyed { installed: Vec::new(), findings: Vec::new() };
+    let mut seen = Vec::new();
     for (tier, file) in settings_files() {
+        // Where somebody's home is the project, one file is two of them.
+        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if seen.contains(&real) {
+            continue;
+        }
+        seen.push(real);
         let shown = file.display().to_string();
         match read(&file) {
             Ok(None) => {}
@@ -94,6 +101,7 @@ pub fn survey() -> Surveyed {
         }
     }
     surveyed.findings.extend(surveyed.installed.iter().flat_map(entry_findings));
+    surveyed.findings.extend(narrow(&surveyed.installed));
     if surveyed.installed.len() > 1 {
         let places: Vec<&str> = surveyed.installed.iter().map(|entry| entry.place.as_str()).collect();
         surveyed.findings.push(Finding::new(
@@ -217,6 +225,17 @@ pub fn installed(place: &str, settings: &Value) -> Vec<Installed> {
         .collect()
 }
 
+/// Whether there are tools about which no entry is asked.
+fn narrow(installed: &[Installed]) -> Option<Finding> {
+    let first = installed.first().filter(|_| !installed.iter().any(|entry| entry.sees_every_tool))?;
+    Some(Finding::new(
+        ("matcher", Level::Void),
+        &first.place,
+        "the hook is asked about some tools only",
+        "Run `cavra init claude-code`, which moves it to the matcher `*`",
+    ))
+}
+
 /// What is the matter with an entry of ours.
 fn entry_findings(installed: &Installed) -> Vec<Finding> {
     let place = &installed.place;
@@ -232,10 +251,6 @@ fn entry_findings(installed: &Installed) -> Vec<Finding> {
         if entry.get(member).is_some_and(|value| *value != Value::Bool(false) && !value.is_null()) {
             say("entry_switch", Level::Void, (*problem).to_owned(), "Remove it from the hook's entry");
         }
-    }
-    if !installed.sees_every_tool {
-        let problem = "the hook is asked about some tools only".to_owned();
-        say("matcher", Level::Void, problem, "Run `cavra init claude-code`, which moves it to the matcher `*`");
     }
     let (command, arguments) = installed.command();
     if let (None, Some(problem)) = (&arguments, loses_answer(&command, AGENT)) {
@@ -290,7 +305,9 @@ mod tests {
     fn ids(settings: &Value) -> Vec<&'static str> {
         let mut findings = switches(Tier::Project, "x", settings);
         findings.extend(invalid_entries("x", settings));
-        findings.extend(installed("x", settings).iter().flat_map(entry_findings));
+        let installed = installed("x", settings);
+        findings.extend(installed.iter().flat_map(entry_findings));
+        findings.extend(narrow(&installed));
         findings.iter().map(|finding| finding.id).collect()
     }
 
