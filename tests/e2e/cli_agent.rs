@@ -338,8 +338,8 @@ fn the_installed_hook_refuses_a_canary() {
     let output = child.wait_with_output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "{answer}");
-    let stored = home.json(".cavra/api/activity.json");
-    assert_eq!(stored["decisions"][0]["session_id"], "canary", "recorded");
+    let server = home.serve(&[]);
+    assert_eq!(server.get("/decisions?session_id=canary").ok()["total"], 1, "recorded");
 }
 
 /// Whoever ends the command that runs something ends what it runs, and what that has started.

@@ -75,6 +75,7 @@ mod rollouts;
 mod sandbox;
 mod secrets;
 mod sessions;
+mod setup;
 mod stores;
 mod streams;
 mod support;

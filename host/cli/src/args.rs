@@ -114,9 +114,11 @@ pub enum Command {
     Hook(HookArgs),
     /// Speak the Model Context Protocol on standard input and output.
     McpServer(McpServerArgs),
-    /// Set cavra up for an agent in this directory.
+    /// Set cavra up for an agent in this project.
     #[command(subcommand)]
     Init(InitCommand),
+    /// Prove that the guard is on: canaries have to be refused, and nothing may lead round the hook.
+    Doctor(DoctorArgs),
     /// Show what cavra does, with the real engine.
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -285,13 +287,28 @@ pub struct McpServerArgs {
 #[derive(Subcommand)]
 pub enum InitCommand {
     /// Claude Code: pack, MCP server and hook.
-    ClaudeCode {
-        /// Do not install the `PreToolUse` hook.
-        #[arg(long)]
-        no_hook: bool,
-        #[command(flatten)]
-        json: Json,
-    },
+    ClaudeCode(InitArgs),
+}
+
+#[derive(Args)]
+pub struct InitArgs {
+    /// Do not install the `PreToolUse` hook.
+    #[arg(long)]
+    pub no_hook: bool,
+    /// Set up this directory, even if it lies inside a repository.
+    #[arg(long)]
+    pub here: bool,
+    /// Pack that the project's policy inherits.
+    #[arg(long, value_name = "ID")]
+    pub policy_pack: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Subcommand)]

@@ -28,9 +28,18 @@ pub struct Local {
 }
 
 impl Local {
-    /// From the environment.
+    /// From the environment and the project around the working directory.
     pub fn from_env() -> anyhow::Result<Self> {
-        let settings = Settings::from_env()?;
+        Self::with(Settings::from_env()?)
+    }
+
+    /// As [`Local::from_env`], with the project around a directory.
+    pub fn in_directory(directory: &Path) -> anyhow::Result<Self> {
+        let absolute = std::path::absolute(directory).context("the directory cannot be understood")?;
+        Self::with(Settings::from_env_in(&absolute)?)
+    }
+
+    fn with(settings: Settings) -> anyhow::Result<Self> {
         let decisions = DecisionPoint::from_settings(&settings, Engine::OneShot)?;
         let runtime = Builder::new_current_thread().enable_time().build().context("cannot start the runtime")?;
         Ok(Self { settings, decisions, runtime })

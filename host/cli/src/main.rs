@@ -12,6 +12,7 @@ mod local;
 mod logging;
 mod mcp;
 mod output;
+mod setup;
 mod signals;
 
 use std::process::ExitCode;
@@ -25,7 +26,15 @@ fn main() -> ExitCode {
         Command::Compile => cavra_plugins::compile_worker(),
         Command::Hook(args) => hook::run(&args),
         command => {
-            let logging = logging::start(matches!(command, Command::Serve(_)));
+            let serves = matches!(command, Command::Serve(_));
+            let logging = logging::start(serves);
+            for problem in cavra_core::unknown_variables() {
+                if serves {
+                    tracing::warn!("{problem}");
+                } else {
+                    output::complain(format_args!("warning: {problem}"));
+                }
+            }
             let code = commands::run(command).unwrap_or_else(|error| {
                 output::complain(output::explain(&error));
                 ExitCode::FAILURE

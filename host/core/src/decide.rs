@@ -77,7 +77,6 @@ impl DecisionPoint {
         registry: McpRegistry,
     ) -> Result<Verdict, CoreError> {
         let started = Instant::now();
-<<<<<<< HEAD
         let context = &request.context;
         let correlation = context.correlation_id.as_deref().unwrap_or_default();
         for (member, id) in [
@@ -87,12 +86,8 @@ impl DecisionPoint {
         ] {
             self.redactor.identifier(member, id)?;
         }
-        let action = cavra_normalize::normalize(request.action)?;
-        let facts = facts(&request.context, registry);
-=======
         let action = normalized(request.action, &request.at, pack)?;
         let facts = facts(&request.context, registry, request.attributes.with_place(&request.at));
->>>>>>> rules
         let finding = self.judge(&action, &facts, pack).await?;
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         if finding.rule_id == UNVERIFIED_PACK {
@@ -169,7 +164,6 @@ impl DecisionPoint {
         pack: &ResolvedPack,
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
-<<<<<<< HEAD
         self.found(Subject::pull_request(target), Finding::pull_request_attestation(), pack, context)
     }
 
@@ -185,13 +179,8 @@ impl DecisionPoint {
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
         let finding = unverified(pack).unwrap_or(finding);
-        self.stamped(Decided { subject, finding, now: Timestamp::now() }, under(pack, context))
-=======
-        let finding = unverified(pack).unwrap_or_else(Finding::pull_request_attestation);
-        let subject = Subject::pull_request(target);
         let decided = Decided { subject, finding, now: Timestamp::now(), attributes: BTreeMap::new() };
         self.stamped(decided, under(pack, context))
->>>>>>> rules
     }
 
     /// The record of a decision, without secrets: the one place where records come from.

@@ -1,7 +1,7 @@
-//! Settings from the environment: one typed list, read once.
+//! Settings from the environment and from the project's file: one typed list, read once. The environment wins.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cavra_evidence::Secret;
@@ -10,6 +10,7 @@ use cavra_store::Location;
 use serde::Serialize;
 
 use crate::fields::truth;
+use crate::project::Project;
 use crate::{AREAS, CoreError, Redactor, ReleaseKeys};
 
 /// One environment variable.
@@ -156,6 +157,8 @@ pub static SETTINGS: &[Setting] = &[
 pub enum Origin {
     /// An environment variable.
     Environment,
+    /// The project's own files.
+    Project,
     /// The built-in default.
     Default,
 }
@@ -163,6 +166,8 @@ pub enum Origin {
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The project, if there is one.
+    pub project: Option<Project>,
     /// Decisions and sessions.
     pub activity: Location,
     /// MCP and agent registry.
@@ -185,7 +190,7 @@ pub struct Settings {
     pub approvals: Location,
     /// The JSON file of each area that would be used without a database.
     pub json_files: BTreeMap<&'static str, PathBuf>,
-    /// Whether a variable names the approval store.
+    /// Whether a variable names the approval store, or the project has settings.
     pub approvals_named: bool,
     /// Repositories and rollouts.
     pub inventory: Location,
@@ -222,12 +227,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings through `lookup`, usually [`std::env::var`]. A variable that is set but empty is not set.
+    /// Reads the settings through `lookup`, usually [`std::env::var`], without a project. A variable that is set but empty
+    /// is not set.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] naming a variable that cannot be understood.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, CoreError> {
-        let asked = Asked(&lookup);
+        Self::of(None, lookup)
+    }
+
+    /// As [`Settings::read`], in a project.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn of(project: Option<Project>, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, CoreError> {
+        let asked = Asked { lookup: &lookup, project: project.as_ref() };
         let cache_dir = match asked.value("CAVRA_CACHE_DIR") {
             Some(value) if value == "off" => None,
             Some(value) => Some(value.into()),
@@ -243,7 +257,8 @@ impl Settings {
             approvals: asked.location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE")?,
             approvals_named: ["CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"]
                 .iter()
-                .any(|name| asked.given(name).is_some()),
+                .any(|name| asked.given(name).is_some())
+                || project.as_ref().is_some_and(|project| project.config.is_some()),
             inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
             evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
             artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
@@ -261,7 +276,7 @@ impl Settings {
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
             release_keys: ReleaseKeys::read(|name| asked.value(name)),
             release_trust_root: asked.path("CAVRA_RELEASE_TRUST_ROOT"),
-            cors_origins: asked.value("CAVRA_CORS_ORIGINS").as_deref().map(origins).unwrap_or_default(),
+            cors_origins: asked.value("CAVRA_CORS_ORIGINS").as_deref().map_or(Ok(Vec::new()), origins)?,
             public_api_base_url: asked.value("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,
             redactor: Redactor::new(asked.flag("CAVRA_REDACT")?),
@@ -270,6 +285,7 @@ impl Settings {
             cache_dir,
             evidence_log_key: asked.path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_default(),
             hook_deadline: asked.milliseconds("CAVRA_HOOK_DEADLINE_MS")?,
+            project,
         })
     }
 
@@ -279,22 +295,51 @@ impl Settings {
         self.json_files.get(area).cloned().unwrap_or_default()
     }
 
-    /// Reads the settings from the process environment.
+    /// Reads the settings from the process environment and the project around the working directory.
     ///
     /// # Errors
-    /// As [`Settings::read`].
+    /// As [`Settings::read`], and [`CoreError::Configuration`] for settings of the project that cannot be used.
     pub fn from_env() -> Result<Self, CoreError> {
-        Self::read(|name| std::env::var(name).ok())
+        match std::env::current_dir() {
+            Ok(here) => Self::from_env_in(&here),
+            Err(_) => Self::read(|name| std::env::var(name).ok()),
+        }
+    }
+
+    /// As [`Settings::from_env`], with the project around a directory.
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn from_env_in(directory: &Path) -> Result<Self, CoreError> {
+        let mut settings = Self::of(Project::find(directory)?, |name| std::env::var(name).ok())?;
+        settings.policy_file = settings.policy_file.map(|file| upwards(directory, file));
+        Ok(settings)
     }
 }
 
-/// Variables, read as what they are; where one is not set, its row of [`SETTINGS`] says what applies.
-struct Asked<'a>(&'a dyn Fn(&str) -> Option<String>);
+/// A relative file as it is seen from a directory, or from the nearest one above in which it is there.
+fn upwards(directory: &Path, file: PathBuf) -> PathBuf {
+    if file.is_absolute() || directory.join(&file).exists() {
+        return file;
+    }
+    directory.ancestors().map(|above| above.join(&file)).find(|found| found.exists()).unwrap_or(file)
+}
+
+/// Variables, read as what they are; where one is not set, the project says what applies, else its row of [`SETTINGS`].
+struct Asked<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    project: Option<&'a Project>,
+}
 
 impl Asked<'_> {
-    /// What somebody set.
+    /// What the environment says.
+    fn set(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// What somebody said, in the environment or in the project.
     fn given(&self, name: &str) -> Option<String> {
-        (self.0)(name).filter(|value| !value.is_empty())
+        self.set(name).or_else(|| self.project?.value(name, |other| self.set(other).is_some()))
     }
 
     fn value(&self, name: &str) -> Option<String> {
@@ -310,7 +355,10 @@ impl Asked<'_> {
 
     /// Where an area is: in the file that its own variables name, else in the one database, else at its usual place.
     fn location(&self, db: &str, store: &str) -> Result<Location, CoreError> {
-        let (own, file, all) = (self.given(db), self.given(store), self.given("CAVRA_DATABASE_URL"));
+        const ALL: &str = "CAVRA_DATABASE_URL";
+        // What the environment says of all stores wins over what the project says of one.
+        let one = |name: &str| if self.set(ALL).is_some() { self.set(name) } else { self.given(name) };
+        let (own, file, all) = (one(db), one(store), self.given(ALL));
         match (own, file, all) {
             (Some(database), _, _) => Ok(Location::Sqlite(database.into())),
             (None, None, Some(url)) => {
@@ -356,20 +404,69 @@ pub struct ShownSetting {
     pub help: &'static str,
 }
 
-/// Every setting with its value, secrets masked.
-pub fn shown_settings(lookup: impl Fn(&str) -> Option<String>) -> Vec<ShownSetting> {
+/// Every setting with its value in a project, secrets masked.
+pub fn shown_settings(project: Option<&Project>, lookup: impl Fn(&str) -> Option<String>) -> Vec<ShownSetting> {
+    let asked = Asked { lookup: &lookup, project };
     let shown = |setting: &Setting| {
-        let value = lookup(setting.name).filter(|value| !value.is_empty());
-        let origin = if value.is_some() { Origin::Environment } else { Origin::Default };
+        let value = asked.given(setting.name);
+        let origin = match (&value, asked.set(setting.name)) {
+            (None, _) => Origin::Default,
+            (Some(_), None) => Origin::Project,
+            (Some(_), Some(_)) => Origin::Environment,
+        };
         let value = if setting.secret { value.map(|_| "********".to_owned()) } else { value };
         ShownSetting { name: setting.name, value, origin, default: setting.default.text(), help: setting.help }
     };
     SETTINGS.iter().map(shown).collect()
 }
 
-/// A list separated by commas; blanks are dropped.
-fn origins(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect()
+/// Variables of cavra's own name in the environment that it does not know, each with the one that may be meant.
+#[must_use]
+pub fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut problems: Vec<String> = names.filter_map(|name| unknown_variable(&name)).collect();
+    problems.sort();
+    problems
+}
+
+fn unknown_variable(name: &str) -> Option<String> {
+    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    if !name.starts_with("CAVRA_") || known.contains(&name) {
+        return None;
+    }
+    // What all names have in common says nothing about which one is meant.
+    let ends: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix("CAVRA_")).collect();
+    let meant = name.strip_prefix("CAVRA_").and_then(|end| cavra_documents::nearest(end, &ends));
+    Some(match meant {
+        Some(end) => format!("{name} is no setting of cavra and does nothing; did you mean CAVRA_{end}?"),
+        None => format!("{name} is no setting of cavra and does nothing"),
+    })
+}
+
+/// Browser origins, separated by commas; blanks are dropped. What a browser never sends could never match.
+fn origins(list: &str) -> Result<Vec<String>, CoreError> {
+    let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    origins
+        .map(|origin| match origin_problem(origin) {
+            None => Ok(origin.to_owned()),
+            Some(problem) => Err(CoreError::BadRequest(format!("CAVRA_CORS_ORIGINS: `{origin}` {problem}"))),
+        })
+        .collect()
+}
+
+fn origin_problem(origin: &str) -> Option<String> {
+    if matches!(origin, "*" | "null") {
+        return None;
+    }
+    if origin.contains('*') {
+        return Some("can never match: `*` stands for every origin, or for none".to_owned());
+    }
+    let sent = url::Url::parse(origin).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
+    match sent.map(|origin| origin.ascii_serialization()) {
+        None => Some("is no origin, such as https://console.example".to_owned()),
+        Some(sent) if sent != origin => Some(format!("can never match: browsers send `{sent}`")),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -382,7 +479,7 @@ mod tests {
     fn secrets_are_masked_and_never_debugged() {
         let names = ["CAVRA_POLICY_SIGNING_KEY", "CAVRA_API_TOKEN"];
         let lookup = |name: &str| names.contains(&name).then(|| "hush-hush".to_owned());
-        let shown = shown_settings(lookup);
+        let shown = shown_settings(None, lookup);
         for name in names {
             let key = shown.iter().find(|setting| setting.name == name).unwrap();
             assert_eq!((key.value.as_deref(), key.origin), (Some("********"), Origin::Environment));
@@ -406,6 +503,33 @@ mod tests {
         assert!(read("CAVRA_REDACT", "maybe").is_err());
         let origins = read("CAVRA_CORS_ORIGINS", " https://a.example, ,https://b.example").unwrap().cors_origins;
         assert_eq!(origins, ["https://a.example", "https://b.example"]);
+        for wrong in [
+            "https://console.example/",
+            "https://console.example/app",
+            "https://console.example?x",
+            "https://Console.example",
+            "https://console.example:443",
+            "https://*.example",
+            "console.example",
+            "https://user@console.example",
+            "file:///x",
+        ] {
+            let refused = read("CAVRA_CORS_ORIGINS", wrong).unwrap_err().to_string();
+            assert!(refused.contains("CAVRA_CORS_ORIGINS") && refused.contains(wrong), "{refused}");
+        }
+        for right in ["*", "http://localhost:3000", "https://[::1]:8443", "https://console.example:8443"] {
+            assert_eq!(read("CAVRA_CORS_ORIGINS", right).unwrap().cors_origins, [right]);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_none_is_named() {
+        assert_eq!(unknown_variable("CAVRA_REQUIRE_TOKEN"), None);
+        assert_eq!(unknown_variable("HOME"), None);
+        let said = unknown_variable("CAVRA_REQUIRE_TOKENS").unwrap();
+        assert!(said.ends_with("did you mean CAVRA_REQUIRE_TOKEN?"), "{said}");
+        assert!(unknown_variable("CAVRA_ACTIVTY_DB").unwrap().contains("CAVRA_ACTIVITY_DB"));
+        assert!(unknown_variable("CAVRA_QQQ").unwrap().contains("CAVRA_QQQ is no setting"));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 /// Where approvals are kept.
 #[derive(Args, Clone)]
 pub struct ApprovalStoreArgs {
-    /// JSON file of approvals.
-    #[arg(long, value_name = "PATH", default_value = ".cavra/approvals.json", global = true)]
-    pub store: PathBuf,
+    /// JSON file of approvals; default is the store that the project's settings name, else .cavra/approvals.json.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub store: Option<PathBuf>,
     /// SQLite file of approvals; wins over --store.
     #[arg(long, value_name = "PATH", global = true)]
     pub sqlite: Option<PathBuf>,

@@ -62,7 +62,7 @@ pub fn run(command: AgentCommand) -> anyhow::Result<ExitCode> {
 
 fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     // A session under a pack that cannot decide would refuse everything later; say so now.
-    let local = Local::from_env()?;
+    let local = Local::in_directory(&args.repo)?;
     local.load(&*local.pack(&args.pack)?)?;
     let audit = Audit::new(args)?;
     let path = audit.save(&args.output)?;
@@ -75,7 +75,7 @@ fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
 }
 
 fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
-    let local = Local::from_env()?;
+    let local = Local::in_directory(&args.repo)?;
     let pack = local.pack(&args.pack)?;
     let mut audit = Audit::new(args)?;
     let action = action_request(ActionType::ExecuteCommand, command, &ActionArgs::default());

@@ -19,6 +19,9 @@ use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, 
 use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
 use crate::output::print_json;
 
+/// Where approvals are without a project that says so.
+const DEFAULT_STORE: &str = ".cavra/approvals.json";
+
 /// Where `migrate` finds the database unless told.
 const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
 
@@ -72,12 +75,12 @@ struct Desk {
 impl Desk {
     /// For a new approval.
     fn new(store: &ApprovalStoreArgs, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
-        Self::at(RecordStore::open(location(store), &APPROVAL_KINDS)?, routing, gatekeeper)
+        Self::at(RecordStore::open(location(store)?, &APPROVAL_KINDS)?, routing, gatekeeper)
     }
 
     /// For approvals that are there: a store that is not is not made.
     fn open(store: &ApprovalStoreArgs, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
-        Self::at(RecordStore::look(location(store), &APPROVAL_KINDS)?, Routing::default(), gatekeeper)
+        Self::at(RecordStore::look(location(store)?, &APPROVAL_KINDS)?, Routing::default(), gatekeeper)
     }
 
     fn at(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
@@ -114,12 +117,17 @@ impl Desk {
     }
 }
 
-/// The store that is named.
-fn location(store: &ApprovalStoreArgs) -> Location {
-    match &store.sqlite {
-        Some(file) => Location::Sqlite(file.clone()),
-        None => Location::Json(store.store.clone()),
+/// The store that is named, else the one of the project, which its hooks and its server use too.
+fn location(store: &ApprovalStoreArgs) -> anyhow::Result<Location> {
+    if let Some(file) = &store.sqlite {
+        return Ok(Location::Sqlite(file.clone()));
     }
+    if let Some(file) = &store.store {
+        return Ok(Location::Json(file.clone()));
+    }
+    let settings = Settings::from_env()?;
+    let shared = settings.project.is_some_and(|project| project.config.is_some());
+    Ok(if shared { settings.approvals } else { Location::Json(DEFAULT_STORE.into()) })
 }
 
 fn list(

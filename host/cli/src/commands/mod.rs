@@ -5,6 +5,7 @@ mod approval;
 mod backtest;
 mod config;
 mod corpus;
+mod doctor;
 mod documents;
 mod evaluate;
 mod evidence;
@@ -44,7 +45,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ops(command) => ops::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::McpServer(args) => mcp::run(&args),
-        Command::Init(InitCommand::ClaudeCode { no_hook, json }) => init::claude_code(!no_hook, json),
+        Command::Init(InitCommand::ClaudeCode(args)) => init::claude_code(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Demo(DemoCommand::BeforeTheAgentActs(args)) => scenario::demo(&args),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { directory } => documents::man_pages(&directory),

@@ -175,7 +175,7 @@ fn named_or_file(local: &Local, reference: &str) -> anyhow::Result<Arc<ResolvedP
 }
 
 fn init(destination: &Path, format: Json) -> anyhow::Result<ExitCode> {
-    if !write_starter(destination)? {
+    if !write_starter(destination, None)? {
         bail!("{} exists already; it was left alone", destination.display());
     }
     if format.json {
@@ -186,14 +186,19 @@ fn init(destination: &Path, format: Json) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the starter pack unless the file exists; answers whether it did.
-pub fn write_starter(destination: &Path) -> anyhow::Result<bool> {
-    if let Some(parent) = destination.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    }
+/// Writes the starter pack, over another parent than the baseline if one is named, unless the file exists; answers whether
+/// it did.
+pub fn write_starter(destination: &Path, parent: Option<&str>) -> anyhow::Result<bool> {
+    let folder = || format!("cannot create {}", destination.parent().unwrap_or(destination).display());
+    cavra_artifacts::create_parents(destination, 0o777).with_context(folder)?;
+    let inherits = |pack: &str| format!("  inherits: {pack}\n");
+    let starter = match parent {
+        None => STARTER.to_owned(),
+        Some(pack) => STARTER.replace(&inherits(cavra_model::DEFAULT_PACK), &inherits(PackName::new(pack)?.as_str())),
+    };
     match std::fs::OpenOptions::new().write(true).create_new(true).open(destination) {
         Ok(mut file) => {
-            std::io::Write::write_all(&mut file, STARTER.as_bytes())
+            std::io::Write::write_all(&mut file, starter.as_bytes())
                 .with_context(|| format!("cannot write {}", destination.display()))?;
             Ok(true)
         }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use cavra_core::{PROJECT_POLICY, Roots, check_id, cleaned, project_around};
+use cavra_core::{PROJECT_POLICY, Project, Roots, check_id, cleaned, project_around};
 use cavra_model::{ActionType, Context, DecisionRecord, Object, Outcome, read_json};
 use serde::Deserialize;
 use serde_json::Value;
@@ -125,10 +125,13 @@ fn way_to_approval(record: &DecisionRecord) -> String {
     if record.action_type.parse::<ActionType>().is_err() {
         return BY_HAND.to_owned();
     }
+    let project = std::env::current_dir().ok().and_then(|here| Project::find(&here).ok()?);
+    let server = project.and_then(|project| project.config?.server).map(|server| format!(", or at {server}"));
     format!(
-        "ask a person to approve it (`cavra approval create {}`, then `cavra approval approve`), and try exactly this \
+        "ask a person to approve it (`cavra approval create {}`, then `cavra approval approve`{}), and try exactly this \
          again",
-        record.decision_id
+        record.decision_id,
+        server.unwrap_or_default()
     )
 }
 

@@ -40,8 +40,8 @@ pub fn run(args: &HookArgs) -> ExitCode {
 }
 
 fn reply(args: &HookArgs, stage: &Stage) -> anyhow::Result<Reply> {
-    // Settings that cannot be read are refused before anything is waited for.
-    Settings::from_env()?;
+    // Settings that cannot be read are refused before anything is waited for; the project is known only from the event.
+    Settings::read(|name| std::env::var(name).ok())?;
     stage.enter("reading the event");
     claude_code::answer(&read_event()?, &args.pack, stage)
 }
@@ -49,7 +49,7 @@ fn reply(args: &HookArgs, stage: &Stage) -> anyhow::Result<Reply> {
 /// The time until the hook refuses.
 fn deadline(args: &HookArgs) -> Duration {
     let deadline = |settings: Settings| settings.hook_deadline;
-    let set = Settings::from_env().map(deadline);
+    let set = Settings::read(|name| std::env::var(name).ok()).map(deadline);
     let set = set.unwrap_or_else(|_| Settings::read(|_| None).map(deadline).unwrap_or_default());
     let bounded = bounded(set, args.patience());
     if bounded < set {

@@ -1,18 +1,64 @@
-//! The project that an agent works in, and the roots of its repository.
+//! The project that commands work in, for all of them the same, and the roots of its repository.
 
+mod config;
 mod git;
 mod roots;
 
 use std::path::{Path, PathBuf};
 
+pub use config::ProjectConfig;
 pub use git::GitTree;
 pub use roots::{Roots, cleaned};
+
+use crate::CoreError;
 
 /// The project's own policy.
 pub const PROJECT_POLICY: &str = ".cavra/policy.yaml";
 
 /// The project's settings.
 pub const PROJECT_CONFIG: &str = ".cavra/config.yaml";
+
+/// A project with a policy or settings of its own.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The directory that holds `.cavra`.
+    pub root: PathBuf,
+    /// The policy file that decides where none is named.
+    pub policy: Option<PathBuf>,
+    /// The settings, if there are any: those of the repository's main tree where the project is in another one, because
+    /// the trees of a repository share their stores.
+    pub config: Option<ProjectConfig>,
+}
+
+impl Project {
+    /// The project around a directory.
+    ///
+    /// # Errors
+    /// [`CoreError::Configuration`] for settings that cannot be used.
+    pub fn find(directory: &Path) -> Result<Option<Self>, CoreError> {
+        let directory = directory.canonicalize().unwrap_or_else(|_| cleaned(directory));
+        let Some(root) = nearest(&directory) else { return Ok(None) };
+        let in_main_tree = GitTree::around(&root).and_then(|tree| {
+            let within = root.strip_prefix(&tree.top).ok()?;
+            Some(tree.main_tree()?.join(within))
+        });
+        let shared = in_main_tree.filter(|main| is_there(&main.join(PROJECT_CONFIG)));
+        let settled = shared.or_else(|| is_there(&root.join(PROJECT_CONFIG)).then(|| root.clone()));
+        let config = settled.map(|root| ProjectConfig::read(&root)).transpose()?;
+        let named = config.as_ref().and_then(|config| config.policy_in(&root));
+        let own = root.join(PROJECT_POLICY);
+        let policy = named.or_else(|| is_there(&own).then_some(own));
+        Ok(Some(Self { root, policy, config }))
+    }
+
+    /// What the project says for a variable, unless that or another variable in its place is set.
+    pub(crate) fn value(&self, name: &str, is_set: impl Fn(&str) -> bool) -> Option<String> {
+        if name == "CAVRA_POLICY" {
+            return self.policy.as_ref().filter(|_| !is_set(name)).map(|policy| policy.display().to_string());
+        }
+        self.config.as_ref()?.value(name, is_set)
+    }
+}
 
 /// Where an agent works that does not say what its project is: the nearest directory upwards with a policy or settings of
 /// cavra, else the main tree of its repository, else the directory.
@@ -61,6 +107,8 @@ mod tests {
         assert_eq!(project_around(&deep), home.join("a"));
         write(home.join("a/b/.cavra/policy.yaml"), "");
         assert_eq!(project_around(&deep), home.join("a/b"));
+        let found = Project::find(&deep).unwrap().unwrap();
+        assert_eq!((&found.root, found.policy), (&home.join("a/b"), Some(home.join("a/b/.cavra/policy.yaml"))));
         // A folder with records alone says nothing.
         fs::create_dir_all(deep.join(".cavra/api")).unwrap();
         assert_eq!(project_around(&deep), home.join("a/b"));
@@ -79,7 +127,15 @@ mod tests {
         assert_eq!(project_around(&tree.join("src")), main);
         write(main.join(".cavra/policy.yaml"), "");
         assert_eq!(project_around(&tree.join("src")), main);
+        write(main.join(".cavra/config.yaml"), "stores: {activity: a.db}\npolicy: .cavra/policy.yaml\n");
+        let found = Project::find(&tree.join("src")).unwrap().unwrap();
+        assert_eq!((&found.root, &found.config.unwrap().root), (&main, &main));
+        // Its own copy of the policy, and the stores that are shared.
         write(tree.join(".cavra/policy.yaml"), "");
+        write(tree.join(".cavra/config.yaml"), "stores: {activity: b.db}\n");
         assert_eq!(project_around(&tree.join("src")), tree);
+        let found = Project::find(&tree.join("src")).unwrap().unwrap();
+        assert_eq!((&found.root, &found.config.unwrap().root), (&tree, &main));
+        assert_eq!(found.policy, Some(tree.join(".cavra/policy.yaml")));
     }
 }
