@@ -7,7 +7,8 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 22] = [
+const POSTS: [(&str, &str); 24] = [
+    ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
     ("/approvals", "scope"),
@@ -20,6 +21,7 @@ const POSTS: [(&str, &str); 22] = [
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),
+    ("/mcp/servers", "identity or scope"),
     ("/policy-packs/draft", "scope"),
     ("/policy-packs/publish", "identity with group"),
     ("/policy-packs/publish-plan", "scope"),

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
 use cavra_core::{App, LogEvent};
 use cavra_model::{Kind, MetadataKind, Operator};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 use crate::BODY_LIMIT;
@@ -266,6 +266,12 @@ impl Endpoint {
 /// A reference to a schema of the components section.
 pub fn named(schema: &str) -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(schema))
+}
+
+/// Any of several named schemas.
+pub fn one_of(schemas: &[&str]) -> RefOr<Schema> {
+    let any = schemas.iter().fold(OneOfBuilder::new(), |any, schema| any.item(named(schema)));
+    RefOr::T(any.into())
 }
 
 /// A bare array of a named schema.

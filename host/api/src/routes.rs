@@ -2,6 +2,7 @@
 
 mod evidence;
 mod promotions;
+mod registry;
 mod sandbox;
 
 use axum::routing::{get, post};
@@ -21,6 +22,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         policy(),
         approval_rows(),
         inventory_rows(),
+        registry::rows(),
         evidence::rows(),
         promotions::rows(),
         sandbox::rows(),
@@ -262,7 +264,7 @@ fn inventory_rows() -> Vec<Endpoint> {
             inventory::upsert(&REPOSITORIES),
         )
         .about("inventory", "Registers or replaces a repository.")
-        .takes("Repository")
+        .takes("RepositoryDraft")
         .answers(named("Repository")),
         Endpoint::get(Access::READ, "/repositories/{*repository_id}", "get_repository", records::one(&REPOSITORIES))
             .about("inventory", "One repository, by id or name; slashes may stand as they are.")
@@ -281,7 +283,7 @@ fn inventory_rows() -> Vec<Endpoint> {
             inventory::upsert(&POLICY_ROLLOUTS),
         )
         .about("inventory", "Creates or replaces a rollout.")
-        .takes("PolicyRollout")
+        .takes("PolicyRolloutDraft")
         .answers(named("PolicyRollout")),
         Endpoint::post(
             Access::records(Scope::Inventory),

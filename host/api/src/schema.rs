@@ -3,28 +3,40 @@
 
 #![allow(dead_code, reason = "these types only describe JSON; nobody constructs them")]
 
+use cavra_model::{
+    AGENT_SCHEMA, Fallback, MCP_SERVER_SCHEMA, Member, REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape,
+};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{Components, ComponentsBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
+
+use crate::endpoint::array_of;
 
 /// Records whose members are checked by the core and not described here.
-const OPEN: [&str; 8] = [
-    "Approval",
-    "ApprovalRequest",
-    "ApprovalRuling",
-    "Object",
-    "PolicyRollout",
-    "PolicyRolloutList",
-    "Repository",
-    "RepositoryList",
+const OPEN: [&str; 4] = ["Approval", "ApprovalRequest", "ApprovalRuling", "Object"];
+
+/// Records that are declared as tables: the name of the record, of what a client sends of it, of a list of them.
+static DECLARED: [(&str, &str, &str, &RecordSchema); 4] = [
+    ("Repository", "RepositoryDraft", "RepositoryList", &REPOSITORY_SCHEMA),
+    ("PolicyRollout", "PolicyRolloutDraft", "PolicyRolloutList", &ROLLOUT_SCHEMA),
+    ("Agent", "AgentDraft", "AgentList", &AGENT_SCHEMA),
+    ("McpServer", "McpServerDraft", "McpServerList", &MCP_SERVER_SCHEMA),
 ];
 
 /// All named schemas.
 pub fn components() -> Components {
     let object = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Object)).build();
-    OPEN.into_iter()
-        .fold(ComponentsBuilder::new(), |components, name| components.schema(name, object()))
+    let open = OPEN.into_iter().fold(ComponentsBuilder::new(), |components, name| components.schema(name, object()));
+    let declared = DECLARED.iter().fold(open, |components, (record, draft, list, table)| {
+        components.schema(*record, record_of(table)).schema(*draft, draft_of(table)).schema(*list, list_of(record))
+    });
+    declared
+        .schema("AgentProfileList", list_of("AgentProfile"))
+        .schema("ToolClassificationList", list_of("ToolClassification"))
+        .schema_from::<AgentProfile>()
+        .schema_from::<McpTrust>()
+        .schema_from::<ToolClassification>()
         .schema_from::<ComplianceMapping>()
         .schema_from::<DecisionRecord>()
         .schema_from::<DecisionRequest>()
@@ -40,6 +52,130 @@ pub fn components() -> Components {
         .schema_from::<SessionRequest>()
         .schema_from::<Version>()
         .build()
+}
+
+/// The record that a table declares.
+fn record_of(table: &RecordSchema) -> Schema {
+    let constant = |value: &str| {
+        ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some([value.to_owned()]))
+    };
+    let mut record = ObjectBuilder::new()
+        .property("schema_version", constant(table.version))
+        .required("schema_version")
+        .property("product", constant("CAVRA"))
+        .required("product");
+    for member in table.members {
+        record = record.property(member.name, member_of(member, matches!(member.default, Fallback::Null)));
+        if !matches!(member.default, Fallback::Absent) {
+            record = record.required(member.name);
+        }
+    }
+    for time in ["created_at", "updated_at"] {
+        record = record.property(time, of_type(Type::String)).required(time);
+    }
+    record.into()
+}
+
+/// What a client sends of a record that a table declares.
+fn draft_of(table: &RecordSchema) -> Schema {
+    let mut draft = ObjectBuilder::new();
+    for member in table.members {
+        for name in std::iter::once(&member.name).chain(member.aliases) {
+            draft = draft.property(*name, member_of(member, true));
+        }
+        if matches!(member.default, Fallback::Required) && member.aliases.is_empty() {
+            draft = draft.required(member.name);
+        }
+    }
+    draft.into()
+}
+
+fn member_of(member: &Member, nullable: bool) -> RefOr<Schema> {
+    let kind = |kind: Type| if nullable { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::new(kind) };
+    let schema = match member.shape {
+        Shape::Id | Shape::Text | Shape::Time => ObjectBuilder::new().schema_type(kind(Type::String)).into(),
+        Shape::Choice(known) => {
+            let values = known.iter().map(|value| Some((*value).to_owned())).chain(nullable.then_some(None));
+            ObjectBuilder::new().schema_type(kind(Type::String)).enum_values(Some(values)).into()
+        }
+        Shape::Texts | Shape::Labels => {
+            let items = RefOr::T(of_type(Type::String));
+            Schema::Array(ArrayBuilder::new().schema_type(kind(Type::Array)).items(items).build())
+        }
+        Shape::Integer(low, high) => ObjectBuilder::new()
+            .schema_type(kind(Type::Integer))
+            .minimum(Some(utoipa::Number::Int(isize::try_from(low).unwrap_or(isize::MIN))))
+            .maximum(Some(utoipa::Number::Int(isize::try_from(high).unwrap_or(isize::MAX))))
+            .into(),
+    };
+    RefOr::T(schema)
+}
+
+fn of_type(kind: Type) -> Schema {
+    ObjectBuilder::new().schema_type(SchemaType::new(kind)).into()
+}
+
+/// All records of a kind.
+fn list_of(record: &str) -> Schema {
+    let list = ObjectBuilder::new().property("items", array_of(record)).required("items");
+    list.property("total", of_type(Type::Integer)).required("total").into()
+}
+
+/// A coding agent that is known, and how to register it.
+#[derive(ToSchema)]
+struct AgentProfile {
+    /// Key.
+    profile_id: String,
+    /// Name for people.
+    display_name: String,
+    /// Who makes it.
+    vendor: String,
+    /// `coding-agent`.
+    r#type: String,
+    /// What it can do.
+    default_capabilities: Vec<String>,
+    /// What it reaches.
+    default_scopes: Vec<String>,
+    /// Tools that go with it.
+    recommended_tools: Vec<String>,
+    /// How risky it is, unrestrained.
+    risk_tier: String,
+    /// Controls that it should be under.
+    enterprise_controls: Vec<String>,
+}
+
+/// What kind of thing the tools of an MCP server with some capability do.
+#[derive(ToSchema)]
+struct ToolClassification {
+    /// Key.
+    capability: String,
+    /// What it belongs to.
+    category: String,
+    /// How risky it is.
+    risk_tier: String,
+    /// What is right where no rule says more.
+    default_decision: String,
+    /// Operations a human should see.
+    approval_required_for: Vec<String>,
+    /// Tools of that kind.
+    example_tools: Vec<String>,
+    /// What a control over it is to achieve.
+    control_objective: String,
+}
+
+/// What the registry says of a tool of an MCP server.
+#[derive(ToSchema)]
+struct McpTrust {
+    /// `allow`, `require_approval` or `block`.
+    decision: String,
+    /// One sentence for humans.
+    reason: String,
+    /// Rule that applies.
+    rule_id: String,
+    /// Severity.
+    severity: String,
+    /// Who may approve.
+    approver_group: Option<String>,
 }
 
 /// Health of the server.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
 use cavra_model::{
-    APPROVALS, ActionType, COUNTED_SESSIONS, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE,
+    AGENTS, APPROVALS, ActionType, COUNTED_SESSIONS, DECISIONS, Kind, MCP_SERVERS, McpRegistry, Object, POLICY_ARCHIVE,
     PackName, Routing, SESSIONS,
 };
 use cavra_packs::ResolvedPack;
@@ -25,7 +25,8 @@ use crate::{
 
 /// The kinds of an activity store.
 pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSIONS, &POLICY_ARCHIVE];
-static REGISTRY_KINDS: [&Kind; 1] = [&MCP_SERVERS];
+/// The kinds of a registry store.
+pub static REGISTRY_KINDS: [&Kind; 2] = [&AGENTS, &MCP_SERVERS];
 
 /// The store that has a kind's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +144,14 @@ impl App {
         let keyring = Keyring::new(settings.evidence_log_key.clone());
         let metadata = RecordStore::open(settings.evidence.clone(), &EVIDENCE_KINDS)?;
         let inventory = RecordStore::open(settings.inventory.clone(), &INVENTORY_KINDS)?;
-        let stores =
-            [("activity", &activity), ("approvals", &approvals), ("evidence", &metadata), ("inventory", &inventory)];
+        let registry = RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?;
+        let stores = [
+            ("activity", &activity),
+            ("approvals", &approvals),
+            ("evidence", &metadata),
+            ("inventory", &inventory),
+            ("registry", &registry),
+        ];
         let log = EvidenceLog::new(keyring, stores.map(|(name, store)| (name, store.clone())).to_vec());
         let approvals = Approvals::new(approvals, routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
@@ -153,7 +160,7 @@ impl App {
             decisions: DecisionPoint::from_settings(settings, engine)?,
             log,
             activity: Activity::new(activity).with_redactor(settings.redactor),
-            registry: Registry::new(RecordStore::open(settings.registry.clone(), &REGISTRY_KINDS)?),
+            registry: Registry::new(registry),
             evidence: Evidence::new(metadata, Some(approvals.clone())),
             approvals,
             inventory: Inventory::new(inventory),
@@ -172,6 +179,7 @@ impl App {
         match keeper(kind) {
             Some(Keeper::Activity) => self.activity.get(kind, id).await,
             Some(Keeper::Inventory) => self.inventory.get(kind, id).await,
+            Some(Keeper::Registry) => self.registry.get(kind, id).await,
             Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.get(id).await,
             _ => Err(unlisted(kind)),
         }
@@ -185,6 +193,7 @@ impl App {
         match keeper(kind) {
             Some(Keeper::Activity) => self.activity.list(kind, query).await,
             Some(Keeper::Inventory) => self.inventory.list(kind, query).await,
+            Some(Keeper::Registry) => self.registry.list(kind, query).await,
             Some(Keeper::Approvals) if *kind == APPROVALS => self.approvals.list(query).await,
             _ => Err(unlisted(kind)),
         }

@@ -69,7 +69,7 @@ pub use metadata_kind::{
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
 pub use person::{KnownBy, Person};
-pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
+pub use record_schema::{Fallback, Member, RecordSchema, SchemaViolation, Shape};
 pub use registry::{
     AGENT_PROFILES, AGENT_SCHEMA, APPROVAL_STATES, AgentProfile, MCP_SERVER_SCHEMA, RESERVED_AGENT_IDS,
     TOOL_CLASSIFICATIONS, TRUST_TIERS, ToolClassification, tool_classification,

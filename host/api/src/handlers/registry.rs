@@ -7,13 +7,13 @@ use cavra_model::{AGENT_PROFILES, TOOL_CLASSIFICATIONS, tool_classification};
 use serde_json::{Value, json};
 
 use super::Answer;
+use super::inventory::{unpaged, whole};
 use crate::extract::{Filters, Id};
 use crate::problem::Problem;
 
 /// `GET /mcp/servers`.
 pub async fn servers(State(app): State<App>, Filters(page): Filters) -> Answer {
-    let found = app.mcp_servers(&page).await?;
-    Ok(Json(super::inventory::whole(found)?))
+    whole(app.registry.servers(&page, unpaged(page.page())).await?)
 }
 
 /// `GET /mcp/servers/{server_id}`: by id, else by name.

@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
-use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, Timestamp};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS, Timestamp};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::app::REGISTRY_KINDS;
 use crate::inventory::INVENTORY_KINDS;
 use crate::{ACTIVITY_KINDS, APPROVAL_KINDS, CoreError, EVIDENCE_KINDS, Settings};
 
@@ -35,11 +36,12 @@ pub use published::{Files, PublishedLog, Served, TileVisitor};
 pub use remote::RemoteLog;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
-pub static LOGS: [(&str, &Kind); 4] = [
+pub static LOGS: [(&str, &Kind); 5] = [
     ("activity", &DECISIONS),
     ("approvals", &APPROVALS),
     ("evidence", &EVIDENCE_METADATA),
     ("inventory", &POLICY_ROLLOUTS),
+    ("registry", &MCP_SERVERS),
 ];
 
 /// The store of a log, and the kinds of records in it.
@@ -48,6 +50,7 @@ pub fn log_store(settings: &Settings, name: &str) -> (Location, &'static [&'stat
     match name {
         "approvals" => (settings.approvals.clone(), &APPROVAL_KINDS),
         "evidence" => (settings.evidence.clone(), &EVIDENCE_KINDS),
+        "registry" => (settings.registry.clone(), &REGISTRY_KINDS),
         "inventory" => (settings.inventory.clone(), &INVENTORY_KINDS),
         _ => (settings.activity.clone(), &ACTIVITY_KINDS),
     }
