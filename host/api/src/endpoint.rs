@@ -114,8 +114,8 @@ impl Endpoint {
             effect: Effect::Reads,
             work: Work::Short,
             intake: Intake::None,
-            body: named("Object"),
-            answer: named("Object"),
+            body: named("Problem"),
+            answer: named("Problem"),
             media: "application/json",
             refusals: &[],
             console: None,
@@ -277,6 +277,21 @@ pub fn one_of(schemas: &[&str]) -> RefOr<Schema> {
 /// A bare array of a named schema.
 pub fn array_of(schema: &str) -> RefOr<Schema> {
     RefOr::T(ArrayBuilder::new().items(named(schema)).into())
+}
+
+/// A page of a named schema that says what it is.
+pub fn titled_page_of(schema: &str) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(SchemaType::new(Type::String));
+    match page_of(schema) {
+        RefOr::T(Schema::Object(mut page)) => {
+            for name in ["schema_version", "product"] {
+                page.properties.insert(name.to_owned(), RefOr::T(text().into()));
+                page.required.push(name.to_owned());
+            }
+            RefOr::T(Schema::Object(page))
+        }
+        other => other,
+    }
 }
 
 /// A page of a named schema.

@@ -4,17 +4,16 @@
 #![allow(dead_code, reason = "these types only describe JSON; nobody constructs them")]
 
 use cavra_model::{
-    AGENT_SCHEMA, Fallback, MCP_SERVER_SCHEMA, Member, REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape,
+    AGENT_SCHEMA, AgentProfile, DecisionRecord, Fallback, MCP_SERVER_SCHEMA, McpTrust, Member, Overlay, PolicyMode,
+    REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape, ToolClassification,
 };
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::documents::with_documents;
 use crate::endpoint::array_of;
-
-/// Records whose members are checked by the core and not described here.
-const OPEN: [&str; 4] = ["Approval", "ApprovalRequest", "ApprovalRuling", "Object"];
 
 /// Records that are declared as tables: the name of the record, of what a client sends of it, of a list of them.
 static DECLARED: [(&str, &str, &str, &RecordSchema); 4] = [
@@ -26,21 +25,19 @@ static DECLARED: [(&str, &str, &str, &RecordSchema); 4] = [
 
 /// All named schemas.
 pub fn components() -> Components {
-    let object = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Object)).build();
-    let open = OPEN.into_iter().fold(ComponentsBuilder::new(), |components, name| components.schema(name, object()));
+    let open = with_documents(ComponentsBuilder::new());
     let declared = DECLARED.iter().fold(open, |components, (record, draft, list, table)| {
         components.schema(*record, record_of(table)).schema(*draft, draft_of(table)).schema(*list, list_of(record))
     });
-    declared
+    let declared = typed::<AgentProfile>(typed::<ToolClassification>(typed::<McpTrust>(declared)));
+    let mut all = typed::<PolicyMode>(typed::<DecisionRecord>(declared))
+        .schema("Governance", merged::<Overlay>(of_type_with("rollout_id"), true))
+        .schema("DecisionAnswer", merged::<Overlay>(DecisionRecord::schema(), false))
         .schema("AgentProfileList", list_of("AgentProfile"))
         .schema("ToolClassificationList", list_of("ToolClassification"))
-        .schema_from::<AgentProfile>()
-        .schema_from::<McpTrust>()
-        .schema_from::<ToolClassification>()
         .schema_from::<ComplianceMapping>()
-        .schema_from::<DecisionRecord>()
         .schema_from::<DecisionRequest>()
-        .schema_from::<EvidenceMetadata>()
+        .schema("EvidenceMetadata", open_to_more(EvidenceMetadata::schema()))
         .schema_from::<Health>()
         .schema_from::<PolicyPack>()
         .schema_from::<PolicyPackCatalog>()
@@ -51,7 +48,45 @@ pub fn components() -> Components {
         .schema_from::<SessionRecord>()
         .schema_from::<SessionRequest>()
         .schema_from::<Version>()
-        .build()
+        .build();
+    // Its members stand beside those of whatever it is laid over.
+    all.schemas.remove("Overlay");
+    all
+}
+
+/// A type with everything that it refers to.
+fn typed<T: ToSchema>(components: ComponentsBuilder) -> ComponentsBuilder {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    components.schema_from::<T>().schemas_from_iter(parts)
+}
+
+/// An object with the members of `T` beside its own, as a flattened member has them; they are there always, or not always.
+fn merged<T: ToSchema>(own: RefOr<Schema>, always: bool) -> RefOr<Schema> {
+    let (RefOr::T(Schema::Object(mut own)), RefOr::T(Schema::Object(more))) = (own.clone(), T::schema()) else {
+        return own;
+    };
+    own.properties.extend(more.properties);
+    if always {
+        own.required.extend(more.required);
+    }
+    RefOr::T(Schema::Object(own))
+}
+
+/// An object beside whose members others may stand.
+fn open_to_more(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+/// An object with one text.
+fn of_type_with(member: &str) -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().property(member, of_type(Type::String)).required(member).into())
 }
 
 /// The record that a table declares.
@@ -121,63 +156,6 @@ fn list_of(record: &str) -> Schema {
     list.property("total", of_type(Type::Integer)).required("total").into()
 }
 
-/// A coding agent that is known, and how to register it.
-#[derive(ToSchema)]
-struct AgentProfile {
-    /// Key.
-    profile_id: String,
-    /// Name for people.
-    display_name: String,
-    /// Who makes it.
-    vendor: String,
-    /// `coding-agent`.
-    r#type: String,
-    /// What it can do.
-    default_capabilities: Vec<String>,
-    /// What it reaches.
-    default_scopes: Vec<String>,
-    /// Tools that go with it.
-    recommended_tools: Vec<String>,
-    /// How risky it is, unrestrained.
-    risk_tier: String,
-    /// Controls that it should be under.
-    enterprise_controls: Vec<String>,
-}
-
-/// What kind of thing the tools of an MCP server with some capability do.
-#[derive(ToSchema)]
-struct ToolClassification {
-    /// Key.
-    capability: String,
-    /// What it belongs to.
-    category: String,
-    /// How risky it is.
-    risk_tier: String,
-    /// What is right where no rule says more.
-    default_decision: String,
-    /// Operations a human should see.
-    approval_required_for: Vec<String>,
-    /// Tools of that kind.
-    example_tools: Vec<String>,
-    /// What a control over it is to achieve.
-    control_objective: String,
-}
-
-/// What the registry says of a tool of an MCP server.
-#[derive(ToSchema)]
-struct McpTrust {
-    /// `allow`, `require_approval` or `block`.
-    decision: String,
-    /// One sentence for humans.
-    reason: String,
-    /// Rule that applies.
-    rule_id: String,
-    /// Severity.
-    severity: String,
-    /// Who may approve.
-    approver_group: Option<String>,
-}
-
 /// Health of the server.
 #[derive(ToSchema)]
 struct Health {
@@ -240,53 +218,6 @@ struct DecisionRequest {
     repository: Option<String>,
     /// Kept if sent, at most 128 characters.
     correlation_id: Option<String>,
-}
-
-/// A decision, `cavra.decision.v1`.
-#[derive(ToSchema)]
-struct DecisionRecord {
-    /// `cavra.decision.v1`.
-    schema_version: String,
-    /// `dec_` and 12 hex digits.
-    decision_id: String,
-    /// Session.
-    session_id: String,
-    /// Agent.
-    agent_id: String,
-    /// Who is behind the agent.
-    actor: String,
-    /// Repository.
-    repository: String,
-    /// Kind of action.
-    action_type: String,
-    /// What is acted upon.
-    target: String,
-    /// What is done to it.
-    requested_operation: String,
-    /// Pack that was asked for.
-    policy_pack: String,
-    /// The same name.
-    policy_id: String,
-    /// Rule that decided.
-    rule_id: String,
-    /// `allow`, `block`, `require_approval`, `warn`, `audit_only` or `allow_with_attestation`.
-    decision: String,
-    /// `low`, `medium`, `high` or `critical`.
-    severity: String,
-    /// One sentence for humans.
-    reason: Option<String>,
-    /// Where the evidence is.
-    evidence_refs: Vec<String>,
-    /// Who may approve.
-    approver_group: Option<String>,
-    /// RFC 3339, UTC, microseconds.
-    timestamp: String,
-    /// `corr_` and 12 hex digits, or the caller's own.
-    correlation_id: String,
-    /// Version of the pack.
-    pack_version: Option<String>,
-    /// Digest of the compiled policy.
-    policy_digest: Option<String>,
 }
 
 /// What a client says about a session.

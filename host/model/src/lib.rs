@@ -27,6 +27,7 @@ mod record_schema;
 mod registry;
 mod rollout;
 mod routing;
+mod schemas;
 mod session;
 mod strict;
 mod time;
@@ -60,7 +61,7 @@ pub use kinds::{
     AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS,
     MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
-pub use mcp_trust::judge_mcp_call;
+pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{
     Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_EXPORTS, EVIDENCE, EXPORT_FILES,
     Integrity, METADATA_KINDS, MetadataKind, Offered, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
