@@ -7,7 +7,8 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 23] = [
+const POSTS: [(&str, &str); 25] = [
+    ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
     ("/approvals", "scope"),
@@ -21,6 +22,7 @@ const POSTS: [(&str, &str); 23] = [
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),
+    ("/mcp/servers", "identity or scope"),
     ("/policy-packs/draft", "scope"),
     ("/policy-packs/publish", "identity with group"),
     ("/policy-packs/publish-plan", "scope"),

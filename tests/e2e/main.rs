@@ -68,6 +68,7 @@ mod publishing;
 mod reading;
 mod records;
 mod redaction;
+mod registry;
 mod release_cli;
 mod replay;
 mod requests;

@@ -42,7 +42,7 @@ fn nothing_is_created_by_reading() {
         (&["release", "connector-delivery-history", "--metadata-json", "no/file.json"], 0, Some(0)),
         (&["release", "connector-delivery-dashboard", "--sqlite", "no/file.db"], 0, None),
         (&["evidence", "replay", "--days", "1", "--json"], 0, None),
-        (&["evidence", "log", "show", "--json"], 0, Some(4)),
+        (&["evidence", "log", "show", "--json"], 0, Some(5)),
         (&["evidence", "log", "proof", "dec_000000000000"], 1, None),
         (&["evidence", "log", "verify", "--json"], 1, None),
         (&["evidence", "log", "verify", "--store", "no/file.db"], 1, None),

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
 use cavra_core::{App, LogEvent};
 use cavra_model::{Kind, MetadataKind, Operator};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 use crate::BODY_LIMIT;
@@ -117,8 +117,8 @@ impl Endpoint {
             work: Work::Short,
             intake: Intake::None,
             exact: &[],
-            body: named("Object"),
-            answer: named("Object"),
+            body: named("Problem"),
+            answer: named("Problem"),
             media: "application/json",
             refusals: &[],
             console: None,
@@ -277,9 +277,30 @@ pub fn named(schema: &str) -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(schema))
 }
 
+/// Any of several named schemas.
+pub fn one_of(schemas: &[&str]) -> RefOr<Schema> {
+    let any = schemas.iter().fold(OneOfBuilder::new(), |any, schema| any.item(named(schema)));
+    RefOr::T(any.into())
+}
+
 /// A bare array of a named schema.
 pub fn array_of(schema: &str) -> RefOr<Schema> {
     RefOr::T(ArrayBuilder::new().items(named(schema)).into())
+}
+
+/// A page of a named schema that says what it is.
+pub fn titled_page_of(schema: &str) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(SchemaType::new(Type::String));
+    match page_of(schema) {
+        RefOr::T(Schema::Object(mut page)) => {
+            for name in ["schema_version", "product"] {
+                page.properties.insert(name.to_owned(), RefOr::T(text().into()));
+                page.required.push(name.to_owned());
+            }
+            RefOr::T(Schema::Object(page))
+        }
+        other => other,
+    }
 }
 
 /// A page of a named schema.

@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod browser;
 mod credentials;
+mod documents;
 mod endpoint;
 mod extract;
 mod guard;

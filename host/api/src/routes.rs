@@ -2,6 +2,7 @@
 
 mod evidence;
 mod promotions;
+mod registry;
 mod sandbox;
 
 use axum::routing::{get, post};
@@ -21,6 +22,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         policy(),
         approval_rows(),
         inventory_rows(),
+        registry::rows(),
         evidence::rows(),
         promotions::rows(),
         sandbox::rows(),
@@ -58,7 +60,7 @@ fn activity() -> Vec<Endpoint> {
         .exact(&["*"])
         .about("decisions", "Decides an action and records the decision before it is answered.")
         .takes("DecisionRequest")
-        .answers(named("DecisionRecord"))
+        .answers(named("DecisionAnswer"))
         .refuses(&[404, 409]),
         Endpoint::get(Access::READ, "/decisions", "list_decisions", records::list(&DECISIONS))
             .about("decisions", "Stored decisions, newest first.")
@@ -124,6 +126,8 @@ fn policy() -> Vec<Endpoint> {
         )
         .exact(&["*"])
         .about("policy", "What a draft amounts to and what is wrong with it; writes nothing.")
+        .takes("PolicyDraft")
+        .answers(named("PolicyDraftReport"))
         .console("policy_pack_draft"),
         Endpoint::post(
             Access::records(Scope::Policy),
@@ -134,6 +138,8 @@ fn policy() -> Vec<Endpoint> {
         )
         .exact(&["*"])
         .about("policy", "What publishing a draft would change, in the pack and in past decisions; writes nothing.")
+        .takes("PolicyDraft")
+        .answers(named("PublishPlan"))
         .console("policy_pack_publish_plan")
         .long()
         .refuses(&[409]),
@@ -146,6 +152,8 @@ fn policy() -> Vec<Endpoint> {
         )
         .exact(&["*"])
         .about("policy", "Asks for the approval of a draft's publication.")
+        .takes("PolicyDraft")
+        .answers(named("PublishRequest"))
         .console("policy_pack_publish_request")
         .refuses(&[409]),
         Endpoint::post(
@@ -161,6 +169,8 @@ fn policy() -> Vec<Endpoint> {
         )
         .exact(&["*"])
         .about("policy", "Publishes an approved draft.")
+        .takes("PolicyDraft")
+        .answers(named("PublishResult"))
         .console("policy_pack_publish")
         .refuses(&[404, 409]),
     ]
@@ -269,7 +279,7 @@ fn inventory_rows() -> Vec<Endpoint> {
             inventory::upsert(&REPOSITORIES),
         )
         .about("inventory", "Registers or replaces a repository.")
-        .takes("Repository")
+        .takes("RepositoryDraft")
         .answers(named("Repository")),
         Endpoint::get(Access::READ, "/repositories/{*repository_id}", "get_repository", records::one(&REPOSITORIES))
             .about("inventory", "One repository, by id or name; slashes may stand as they are.")
@@ -288,7 +298,7 @@ fn inventory_rows() -> Vec<Endpoint> {
             inventory::upsert(&POLICY_ROLLOUTS),
         )
         .about("inventory", "Creates or replaces a rollout.")
-        .takes("PolicyRollout")
+        .takes("PolicyRolloutDraft")
         .answers(named("PolicyRollout")),
         Endpoint::post(
             Access::records(Scope::Inventory),
@@ -298,6 +308,8 @@ fn inventory_rows() -> Vec<Endpoint> {
             post(inventory::change_plan),
         )
         .about("inventory", "What a change of a rollout would do; stores nothing.")
+        .takes("ChangeRequest")
+        .answers(named("ChangePlan"))
         .console("policy_rollout_change_plan"),
         Endpoint::post(
             Access::in_person(Scope::Inventory),
@@ -307,6 +319,8 @@ fn inventory_rows() -> Vec<Endpoint> {
             post(inventory::apply_change),
         )
         .about("inventory", "Changes a rollout.")
+        .takes("ChangeRequest")
+        .answers(named("ChangeResult"))
         .console("policy_rollout_apply_change"),
         Endpoint::get(Access::READ, "/policy-rollouts/{*rollout_id}", "get_policy_rollout", get(inventory::rollout))
             .about("inventory", "One rollout; with /detail behind the id, its details.")
@@ -319,6 +333,7 @@ fn inventory_rows() -> Vec<Endpoint> {
             get(inventory::rollout_detail),
         )
         .about("inventory", "A rollout with its repository, pack, activity and readiness.")
+        .answers(named("RolloutDetail"))
         .console("policy_rollout_detail")
         .refuses(&[404, 409]),
     ]
@@ -327,7 +342,8 @@ fn inventory_rows() -> Vec<Endpoint> {
 fn console_rows() -> Vec<Endpoint> {
     vec![
         Endpoint::get(Access::READ, "/console/config", "console_config", get(console::config))
-            .about("console", "What the web console has to know about this server."),
+            .about("console", "What the web console has to know about this server.")
+            .answers(named("ConsoleConfig")),
         Endpoint::get(
             Access::READ,
             "/console/security-boundary",
@@ -335,9 +351,11 @@ fn console_rows() -> Vec<Endpoint> {
             get(console::security_boundary),
         )
         .about("console", "Which checks of identity are in force.")
+        .answers(named("SecurityBoundary"))
         .console("console_security_boundary"),
         Endpoint::get(Access::WHO_AM_I, "/console/session", "console_session", get(console::session))
             .about("console", "Who the caller is and what the console may offer.")
+            .answers(named("ConsoleSession"))
             .console("console_session"),
     ]
 }
@@ -347,6 +365,7 @@ fn log_rows() -> Vec<Endpoint> {
     vec![
         Endpoint::get(Access::READ, "/log", "list_logs", get(log::list))
             .about("log", "The evidence logs with their newest checkpoints and keys.")
+            .answers(named("EvidenceLogList"))
             .console("evidence_logs"),
         Endpoint::get(Access::READ, "/log/{log}/checkpoint", "log_checkpoint", get(log::checkpoint))
             .about("log", "The newest signed checkpoint of a log, as C2SP `tlog-checkpoint`.")

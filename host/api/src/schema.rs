@@ -3,32 +3,41 @@
 
 #![allow(dead_code, reason = "these types only describe JSON; nobody constructs them")]
 
+use cavra_model::{
+    AGENT_SCHEMA, AgentProfile, DecisionRecord, Fallback, MCP_SERVER_SCHEMA, McpTrust, Member, Overlay, PolicyMode,
+    REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape, ToolClassification,
+};
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{Components, ComponentsBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Components, ComponentsBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-/// Records whose members are checked by the core and not described here.
-const OPEN: [&str; 8] = [
-    "Approval",
-    "ApprovalRequest",
-    "ApprovalRuling",
-    "Object",
-    "PolicyRollout",
-    "PolicyRolloutList",
-    "Repository",
-    "RepositoryList",
+use crate::documents::with_documents;
+use crate::endpoint::array_of;
+
+/// Records that are declared as tables: the name of the record, of what a client sends of it, of a list of them.
+static DECLARED: [(&str, &str, &str, &RecordSchema); 4] = [
+    ("Repository", "RepositoryDraft", "RepositoryList", &REPOSITORY_SCHEMA),
+    ("PolicyRollout", "PolicyRolloutDraft", "PolicyRolloutList", &ROLLOUT_SCHEMA),
+    ("Agent", "AgentDraft", "AgentList", &AGENT_SCHEMA),
+    ("McpServer", "McpServerDraft", "McpServerList", &MCP_SERVER_SCHEMA),
 ];
 
 /// All named schemas.
 pub fn components() -> Components {
-    let object = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Object)).build();
-    OPEN.into_iter()
-        .fold(ComponentsBuilder::new(), |components, name| components.schema(name, object()))
+    let open = with_documents(ComponentsBuilder::new());
+    let declared = DECLARED.iter().fold(open, |components, (record, draft, list, table)| {
+        components.schema(*record, record_of(table)).schema(*draft, draft_of(table)).schema(*list, list_of(record))
+    });
+    let declared = typed::<AgentProfile>(typed::<ToolClassification>(typed::<McpTrust>(declared)));
+    let mut all = typed::<PolicyMode>(typed::<DecisionRecord>(declared))
+        .schema("Governance", merged::<Overlay>(of_type_with("rollout_id"), true))
+        .schema("DecisionAnswer", merged::<Overlay>(DecisionRecord::schema(), false))
+        .schema("AgentProfileList", list_of("AgentProfile"))
+        .schema("ToolClassificationList", list_of("ToolClassification"))
         .schema_from::<ComplianceMapping>()
-        .schema_from::<DecisionRecord>()
         .schema_from::<DecisionRequest>()
-        .schema_from::<EvidenceMetadata>()
+        .schema("EvidenceMetadata", open_to_more(EvidenceMetadata::schema()))
         .schema_from::<Health>()
         .schema_from::<PolicyPack>()
         .schema_from::<PolicyPackCatalog>()
@@ -39,7 +48,112 @@ pub fn components() -> Components {
         .schema_from::<SessionRecord>()
         .schema_from::<SessionRequest>()
         .schema_from::<Version>()
-        .build()
+        .build();
+    // Its members stand beside those of whatever it is laid over.
+    all.schemas.remove("Overlay");
+    all
+}
+
+/// A type with everything that it refers to.
+fn typed<T: ToSchema>(components: ComponentsBuilder) -> ComponentsBuilder {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    components.schema_from::<T>().schemas_from_iter(parts)
+}
+
+/// An object with the members of `T` beside its own, as a flattened member has them; they are there always, or not always.
+fn merged<T: ToSchema>(own: RefOr<Schema>, always: bool) -> RefOr<Schema> {
+    let (RefOr::T(Schema::Object(mut own)), RefOr::T(Schema::Object(more))) = (own.clone(), T::schema()) else {
+        return own;
+    };
+    own.properties.extend(more.properties);
+    if always {
+        own.required.extend(more.required);
+    }
+    RefOr::T(Schema::Object(own))
+}
+
+/// An object beside whose members others may stand.
+fn open_to_more(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+/// An object with one text.
+fn of_type_with(member: &str) -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().property(member, of_type(Type::String)).required(member).into())
+}
+
+/// The record that a table declares.
+fn record_of(table: &RecordSchema) -> Schema {
+    let constant = |value: &str| {
+        ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some([value.to_owned()]))
+    };
+    let mut record = ObjectBuilder::new()
+        .property("schema_version", constant(table.version))
+        .required("schema_version")
+        .property("product", constant("CAVRA"))
+        .required("product");
+    for member in table.members {
+        record = record.property(member.name, member_of(member, matches!(member.default, Fallback::Null)));
+        if !matches!(member.default, Fallback::Absent) {
+            record = record.required(member.name);
+        }
+    }
+    for time in ["created_at", "updated_at"] {
+        record = record.property(time, of_type(Type::String)).required(time);
+    }
+    record.into()
+}
+
+/// What a client sends of a record that a table declares.
+fn draft_of(table: &RecordSchema) -> Schema {
+    let mut draft = ObjectBuilder::new();
+    for member in table.members {
+        for name in std::iter::once(&member.name).chain(member.aliases) {
+            draft = draft.property(*name, member_of(member, true));
+        }
+        if matches!(member.default, Fallback::Required) && member.aliases.is_empty() {
+            draft = draft.required(member.name);
+        }
+    }
+    draft.into()
+}
+
+fn member_of(member: &Member, nullable: bool) -> RefOr<Schema> {
+    let kind = |kind: Type| if nullable { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::new(kind) };
+    let schema = match member.shape {
+        Shape::Id | Shape::Text | Shape::Time => ObjectBuilder::new().schema_type(kind(Type::String)).into(),
+        Shape::Choice(known) => {
+            let values = known.iter().map(|value| Some((*value).to_owned())).chain(nullable.then_some(None));
+            ObjectBuilder::new().schema_type(kind(Type::String)).enum_values(Some(values)).into()
+        }
+        Shape::Texts | Shape::Labels => {
+            let items = RefOr::T(of_type(Type::String));
+            Schema::Array(ArrayBuilder::new().schema_type(kind(Type::Array)).items(items).build())
+        }
+        Shape::Integer(low, high) => ObjectBuilder::new()
+            .schema_type(kind(Type::Integer))
+            .minimum(Some(utoipa::Number::Int(isize::try_from(low).unwrap_or(isize::MIN))))
+            .maximum(Some(utoipa::Number::Int(isize::try_from(high).unwrap_or(isize::MAX))))
+            .into(),
+    };
+    RefOr::T(schema)
+}
+
+fn of_type(kind: Type) -> Schema {
+    ObjectBuilder::new().schema_type(SchemaType::new(kind)).into()
+}
+
+/// All records of a kind.
+fn list_of(record: &str) -> Schema {
+    let list = ObjectBuilder::new().property("items", array_of(record)).required("items");
+    list.property("total", of_type(Type::Integer)).required("total").into()
 }
 
 /// Health of the server.
@@ -104,53 +218,6 @@ struct DecisionRequest {
     repository: Option<String>,
     /// Kept if sent, at most 128 characters.
     correlation_id: Option<String>,
-}
-
-/// A decision, `cavra.decision.v1`.
-#[derive(ToSchema)]
-struct DecisionRecord {
-    /// `cavra.decision.v1`.
-    schema_version: String,
-    /// `dec_` and 12 hex digits.
-    decision_id: String,
-    /// Session.
-    session_id: String,
-    /// Agent.
-    agent_id: String,
-    /// Who is behind the agent.
-    actor: String,
-    /// Repository.
-    repository: String,
-    /// Kind of action.
-    action_type: String,
-    /// What is acted upon.
-    target: String,
-    /// What is done to it.
-    requested_operation: String,
-    /// Pack that was asked for.
-    policy_pack: String,
-    /// The same name.
-    policy_id: String,
-    /// Rule that decided.
-    rule_id: String,
-    /// `allow`, `block`, `require_approval`, `warn`, `audit_only` or `allow_with_attestation`.
-    decision: String,
-    /// `low`, `medium`, `high` or `critical`.
-    severity: String,
-    /// One sentence for humans.
-    reason: Option<String>,
-    /// Where the evidence is.
-    evidence_refs: Vec<String>,
-    /// Who may approve.
-    approver_group: Option<String>,
-    /// RFC 3339, UTC, microseconds.
-    timestamp: String,
-    /// `corr_` and 12 hex digits, or the caller's own.
-    correlation_id: String,
-    /// Version of the pack.
-    pack_version: Option<String>,
-    /// Digest of the compiled policy.
-    policy_digest: Option<String>,
 }
 
 /// What a client says about a session.

@@ -1,11 +1,16 @@
-//! The MCP trust registry, as far as decisions need it. Contract 50, section 5.
+//! Agents and MCP servers that are known: who may act, and whom to trust.
 
-use cavra_model::{MCP_SERVERS, McpRegistration, McpRegistry, Object};
-use cavra_store::{Query, RecordStore};
+use cavra_model::{
+    AGENT_SCHEMA, AGENTS, APPROVAL_STATES, Finding, Kind, MCP_SERVER_SCHEMA, MCP_SERVERS, McpRegistration, McpRegistry,
+    McpToolCall, Object, RESERVED_AGENT_IDS, TRUST_TIERS, Timestamp, judge_mcp_call,
+};
+use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
+use serde_json::Value;
 
-use crate::CoreError;
+use crate::evidence_log::note_by;
+use crate::{Caller, CoreError, LogEvent, PageRequest};
 
-/// Looks MCP servers up.
+/// The registry.
 #[derive(Clone)]
 pub struct Registry {
     store: RecordStore,
@@ -24,32 +29,123 @@ impl Registry {
         &self.store
     }
 
+    /// Registers or replaces an agent or an MCP server.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    pub async fn post(&self, kind: &'static Kind, body: Object, caller: &Caller) -> Result<Object, CoreError> {
+        let agents = *kind == AGENTS;
+        let (schema, event) = if agents {
+            (&AGENT_SCHEMA, LogEvent::AgentChanged)
+        } else {
+            (&MCP_SERVER_SCHEMA, LogEvent::McpServerChanged)
+        };
+        let now = Timestamp::now();
+        let draft = schema.normalize(&body, None, now)?;
+        let id = draft.get(kind.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if agents && RESERVED_AGENT_IDS.contains(&id.as_str()) {
+            return Err(CoreError::BadRequest(format!(
+                "an agent cannot be called {id}: its record could not be fetched"
+            )));
+        }
+        let author = caller.author();
+        let change = move |tx: &mut dyn Transaction| {
+            let stored = tx.replaced(kind, &id)?;
+            let record = match schema.normalize(&body, stored.as_ref(), now) {
+                Ok(record) => record,
+                Err(error) => return Ok(Err(error)),
+            };
+            tx.put(kind, record.clone())?;
+            note_by(tx, author.clone(), event, kind, &record)?;
+            Ok(Ok(record))
+        };
+        Ok(self.store.transact(change).await??)
+    }
+
+    /// One record of a kind, by its id.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
+        self.store.get(kind, id).await?.ok_or(CoreError::NotFound(kind.name))
+    }
+
+    /// All records of a kind that match.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, CoreError> {
+        Ok(self.store.list(kind, query).await?)
+    }
+
+    /// The MCP servers that match, of those that have a capability if one is asked for.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn servers(&self, page: &PageRequest, limits: Query) -> Result<Page, CoreError> {
+        let capability = page.parameter("capability").map(ToOwned::to_owned);
+        let has = |capability| Criterion { member: "capabilities", test: Test::Has(capability) };
+        let query = Query {
+            filters: page.query(&MCP_SERVERS).filters,
+            criteria: capability.map(has).into_iter().collect(),
+            ..limits
+        };
+        self.list(&MCP_SERVERS, query).await
+    }
+
+    /// One MCP server: the one with that id, else the only one with that name.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Store`].
+    pub async fn server(&self, id: &str) -> Result<Object, CoreError> {
+        self.found(id).await?.ok_or(CoreError::NotFound(MCP_SERVERS.name))
+    }
+
+    /// What the registry makes of a call of `tool` of `server`.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn trust(&self, server: &str, tool: &str, capability: Option<&str>) -> Result<Finding, CoreError> {
+        let call = McpToolCall {
+            server: server.to_owned(),
+            tool: tool.to_owned(),
+            capability: capability.map(ToOwned::to_owned),
+            arguments: None,
+        };
+        let registry = self.look_up(server).await?;
+        // A registry that was asked always has an opinion.
+        Ok(judge_mcp_call(&registry, &call).unwrap_or_else(|| Finding::engine_error("the registry was not asked")))
+    }
+
     /// What the registry says of `server`: the entry with that id, else the only entry with that name. An ambiguous
     /// name is not registered, so that nobody can lend a trusted server's name to another.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn look_up(&self, server: &str) -> Result<McpRegistry, CoreError> {
+        Ok(self.found(server).await?.map_or(McpRegistry::Unregistered, registration))
+    }
+
+    /// The entry with that id, else the only one with that name.
+    async fn found(&self, server: &str) -> Result<Option<Object>, CoreError> {
         if let Some(record) = self.store.get(&MCP_SERVERS, server).await? {
-            return Ok(registration(record));
+            return Ok(Some(record));
         }
         let query = Query { filters: vec![("name", server.to_owned())], limit: 2, ..Query::default() };
         let mut named = self.store.list(&MCP_SERVERS, query).await?.items;
         Ok(match (named.pop(), named.pop()) {
-            (Some(only), None) => registration(only),
-            _ => McpRegistry::Unregistered,
+            (Some(only), None) => Some(only),
+            _ => None,
         })
     }
 }
-
-/// Values of `trust_tier` and `approval_state`. Contract 50, section 5.
-const TIERS: [&str; 5] = ["trusted", "approved", "experimental", "blocked", "unknown"];
-const STATES: [&str; 4] = ["approved", "pending", "denied", "not_required"];
 
 /// An entry that does not have the form of one is no entry: what it does not say must not open anything.
 fn registration(record: Object) -> McpRegistry {
     serde_json::from_value::<McpRegistration>(record.into())
         .ok()
-        .filter(|entry| TIERS.contains(&entry.trust_tier.as_str()) && STATES.contains(&entry.approval_state.as_str()))
+        .filter(|entry| {
+            TRUST_TIERS.contains(&entry.trust_tier.as_str()) && APPROVAL_STATES.contains(&entry.approval_state.as_str())
+        })
         .map_or(McpRegistry::Unregistered, McpRegistry::Registered)
 }

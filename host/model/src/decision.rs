@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::members::filled;
 use crate::{
@@ -65,7 +66,7 @@ impl Default for Context {
 }
 
 /// The decision record, `cavra.decision.v1`. Contract 10, section 5.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionRecord {
     /// Always `cavra.decision.v1`.
     pub schema_version: String,
@@ -151,7 +152,7 @@ impl DecisionRecord {
 }
 
 /// The rollout that governs a decision. Contract 20, section 6.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Governance {
     /// The rollout.
     pub rollout_id: String,
@@ -161,7 +162,7 @@ pub struct Governance {
 }
 
 /// The parts of an action that target and operation of a record do not tell apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum ActionInput {
     /// A call of an MCP tool.

@@ -1,6 +1,7 @@
 //! What the host knows about an action beyond the action itself, collected before policies are asked.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Timestamp;
 
@@ -28,7 +29,7 @@ pub struct Facts {
 }
 
 /// Outcome of looking an MCP server up in the trust registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum McpRegistry {
     /// There is no registry (CLI, sandbox): the pack judges the server.
@@ -40,7 +41,7 @@ pub enum McpRegistry {
 }
 
 /// One entry of the MCP trust registry, as far as judging a call needs it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct McpRegistration {
     /// Key of the entry.

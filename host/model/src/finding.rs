@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Rule id of the finding that stands in when a policy pack could not answer. Contract 10, section 15.2.
 pub const ENGINE_ERROR: &str = "policy.engine.error";
@@ -12,7 +13,7 @@ pub const ENGINE_ERROR: &str = "policy.engine.error";
 pub const UNVERIFIED_PACK: &str = "policy.signature.invalid";
 
 /// The decision values of contract 10, section 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The agent may act.
@@ -76,7 +77,7 @@ impl FromStr for Outcome {
 }
 
 /// How bad it would be if the finding were ignored. Ordered: `Low < Critical`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Ordinary work.

@@ -27,6 +27,7 @@ mod record_schema;
 mod registry;
 mod rollout;
 mod routing;
+mod schemas;
 mod session;
 mod strict;
 mod time;
@@ -61,7 +62,7 @@ pub use kinds::{
     AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS,
     MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
-pub use mcp_trust::judge_mcp_call;
+pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{
     Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_EXPORTS, EVIDENCE, EXPORT_FILES,
     Integrity, METADATA_KINDS, MetadataKind, Offered, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
@@ -70,7 +71,7 @@ pub use metadata_kind::{
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
 pub use person::{KnownBy, Person};
-pub use record_schema::{Member, RecordSchema, SchemaViolation, Shape};
+pub use record_schema::{Fallback, Member, RecordSchema, SchemaViolation, Shape};
 pub use registry::{
     AGENT_PROFILES, AGENT_SCHEMA, APPROVAL_STATES, AgentProfile, MCP_SERVER_SCHEMA, RESERVED_AGENT_IDS,
     TOOL_CLASSIFICATIONS, TRUST_TIERS, ToolClassification, tool_classification,

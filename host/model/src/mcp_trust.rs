@@ -1,6 +1,31 @@
 //! The MCP trust registry's verdict on a tool call: an ordered rule table. Contract 10, section 4.4; contract 50, section 5.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::{Finding, McpRegistration, McpRegistry, McpToolCall, Outcome, Severity};
+
+/// What the registry makes of a call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct McpTrust {
+    /// What is to be done.
+    pub decision: Outcome,
+    /// One sentence for humans.
+    pub reason: String,
+    /// The rule that applies.
+    pub rule_id: String,
+    /// Its severity.
+    pub severity: Severity,
+    /// Who may approve.
+    pub approver_group: Option<String>,
+}
+
+impl From<Finding> for McpTrust {
+    fn from(finding: Finding) -> Self {
+        let Finding { outcome, reason, rule_id, severity, approver_group } = finding;
+        Self { decision: outcome, reason, rule_id, severity, approver_group }
+    }
+}
 
 /// Judges a call by the registry; `None` if no registry was consulted.
 #[must_use]

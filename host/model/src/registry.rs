@@ -2,6 +2,7 @@
 //! MCP servers offer.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::record_schema::Fallback::{ByMember, Joined, Now, Required, Text, Texts};
 use crate::record_schema::{Member, RecordSchema, Shape, member};
@@ -57,7 +58,7 @@ pub static MCP_SERVER_SCHEMA: RecordSchema = RecordSchema {
 };
 
 /// A coding agent that is known: how to register it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentProfile {
     /// Key.
     pub profile_id: &'static str,
@@ -144,7 +145,7 @@ pub static AGENT_PROFILES: [AgentProfile; 6] = [
 ];
 
 /// What kind of thing the tools of an MCP server with some capability do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ToolClassification {
     /// Key.
     pub capability: &'static str,

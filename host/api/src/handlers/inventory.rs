@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::routing::{MethodRouter, get, post};
 use cavra_core::{App, CoreError};
-use cavra_model::{Kind, POLICY_ROLLOUTS};
+use cavra_model::{AGENTS, Kind, MCP_SERVERS, POLICY_ROLLOUTS};
+use cavra_store::{Page, Query};
 use serde_json::json;
 
 use super::{Answer, answer};
@@ -16,21 +17,33 @@ const WHOLE: u64 = 64 * 1024 * 1024;
 /// `GET /<kind>`: all records that match, unpaged, or a refusal.
 pub fn all(kind: &'static Kind) -> MethodRouter<App> {
     get(move |State(app): State<App>, Filters(page): Filters| async move {
-        let mut query = page.query(kind);
-        (query.limit, query.offset, query.bytes) = (u64::MAX, 0, Some(WHOLE));
-        let found = app.list(kind, query).await?;
-        if found.full {
-            let more = format!("{} records are more than one answer holds; ask with a filter", found.total);
-            return Err(CoreError::BadRequest(more).into());
-        }
-        Ok::<_, crate::problem::Problem>(Json(json!({ "items": found.items, "total": found.total })))
+        whole(app.list(kind, unpaged(page.query(kind))).await?)
     })
+}
+
+/// A query for everything that one answer holds.
+pub fn unpaged(query: Query) -> Query {
+    Query { limit: u64::MAX, offset: 0, bytes: Some(WHOLE), ..query }
+}
+
+/// The answer with everything that was found, or a refusal if that is not everything there is.
+pub fn whole(found: Page) -> Answer {
+    if found.full {
+        let more = format!("{} records are more than one answer holds; ask with a filter", found.total);
+        return Err(CoreError::BadRequest(more).into());
+    }
+    Ok(Json(json!({ "items": found.items, "total": found.total })))
 }
 
 /// `POST /<kind>`: creates or replaces a record.
 pub fn upsert(kind: &'static Kind) -> MethodRouter<App> {
     post(move |State(app): State<App>, By(caller): By, Body(body): Body| async move {
-        answer(app.inventory.post(kind, body, &caller).await)
+        let registered = [&AGENTS, &MCP_SERVERS].contains(&kind);
+        answer(if registered {
+            app.registry.post(kind, body, &caller).await
+        } else {
+            app.inventory.post(kind, body, &caller).await
+        })
     })
 }
 

@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod inventory;
 pub mod log;
 pub mod promotions;
+pub mod registry;
 pub mod sandbox;
 
 /// What handlers answer.

@@ -3,17 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use cavra_core::App;
-use cavra_model::{AGENT_PROFILES, TOOL_CLASSIFICATIONS, tool_classification};
+use cavra_model::{AGENT_PROFILES, McpTrust, TOOL_CLASSIFICATIONS, tool_classification};
 use serde_json::{Value, json};
 
 use super::Answer;
+use super::inventory::{unpaged, whole};
 use crate::extract::{Filters, Id};
 use crate::problem::Problem;
 
 /// `GET /mcp/servers`.
 pub async fn servers(State(app): State<App>, Filters(page): Filters) -> Answer {
-    let found = app.mcp_servers(&page).await?;
-    Ok(Json(super::inventory::whole(found)?))
+    whole(app.registry.servers(&page, unpaged(page.page())).await?)
 }
 
 /// `GET /mcp/servers/{server_id}`: by id, else by name.
@@ -43,11 +43,5 @@ pub async fn trust(State(app): State<App>, Filters(page): Filters) -> Answer {
     let server = page.parameter("server").ok_or_else(needed)?;
     let tool = page.parameter("tool").unwrap_or("unknown");
     let finding = app.registry.trust(server, tool, page.parameter("capability")).await?;
-    Ok(Json(json!({
-        "decision": finding.outcome,
-        "reason": finding.reason,
-        "rule_id": finding.rule_id,
-        "severity": finding.severity,
-        "approver_group": finding.approver_group,
-    })))
+    Ok(Json(json!(McpTrust::from(finding))))
 }

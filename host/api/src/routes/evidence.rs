@@ -9,7 +9,7 @@ use cavra_model::{
 
 use crate::EVIDENCE_BODY_LIMIT;
 use crate::access::Access;
-use crate::endpoint::{Effect, Endpoint, named, page_of};
+use crate::endpoint::{Effect, Endpoint, named, page_of, titled_page_of};
 use crate::handlers::{artifacts, evidence};
 
 /// Files of evidence of every kind.
@@ -24,7 +24,11 @@ pub(super) fn rows() -> Vec<Endpoint> {
 
 fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
     Endpoint::get(Access::READ, path, operation, evidence::list(kind))
-        .answers(page_of("EvidenceMetadata"))
+        .answers(if kind.list_schema.is_some() {
+            titled_page_of("EvidenceMetadata")
+        } else {
+            page_of("EvidenceMetadata")
+        })
         .asked_for(kind)
         .paged()
 }
@@ -63,6 +67,7 @@ fn files() -> Vec<Endpoint> {
             artifacts::listing(&FILES),
         )
         .about("evidence", "The files behind a record, and whether they are intact.")
+        .answers(named("ArtifactList"))
         .console("evidence_artifacts")
         .refuses(&[404, 409]),
         Endpoint::get(
@@ -117,6 +122,7 @@ fn promotions() -> Vec<Endpoint> {
             get(evidence::delivery_dashboard),
         )
         .about("promotions", "Deliveries of release events in numbers.")
+        .answers(named("DeliveryDashboard"))
         .console("release_connector_delivery_dashboard")
         .long(),
     ]

@@ -5,7 +5,7 @@ use cavra_core::LogEvent;
 use cavra_identity::Scope;
 
 use crate::access::Access;
-use crate::endpoint::{Effect, Endpoint};
+use crate::endpoint::{Effect, Endpoint, named};
 use crate::handlers::promotions;
 
 /// The rows.
@@ -19,6 +19,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
             post(promotions::request),
         )
         .about("promotions", "Asks for the approval of a rollout's promotion; answers the signed request.")
+        .takes("Bound")
+        .answers(named("PromotionResult"))
         .console("evidence_rollout_promotion_request")
         .refuses(&[404, 409]),
         Endpoint::post(
@@ -30,6 +32,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
         )
         .exact(&["request"])
         .about("promotions", "Carries out an approved promotion, once.")
+        .takes("Bound")
+        .answers(named("PromotionResult"))
         .console("evidence_rollout_promotion_execution")
         .refuses(&[404, 409]),
         Endpoint::get(
@@ -39,6 +43,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             get(promotions::audit_export),
         )
         .about("promotions", "The audit event of a promotion.")
+        .answers(named("PromotionAudit"))
         .console("promotion_execution_audit_export")
         .refuses(&[404, 409]),
         Endpoint::post(
@@ -49,6 +54,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
             post(promotions::roll_back),
         )
         .about("promotions", "Rolls a promotion back under an approval of its own, once.")
+        .takes("Bound")
+        .answers(named("PromotionResult"))
         .console("promotion_execution_rollback")
         .refuses(&[404, 409]),
     ]

@@ -6,7 +6,7 @@ use cavra_identity::Scope;
 use cavra_model::{AGENTS, MCP_SERVERS};
 
 use crate::access::Access;
-use crate::endpoint::{Effect, Endpoint, named};
+use crate::endpoint::{Effect, Endpoint, named, one_of};
 use crate::handlers::{inventory, records, registry};
 
 /// The rows.
@@ -76,6 +76,7 @@ fn mcp() -> Vec<Endpoint> {
         )
         .about("registry", "Kinds of tools and their risk; with a capability, the one of that.")
         .console("mcp_tool_classifications")
+        .answers(one_of(&["ToolClassificationList", "ToolClassification"]))
         .filtered_by_name("capability")
         .refuses(&[404]),
         Endpoint::get(Access::READ, "/mcp/trust", "mcp_trust", get(registry::trust))

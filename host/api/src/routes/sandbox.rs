@@ -19,8 +19,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
     vec![
         Endpoint::get(Access::READ, "/api/sandbox/scenarios", "sandbox_scenarios", get(sandbox::scenarios))
             .about("sandbox", "Scenarios that can be played.")
-            .console("sandbox_scenarios")
-            .answers(array_of("Object")),
+            .answers(array_of("SandboxScenario"))
+            .console("sandbox_scenarios"),
         Endpoint::post(
             Access::records(Scope::Decide),
             Effect::Changes(&[LogEvent::Decision, LogEvent::EvidenceRecorded]),
@@ -29,22 +29,25 @@ pub(super) fn rows() -> Vec<Endpoint> {
             post(sandbox::run),
         )
         .about("sandbox", "Plays a scenario through the real engine and keeps its evidence; the body may be empty.")
+        .takes("SandboxRequest")
+        .answers(named("SandboxRun"))
         .body_optional()
         .console("sandbox_run")
-        .answers(named("Object"))
         .refuses(&[404, 409]),
         Endpoint::get(Access::READ, "/api/sandbox/metrics", "sandbox_metrics", get(sandbox::metrics))
             .about("sandbox", "Runs in numbers.")
+            .answers(named("SandboxMetrics"))
             .console("sandbox_metrics")
             .long(),
         Endpoint::get(Access::READ, "/api/sandbox/runs/{run_id}", "sandbox_run_detail", get(sandbox::one))
             .about("sandbox", "One run.")
+            .answers(named("SandboxRun"))
             .console("sandbox_run_detail")
             .refuses(&[404, 409]),
         Endpoint::get(Access::READ, "/api/sandbox/runs/{run_id}/events", "sandbox_run_events", get(sandbox::events))
             .about("sandbox", "The decisions of a run, in order.")
+            .answers(array_of("SandboxEvent"))
             .console("sandbox_run_events")
-            .answers(array_of("Object"))
             .refuses(&[404, 409]),
         Endpoint::get(
             Access::READ,
@@ -53,6 +56,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             get(sandbox::evidence),
         )
         .about("sandbox", "The evidence of a run.")
+        .answers(named("SandboxEvidence"))
         .console("sandbox_run_evidence")
         .refuses(&[404, 409]),
         document(
@@ -77,6 +81,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             post(sandbox::replay),
         )
         .about("sandbox", "Plays the scenario of a run once more.")
+        .answers(named("SandboxRun"))
         .bodiless()
         .console("sandbox_run_replay")
         .refuses(&[404, 409]),

@@ -4,8 +4,8 @@
 //! shown to people who may not see the records; who holds a record can compute its digest.
 
 use cavra_model::{
-    APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, PUBLICATIONS,
-    REPOSITORIES, Timestamp, canonical, is_unverified,
+    AGENTS, APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS,
+    PUBLICATIONS, REPOSITORIES, Timestamp, canonical, is_unverified,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,10 @@ pub enum LogEvent {
     RepositoryChanged,
     /// A policy rollout was made or changed.
     RolloutChanged,
+    /// An agent was registered or changed.
+    AgentChanged,
+    /// An MCP server was registered or changed.
+    McpServerChanged,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -104,6 +108,8 @@ impl LogEvent {
             }
             Self::RepositoryChanged => Some(&REPOSITORIES),
             Self::RolloutChanged => Some(&POLICY_ROLLOUTS),
+            Self::AgentChanged => Some(&AGENTS),
+            Self::McpServerChanged => Some(&MCP_SERVERS),
             // Decisions change a session too, without a leaf about it.
             Self::SessionReported | Self::KeyRotated | Self::StoreRestored => None,
         }

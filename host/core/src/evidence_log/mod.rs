@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
-use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, Object, POLICY_ROLLOUTS, Timestamp};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS, Timestamp};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -36,11 +36,12 @@ pub use published::{Files, PublishedLog, Served, TileVisitor};
 pub use remote::RemoteLog;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
-pub static LOGS: [(&str, &Kind); 4] = [
+pub static LOGS: [(&str, &Kind); 5] = [
     ("activity", &DECISIONS),
     ("approvals", &APPROVALS),
     ("evidence", &EVIDENCE_METADATA),
     ("inventory", &POLICY_ROLLOUTS),
+    ("registry", &MCP_SERVERS),
 ];
 
 /// The store of a log, and the kinds of records in it.

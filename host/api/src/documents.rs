@@ -1,0 +1,371 @@
+//! Documents that use cases put together from records, as tables of the members that clients can rely on. Further members
+//! may stand beside them.
+
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{ComponentsBuilder, RefOr};
+
+use crate::endpoint::named;
+use Is::{Any, Count, Flag, Gap, List, Map, Number, Of, OfOrNull, Text, TextOrNull, Texts};
+
+/// Type of a member.
+#[derive(Clone, Copy, Debug)]
+enum Is {
+    Text,
+    TextOrNull,
+    Texts,
+    Count,
+    Number,
+    Flag,
+    /// An object that is what it is about.
+    Map,
+    /// Anything.
+    Any,
+    /// A named document or record.
+    Of(&'static str),
+    OfOrNull(&'static str),
+    /// A list of them.
+    List(&'static str),
+    /// It may be missing, and then is a text.
+    Gap,
+}
+
+/// A document: its name, what it is, its members.
+type Row = (&'static str, &'static str, &'static [(&'static str, Is)]);
+
+/// Every document.
+static DOCUMENTS: &[Row] = &[
+    (
+        "Approval",
+        "An approval, `cavra.approval.v1`.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("approval_id", Text),
+            ("decision_id", Text),
+            ("session_id", Text),
+            ("correlation_id", TextOrNull),
+            ("state", Text),
+            ("approver_group", Text),
+            ("requested_by", Text),
+            ("requested_at", Text),
+            ("expires_at", Text),
+            ("decision", Map),
+            ("history", List("ApprovalEvent")),
+            ("evidence_refs", Texts),
+            ("decided_by", Gap),
+            ("decided_at", Gap),
+            ("decided_via", Gap),
+            ("decision_reason", Gap),
+            ("external_ref", Gap),
+        ],
+    ),
+    (
+        "ApprovalEvent",
+        "What happened to an approval.",
+        &[("event", Text), ("actor", Text), ("timestamp", Text), ("reason", TextOrNull)],
+    ),
+    (
+        "ApprovalRequest",
+        "A decision, or an envelope with one in `decision`.",
+        &[("approver_group", Gap), ("requested_by", Gap), ("reason", Gap), ("actor", Gap), ("external_ref", Gap)],
+    ),
+    (
+        "ApprovalRuling",
+        "Who rules, and why.",
+        &[("actor", Gap), ("reason", Gap), ("external_ref", Gap), ("actor_token", Gap)],
+    ),
+    (
+        "ArtifactList",
+        "The files behind a record.",
+        &[("schema_version", Text), ("product", Text), ("session_id", Text), ("artifact_count", Count)],
+    ),
+    (
+        "Bound",
+        "A request with an approval that is bound to exactly its subject.",
+        &[("approval_id", Gap), ("actor_token", Gap)],
+    ),
+    (
+        "ChangePlan",
+        "What a change of a rollout would do.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("generated_at", Text),
+            ("operation", Text),
+            ("risk", Text),
+            ("approval_required", Flag),
+            ("before", OfOrNull("PolicyRollout")),
+            ("after", Of("PolicyRollout")),
+            ("changes", List("FieldChange")),
+            ("operator_notes", Texts),
+        ],
+    ),
+    ("FieldChange", "A member before and after.", &[("field", Text), ("before", Any), ("after", Any)]),
+    ("ChangeRequest", "A rollout's new members, or `changes` with them.", &[("rollout_id", Gap), ("actor_token", Gap)]),
+    (
+        "ChangeResult",
+        "A rollout that was changed.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("actor", Any),
+            ("plan", Of("ChangePlan")),
+            ("rollout", Of("PolicyRollout")),
+        ],
+    ),
+    (
+        "ConsoleConfig",
+        "What the web console has to know about this server.",
+        &[
+            ("product", Text),
+            ("api_base_url", Text),
+            ("metadata_mode", Text),
+            ("approval_mode", Text),
+            ("registry_mode", Text),
+            ("activity_mode", Text),
+            ("inventory_mode", Text),
+            ("integration_mode", Text),
+            ("approval_provider_delivery", Text),
+            ("connector_delivery", Text),
+            ("evidence_artifacts", Text),
+            ("approval_oidc", Text),
+            ("approval_rbac", Text),
+            ("registry_store", Text),
+            ("cors_origins", Texts),
+            ("endpoints", Map),
+        ],
+    ),
+    (
+        "ConsoleSession",
+        "Who the caller is and what the console may offer.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("mode", Text),
+            ("authenticated", Flag),
+            ("auth_required", Flag),
+            ("actor", Any),
+            ("permissions", Map),
+            ("operator_notes", Texts),
+        ],
+    ),
+    (
+        "DeliveryDashboard",
+        "Deliveries of release events in numbers.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("total_deliveries", Count),
+            ("successful_deliveries", Count),
+            ("failed_deliveries", Count),
+            ("success_rate", Number),
+            ("alert_level", Text),
+            ("providers", Map),
+            ("event_types", Map),
+        ],
+    ),
+    (
+        "EvidenceLog",
+        "A log with its newest checkpoint.",
+        &[("log", Text), ("origin", TextOrNull), ("size", Count), ("keys", Texts)],
+    ),
+    ("EvidenceLogList", "The evidence logs.", &[("items", List("EvidenceLog")), ("total", Count)]),
+    (
+        "PolicyDraft",
+        "A pack as it is being written, or `draft` with it.",
+        &[("id", Gap), ("title", Gap), ("description", Gap), ("version", Gap)],
+    ),
+    (
+        "PolicyDraftReport",
+        "What a draft amounts to.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("valid", Flag),
+            ("errors", Texts),
+            ("policy_pack", Map),
+            ("summary", Of("PolicyPackSummary")),
+            ("operator_notes", Texts),
+        ],
+    ),
+    (
+        "PublishPlan",
+        "What publishing a draft would change.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("generated_at", Text),
+            ("valid", Flag),
+            ("errors", Texts),
+            ("operation", Text),
+            ("risk", Text),
+            ("approval_required", Flag),
+            ("policy_id", Text),
+            ("policy_digest", Text),
+            ("target_path", Text),
+            ("summary", Of("PolicyPackSummary")),
+            ("diff", Any),
+            ("operator_notes", Texts),
+        ],
+    ),
+    (
+        "PublishRequest",
+        "An approval that is asked for, and the plan it is for.",
+        &[("schema_version", Text), ("product", Text), ("plan", Of("PublishPlan")), ("approval", Of("Approval"))],
+    ),
+    (
+        "PublishResult",
+        "A pack that was published.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("status", Text),
+            ("published_at", Text),
+            ("published_by", Text),
+            ("policy_id", Text),
+            ("policy_digest", Text),
+            ("policy_path", Text),
+            ("signature_path", Text),
+            ("signature_verified", Flag),
+            ("signature_message", Text),
+            ("approval", Map),
+            ("summary", Of("PolicyPackSummary")),
+            ("operator_notes", Texts),
+        ],
+    ),
+    ("PromotionAudit", "The audit event of a promotion.", &[("schema_version", Text), ("product", Text)]),
+    (
+        "PromotionResult",
+        "What was asked for, or carried out, under an approval.",
+        &[("product", Gap), ("schema_version", Gap)],
+    ),
+    (
+        "RolloutDetail",
+        "A rollout with what it is about.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("rollout", Of("PolicyRollout")),
+            ("repository", OfOrNull("Repository")),
+            ("policy_pack", Map),
+            ("activity_summary", Map),
+            ("integration_summary", Map),
+            ("readiness", Map),
+        ],
+    ),
+    (
+        "SandboxEvent",
+        "A decision of a run.",
+        &[
+            ("event_id", Text),
+            ("decision_id", Text),
+            ("action_type", Text),
+            ("target", Text),
+            ("decision", Text),
+            ("rule_id", Text),
+        ],
+    ),
+    ("SandboxEvidence", "The evidence of a run.", &[("product", Text), ("run", Of("SandboxRun"))]),
+    (
+        "SandboxMetrics",
+        "Runs in numbers.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("total_runs", Count),
+            ("total_decisions", Count),
+            ("blocked_actions", Count),
+            ("approval_required_actions", Count),
+        ],
+    ),
+    (
+        "SandboxRun",
+        "A scenario that was played.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("run_id", Text),
+            ("scenario", Text),
+            ("persona", Text),
+            ("policy_pack", Text),
+            ("policy_mode", Text),
+            ("created_at", Text),
+            ("decision_count", Count),
+            ("blocked_count", Count),
+            ("approval_required_count", Count),
+            ("events", List("SandboxEvent")),
+        ],
+    ),
+    (
+        "SandboxRequest",
+        "What is to be played.",
+        &[("scenario", Gap), ("persona", Gap), ("policy_pack", Gap), ("policy_mode", Gap)],
+    ),
+    (
+        "SandboxScenario",
+        "A scenario that can be played.",
+        &[
+            ("id", Text),
+            ("title", Text),
+            ("description", Text),
+            ("default_policy_pack", Text),
+            ("personas", Texts),
+            ("policy_modes", Texts),
+        ],
+    ),
+    (
+        "SecurityBoundary",
+        "Which checks of identity are in force.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("mode", Text),
+            ("oidc", Map),
+            ("rbac", Map),
+            ("cors", Map),
+            ("actor_claims", Text),
+            ("anonymous_mutations", Text),
+            ("api_tokens", Map),
+            ("console_permissions", Texts),
+            ("operator_notes", Texts),
+        ],
+    ),
+];
+
+/// Adds the documents to the named schemas.
+pub fn with_documents(components: ComponentsBuilder) -> ComponentsBuilder {
+    DOCUMENTS.iter().fold(components, |components, (name, description, members)| {
+        let object = ObjectBuilder::new()
+            .description(Some(*description))
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
+        let object = members.iter().fold(object, |object, (member, is)| {
+            let object = object.property(*member, is.schema());
+            if matches!(is, Gap) { object } else { object.required(*member) }
+        });
+        components.schema(*name, object)
+    })
+}
+
+impl Is {
+    fn schema(self) -> RefOr<Schema> {
+        let of = |kinds: &[Type]| -> RefOr<Schema> {
+            RefOr::T(ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds.iter().cloned())).into())
+        };
+        match self {
+            Text => of(&[Type::String]),
+            TextOrNull | Gap => of(&[Type::String, Type::Null]),
+            Texts => RefOr::T(ArrayBuilder::new().items(of(&[Type::String])).into()),
+            Count => of(&[Type::Integer]),
+            Number => of(&[Type::Number]),
+            Flag => of(&[Type::Boolean]),
+            Map => of(&[Type::Object]),
+            Any => RefOr::T(ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()),
+            Of(name) => named(name),
+            OfOrNull(name) => {
+                let either = utoipa::openapi::OneOfBuilder::new().item(named(name)).item(of(&[Type::Null]));
+                RefOr::T(either.into())
+            }
+            List(name) => crate::endpoint::array_of(name),
+        }
+    }
+}
