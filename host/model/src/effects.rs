@@ -5,9 +5,10 @@
 //! again from its record alone, without the disk that the effects were once looked up on.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whether the list of a part's effects is complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// Every word is fixed text and explained; the list is complete up to what the code in [`Effects::runs`] does.
@@ -20,7 +21,7 @@ pub enum Certainty {
 }
 
 /// Where a file lies, as policies name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FilePlace {
     /// Below a root of the repository; its path is relative to that root.
@@ -38,7 +39,7 @@ pub enum FilePlace {
 }
 
 /// What is done with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileUse {
     /// Its name, size or existence is shown; not its content.
@@ -52,7 +53,7 @@ pub enum FileUse {
 }
 
 /// One file, or one set of files, that a part touches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileEffect {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -74,7 +75,7 @@ pub struct FileEffect {
 }
 
 /// One host that a part reaches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetworkEffect {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -94,7 +95,7 @@ pub struct NetworkEffect {
 }
 
 /// Code that a part runs beyond the program itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunEffect {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -110,7 +111,7 @@ pub struct RunEffect {
 }
 
 /// A reading or a change of a system that is no file: version control, a code host, containers, processes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeEffect {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -133,7 +134,7 @@ pub struct ChangeEffect {
 }
 
 /// A variable of the environment that a part shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EnvironmentEffect {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -144,7 +145,7 @@ pub struct EnvironmentEffect {
 }
 
 /// Why the effects of a part are not known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Doubt {
     /// Index into [`crate::CommandLine::parts`].
     pub part: u32,
@@ -158,7 +159,7 @@ pub struct Doubt {
 ///
 /// `part` says which part an effect counts for: the one that would have to be allowed for it. Commands that run inside
 /// of another one, such as that of `find -exec`, count for the outer one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Effects {
     /// Digest of the table of commands that they were derived with: `sha256:…`.
