@@ -56,7 +56,7 @@ impl Registry {
                 Err(error) => return Ok(Err(error)),
             };
             tx.put(kind, record.clone())?;
-            note_by(tx, author.clone(), event, kind, &record)?;
+            note_by(tx, author.as_ref(), event, kind, &record)?;
             Ok(Ok(record))
         };
         Ok(self.store.transact(change).await??)

@@ -55,7 +55,7 @@ pub fn strictest(
     stage.enter("deciding");
     let mut decided = Vec::with_capacity(subjects.actions.len());
     for Noted { subject, finding } in subjects.noted {
-        decided.push(local.decisions().found(subject, finding, &pack, context.clone())?);
+        decided.push(local.decisions().found(subject, finding, &pack, context.clone())?.into());
     }
     for action in subjects.actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
