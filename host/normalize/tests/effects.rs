@@ -176,6 +176,9 @@ fn the_directory_is_followed() {
         ("cp -r conf/. .claude", "writes .claude/**"),
         ("find . -iname '.ENV' -exec cat {} +", "reads **/.env"),
         ("exec 3< .env", "reads .env"),
+        ("find . -path ./.env -exec cat {} +", "reads **/.env"),
+        ("find . -name .env | while IFS= read -r f; do cat \"$f\"; done", "reads **/.env"),
+        ("cd src || exit 1; cat a", "reads src/a"),
         ("while read -r l; do echo $l; done < .env", "reads .env"),
     ];
     for (command, effect) in cases {
@@ -198,6 +201,12 @@ fn what_depends_on_what_happens_before_is_not_known() {
         "export PAGER='sh -c id'; git log",
         "PATH=.:$PATH; ls",
         "source a.sh; cat b",
+        "cd x || true; rm a",
+        "if cd x; then true; else rm a; fi",
+        "find . -printf '/etc/passwd' | xargs cat",
+        "find . -exec echo /etc \\; -print | xargs cat",
+        "find . | cat -n | xargs cat",
+        "find . | tail -c 5 | xargs cat",
         "alias x='cat a'; cat b; ls",
         "pytest /elsewhere/test_a.py",
         "cd /tmp/x && npm test",
