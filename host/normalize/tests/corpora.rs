@@ -63,7 +63,19 @@ impl Disk for Tree<'_> {
         let all = || expected.reads.iter().chain(&expected.lists).chain(&expected.writes);
         let inside = |known: &str| Self::absolute(known).starts_with(&format!("{path}/"));
         let looked_through = expected.reads.iter().chain(&expected.lists).filter_map(|known| Self::folder(known));
-        if path == "/repo" || looked_through.into_iter().any(|folder| folder == path) {
+        let mut before = None;
+        let entered = self.0.command.split_whitespace().any(|word| {
+            let (before_word, word) = word.split_once("dir=").map_or((before, word), |(_, rest)| (Some("cd"), rest));
+            let name = Self::absolute(word.trim_matches(['"', ')', ';']));
+            let entered = matches!(before_word, Some("cd" | "-C")) && name.trim_end_matches('/') == path;
+            before = Some(word.trim_start_matches('('));
+            entered
+        });
+        if entered
+            || path == "/repo"
+            || self.0.cwd.as_deref() == Some(path)
+            || looked_through.into_iter().any(|folder| folder == path)
+        {
             return Some(FileKind::Directory);
         }
         if all().any(|known| Self::absolute(known) == path) {

@@ -176,6 +176,9 @@ fn the_directory_is_followed() {
         ("cp -r conf/. .claude", "writes .claude/**"),
         ("find . -iname '.ENV' -exec cat {} +", "reads **/.env"),
         ("exec 3< .env", "reads .env"),
+        ("find . -path ./.env -exec cat {} +", "reads **/.env"),
+        ("find . -name .env | while IFS= read -r f; do cat \"$f\"; done", "reads **/.env"),
+        ("cd src || exit 1; cat a", "reads src/a"),
         ("while read -r l; do echo $l; done < .env", "reads .env"),
     ];
     for (command, effect) in cases {
@@ -198,6 +201,12 @@ fn what_depends_on_what_happens_before_is_not_known() {
         "export PAGER='sh -c id'; git log",
         "PATH=.:$PATH; ls",
         "source a.sh; cat b",
+        "cd x || true; rm a",
+        "if cd x; then true; else rm a; fi",
+        "find . -printf '/etc/passwd' | xargs cat",
+        "find . -exec echo /etc \\; -print | xargs cat",
+        "find . | cat -n | xargs cat",
+        "find . | tail -c 5 | xargs cat",
         "alias x='cat a'; cat b; ls",
         "pytest /elsewhere/test_a.py",
         "cd /tmp/x && npm test",
@@ -247,4 +256,42 @@ fn what_nothing_is_said_about_is_not_known() {
     assert_eq!(effects.certainty_of(3), Certainty::Unknown);
     assert!(!effects.is_known());
     assert!(!split_command_in("", &cavra_normalize::Surroundings::unknown()).effects.is_known());
+}
+
+#[test]
+fn what_is_forbidden_is_found_behind_the_limits() {
+    for (unit, count) in [("npm test; ", 600), ("true; ", 9_000), ("echo a b c d e f g h; ", 1_000)] {
+        let text = unit.repeat(count) + "terraform apply -auto-approve";
+        let line = split_command(&text);
+        assert!(line.unresolved.is_some(), "{count} of {unit}");
+        let found = line.parts.iter().any(|part| part.dequoted == "terraform apply -auto-approve");
+        assert!(found, "{count} of {unit}: {} parts", line.parts.len());
+    }
+}
+
+#[test]
+fn options_in_front_of_a_subcommand_do_not_hide_it() {
+    for (command, plain) in [
+        ("git -C /r reset --hard", "git reset --hard"),
+        ("git --no-pager -c a.b=c reset --hard", "git reset --hard"),
+        ("kubectl -n prod delete ns x", "kubectl delete ns x"),
+        ("terraform -chdir=prod apply -auto-approve", "terraform apply -auto-approve"),
+        ("docker --context x compose -f a.yml up -d", "docker compose up -d"),
+        ("npm --prefix web publish", "npm publish"),
+    ] {
+        let parts = split_command(command).parts;
+        assert!(
+            parts.iter().any(|part| part.implied && part.spellings.iter().any(|text| text == plain)),
+            "{command}: {parts:?}"
+        );
+    }
+}
+
+#[test]
+fn exported_variables_stand_in_front_of_later_commands() {
+    let line = split_command("export PAGER='sh -c id'; git log");
+    let part = line.parts.iter().find(|part| part.dequoted.ends_with("git log")).unwrap();
+    assert!(part.spellings.iter().all(|text| text.starts_with("PAGER=")), "{part:?}");
+    let line = split_command("export CI=1; git log");
+    assert!(line.parts.iter().any(|part| part.spellings.iter().any(|text| text == "git log")), "{:?}", line.parts);
 }

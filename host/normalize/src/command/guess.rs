@@ -6,8 +6,8 @@ use cavra_model::CommandPart;
 
 use super::word::collapse_wide;
 
-/// Most commands guessed from one text.
-const MAX_GUESSES: usize = 4096;
+/// Most different commands guessed from one text.
+const MAX_GUESSES: usize = 512;
 
 /// Words of the grammar after which a command begins.
 const OPENERS: [&str; 10] = ["!", "coproc", "do", "elif", "else", "if", "then", "time", "until", "while"];
@@ -28,17 +28,17 @@ pub(super) fn commands(text: &str) -> Vec<CommandPart> {
         }
         let bare: String = spelling.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
         let part = CommandPart { spellings: vec![spelling.clone()], dequoted: collapse_wide(&bare), implied: true };
-        if known.insert(spelling) {
+        if known.len() < MAX_GUESSES && known.insert(spelling) {
             parts.push(part);
         }
     };
     push(text);
     let separators = [';', '&', '|', '\n', '(', ')', '`', '{', '}', '\'', '"'];
-    for piece in text.split(separators).take(MAX_GUESSES) {
+    for piece in text.split(separators) {
         push(piece);
     }
     // Quotes may also stand in the middle of a command.
-    for piece in text.split([';', '&', '|', '\n', '(', ')', '`']).take(MAX_GUESSES) {
+    for piece in text.split([';', '&', '|', '\n', '(', ')', '`']) {
         push(piece);
     }
     parts

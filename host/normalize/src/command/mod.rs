@@ -37,7 +37,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_PARTS: usize = 512;
 
 /// Most parts behind those, which are looked at by stricter rules only.
-const MAX_FURTHER_PARTS: usize = 4096;
+const MAX_FURTHER_PARTS: usize = 1024;
 
 /// Bytes that the parts of a command line may have, for each byte of its text and in addition. Twice as much is left for
 /// parts of which only the bare words are kept.

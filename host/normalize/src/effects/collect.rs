@@ -105,6 +105,12 @@ impl Collector {
         }
     }
 
+    /// True if a file or folder of that name was written before.
+    pub fn has_written(&self, path: &str) -> bool {
+        let files = self.effects.files.iter().filter(|file| file.usage == FileUse::Writes);
+        files.rev().take(64).any(|file| file.path == path)
+    }
+
     pub fn network(&mut self, host: &str, port: Option<u16>, writes: bool, carries: bool, why: &str) {
         if self.is_new(("network", host, port, writes, carries), host.len() + why.len()) {
             let (part, host, why) = (self.index(), host.to_owned(), why.to_owned());

@@ -62,10 +62,14 @@ impl Engine<'_> {
                 None
             }
             Node::Branches { header, branches } => {
+                let outside = state.clone();
                 self.list(header, state, input);
-                let before = state.clone();
-                for branch in branches {
-                    let mut inside = before.clone();
+                let holds = state.clone();
+                // The first branch follows a condition that holds; the others, and none, one that does not.
+                let fails = outside.or(holds.clone());
+                *state = fails.clone();
+                for (index, branch) in branches.iter().enumerate() {
+                    let mut inside = if index == 0 { holds.clone() } else { fails.clone() };
                     self.list(branch, &mut inside, input);
                     *state = state.clone().or(inside);
                 }
@@ -85,15 +89,25 @@ impl Engine<'_> {
     fn chain(&mut self, links: &[(Link, Node)], state: &mut State, input: &Input) {
         // What holds where the chain may have been left.
         let mut left: Option<State> = None;
+        let mut earlier = state.clone();
         for (link, node) in links {
             let before = state.clone();
-            if *link == Link::And {
-                left = Some(left.map_or_else(|| before.clone(), |left| left.or(before.clone())));
+            match link {
+                Link::First => {
+                    self.node(node, state, input);
+                }
+                Link::And => {
+                    left = Some(left.map_or_else(|| before.clone(), |left| left.or(before.clone())));
+                    self.node(node, state, input);
+                }
+                Link::Or => {
+                    // It runs if what stands before has failed, so that the directory may still be the earlier one.
+                    let mut failed = earlier.or(before.clone());
+                    self.node(node, &mut failed, input);
+                    *state = before.clone().or(failed);
+                }
             }
-            self.node(node, state, input);
-            if *link == Link::Or {
-                *state = before.or(state.clone());
-            }
+            earlier = before;
         }
         let stays = links.iter().all(|(link, _)| *link != Link::Or) && cannot_fail(links);
         if let Some(left) = left.filter(|left| !stays || left.directory == state.directory) {
@@ -202,7 +216,10 @@ impl Engine<'_> {
 
     fn program(&mut self, command: &Command, state: &mut State, input: &Input) -> Output {
         for word in &command.assignments {
-            if !crate::command::is_harmless_assignment(word) {
+            // `IFS= read -r line`.
+            let only_splits = word.source.starts_with("IFS=")
+                && command.words.first().is_some_and(|program| program.plain() == Some("read"));
+            if !only_splits && !crate::command::is_harmless_assignment(word) {
                 self.out.doubt(&word.source, "this variable may change what the program does");
             }
         }

@@ -11,6 +11,7 @@ use super::state::{Directory, State};
 use super::table::{self, Analyser, Does, RoleKind, Row, Verb};
 use super::words::{Arg, Shape};
 use super::{Engine, Input, MOST_DEPTH, analysers, paths};
+use crate::FileKind;
 use crate::command::tree::Node;
 
 /// Folders whose programs are what their names say.
@@ -232,6 +233,10 @@ impl Engine<'_> {
             Some(Analyser::Xargs) => self.xargs(&parsed, &local, input),
             _ => None,
         };
+        let forgets = |arg: &Arg| is_read_by_programs(&arg.text);
+        if program == "unset" && parsed.operands.iter().any(forgets) {
+            state.altered.get_or_insert_with(|| "unset".to_owned());
+        }
         if program == "alias" {
             state.altered.get_or_insert_with(|| "alias".to_owned());
         }
@@ -278,7 +283,14 @@ impl Engine<'_> {
     /// Changes the directory of a state.
     pub(super) fn enter_directory(&mut self, arg: &Arg, state: &mut State) {
         let before = state.directory.clone();
+        let is_missing = |path: &str| {
+            self.surroundings.disk.is_some_and(|disk| disk.kind(path) != Some(FileKind::Directory))
+                && !self.out.has_written(&paths::locate(path, self.surroundings).0)
+        };
         state.directory = match (&arg.shape, self.path(&arg.text, state)) {
+            (Shape::Fixed, Some((path, false))) if is_missing(&path) => {
+                Directory::Unknown("the directory to change to is not there")
+            }
             (Shape::Fixed, Some((path, pattern))) => Directory::Known { path, pattern },
             (Shape::Glob, Some((path, _))) => Directory::Known { path, pattern: true },
             (Shape::Fixed | Shape::Glob, None) => return,
@@ -458,13 +470,19 @@ pub(super) fn runs_project_code(row: &'static Row) -> bool {
     runs(row) || row.subcommands.iter().any(|(_, inner)| runs(inner)) || row.otherwise.is_some_and(runs)
 }
 
-/// True if what a program prints are some of the lines that it gets.
+/// True if what a program prints are some of the lines that it gets, each as it is.
 fn passes_names(program: &str, parsed: &Parsed) -> bool {
+    let only = |keys: &[&str]| parsed.given.iter().all(|key| keys.contains(key));
     match program {
-        "head" | "tail" | "sort" | "cat" | "uniq" => parsed.operands.is_empty(),
+        "cat" | "uniq" => parsed.operands.is_empty() && only(&[]),
+        "head" | "tail" => {
+            let digits = |key: &&str| *key == "n" || key.bytes().all(|b| b.is_ascii_digit());
+            parsed.operands.is_empty() && parsed.given.iter().all(digits)
+        }
+        "sort" => parsed.operands.is_empty() && only(&["r", "u", "n", "V", "f"]),
         "grep" | "egrep" | "fgrep" | "rg" => {
-            let changed = ["o", "c", "n", "b", "H", "A", "B", "C", "l", "L", "r"];
-            parsed.operands.len() <= 1 && !parsed.has(&changed)
+            let patterns = usize::from(!parsed.has(&["e"]));
+            parsed.operands.len() <= patterns && only(&["v", "i", "E", "F", "P", "w", "x", "e", "m", "s"])
         }
         _ => false,
     }

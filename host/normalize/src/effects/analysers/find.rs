@@ -9,7 +9,7 @@ use crate::effects::options::Parsed;
 use crate::effects::programs::Call;
 use crate::effects::state::State;
 use crate::effects::words::{Arg, Set, Shape};
-use crate::effects::{Engine, Input};
+use crate::effects::{Engine, Input, paths};
 
 /// Tests and actions without a value.
 const FLAGS: [&str; 31] = [
@@ -100,7 +100,8 @@ struct Expression {
     alternatives: bool,
     negated: bool,
     deletes: bool,
-    prints: bool,
+    /// Something else than names is printed.
+    prints_more: bool,
     commands: Vec<Vec<Arg>>,
 }
 
@@ -153,7 +154,8 @@ impl Engine<'_> {
         for command in &expression.commands {
             self.run_on(command, "{}", &names, state);
         }
-        let prints = expression.prints || (expression.commands.is_empty() && !expression.deletes);
+        let silent = expression.commands.is_empty() && !expression.deletes;
+        let prints = silent && !expression.prints_more;
         // What reads them may take their names apart.
         let loose = |set: &Set| Set { exact: false, ..set.clone() };
         prints.then(|| Rc::new(sets.iter().map(loose).collect()))
@@ -171,7 +173,7 @@ impl Engine<'_> {
                 "-o" | "-or" | "," => found.alternatives = true,
                 "!" | "-not" => found.negated = true,
                 "-delete" => found.deletes = true,
-                "-print" | "-print0" => found.prints = true,
+                "-print" | "-print0" => {}
                 "-exec" | "-execdir" | "-ok" | "-okdir" => {
                     let inner = words.by_ref().take_while(|arg| !matches!(arg.literal(), Some(";" | "+")));
                     found.commands.push(inner.cloned().collect());
@@ -193,7 +195,7 @@ impl Engine<'_> {
                     }
                     self.out.doubt(text, "where `find` looks stands in a file");
                 }
-                _ if FLAGS.contains(&text) => {}
+                _ if FLAGS.contains(&text) => found.prints_more |= text == "-ls",
                 _ if FILES.contains(&text) => {
                     if let Some(file) = words.next() {
                         self.named(FileUse::Lists, file, false, "value of a test of `find`", state);
@@ -201,6 +203,12 @@ impl Engine<'_> {
                 }
                 _ if VALUES.contains(&text) => {
                     let value = words.next();
+                    found.prints_more |= text == "-printf";
+                    // A path ends in a name.
+                    if let ("-path" | "-wholename" | "-ipath", Some(path)) = (text, value.and_then(Arg::literal)) {
+                        let name = paths::base_name(path);
+                        found.names.push(if text == "-ipath" { name.to_lowercase() } else { name.to_owned() });
+                    }
                     if let (true, Some(name)) = (matches!(text, "-name" | "-iname"), value.and_then(Arg::literal)) {
                         // Names of protected files are hardly ever told apart by their case.
                         found.names.push(if text == "-iname" { name.to_lowercase() } else { name.to_owned() });
