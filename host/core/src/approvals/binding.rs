@@ -27,7 +27,8 @@ impl Approvals {
     ///
     /// # Errors
     /// [`CoreError::Conflict`] for a decision that says something else than its record, and for one without a record where
-    /// the operator wants one; [`CoreError::BadRequest`] for one that a secret was cut out of and that has no record; [`CoreError::SecretIdentifier`];
+    /// the operator wants one; [`CoreError::BadRequest`] for one that a secret was cut out of and that has no record;
+    /// [`CoreError::SecretIdentifier`];
     /// [`CoreError::Store`].
     pub(super) async fn subject(&self, mut said: Object, own: &[&str]) -> Result<Subject, CoreError> {
         let has_gap = shown_action(&said).is_some_and(|shown| texts(&shown).any(cavra_redact::has_marker));
