@@ -7,13 +7,14 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 22] = [
+const POSTS: [(&str, &str); 23] = [
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
     ("/approvals", "scope"),
     ("/approvals/break-glass", "identity with group"),
     ("/approvals/{approval_id}/approve", "identity with group"),
     ("/approvals/{approval_id}/attach-decision", "scope"),
+    ("/approvals/{approval_id}/deliver", "identity or scope"),
     ("/approvals/{approval_id}/deny", "identity with group"),
     ("/approvals/{approval_id}/expire", "identity with group"),
     ("/decisions", "scope"),

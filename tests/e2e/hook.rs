@@ -401,7 +401,9 @@ fn what_cannot_be_understood_is_refused() {
         let output = home.cavra(&["hook", "claude-code"]).stdin(event(&home, tool, json!({})).to_string()).run();
         refused(&output);
     }
-    assert!(!home.exists(".cavra/api/activity.json"), "nothing was decided, nothing recorded");
+    let stored = home.json(".cavra/api/activity.json");
+    let mut rules = stored["decisions"].as_array().unwrap().iter().map(|record| text(record, "rule_id"));
+    assert!(rules.all(|rule| rule == "agent.event.refused"), "nothing was decided but the refusals: {stored}");
 }
 
 /// The four members of contract 10, section 13 are enough.

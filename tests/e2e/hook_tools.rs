@@ -59,6 +59,25 @@ fn every_documented_tool_is_known() {
     }
 }
 
+/// What no rule of a policy is about leaves a decision behind all the same.
+#[test]
+fn what_no_action_stands_for_is_recorded() {
+    let home = Home::new();
+    for (tool, input, expected, rule) in [
+        ("WebFetch", json!({"url": "https://docs.rs/x", "prompt": "p"}), "none", "network.default.allow"),
+        ("Teleport", json!({"to": "mars"}), "ask", "agent.tool.unknown"),
+        ("Write", json!({"content": "x"}), "deny", "agent.event.refused"),
+    ] {
+        check(&home, &event(&home, tool, input), &[], expected);
+        let stored = home.json(".cavra/api/activity.json");
+        let records = stored["decisions"].as_array().unwrap();
+        let found = records.iter().filter(|record| record["rule_id"] == rule && record["session_id"] == "s1");
+        assert_eq!(found.count(), 1, "{tool}: {stored}");
+    }
+    let stored = home.read(".cavra/api/activity.json");
+    assert!(stored.contains("https://docs.rs/x") && !stored.contains("mars"), "{stored}");
+}
+
 /// The one of two statements about a server that can be chosen freely never widens.
 #[test]
 fn a_server_is_what_launched_it() {

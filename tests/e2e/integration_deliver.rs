@@ -48,7 +48,7 @@ fn an_event_is_delivered_from_the_command_line() {
     let result = delivered.json();
     assert_eq!((&result["schema_version"], &result["success"]), (&json!("cavra.connector.delivery.v1"), &json!(true)));
     assert_eq!(home.json(".cavra/integrations/deliveries/a-b-connector-delivery.json"), result);
-    let failed = deliver("splunk,webhook").fails();
+    let failed = deliver("splunk,webhook").exits(1);
     let result = failed.json();
     let statuses: Vec<&Value> = result["deliveries"].as_array().unwrap().iter().map(|it| &it["status_code"]).collect();
     assert_eq!(statuses, [&json!(400), &json!(202)]);

@@ -149,9 +149,22 @@ impl DecisionPoint {
         pack: &ResolvedPack,
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
-        let finding = unverified(pack).unwrap_or_else(Finding::pull_request_attestation);
-        let decided = Decided { subject: Subject::pull_request(target), finding, now: Timestamp::now() };
-        self.stamped(decided, under(pack, context))
+        self.found(Subject::pull_request(target), Finding::pull_request_attestation(), pack, context)
+    }
+
+    /// The decision about something that no action stands for: what was found about it, unless the pack decides nothing.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if the decision is no JSON.
+    pub fn found(
+        &self,
+        subject: Subject,
+        finding: Finding,
+        pack: &ResolvedPack,
+        context: Context,
+    ) -> Result<DecisionRecord, CoreError> {
+        let finding = unverified(pack).unwrap_or(finding);
+        self.stamped(Decided { subject, finding, now: Timestamp::now() }, under(pack, context))
     }
 
     /// The record of a decision, without secrets: the one place where records come from.

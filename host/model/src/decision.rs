@@ -228,10 +228,26 @@ impl Subject {
     /// A pull request about to be created. Contract 10, section 4.5.
     #[must_use]
     pub fn pull_request(target: &str) -> Self {
+        Self::of_no_action("pull_request", target, "create")
+    }
+
+    /// A tool of an agent that no action stands for, called with arguments of this digest.
+    #[must_use]
+    pub fn agent_tool(tool: &str, arguments: Digest) -> Self {
+        Self { content_digest: Some(arguments), ..Self::of_no_action("agent_tool", tool, "call") }
+    }
+
+    /// An address that an agent fetches.
+    #[must_use]
+    pub fn address(url: &str) -> Self {
+        Self::of_no_action("fetch_url", url, "fetch")
+    }
+
+    fn of_no_action(action_type: &str, target: &str, operation: &str) -> Self {
         Self {
-            action_type: "pull_request".to_owned(),
+            action_type: action_type.to_owned(),
             target: target.to_owned(),
-            requested_operation: "create".to_owned(),
+            requested_operation: operation.to_owned(),
             content_digest: None,
             input: None,
         }

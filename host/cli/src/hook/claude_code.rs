@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use cavra_core::{PROJECT_POLICY, Roots, check_id, cleaned, project_around};
-use cavra_model::{Context, DecisionRecord, Object, Outcome, read_json};
+use cavra_model::{ActionType, Context, DecisionRecord, Object, Outcome, read_json};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::Stage;
-use super::judge::strictest;
+use super::judge::{Subjects, strictest};
 use super::mcp_call::McpServer;
+use super::noted::Noted;
 use super::projection::{CLAUDE_CODE, Reply, Told};
 use super::tools::{Asked, Call, asked};
 use crate::args::PackArg;
+use crate::output::explain;
 
 /// Why a search is not allowed of which not every file was judged.
 const TOO_MANY: &str = "the search reads more files than can be judged in time; search a smaller directory";
@@ -61,13 +63,19 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
         directory,
         roots: &roots,
     };
-    let judged = match asked(&call)? {
-        Asked::Nothing => return Ok(CLAUDE_CODE.reply(Told::NoObjection, "")),
-        Asked::Unknown => {
-            let reason = format!("cavra does not know the tool `{}`", event.tool_name);
-            return Ok(to_approve(&event, &reason, BY_HAND));
+    let context = context(&event, &project)?;
+    let judged = match asked(&call) {
+        Ok(Asked::Nothing) => return Ok(CLAUDE_CODE.reply(Told::NoObjection, "")),
+        Ok(Asked::Judged(judged)) => judged,
+        Err(error) => {
+            let refused = Noted::refused(&event.tool_name, &event.tool_input, &explain(&error));
+            let subjects = Subjects { noted: vec![refused], ..Subjects::default() };
+            // It is refused whether that can be recorded or not.
+            if let Err(unrecorded) = strictest(subjects, &context, pack, stage) {
+                tracing::warn!(error = %explain(&unrecorded), "a refusal is not recorded");
+            }
+            return Err(error);
         }
-        Asked::Judged(judged) => judged,
     };
     let mut searched = None;
     let mut doubt = judged.doubt;
@@ -80,7 +88,8 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
         doubt = doubt.or(found.more.then_some(TOO_MANY)).or(unseen);
     }
     let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
-    let judgement = strictest(judged.actions, read, &context(&event, &project)?, pack, stage)?;
+    let subjects = Subjects { actions: judged.actions, noted: judged.noted, read };
+    let judgement = strictest(subjects, &context, pack, stage)?;
     let record = &judgement.strictest;
     let enforced = record.effective();
     doubt = doubt.or(judgement.protected.more.then_some(TOO_MANY));
@@ -111,8 +120,11 @@ fn to_approve(event: &Event, reason: &str, way: &str) -> Reply {
     CLAUDE_CODE.approval(CLAUDE_CODE.attended(mode, started_as.as_deref()), reason, way)
 }
 
-/// How the approval of a decision is come by where nobody can be asked.
+/// How the approval of a decision is come by where nobody can be asked. A call that no action stands for has none.
 fn way_to_approval(record: &DecisionRecord) -> String {
+    if record.action_type.parse::<ActionType>().is_err() {
+        return BY_HAND.to_owned();
+    }
     format!(
         "ask a person to approve it (`cavra approval create {}`, then `cavra approval approve`), and try exactly this \
          again",

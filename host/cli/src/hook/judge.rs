@@ -6,6 +6,7 @@ use cavra_normalize::ActionRequest;
 use cavra_store::{Location, RecordStore};
 
 use super::answer::Stage;
+use super::noted::Noted;
 use super::projection::permits;
 use crate::args::PackArg;
 use crate::local::Local;
@@ -23,11 +24,21 @@ pub struct Judgement {
     pub permitted: bool,
 }
 
+/// What an event is about.
+#[derive(Default)]
+pub struct Subjects<'a> {
+    /// Actions that the policy decides.
+    pub actions: Vec<ActionRequest>,
+    /// What no action stands for.
+    pub noted: Vec<Noted>,
+    /// Files that are read by the way.
+    pub read: &'a [String],
+}
+
 /// Decides every action, records each, and answers the strictest decision. Of the files that are read by the way, those
 /// that may be read are not recorded, and of the others at most a few.
 pub fn strictest(
-    actions: Vec<ActionRequest>,
-    read: &[String],
+    subjects: Subjects<'_>,
     context: &Context,
     pack: &PackArg,
     stage: &Stage,
@@ -41,12 +52,15 @@ pub fn strictest(
     stage.enter("loading the policy");
     let pack = local.pack(pack)?;
     stage.enter("deciding");
-    let mut decided = Vec::with_capacity(actions.len());
-    for action in actions {
+    let mut decided = Vec::with_capacity(subjects.actions.len());
+    for Noted { subject, finding } in subjects.noted {
+        decided.push(local.decisions().found(subject, finding, &pack, context.clone())?);
+    }
+    for action in subjects.actions {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack)?);
     }
-    let protected = local.protected(read, &pack)?;
+    let protected = local.protected(subjects.read, &pack)?;
     for (file, _) in protected.files.iter().take(HELD) {
         let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(reading(file)) };
         decided.push(local.decide_governed(request, &pack)?);

@@ -5,6 +5,7 @@ mod answer;
 mod claude_code;
 mod judge;
 mod mcp_call;
+mod noted;
 mod projection;
 mod search;
 mod tools;

@@ -5,8 +5,10 @@
 use cavra_model::{DecisionRecord, Outcome};
 use serde_json::{Value, json};
 
+use super::noted::FETCH_DEFAULT;
+
 /// Rules that say that nothing was found against an action. They permit nothing.
-const NO_OBJECTION: [&str; 3] = ["filesystem.read.allow", "filesystem.write.allow", "git.allow"];
+const NO_OBJECTION: [&str; 4] = ["filesystem.read.allow", "filesystem.write.allow", "git.allow", FETCH_DEFAULT];
 
 /// The four things an agent can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use cavra_normalize::ActionRequest;
 use serde_json::Value;
 
 use super::mcp_call::{self, McpServer};
+use super::noted::Noted;
 use super::search::Search;
 
 /// What is done with the value of an argument.
@@ -29,6 +30,8 @@ enum Use {
     Runs,
     /// The text is run by a shell whose language is not read.
     RunsUnread,
+    /// The address is fetched.
+    Fetches,
     /// The MCP server is asked for its resources.
     Asks,
 }
@@ -73,7 +76,12 @@ static TOOLS: &[Tool] = &[
     Tool { names: &["Glob"], arguments: &[("path", Use::Lists)], bare: Bare::Harmless },
     Tool { names: &["Bash"], arguments: &[("command", Use::Runs)], bare: NO_COMMAND },
     Tool { names: &["PowerShell"], arguments: &[("command", Use::RunsUnread)], bare: NO_COMMAND },
-    Tool { names: &["Monitor"], arguments: &[("command", Use::Runs)], bare: NO_COMMAND },
+    Tool { names: &["Monitor"], arguments: &[("command", Use::Runs), ("url", Use::Fetches)], bare: NO_COMMAND },
+    Tool {
+        names: &["WebFetch"],
+        arguments: &[("url", Use::Fetches)],
+        bare: Bare::Broken("the event names no address"),
+    },
     Tool {
         names: &["ListMcpResourcesTool", "ReadMcpResourceTool", "ReadMcpResourceDirTool"],
         arguments: &[("server", Use::Asks)],
@@ -83,7 +91,7 @@ static TOOLS: &[Tool] = &[
 ];
 
 /// Tools that talk to the user or to other agents of the same session, whose own calls come by here, those that keep lists,
-/// plans and schedules of prompts, and those that look something up in the web.
+/// plans and schedules of prompts, and the one that searches the web.
 const HARMLESS: &[&str] = &[
     "Agent",
     "AskUserQuestion",
@@ -121,7 +129,6 @@ const HARMLESS: &[&str] = &[
     "TodoWrite",
     "ToolSearch",
     "WaitForMcpServers",
-    "WebFetch",
     "WebSearch",
     "Workflow",
 ];
@@ -144,17 +151,17 @@ pub struct Call<'a> {
 pub enum Asked {
     /// Nothing the policy speaks about.
     Nothing,
-    /// A tool that nobody described.
-    Unknown,
-    /// Something the policy decides.
+    /// Something that is decided.
     Judged(Judged),
 }
 
-/// What the policy decides of a call.
+/// What is decided of a call.
 #[derive(Default)]
 pub struct Judged {
     /// Actions, all of which are done.
     pub actions: Vec<ActionRequest>,
+    /// What else is done, for which no action stands.
+    pub noted: Vec<Noted>,
     /// A search through a directory.
     pub search: Option<Search>,
     /// Why nothing of it is allowed outright.
@@ -172,7 +179,10 @@ pub fn asked(call: &Call<'_>) -> anyhow::Result<Asked> {
     if let Some(name) = call.tool.strip_prefix("mcp__") {
         return Ok(Asked::Judged(Judged { actions: mcp_call::actions(name, call)?, ..Judged::default() }));
     }
-    let Some(tool) = TOOLS.iter().find(|tool| tool.names.contains(&call.tool)) else { return Ok(Asked::Unknown) };
+    let Some(tool) = TOOLS.iter().find(|tool| tool.names.contains(&call.tool)) else {
+        let noted = vec![Noted::unknown_tool(call.tool, call.input)];
+        return Ok(Asked::Judged(Judged { noted, ..Judged::default() }));
+    };
     let mut judged = Judged::default();
     let mut given = false;
     for (names, usage) in tool.arguments {
@@ -206,6 +216,7 @@ impl Judged {
                 self.actions.extend(values.iter().map(|text| command(text)));
                 self.doubt = Some("cavra does not read the language of this shell");
             }
+            Use::Fetches => self.noted.extend(values.iter().map(|url| Noted::fetched(url))),
             Use::Asks => {
                 for server in values {
                     self.actions.extend(mcp_call::resources(server, call)?);
@@ -288,10 +299,10 @@ mod tests {
         match of(tool, input).unwrap() {
             Asked::Judged(judged) => {
                 let target = |action: ActionRequest| action.target.or(action.server).unwrap();
-                judged.actions.into_iter().map(target).collect()
+                let noted = |noted: Noted| format!("{} {}", noted.finding.rule_id, noted.subject.target);
+                judged.actions.into_iter().map(target).chain(judged.noted.into_iter().map(noted)).collect()
             }
             Asked::Nothing => vec!["nothing".into()],
-            Asked::Unknown => vec!["unknown".into()],
         }
     }
 
@@ -308,7 +319,7 @@ mod tests {
             ("Bash", json!({"command": "ls"}), &["ls"]),
             ("PowerShell", json!({"command": "ls"}), &["ls"]),
             ("Monitor", json!({"command": "tail -f log", "description": "d"}), &["tail -f log"]),
-            ("WebFetch", json!({"url": "https://a.example/", "prompt": "p"}), &["nothing"]),
+            ("WebFetch", json!({"url": "https://a.example/"}), &["network.default.allow https://a.example/"]),
             ("Grep", json!({"pattern": "x", "path": "src", "glob": ".env"}), &["src", "src/.env"]),
             ("Grep", json!({"pattern": "x", "path": "src", "glob": "!.env"}), &["src"]),
             ("Glob", json!({"pattern": "**/*.rs", "path": "src"}), &["src"]),
@@ -316,8 +327,8 @@ mod tests {
             ("ReadMcpResourceTool", json!({"server": "docs", "uri": "a://b"}), &["docs"]),
             ("ListMcpResourcesTool", json!({}), &["nothing"]),
             ("TodoWrite", json!({}), &["nothing"]),
-            ("Teleport", json!({}), &["unknown"]),
-            ("RemoteTrigger", json!({"action": "run"}), &["unknown"]),
+            ("Teleport", json!({}), &["agent.tool.unknown Teleport"]),
+            ("RemoteTrigger", json!({"action": "run"}), &["agent.tool.unknown RemoteTrigger"]),
         ] {
             assert_eq!(targets(tool, &input), expected, "{tool} {input}");
         }
@@ -341,6 +352,7 @@ mod tests {
             ("Write", json!({"file_path": ["a", 5]})),
             ("Bash", json!({"command": 5})),
             ("Monitor", json!({"description": "d"})),
+            ("WebFetch", json!({"prompt": "p"})),
             ("mcp____x", json!({})),
             ("", json!({})),
         ] {
