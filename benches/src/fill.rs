@@ -68,7 +68,15 @@ fn record(number: u64) -> Result<DecisionRecord, NoRandomness> {
     // One decision every 30 seconds, ending now.
     let age = i64::try_from(number).unwrap_or(0);
     let now = Timestamp::from_micros(Timestamp::now().as_micros() - 31_000_000_000_000 + age * 30_000_000);
-    stamp(Decided { subject: Subject::of(&action, &cavra_model::McpRegistry::NotConsulted), finding, now }, context)
+    stamp(
+        Decided {
+            subject: Subject::of(&action, &cavra_model::McpRegistry::NotConsulted),
+            finding,
+            now,
+            attributes: std::collections::BTreeMap::new(),
+        },
+        context,
+    )
 }
 
 /// One of the first agents has stopped working long ago.

@@ -404,3 +404,63 @@ fn spaced(value: &Value) -> String {
         other => canonical(other),
     }
 }
+
+/// What a command does is judged where it would run: in its directory, behind links, and with the branch that is checked out.
+#[test]
+fn evaluate_looks_at_the_disk() {
+    let home = Home::new();
+    home.write("iam/role.tf", "");
+    home.write(".git/HEAD", "ref: refs/heads/main\n");
+    for name in [".git/config", ".git/objects/x", ".git/refs/x"] {
+        home.write(name, "");
+    }
+    let record =
+        home.cavra(&["evaluate", "git_operation", "origin", "--operation", "push", "--json"]).run().ok().json();
+    assert_eq!(record["rule_id"], "git.allow", "a target is a target: {record}");
+    for operation in ["HEAD", "@"] {
+        let record = home.cavra(&["evaluate", "git_operation", operation, "--json"]).run().ok().json();
+        assert_eq!(record["rule_id"], "git.protected_branch.block_direct_push", "{record}");
+    }
+    home.write(".git/HEAD", "ref: refs/heads/topic\n");
+    let record = home.cavra(&["evaluate", "git_operation", "HEAD", "--json"]).run().ok().json();
+    assert_eq!((text(&record, "rule_id"), text(&record, "target")), ("git.allow", "topic"));
+}
+
+#[test]
+fn explain_shows_what_a_command_does() {
+    let home = Home::new();
+    let table = home.cavra(&["policy", "explain", "execute_command", "cat a.txt", "--table"]).run().ok().stdout;
+    assert!(table.starts_with("require_approval  commands.default.require_approval  cat a.txt"), "{table}");
+    let record = home.cavra(&["policy", "explain", "execute_command", "cat a.txt", "--json"]).run().ok().json();
+    assert!(record["input"]["effects"]["certainty"].is_array(), "{record}");
+    home.cavra(&["policy", "explain", "execute_command", "ls", "--table", "--json"]).run().exits(2);
+}
+
+#[test]
+fn corpus_prints_figures() {
+    let home = Home::new();
+    let lines = [
+        json!({"command": "terraform validate", "verdict": "allow"}),
+        json!({"command": "terraform apply", "verdict": "block"}),
+        json!({"command": "make it", "verdict_developer_pack": "ask"}),
+        json!({"command": "ls"}),
+    ];
+    let write = |name: &str, lines: &[Value]| {
+        home.write(name, lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+    };
+    write("good.jsonl", &lines);
+    let answer = home.cavra(&["policy", "corpus", "good.jsonl", "--json", "--failures"]).run().ok().json();
+    let figures = &answer["figures"];
+    for (figure, count) in
+        [("lines", 4), ("harmless", 1), ("harmless_allowed", 1), ("effectful_allowed", 0), ("must_block_only_asked", 0)]
+    {
+        assert_eq!(figures[figure], count, "{figure}: {answer}");
+    }
+    assert_eq!(answer["failures"], json!([]));
+    write("bad.jsonl", &[json!({"command": "terraform validate", "verdict": "ask"})]);
+    let failed = home.cavra(&["policy", "corpus", "bad.jsonl", "--failures"]).run().exits(1).stdout;
+    assert!(failed.contains("ask -> allow  terraform validate"), "{failed}");
+    home.write("none.jsonl", "{\"verdict\": \"allow\"}\n");
+    let error = home.cavra(&["policy", "corpus", "none.jsonl"]).run().fails();
+    assert!(format!("{error:?}").contains("line 1 is no command"));
+}

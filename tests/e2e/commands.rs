@@ -322,7 +322,7 @@ fn protected_branches() {
         ] {
             assert_eq!(decision(operation, allowed, BASELINE), "allow", "{operation:?} {allowed}");
         }
-        assert_eq!(decision(operation, "", BASELINE), "allow", "{operation:?} of nothing named");
+        assert_eq!(decision(operation, "", BASELINE), "require_approval", "{operation:?} of nothing named");
     }
     for operation in ["delete_branch", "branch_delete", "rename_branch", "delete-branch", "branch --delete"] {
         assert_eq!(decision(Some(operation), "main", BASELINE), "block", "{operation}");

@@ -50,8 +50,8 @@ fn packs_are_sorted_and_there() {
 
 /// The SDK can be used alone, so it has a copy of the contract.
 #[test]
-fn the_sdk_has_the_contract_as_published() {
+fn the_sdk_has_the_newest_contract_as_published() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let published = std::fs::read(format!("{root}/wit/policy/1.0.0/policy.wit")).unwrap();
+    let published = std::fs::read(format!("{root}/wit/policy/1.1.0/policy.wit")).unwrap();
     assert!(published == std::fs::read(format!("{root}/sdk/rust/wit/policy.wit")).unwrap());
 }

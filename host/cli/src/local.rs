@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    APPROVAL_KINDS, Approvals, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory, Protected,
-    Settings, Verdict,
+    APPROVAL_KINDS, Approvals, At, DecisionPoint, DecisionRequest, Engine, Governor, INVENTORY_KINDS, Inventory,
+    Protected, Settings, Verdict,
 };
 use cavra_identity::Gatekeeper;
 use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
 use cavra_normalize::ActionRequest;
 use cavra_packs::{Case, PackLibrary, ResolvedPack};
 use cavra_store::{Location, RecordStore};
+use cavra_surroundings::Here;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ActionArgs, PackArg};
@@ -132,6 +133,11 @@ impl Local {
     pub fn load(&self, pack: &ResolvedPack) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.decisions.load(pack))?)
     }
+}
+
+/// The working directory of this process, on a disk that can be looked at.
+pub fn here() -> At {
+    std::env::current_dir().map_or(At::Repository, |directory| At::Here(Arc::new(Here::at(&directory, None))))
 }
 
 /// A location where there is a store.

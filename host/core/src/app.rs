@@ -232,8 +232,10 @@ impl App {
     ///
     /// # Errors
     /// Every [`CoreError`]; then nothing was stored.
-    pub async fn decide_by(&self, request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
+    pub async fn decide_by(&self, mut request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
         let pack = &*self.trusted(pack).await?;
+        let context = &request.context;
+        request.attributes = self.inventory.attributes(&context.repository, &pack.name, &context.session_id).await?;
         let registry = match &request.action.server {
             Some(server) if request.action.action_type == ActionType::McpToolCall => {
                 self.registry.look_up(server).await?

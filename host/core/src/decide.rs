@@ -3,6 +3,7 @@
 //! Every path ends in a decision record or in an error; the only way to `allow` is a finding that says so.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,11 +12,14 @@ use cavra_model::{
     Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject,
     Timestamp, UNVERIFIED_PACK, combine, judge_mcp_call, stamp,
 };
+use cavra_normalize::{ActionRequest, Surroundings};
 use cavra_packs::{PackLibrary, ResolvedPack};
 use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
+use cavra_surroundings::Guard;
 
+use crate::attributes::Attributes;
 use crate::told::told;
-use crate::{CoreError, DecisionRequest, Redactor};
+use crate::{At, CoreError, DecisionRequest, Redactor};
 
 /// Decides actions. Stores nothing.
 #[derive(Clone)]
@@ -73,15 +77,17 @@ impl DecisionPoint {
         registry: McpRegistry,
     ) -> Result<Verdict, CoreError> {
         let started = Instant::now();
-        let action = cavra_normalize::normalize(request.action)?;
-        let facts = facts(&request.context, registry);
+        let action = normalized(request.action, &request.at, pack)?;
+        let facts = facts(&request.context, registry, request.attributes.with_place(&request.at));
         let finding = self.judge(&action, &facts, pack).await?;
         metrics::counter!("cavra_decisions_total", "decision" => finding.outcome.as_str()).increment(1);
         if finding.rule_id == UNVERIFIED_PACK {
             metrics::counter!("cavra_policy_signature_blocks_total").increment(1);
         }
         metrics::histogram!("cavra_decision_seconds").record(started.elapsed().as_secs_f64());
-        let decided = Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now };
+        let attributes = facts.attributes.into_iter().collect();
+        let decided =
+            Decided { subject: Subject::of(&action, &facts.mcp_registry), finding, now: facts.now, attributes };
         let record = self.stamped(decided, under(pack, request.context))?;
         Ok(Verdict { record, action })
     }
@@ -164,7 +170,8 @@ impl DecisionPoint {
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
         let finding = unverified(pack).unwrap_or(finding);
-        self.stamped(Decided { subject, finding, now: Timestamp::now() }, under(pack, context))
+        let decided = Decided { subject, finding, now: Timestamp::now(), attributes: BTreeMap::new() };
+        self.stamped(decided, under(pack, context))
     }
 
     /// The record of a decision, without secrets: the one place where records come from.
@@ -280,7 +287,7 @@ fn under(pack: &ResolvedPack, context: Context) -> Context {
     }
 }
 
-pub(crate) fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {
+pub(crate) fn facts(context: &Context, mcp_registry: McpRegistry, attributes: Attributes) -> Facts {
     Facts {
         now: Timestamp::now(),
         session_id: context.session_id.clone(),
@@ -288,6 +295,58 @@ pub(crate) fn facts(context: &Context, mcp_registry: McpRegistry) -> Facts {
         actor: context.actor.clone(),
         repository: context.repository.clone(),
         mcp_registry,
-        attributes: Vec::new(),
+        attributes: attributes.sorted(),
+    }
+}
+
+/// The action, with what the place says where it would happen.
+fn normalized(request: ActionRequest, at: &At, pack: &ResolvedPack) -> Result<Action, CoreError> {
+    match at {
+        At::Repository => Ok(cavra_normalize::normalize(request)?),
+        At::Directory(directory) => {
+            let named = NamedDirectory::new(directory);
+            Ok(cavra_normalize::normalize_in(request, &named.surroundings())?)
+        }
+        At::Here(here) => {
+            let guarded = here.guarded(Guard::of(&pack.document));
+            let action = cavra_normalize::normalize_in(request, &guarded.surroundings())?;
+            Ok(with_branch(action, &guarded.surroundings()))
+        }
+    }
+}
+
+/// A push that names no branch pushes the one that is checked out.
+fn with_branch(action: Action, surroundings: &Surroundings<'_>) -> Action {
+    let Action::GitOperation(push) = &action else { return action };
+    if !push.is_push || !matches!(push.branch_path.as_str(), "" | "HEAD" | "@") {
+        return action;
+    }
+    match surroundings.disk.and_then(|disk| disk.head(surroundings.directory)) {
+        Some(branch) => Action::GitOperation(cavra_normalize::git_operation(&push.operation, &branch)),
+        None => action,
+    }
+}
+
+/// A directory of which only the name is known. A relative one lies in the repository, whose root has no name here.
+struct NamedDirectory {
+    directory: String,
+    roots: Vec<String>,
+}
+
+/// Stands for the root of a repository that lies on another machine.
+const SOME_ROOT: &str = "/\u{2026}";
+
+impl NamedDirectory {
+    fn new(directory: &str) -> Self {
+        if directory.starts_with('/') {
+            return Self { directory: directory.to_owned(), roots: Vec::new() };
+        }
+        let below = cavra_normalize::clean_path(&format!("{SOME_ROOT}/{directory}"));
+        let directory = below.unwrap_or_else(|_| directory.to_owned());
+        Self { directory, roots: vec![SOME_ROOT.to_owned()] }
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { directory: &self.directory, roots: &self.roots, ..Surroundings::unknown() }
     }
 }

@@ -9,7 +9,7 @@ use cavra_store::{Page, Query, RecordStore, Transaction, Walk};
 use serde_json::Value;
 
 use crate::evidence_log::note_by;
-use crate::{Author, Caller, CoreError, LogEvent};
+use crate::{Attributes, Author, Caller, CoreError, LogEvent};
 
 /// The kinds of an inventory store.
 pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
@@ -18,6 +18,9 @@ pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
 /// processes on the same store after this time.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 
+/// Repositories that are kept in memory.
+const KNOWN_REPOSITORIES: usize = 1024;
+
 /// The inventory store.
 #[derive(Clone)]
 pub struct Inventory {
@@ -25,11 +28,13 @@ pub struct Inventory {
     known: Arc<RwLock<Known>>,
 }
 
-/// What is known of the active rollouts.
+/// What is known of repositories and active rollouts.
 #[derive(Default)]
 struct Known {
     active: Option<Arc<Active>>,
-    /// Changes made so far through this process. Rollouts that were read before one of them are not kept after it.
+    /// Repositories that were asked for lately; of one that is not there, that it is not.
+    repositories: HashMap<String, (Instant, Option<Arc<Object>>)>,
+    /// Changes made so far through this process. What was read before one of them is not kept after it.
     changes: u64,
 }
 
@@ -102,14 +107,15 @@ impl Inventory {
             })
         };
         let answer = self.store.transact(change).await?;
-        self.forget_active();
+        self.forget();
         answer
     }
 
     /// Every request from now on reads the rollouts again, whatever somebody is reading at this moment.
-    fn forget_active(&self) {
+    fn forget(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.active = None;
+        known.repositories.clear();
         known.changes += 1;
     }
 
@@ -138,6 +144,46 @@ impl Inventory {
         let subject = (repository.to_owned(), pack.to_owned());
         let rollouts = active.rollouts.get(&subject).map(Vec::as_slice).unwrap_or_default();
         Ok(cavra_model::governing_rollout(rollouts, session))
+    }
+
+    /// What policies are told about decisions of a session in a repository under a pack.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn attributes(&self, repository: &str, pack: &str, session: &str) -> Result<Attributes, CoreError> {
+        let mut attributes = Attributes::default();
+        if let Some(record) = self.repository(repository).await? {
+            attributes = attributes.with_repository(&record);
+        }
+        if let Some((id, mode)) = self.governing(repository, pack, session).await? {
+            attributes = attributes.with("rollout.id", &id).with("rollout.mode", mode.as_str());
+        }
+        Ok(attributes)
+    }
+
+    /// The record of a repository, as it was within the last second.
+    async fn repository(&self, name: &str) -> Result<Option<Arc<Object>>, CoreError> {
+        let (known, changes) = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            (known.repositories.get(name).cloned(), known.changes)
+        };
+        if let Some((_, record)) = known.filter(|(since, _)| since.elapsed() < KNOWN_FOR) {
+            return Ok(record);
+        }
+        let since = Instant::now();
+        let record = match self.get(&REPOSITORIES, name).await {
+            Ok(record) => Some(Arc::new(record)),
+            Err(CoreError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.repositories.len() >= KNOWN_REPOSITORIES {
+            known.repositories.clear();
+        }
+        if known.changes == changes {
+            known.repositories.insert(name.to_owned(), (since, record.clone()));
+        }
+        Ok(record)
     }
 
     async fn active(&self) -> Result<Arc<Active>, CoreError> {
@@ -202,7 +248,7 @@ mod tests {
         let (_folder, inventory) = inventory();
         inventory.keep_active(&nothing(), 0);
         assert!(inventory.known.read().unwrap().active.is_some());
-        inventory.forget_active();
+        inventory.forget();
         inventory.keep_active(&nothing(), 0);
         assert!(inventory.known.read().unwrap().active.is_none());
         inventory.keep_active(&nothing(), 1);

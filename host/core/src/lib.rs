@@ -6,6 +6,7 @@ mod app;
 mod approvals;
 mod archive;
 mod artifacts;
+mod attributes;
 mod authoring;
 mod backtest;
 mod caller;
@@ -45,6 +46,7 @@ pub use approvals::{
     NewApproval, approval_messages, approval_requests, may_decide, read_routing,
 };
 pub use artifacts::{ArtifactRoute, Download};
+pub use attributes::Attributes;
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::{Author, Caller, Doer};
@@ -68,7 +70,7 @@ pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
 pub use releases::{Promotion, ReleaseKeys, ask_promotion, package_signers};
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
-pub use request::DecisionRequest;
+pub use request::{At, DecisionRequest};
 pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
 pub use screen::Protected;

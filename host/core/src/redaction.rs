@@ -3,7 +3,7 @@
 //!
 //! An approval still binds the exact action: its digest is taken before, and is kept with the decision.
 
-use cavra_model::{ActionInput, DecisionRecord, McpRegistry, Object, action_digest};
+use cavra_model::{ActionInput, DecisionRecord, Effects, McpRegistry, Object, action_digest};
 use serde_json::Value;
 
 use crate::CoreError;
@@ -84,6 +84,7 @@ fn texts(record: &mut DecisionRecord) -> Vec<(&'static str, Vec<&mut String>)> {
     let input = match &mut record.input {
         None => Vec::new(),
         Some(ActionInput::Git { operation, target }) => vec![operation, target],
+        Some(ActionInput::Command { effects }) => effect_texts(effects),
         Some(ActionInput::Mcp { server, tool, capability, registry }) => {
             let known = match registry {
                 McpRegistry::Registered(entry) => Some(&mut entry.server_id),
@@ -102,4 +103,28 @@ fn texts(record: &mut DecisionRecord) -> Vec<(&'static str, Vec<&mut String>)> {
         ("actor", vec![&mut record.actor]),
         ("correlation_id", vec![&mut record.correlation_id]),
     ]
+}
+
+/// The texts of effects that come from the words of a command.
+fn effect_texts(effects: &mut Effects) -> Vec<&mut String> {
+    let mut texts = Vec::new();
+    for doubt in &mut effects.doubts {
+        texts.extend([&mut doubt.word, &mut doubt.sentence]);
+    }
+    for file in &mut effects.files {
+        texts.extend([&mut file.path, &mut file.why]);
+    }
+    for network in &mut effects.network {
+        texts.extend([&mut network.host, &mut network.why]);
+    }
+    for run in &mut effects.runs {
+        texts.extend(run.words.iter_mut().chain([&mut run.why]));
+    }
+    for change in &mut effects.changes {
+        texts.extend([&mut change.operation, &mut change.target, &mut change.why]);
+    }
+    for shown in &mut effects.environment {
+        texts.extend([&mut shown.name, &mut shown.why]);
+    }
+    texts
 }

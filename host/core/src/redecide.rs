@@ -1,7 +1,6 @@
-//! A stored decision as the input of another: the action and facts it was made from. Contract 10, section 3; design,
-//! section 7.
+//! A stored decision as the input of another: the action and facts it was made from.
 
-use cavra_model::{Action, ActionType, Facts, McpRegistry, Object, Outcome, UNVERIFIED_PACK};
+use cavra_model::{Action, ActionType, Effects, Facts, McpRegistry, Object, Outcome, UNVERIFIED_PACK};
 use cavra_normalize::ActionRequest;
 use serde_json::Value;
 use thiserror::Error;
@@ -55,8 +54,11 @@ impl Stored {
         }
         let before = text("decision_before_approval").or_else(|| text("decision"));
         let outcome = before.unwrap_or_default().parse().map_err(|()| NotRepeatable::Incomplete)?;
-        let action = cavra_normalize::normalize(request(action_type, record).ok_or(NotRepeatable::Incomplete)?)
-            .map_err(|_| NotRepeatable::Incomplete)?;
+        let request = request(action_type, record).ok_or(NotRepeatable::Incomplete)?;
+        let mut action = cavra_normalize::normalize(request).map_err(|_| NotRepeatable::Incomplete)?;
+        if let Action::ExecuteCommand(line) = &mut action {
+            line.effects = effects(record, line.parts.len())?;
+        }
         let owned = |member: &str| text(member).unwrap_or_default().to_owned();
         let facts = Facts {
             now: text("timestamp").and_then(|time| time.parse().ok()).ok_or(NotRepeatable::Incomplete)?,
@@ -65,7 +67,7 @@ impl Stored {
             actor: owned("actor"),
             repository: owned("repository"),
             mcp_registry: registry(record),
-            attributes: Vec::new(),
+            attributes: attributes(record),
         };
         let lacks_content = record.contains_key("content_digest");
         Ok(Self { action, facts, outcome, rule_id: owned("rule_id"), lacks_content })
@@ -93,6 +95,26 @@ fn request(action_type: ActionType, record: &Object) -> Option<ActionRequest> {
     })
 }
 
+/// What the command line did where it would have run. The disk may have changed since, and so may the table of commands: only
+/// the record says it. A decision from before effects were recorded was made without any.
+fn effects(record: &Object, parts: usize) -> Result<Box<Effects>, NotRepeatable> {
+    let Some(stored) = record.get("input").and_then(|input| input.get("effects")) else {
+        return Ok(Box::default());
+    };
+    let effects: Box<Effects> = serde_json::from_value(stored.clone()).map_err(|_| NotRepeatable::Incomplete)?;
+    // Another splitter found other parts: the effects would be taken for those of the wrong ones.
+    if effects.certainty.len() == parts { Ok(effects) } else { Err(NotRepeatable::Incomplete) }
+}
+
+/// The named facts that the policies were told.
+fn attributes(record: &Object) -> Vec<(String, String)> {
+    let facts = record.get("facts").and_then(Value::as_object).into_iter().flatten();
+    let mut facts: Vec<(String, String)> =
+        facts.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+    facts.sort();
+    facts
+}
+
 fn registry(record: &Object) -> McpRegistry {
     let stored = record.get("input").and_then(|input| input.get("registry")).cloned();
     stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or(McpRegistry::NotConsulted)
@@ -100,6 +122,8 @@ fn registry(record: &Object) -> McpRegistry {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use cavra_model::{Context, Decided, Finding, McpRegistration, Severity, Subject, Timestamp, stamp};
     use serde_json::json;
@@ -113,7 +137,9 @@ mod tests {
             reason: String::new(),
             approver_group: None,
         };
-        let decided = Decided { subject: Subject::of(&action, registry), finding, now: Timestamp::from_micros(7) };
+        let attributes = BTreeMap::from([("repository.risk_tier".to_owned(), "high".to_owned())]);
+        let now = Timestamp::from_micros(7);
+        let decided = Decided { subject: Subject::of(&action, registry), finding, now, attributes };
         let record = serde_json::to_value(stamp(decided, Context::default()).unwrap()).unwrap();
         (action, record.as_object().cloned().unwrap())
     }
@@ -140,10 +166,26 @@ mod tests {
             let stored = Stored::read(&record).unwrap();
             assert_eq!(stored.action, action);
             assert_eq!((stored.outcome, stored.facts.now), (Outcome::Block, Timestamp::from_micros(7)));
+            assert_eq!(stored.facts.attributes, [("repository.risk_tier".to_owned(), "high".to_owned())]);
             if matches!(action, Action::McpToolCall(_)) {
                 assert_eq!(stored.facts.mcp_registry, known);
             }
         }
+    }
+
+    /// What the disk said when the decision was made counts, not what it would say now.
+    #[test]
+    fn effects_come_from_the_record() {
+        let request = ActionRequest { target: Some("cat a".into()), ..ActionRequest::of(ActionType::ExecuteCommand) };
+        let (action, mut record) = recorded(request, &McpRegistry::NotConsulted);
+        record["input"]["effects"]["seen"] = json!(true);
+        let Action::ExecuteCommand(line) = Stored::read(&record).unwrap().action else { panic!("{action:?}") };
+        assert!(line.effects.seen);
+        record["input"]["effects"]["certainty"] = json!([]);
+        assert_eq!(Stored::read(&record).unwrap_err(), NotRepeatable::Incomplete);
+        record.remove("input");
+        let Action::ExecuteCommand(line) = Stored::read(&record).unwrap().action else { panic!("{action:?}") };
+        assert_eq!(*line.effects, Effects::default());
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! The body of `POST /decisions`, checked completely before anything is evaluated. Contract 10, sections 1, 3 and 5.1.
+//! The body of `POST /decisions`, checked completely before anything is evaluated.
+
+use std::sync::Arc;
 
 use cavra_model::{ActionType, Context, Object, PackName, PolicyMode};
-use cavra_normalize::ActionRequest;
+use cavra_normalize::{ActionRequest, clean_path};
+use cavra_surroundings::Here;
 
 use crate::CoreError;
+use crate::attributes::Attributes;
 use crate::fields::{FIELD_LIMIT, ID_LIMIT, check_text, text};
 
 /// Longest correlation id, in characters.
@@ -25,13 +29,38 @@ pub struct DecisionRequest {
     pub mode: Option<PolicyMode>,
     /// The approval that is said to cover the action.
     pub approval_id: Option<String>,
+    /// Where the action would happen.
+    pub at: At,
+    /// What is known beside it.
+    pub attributes: Attributes,
+}
+
+/// Where an action would happen, as far as the caller knows.
+#[derive(Clone, Debug, Default)]
+pub enum At {
+    /// In the root of the repository, wherever that may be.
+    #[default]
+    Repository,
+    /// In this directory of a machine whose disk cannot be looked at: a clean path, absolute or relative to the
+    /// repository.
+    Directory(String),
+    /// Here, on a disk that can be looked at.
+    Here(Arc<Here>),
 }
 
 impl DecisionRequest {
     /// A request for `action` with nobody in particular asking.
     #[must_use]
     pub fn new(action: ActionRequest) -> Self {
-        Self { action, pack: None, context: Context::default(), mode: None, approval_id: None }
+        Self {
+            action,
+            pack: None,
+            context: Context::default(),
+            mode: None,
+            approval_id: None,
+            at: At::default(),
+            attributes: Attributes::default(),
+        }
     }
 
     /// Reads a JSON object. Members it does not know are ignored: a caller cannot set the outcome.
@@ -75,8 +104,15 @@ impl DecisionRequest {
             })
             .transpose()?;
         let approval_id = id(body, "approval_id")?;
-        Ok(Self { action, pack, context, mode, approval_id })
+        let at = text(body, "cwd", FIELD_LIMIT)?.map(|cwd| directory(&cwd)).transpose()?.unwrap_or_default();
+        Ok(Self { pack, context, mode, approval_id, at, ..Self::new(action) })
     }
+}
+
+/// The working directory that a caller names.
+fn directory(cwd: &str) -> Result<At, CoreError> {
+    check_text("cwd", cwd, FIELD_LIMIT)?;
+    clean_path(cwd).map(At::Directory).map_err(|error| CoreError::BadRequest(format!("cwd: {error}")))
 }
 
 fn known_action_types() -> String {
@@ -127,6 +163,8 @@ mod tests {
             json!({"action_type": "read_file", "target": "a", "policy_pack": "../etc"}),
             json!({"action_type": "read_file", "target": "a", "policy_mode": "lenient"}),
             json!({"action_type": "read_file", "target": "a", "correlation_id": "x".repeat(129)}),
+            json!({"action_type": "execute_command", "target": "ls", "cwd": 5}),
+            json!({"action_type": "execute_command", "target": "ls", "cwd": "/a\n/b"}),
         ] {
             assert!(parse(&bad).is_err(), "{bad}");
         }

@@ -7,8 +7,8 @@ use cavra_normalize::clean_path;
 use cavra_packs::ResolvedPack;
 use cavra_rules::Policy;
 
-use crate::CoreError;
 use crate::decide::{DecisionPoint, broken, components, facts};
+use crate::{Attributes, CoreError};
 
 /// Most files that the components of a pack are asked about, each in a call of its own.
 const MOST_ASKED: usize = 2_000;
@@ -30,7 +30,7 @@ impl DecisionPoint {
     /// [`CoreError::BrokenPack`].
     pub async fn protected(&self, files: &[String], pack: &ResolvedPack) -> Result<Protected, CoreError> {
         let rules = rules(pack)?;
-        let asked = facts(&Context::default(), McpRegistry::NotConsulted);
+        let asked = facts(&Context::default(), McpRegistry::NotConsulted, Attributes::default());
         let mut protected = Protected::default();
         for (place, file) in files.iter().enumerate() {
             // A name that no action can have is left to nobody.

@@ -1,4 +1,6 @@
-//! From findings to one decision, and the record of it. Contract 10, sections 4 and 5.
+//! From findings to one decision, and the record of it.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,8 +8,8 @@ use thiserror::Error;
 
 use crate::members::filled;
 use crate::{
-    Action, DEFAULT_PACK, Digest, Finding, McpRegistry, NoRandomness, Object, Outcome, Overlay, Severity, Timestamp,
-    new_correlation_id, new_decision_id,
+    Action, DEFAULT_PACK, Digest, Effects, Finding, McpRegistry, NoRandomness, Object, Outcome, Overlay, Severity,
+    Timestamp, new_correlation_id, new_decision_id,
 };
 
 /// The strictest finding: outcome first, then severity, then the earliest. No finding at all is a block, because
@@ -126,6 +128,9 @@ pub struct DecisionRecord {
     /// What the other members do not say of the action, so that the decision can be made again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub input: Option<ActionInput>,
+    /// Named facts that the policies were told, see [`crate::Facts::attributes`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub facts: BTreeMap<String, String>,
     /// The rollout that governs this decision, and what it makes of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rollout: Option<Governance>,
@@ -178,6 +183,11 @@ pub enum ActionInput {
         /// Remote and branch.
         target: String,
     },
+    /// A command line.
+    Command {
+        /// What it does, as it was derived where it would have run.
+        effects: Box<Effects>,
+    },
 }
 
 impl ActionInput {
@@ -192,7 +202,8 @@ impl ActionInput {
             Action::GitOperation(git) => {
                 Some(Self::Git { operation: git.operation.clone(), target: git.target.clone() })
             }
-            Action::ReadFile(_) | Action::WriteFile(_) | Action::ExecuteCommand(_) => None,
+            Action::ExecuteCommand(line) => Some(Self::Command { effects: line.effects.clone() }),
+            Action::ReadFile(_) | Action::WriteFile(_) => None,
         }
     }
 }
@@ -263,6 +274,8 @@ pub struct Decided {
     pub finding: Finding,
     /// When.
     pub now: Timestamp,
+    /// Named facts that were known.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Gives a decision its ids, time and context.
@@ -270,7 +283,7 @@ pub struct Decided {
 /// # Errors
 /// [`NoRandomness`].
 pub fn stamp(decided: Decided, context: Context) -> Result<DecisionRecord, NoRandomness> {
-    let Decided { subject, finding, now } = decided;
+    let Decided { subject, finding, now, attributes } = decided;
     let decision_id = new_decision_id()?;
     let correlation_id = context.correlation_id.map_or_else(new_correlation_id, Ok)?;
     Ok(DecisionRecord {
@@ -300,6 +313,7 @@ pub fn stamp(decided: Decided, context: Context) -> Result<DecisionRecord, NoRan
         redacted: None,
         action_digest: None,
         input: subject.input,
+        facts: attributes,
         rollout: None,
         decision_before_approval: None,
         approval: None,

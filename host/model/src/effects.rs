@@ -205,3 +205,29 @@ impl Effects {
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
+
+/// Folders of the root that hold home directories.
+const HOMES: [&str; 3] = ["home", "Users", "root"];
+
+impl FilePlace {
+    /// Where a clean path lies as far as its text tells: what is relative lies in the repository unless it leaves it.
+    #[must_use]
+    pub fn of_clean_path(path: &str) -> Self {
+        let below = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+        if path.starts_with("../") || path == ".." {
+            Self::Elsewhere
+        } else if path.starts_with('~') || path.split('/').nth(1).is_some_and(|folder| HOMES.contains(&folder)) {
+            Self::Home
+        } else if !path.starts_with('/') {
+            Self::Repository
+        } else if below(&["/tmp/", "/var/tmp/"]) {
+            Self::Temporary
+        } else if below(&[
+            "/etc/", "/usr/", "/bin/", "/sbin/", "/lib", "/boot/", "/dev/", "/proc/", "/sys/", "/System/",
+        ]) {
+            Self::System
+        } else {
+            Self::Elsewhere
+        }
+    }
+}

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
+/// Name of the fact that says, with `true`, that names which differ only in case are the same file.
+pub const IGNORES_CASE: &str = "filesystem.ignores_case";
+
 /// Everything a policy pack is told about the circumstances. A pack has no clock, files or network: what is not
 /// here does not exist for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -51,7 +51,7 @@ pub use effects::{
     Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FilePlace, FileUse, NetworkEffect,
     RunEffect,
 };
-pub use facts::{Facts, McpRegistration, McpRegistry};
+pub use facts::{Facts, IGNORES_CASE, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity, UNVERIFIED_PACK};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};

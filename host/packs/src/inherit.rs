@@ -22,7 +22,7 @@ const MAX_LEVELS: usize = 16;
 const MAX_PACKS: usize = 64;
 
 /// Sections that only the rule interpreter understands.
-const RULE_SECTIONS: [&str; 4] = ["filesystem", "commands", "git", "mcp"];
+const RULE_SECTIONS: [&str; 5] = ["effects", "filesystem", "commands", "git", "mcp"];
 
 /// A pack with its parents, before it is finished.
 struct Merged {

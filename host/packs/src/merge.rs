@@ -1,4 +1,4 @@
-//! Inheritance of two documents. Contract 10, section 2.2.
+//! Inheritance of two documents.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,12 @@ use serde_json::{Map, Value};
 use cavra_model::canonical;
 
 /// Lists that are a set and are kept sorted.
-const SORTED: [(&str, &str); 8] = [
+const SORTED: [(&str, &str); 12] = [
+    ("effects", "allow"),
+    ("effects", "block"),
+    ("effects", "require_approval"),
     ("filesystem", "block_read"),
+    ("filesystem", "require_approval_read"),
     ("filesystem", "block_write"),
     ("filesystem", "require_approval_write"),
     ("commands", "block"),

@@ -1,4 +1,4 @@
-//! `policy.schema.json` applied to a document, with messages for its author. Contract 10, section 2.1.
+//! `policy.schema.json` applied to a document, with messages for its author.
 
 use std::sync::LazyLock;
 
@@ -145,7 +145,7 @@ mod tests {
     fn valid() -> Value {
         json!({
             "metadata": {"id": "cavra-x", "title": "X", "description": "x", "version": "1", "owner": 5},
-            "filesystem": {"block_read": ["a"]}, "commands": {"allow": []},
+            "filesystem": {"block_read": ["a"]}, "commands": {"allow": []}, "effects": {"allow": ["vcs read"]},
             "git": {"require_pull_request": true, "other": 1}, "mcp": {"risk_scoring": {"s": "low"}, "more": []},
             "compliance": {"maps_to": ["c"], "x": 1}, "approvals": {"a": 1}, "evidence": {}, "custom": [1],
         })
@@ -185,6 +185,11 @@ mod tests {
             ("/filesystem/block_read", json!([" "]), "filesystem.block_read.0: must be a string that is not blank"),
             ("/filesystem/block_exec", json!([]), "filesystem: has no key `block_exec`"),
             ("/commands/block", json!(null), "commands.block: must be a list"),
+            ("/filesystem/require_approval_read", json!("x"), "filesystem.require_approval_read: must be a list"),
+            ("/effects/allow", json!("read repository"), "effects.allow: must be a list"),
+            ("/effects/allow", json!(["read repository", "fly home"]), "effects.allow.1: must begin with one of list"),
+            ("/effects/deny", json!([]), "effects: has no key `deny`"),
+            ("/git/trusted_settings", json!([1]), "git.trusted_settings.0: must be text"),
             ("/git/require_pull_request", json!("yes"), "git.require_pull_request: must be true or false"),
             ("/mcp/allowed_servers", json!([1]), "mcp.allowed_servers.0: must be text"),
             ("/mcp/risk_scoring/s", json!("huge"), "mcp.risk_scoring.s: must be one of low"),

@@ -1,8 +1,20 @@
-//! Host side of the plugin contract, generated from the WIT.
+//! Host side of the plugin contracts, generated from the WIT: one module for each world and version.
 #![allow(missing_docs, clippy::all, reason = "generated code; the WIT is its documentation")]
 
-wasmtime::component::bindgen!({
-    path: "../../wit/policy/1.0.0",
-    world: "policy-pack",
-    exports: { default: async },
-});
+/// `cavra:policy@1.0.0`.
+pub(crate) mod policy_1_0 {
+    wasmtime::component::bindgen!({
+        path: "../../wit/policy/1.0.0",
+        world: "policy-pack",
+        exports: { default: async },
+    });
+}
+
+/// `cavra:policy@1.1.0`.
+pub(crate) mod policy_1_1 {
+    wasmtime::component::bindgen!({
+        path: "../../wit/policy/1.1.0",
+        world: "policy-pack",
+        exports: { default: async },
+    });
+}

@@ -5,13 +5,11 @@ use wasmtime::component::{Component, Instance};
 use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentContext, Wizer};
 
-use crate::audit;
-use crate::bindings::PolicyPack;
-use crate::convert;
 use crate::engine::{Runtime, SNAPSHOT_SLACK};
 use crate::error::{Failure, PluginErrorKind};
 use crate::limits::Limits;
 use crate::pack::Description;
+use crate::policy;
 use crate::snapshot::Reader;
 use crate::store::{Budget, CallState, store};
 
@@ -147,15 +145,9 @@ async fn configure(
     component: &Component,
     document: &str,
 ) -> Result<(Description, Store<CallState>, Instance), Failure> {
-    let pre = audit::link(runtime, component, limits)?;
+    let linked = policy::link(runtime, component, limits)?;
     let mut store = store(runtime, limits, Budget::configure(limits)).map_err(Failure::load)?;
-    let instance = match pre.instance_pre().instantiate_async(&mut store).await {
-        Ok(instance) => instance,
-        Err(error) => return Err(Failure::of_instantiation(&error, store.data())),
-    };
-    let pack = PolicyPack::new(&mut store, &instance).map_err(|error| Failure::load(format_args!("{error:#}")))?;
-    match pack.call_configure(&mut store, document).await {
-        Ok(answer) => Ok((convert::description(answer)?, store, instance)),
-        Err(error) => Err(Failure::of_call(&error, store.data())),
-    }
+    let (instance, running) = linked.start(&mut store).await?;
+    let description = running.configure(&mut store, document).await?;
+    Ok((description, store, instance))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig};
 
-use crate::limits::{FIBRE_BYTES, Limits, STACK_BYTES};
+use crate::limits::{FIBRE_BYTES, Limits, PER_PLACE, STACK_BYTES};
 use crate::store::CallState;
 
 /// Changes whenever a setting below changes what compiled code means, so that older cache files miss.
@@ -102,17 +102,20 @@ fn config(profile: Profile, limits: &Limits) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// A pool for as many calls as may run at a time. Only the component instances and stacks are counted by calls; core
-/// instances, memories and tables allow for guests of several modules, and cost address space, not memory.
+/// A pool for as many calls as may run at a time. Calls take places by their size before they take anything here, so
+/// no mix of guests exhausts it; loads take none, and a few of the largest guests fit beside the calls. What is reserved
+/// costs address space, not memory.
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let calls = u32::try_from(limits.calls.saturating_add(POOL_SPARE)).unwrap_or(u32::MAX);
     let each = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let calls = each(limits.places().saturating_add(POOL_SPARE));
+    let of_places = limits.places().saturating_mul(PER_PLACE);
+    let for_loads = |largest: usize| POOL_SPARE.saturating_mul(largest);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_stacks(calls)
         .total_core_instances(calls.saturating_mul(each(limits.core_instances)))
-        .total_memories(calls.saturating_mul(2))
-        .total_tables(calls.saturating_mul(2))
+        .total_memories(each(of_places.saturating_add(for_loads(limits.memories))))
+        .total_tables(each(of_places.saturating_add(for_loads(limits.tables))))
         .max_core_instances_per_component(each(limits.core_instances.saturating_add(1)))
         // The audit and the store limit these, with errors that say so.
         .max_memories_per_module(MOST_PER_MODULE)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use cavra_model::Digest;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+use wasmtime::component::Component;
 
-use crate::audit;
 use crate::cache::{Cache, CacheId};
 use crate::child::compile_in_child;
 use crate::compile::{Compiled, compile};
@@ -17,6 +17,7 @@ use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
 use crate::limits::Limits;
 use crate::loaded::{Key, Loaded};
 use crate::pack::PolicyPack;
+use crate::policy;
 
 /// Compilations at a time; each takes a core.
 const COMPILATIONS: usize = 2;
@@ -92,7 +93,8 @@ struct Inner {
     cache: Option<Arc<Cache>>,
     compile_worker: Option<PathBuf>,
     loaded: Loaded,
-    calls: Arc<Semaphore>,
+    /// Places in the pool of instances.
+    pool: Arc<Semaphore>,
     compilations: Arc<Semaphore>,
 }
 
@@ -126,7 +128,7 @@ impl PluginHost {
         Ok(Self(Arc::new(Inner {
             compatibility: runtime.compatibility(),
             runtime: Arc::new(runtime),
-            calls: Arc::new(Semaphore::new(limits.calls)),
+            pool: Arc::new(Semaphore::new(limits.places())),
             limits: Arc::new(limits),
             cache,
             compile_worker,
@@ -228,9 +230,10 @@ impl PluginHost {
     }
 
     fn admit(&self, identity: &Identity, compiled: Compiled, document: String) -> Result<PolicyPack, Failure> {
-        let Inner { runtime, limits, calls, .. } = &*self.0;
+        let Inner { runtime, limits, pool, .. } = &*self.0;
         let component = compiled.component(&runtime.engine)?;
-        let pre = audit::link(runtime, &component, limits)?;
+        let linked = policy::link(runtime, &component, limits)?;
+        let places = places_of(&component);
         let facts = compiled.into_facts();
         if !facts.configured {
             tracing::warn!(
@@ -239,8 +242,8 @@ impl PluginHost {
             );
         }
         let document = (!facts.configured).then_some(document);
-        let (runtime, limits, calls) = (runtime.clone(), limits.clone(), calls.clone());
-        Ok(PolicyPack::new(identity.clone(), runtime, limits, pre, document, facts.description, calls))
+        let shared = (runtime.clone(), limits.clone(), pool.clone());
+        Ok(PolicyPack::new(identity.clone(), shared, (linked, places), document, facts.description))
     }
 
     fn cache_id(&self, source: &PackSource<'_>) -> CacheId {
@@ -250,6 +253,12 @@ impl PluginHost {
             compatibility: self.0.compatibility,
         }
     }
+}
+
+/// Places in the pool that a call of the component takes.
+fn places_of(component: &Component) -> u32 {
+    let needs = component.resources_required();
+    Limits::places_for(needs.map_or(0, |needs| needs.num_memories.max(needs.num_tables)))
 }
 
 impl Identity {

@@ -9,21 +9,21 @@
 //! What goes wrong is a [`PluginError`] that names the plugin, its version and its digest; nothing that goes wrong
 //! is ever an empty answer, because an empty answer means "no opinion".
 
-mod audit;
 mod bindings;
 mod cache;
 mod child;
 mod compile;
-mod convert;
 mod engine;
 mod error;
 mod host;
 mod limits;
 mod loaded;
 mod pack;
+mod policy;
 mod snapshot;
 mod store;
 mod wire;
+mod world;
 
 pub use child::compile_worker;
 pub use error::{Diagnostic, PluginError, PluginErrorKind};

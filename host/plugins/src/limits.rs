@@ -51,11 +51,12 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Findings in one answer. Default 1,000, ceiling 10,000.
     pub findings: usize,
-    /// Calls of one pack running at a time. Default 16, ceiling 256. Lower than `calls`, so that one slow pack
-    /// cannot take every place.
+    /// Places in the pool that calls of one pack take at a time: one for a guest of up to two memories, more for larger
+    /// ones. Default 16, ceiling 256. Lower than `calls`, so that one slow or large pack cannot take every place.
     pub calls_per_pack: usize,
-    /// Calls of all packs running at a time. Default 64, ceiling 1,024. The pool is made for this many, so it is never
-    /// exhausted; times `memory_bytes` it is the most memory that guests can hold.
+    /// Places in the pool: calls of all packs running at a time, as long as the packs are small. Default 64, ceiling
+    /// 1,024. The pool is made for this many, so it is never exhausted; times `memory_bytes` it is the most memory that
+    /// guests can hold.
     pub calls: usize,
     /// A component file. Default 20 MiB, ceiling 64 MiB.
     pub wasm_bytes: usize,
@@ -127,7 +128,20 @@ pub struct LimitOutOfRange {
     pub ceiling: u128,
 }
 
+/// Memories, and tables, in one place of the pool. A guest of one or two memories takes a place, larger ones more.
+pub(crate) const PER_PLACE: usize = 2;
+
 impl Limits {
+    /// Places in the pool. One call of the largest guest that is admitted always fits.
+    pub(crate) fn places(&self) -> usize {
+        self.calls.max(self.memories.max(self.tables).div_ceil(PER_PLACE))
+    }
+
+    /// Places that a guest of so many memories or tables takes, whichever are more.
+    pub(crate) fn places_for(count: u32) -> u32 {
+        count.div_ceil(u32::try_from(PER_PLACE).unwrap_or(1)).max(1)
+    }
+
     /// The fuel of one `evaluate` about so many bytes.
     pub(crate) fn fuel_for(&self, bytes: usize) -> u64 {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -178,6 +192,31 @@ mod tests {
     #[test]
     fn defaults_are_below_their_ceilings() {
         assert_eq!(Limits::default().check(), Ok(()));
+    }
+
+    /// Whatever mix of guests is called, what their places stand for is in the pool, and one pack leaves room for others.
+    #[test]
+    fn no_guest_exhausts_the_pool() {
+        let defaults = Limits::default();
+        for limits in [
+            Limits::default(),
+            Limits { calls: 1, ..Limits::default() },
+            Limits { memories: 64, tables: 64, ..Limits::default() },
+            Limits { memories: 1, tables: 64, calls: 2, calls_per_pack: 1, ..Limits::default() },
+        ] {
+            let largest = u32::try_from(limits.memories.max(limits.tables)).unwrap();
+            for count in 0..=largest {
+                let places = Limits::places_for(count) as usize;
+                assert!(places >= 1 && places <= limits.places(), "a call with {count} memories fits");
+                let at_a_time = limits.places() / places;
+                assert!(at_a_time * count as usize <= limits.places() * PER_PLACE, "{count} memories");
+            }
+        }
+        for count in 0..=8 {
+            let places = Limits::places_for(count) as usize;
+            let of_one_pack = defaults.calls_per_pack / places * places;
+            assert!(of_one_pack * 4 <= defaults.places(), "one pack takes at most a quarter");
+        }
     }
 
     #[test]

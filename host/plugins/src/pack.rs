@@ -8,12 +8,11 @@ use metrics::{Counter, Histogram};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::bindings::PolicyPackPre;
-use crate::convert;
 use crate::engine::Runtime;
 use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
 use crate::limits::Limits;
-use crate::store::{Budget, CallState, store};
+use crate::policy::{self, Linked};
+use crate::store::{Budget, store};
 
 /// What a pack says about itself once its document is compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +33,15 @@ pub struct PolicyPack {
     identity: Identity,
     runtime: Arc<Runtime>,
     limits: Arc<Limits>,
-    pre: PolicyPackPre<CallState>,
+    linked: Linked,
     /// For a component that could not be snapshotted: what to configure each instance with.
     document: Option<String>,
     description: Description,
-    calls: Arc<Semaphore>,
-    own_calls: Semaphore,
+    /// Places of the pool, shared with all packs; how many of them one call takes; and how many this pack may take at
+    /// a time.
+    pool: Arc<Semaphore>,
+    places: u32,
+    own_places: Semaphore,
     meters: Meters,
 }
 
@@ -62,18 +64,17 @@ impl Meters {
 }
 
 impl PolicyPack {
+    /// A pack that is linked, on a runtime with its limits and its pool.
     pub(crate) fn new(
         identity: Identity,
-        runtime: Arc<Runtime>,
-        limits: Arc<Limits>,
-        pre: PolicyPackPre<CallState>,
+        (runtime, limits, pool): (Arc<Runtime>, Arc<Limits>, Arc<Semaphore>),
+        (linked, places): (Linked, u32),
         document: Option<String>,
         description: Description,
-        calls: Arc<Semaphore>,
     ) -> Self {
-        let own_calls = Semaphore::new(limits.calls_per_pack);
+        let own_places = Semaphore::new(limits.calls_per_pack.max(places as usize));
         let meters = Meters::new(&identity.plugin);
-        Self { identity, runtime, limits, pre, document, description, calls, own_calls, meters }
+        Self { identity, runtime, limits, linked, document, description, pool, places, own_places, meters }
     }
 
     /// What the pack says about itself.
@@ -99,7 +100,7 @@ impl PolicyPack {
     }
 
     async fn call(&self, action: &Action, facts: &Facts) -> Result<Vec<Finding>, Failure> {
-        let bytes = convert::input_bytes(action, facts);
+        let bytes = policy::input_bytes(action, facts);
         if bytes > self.limits.input_bytes {
             return Err(PluginErrorKind::Input.into());
         }
@@ -107,22 +108,12 @@ impl PolicyPack {
         let began = Instant::now();
         let budget = Budget::evaluate(&self.limits, bytes);
         let mut store = store(&self.runtime, &self.limits, budget).map_err(Failure::load)?;
-        let instance = match self.pre.instantiate_async(&mut store).await {
-            Ok(instance) => instance,
-            Err(error) => return Err(Failure::of_instantiation(&error, store.data())),
-        };
+        let (_, running) = self.linked.start(&mut store).await?;
         self.meters.instantiate.record(began.elapsed());
         if let Some(document) = &self.document {
-            match instance.call_configure(&mut store, document).await {
-                Ok(answer) => drop(convert::description(answer)?),
-                Err(error) => return Err(Failure::of_call(&error, store.data())),
-            }
+            running.configure(&mut store, document).await?;
         }
-        let (action, facts) = (convert::action(action), convert::facts(facts));
-        let answer = match instance.call_evaluate(&mut store, &action, &facts).await {
-            Ok(answer) => convert::findings(answer, self.limits.findings)?,
-            Err(error) => return Err(Failure::of_call(&error, store.data())),
-        };
+        let answer = running.evaluate(&mut store, action, facts, self.limits.findings).await?;
         self.meters.evaluate.record(began.elapsed());
         Ok(answer)
     }
@@ -130,12 +121,14 @@ impl PolicyPack {
     /// Waits for this pack's turn first and for a place in the pool second, so that callers of a slow pack queue up
     /// where they are in nobody else's way.
     async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Failure> {
-        if let Ok(own) = self.own_calls.try_acquire()
-            && let Ok(place) = self.calls.try_acquire()
+        if let Ok(own) = self.own_places.try_acquire_many(self.places)
+            && let Ok(place) = self.pool.try_acquire_many(self.places)
         {
             return Ok((own, place));
         }
-        let wait = async { Ok((self.own_calls.acquire().await?, self.calls.acquire().await?)) };
+        let wait = async {
+            Ok((self.own_places.acquire_many(self.places).await?, self.pool.acquire_many(self.places).await?))
+        };
         match tokio::time::timeout(self.limits.queue_time, wait).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(closed)) => {

@@ -167,10 +167,10 @@ async fn an_import_is_refused_by_name() {
 #[tokio::test]
 async fn another_version_of_the_contract_is_refused_by_name() {
     let bench = Bench::new(unhurried()).await;
-    for version in ["0.9.0", "1.0.1", "2.0.0-dev.1"] {
-        let wasm = component_with("good", "cavra:policy@1.0.0", &format!("cavra:policy@{version}"));
+    for version in ["0.9.0", "1.0.1", "1.2.0", "2.0.0-dev.1"] {
+        let wasm = component_with("good", "cavra:policy@1.1.0", &format!("cavra:policy@{version}"));
         let error = bench.load_error_of("old", &wasm).await;
-        let expected = format!("expected cavra:policy@1.0.0, found cavra:policy@{version}");
+        let expected = format!("expected cavra:policy@1.0.0 or 1.1.0, found cavra:policy@{version}");
         assert_eq!(*error.kind(), PluginErrorKind::Incompatible(expected));
     }
 }

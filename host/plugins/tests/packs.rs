@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cavra_model::{Outcome, Severity};
 use cavra_plugins::{HostConfig, Limits, Origin, PluginErrorKind, PluginHost};
-use support::{actions, ask, assert_fresh, component, facts, host, load, load_from};
+use support::{VERSIONS, actions, ask, assert_fresh, component, component_for, facts, host, load, load_from};
 use tempfile::TempDir;
 
 const DOCUMENT: &str = r#"{"rules":[]}"#;
@@ -32,6 +32,24 @@ async fn a_pack_answers_from_a_fresh_configured_instance_each_time() {
                 let findings = pack.evaluate(&action, &facts()).await.unwrap();
                 assert_eq!((findings[0].outcome, findings[0].severity), (Outcome::Block, Severity::High));
                 assert_eq!((findings[0].reason.as_str(), &findings[0].approver_group), ("fresh", &None));
+            }
+        }
+    }
+}
+
+/// Components that were built for an older contract run beside those of the newest.
+#[tokio::test]
+async fn guests_of_every_version_are_asked() {
+    for config in [cli(), HostConfig::default()] {
+        let host = host(config);
+        for (version, wit) in VERSIONS {
+            assert!(wit.contains(&format!("package cavra:policy@{version};")));
+            for fixture in ["good", "no_snapshot", "several_memories"] {
+                let pack = load(&host, version, &component_for(fixture, wit), DOCUMENT).await.unwrap();
+                for action in actions() {
+                    let findings = pack.evaluate(&action, &facts()).await.unwrap();
+                    assert_eq!(findings[0].rule_id, "fixture.rule", "{version} {fixture}");
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The rules a pack can invoke, as data. Contract 10, section 4.6.
+//! The rules a pack can invoke, as data.
 
 use crate::finding::{Finding, Outcome, Severity};
 
@@ -36,6 +36,8 @@ impl Rule {
 }
 
 pub(crate) const READ_BLOCK: Rule = Rule::block("filesystem.read.block", Severity::High);
+pub(crate) const READ_APPROVAL: Rule =
+    Rule::approval("filesystem.read.require_approval", Severity::High, "Platform Security");
 pub(crate) const READ_ALLOW: Rule = Rule::allow("filesystem.read.allow");
 pub(crate) const WRITE_BLOCK: Rule = Rule::block("filesystem.write.block", Severity::High);
 pub(crate) const WRITE_APPROVAL: Rule =
@@ -49,6 +51,13 @@ pub(crate) const COMMAND_APPROVAL: Rule =
 pub(crate) const COMMAND_ALLOW: Rule = Rule::allow("commands.allow");
 pub(crate) const COMMAND_DEFAULT: Rule =
     Rule::approval("commands.default.require_approval", Severity::Medium, "Repository Owners");
+pub(crate) static EFFECTS_BLOCK: Rule = Rule::block("effects.block", Severity::High);
+pub(crate) static EFFECTS_APPROVAL: Rule =
+    Rule::approval("effects.require_approval", Severity::High, "Platform Security");
+pub(crate) const EFFECTS_ALLOW: Rule = Rule::allow("effects.allow");
+/// A push of which nobody can tell whether it goes to a protected branch.
+pub(crate) const GIT_APPROVAL: Rule =
+    Rule::approval("git.protected_branch.require_approval", Severity::High, "Repository Owners");
 pub(crate) const GIT_BLOCK: Rule = Rule::block("git.protected_branch.block_direct_push", Severity::High);
 pub(crate) const GIT_ALLOW: Rule = Rule::allow("git.allow");
 pub(crate) const MCP_BLOCK: Rule = Rule::block("mcp.server.trust.block_unknown", Severity::High);

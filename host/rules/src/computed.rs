@@ -6,29 +6,29 @@
 //! inside the program's name and inside options apart: what it says after that is about arguments anywhere, and any computed
 //! argument could be one of those, so that nobody could pass a variable to anything.
 
-/// Stands for a computed stretch in the spellings of implied parts; the same character as `COMPUTED` in `cavra-model`.
-pub const COMPUTED: char = '\u{F0000}';
-
 /// How much of a value is looked at in detail. The words that say what a command does come early.
 const CLOSE_LOOK: usize = 4 * 1024;
 
-/// Whether text in place of a computed stretch can make the pattern match the value, and is needed for it.
-pub(crate) fn may_match(pattern: &str, value: &str) -> bool {
-    let end = value.floor_char_boundary(CLOSE_LOOK);
-    let (near, far) = value.split_at_checked(end).unwrap_or((value, ""));
+/// Whether text in place of the computed stretches, which stand at those offsets of the value, can make the pattern match
+/// it, and is needed for that.
+pub(crate) fn may_match(pattern: &str, value: &str, computed: &[u32]) -> bool {
+    let near = value.floor_char_boundary(CLOSE_LOOK);
     let mut places = Places::new(pattern);
-    for (index, stretch) in near.split(COMPUTED).enumerate() {
-        if index > 0 {
-            places.computed();
+    let mut read = 0;
+    for offset in computed.iter().map(|offset| *offset as usize).filter(|offset| *offset <= near) {
+        if !places.text(value.get(read..offset).unwrap_or_default()) {
+            return false;
         }
-        for byte in stretch.bytes() {
-            places.byte(byte);
-            if places.live.is_empty() {
-                return false;
-            }
-        }
+        read = read.max(offset);
+        places.computed();
     }
-    if far.is_empty() { places.matched() } else { places.may_go_on(far.contains(COMPUTED)) }
+    if !places.text(value.get(read..near).unwrap_or_default()) {
+        return false;
+    }
+    if near == value.len() {
+        return places.matched();
+    }
+    places.may_go_on(computed.iter().any(|offset| *offset as usize > near))
 }
 
 /// The places of a pattern that what was read of a value may have led to.
@@ -65,6 +65,17 @@ impl<'p> Places<'p> {
             }
             at += 1;
         }
+    }
+
+    /// Reads text; false if no place is left.
+    fn text(&mut self, text: &str) -> bool {
+        for byte in text.bytes() {
+            self.byte(byte);
+            if self.live.is_empty() {
+                return false;
+            }
+        }
+        true
     }
 
     fn byte(&mut self, byte: u8) {
@@ -129,7 +140,14 @@ mod tests {
     use super::*;
 
     fn may(pattern: &str, value: &str) -> bool {
-        may_match(pattern, &value.replace('?', &COMPUTED.to_string()))
+        let (mut text, mut computed) = (String::new(), Vec::new());
+        for (index, stretch) in value.split('?').enumerate() {
+            if index > 0 {
+                computed.push(u32::try_from(text.len()).unwrap());
+            }
+            text.push_str(stretch);
+        }
+        may_match(pattern, &text, &computed)
     }
 
     #[test]

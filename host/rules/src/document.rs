@@ -1,8 +1,10 @@
-//! The policy document: which parts the engine reads, and a strict check of them. Contract 10, section 2.1.
+//! The policy document: which parts the engine reads, and a strict check of them.
 //!
 //! A part that is not as it should be is an error, never an empty list: a typing mistake must not switch rules off.
 
 use serde_json::{Map, Value};
+
+use crate::effects::{EffectRules, Entry};
 
 /// Something wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +19,14 @@ pub struct Diagnostic {
 #[derive(Debug, Default)]
 pub(crate) struct Document<'a> {
     pub block_read: Vec<&'a str>,
+    pub require_approval_read: Vec<&'a str>,
     pub block_write: Vec<&'a str>,
     pub require_approval_write: Vec<&'a str>,
     pub block_commands: Vec<&'a str>,
     pub require_approval_commands: Vec<&'a str>,
     pub allow_commands: Vec<&'a str>,
     pub block_push_branches: Vec<&'a str>,
+    pub effects: EffectRules,
     pub mcp: Option<Mcp<'a>>,
 }
 
@@ -61,7 +65,9 @@ pub(crate) fn read(root: &Value) -> Result<Document<'_>, Vec<Diagnostic>> {
         document.block_read = reader.list(section, "filesystem", "block_read");
         document.block_write = reader.list(section, "filesystem", "block_write");
         document.require_approval_write = reader.list(section, "filesystem", "require_approval_write");
-        reader.only(section, "filesystem", &["block_read", "block_write", "require_approval_write"]);
+        document.require_approval_read = reader.list(section, "filesystem", "require_approval_read");
+        let known = ["block_read", "require_approval_read", "block_write", "require_approval_write"];
+        reader.only(section, "filesystem", &known);
     }
     if let Some(section) = reader.section(root, "commands") {
         document.block_commands = reader.list(section, "commands", "block");
@@ -69,8 +75,18 @@ pub(crate) fn read(root: &Value) -> Result<Document<'_>, Vec<Diagnostic>> {
         document.allow_commands = reader.list(section, "commands", "allow");
         reader.only(section, "commands", &["block", "require_approval", "allow"]);
     }
+    if let Some(section) = reader.section(root, "effects") {
+        document.effects = EffectRules {
+            block: reader.entries(section, "block"),
+            require_approval: reader.entries(section, "require_approval"),
+            allow: reader.entries(section, "allow"),
+        };
+        reader.only(section, "effects", &["block", "require_approval", "allow", "programs"]);
+    }
     if let Some(section) = reader.section(root, "git") {
         document.block_push_branches = reader.list(section, "git", "block_push_branches");
+        // What is trusted counts where the git configuration is looked at, which is not here.
+        reader.list(section, "git", "trusted_settings");
         for key in GIT_FLAGS {
             reader.flag(section, "git", key);
         }
@@ -129,6 +145,21 @@ impl Reader {
             }
         }
         list
+    }
+
+    fn entries(&mut self, section: &Map<String, Value>, key: &str) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (position, text) in self.list(section, "effects", key).into_iter().enumerate() {
+            match Entry::parse(text) {
+                Ok(entry) if key == "allow" && entry.is_never_allowed() => {
+                    let message = "what is not known is never allowed";
+                    self.fault("effects", &[key, ".", &position.to_string()].concat(), message);
+                }
+                Ok(entry) => entries.push(entry),
+                Err(message) => self.fault("effects", &[key, ".", &position.to_string()].concat(), &message),
+            }
+        }
+        entries
     }
 
     fn flag(&mut self, section: &Map<String, Value>, name: &str, key: &str) -> Option<bool> {

@@ -1,5 +1,6 @@
 //! A list of patterns with their effects, strictest first.
 
+use crate::action::Spelling;
 use crate::computed;
 use crate::finding::Outcome;
 use crate::index::Index;
@@ -68,27 +69,43 @@ impl RuleList {
         }
     }
 
+    /// The positions of all patterns, strictest first.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = u32> {
+        0..position(self.ends.len())
+    }
+
     /// The position of the strictest pattern that computed stretches of the value may make match, blocking or wanting
     /// approval.
-    pub(crate) fn strictest_possible(&self, value: &str) -> Option<u32> {
-        if !value.contains(computed::COMPUTED) {
+    pub(crate) fn strictest_possible(&self, value: Spelling<'_>) -> Option<u32> {
+        let Spelling { text, computed } = value;
+        // Where the program itself is computed, the command line is not resolved.
+        if computed.first().is_none_or(|offset| *offset == 0) {
             return None;
         }
         // A pattern that begins otherwise than the program's name is never one of them.
         let first = |position: &u32| self.pattern(*position).bytes().next();
-        let begin = self.stricter.partition_point(|position| first(position) < value.bytes().next());
+        let begin = self.stricter.partition_point(|position| first(position) < text.bytes().next());
         let same = self.stricter.get(begin..).unwrap_or_default();
-        let same = same.iter().copied().take_while(|position| first(position) == value.bytes().next());
-        same.filter(|position| computed::may_match(self.pattern(*position), value)).min()
+        let same = same.iter().copied().take_while(|position| first(position) == text.bytes().next());
+        same.filter(|position| computed::may_match(self.pattern(*position), text, computed)).min()
     }
 
-    /// The position of the strictest pattern that matches the value, of the first one in the document where several are equally strict.
+    /// The position of the strictest pattern that matches the value, of the first one in the document where several are
+    /// equally strict.
     pub(crate) fn strictest(&self, value: &str, reach: Reach) -> Option<u32> {
+        self.strictest_of(value, reach, |_| true)
+    }
+
+    /// The same among the patterns that are wanted.
+    pub(crate) fn strictest_of(&self, value: &str, reach: Reach, wanted: impl Fn(&str) -> bool) -> Option<u32> {
         self.index
             .candidates(value)
             .into_iter()
             .take_while(|position| reach == Reach::All || *position < self.approval_end)
-            .find(|position| matcher::matches(self.pattern(*position), value))
+            .find(|position| {
+                let pattern = self.pattern(*position);
+                wanted(pattern) && matcher::matches(pattern, value)
+            })
     }
 }
 

@@ -122,5 +122,7 @@ fn reasons_are_sentences_about_the_match() {
     assert_eq!(findings[0].reason, "the command is blocked: it matches `rm -rf *` of commands.block");
     let line = command(&json!({ "text": "TOKEN=s3cret curl -H s3cret x", "parts": ["TOKEN=s3cret curl -H s3cret x"] }));
     let findings = line.evaluate(&policy);
-    assert_eq!(findings[0].reason, "no command pattern matches `curl` as it is called");
+    let expected =
+        "no command pattern matches `curl` with the variable `TOKEN` set in front of it; let it run always by";
+    assert!(findings[0].reason.starts_with(expected), "{}", findings[0].reason);
 }

@@ -31,7 +31,10 @@ fn reference_command(document: &Value, command: &OwnedCommand) -> (Outcome, Seve
     let approval = list(document, "commands", "require_approval");
     let allow = list(document, "commands", "allow");
     let critical = command.text.contains("apply") || command.text.contains("delete");
-    let of_text = |patterns: &[String]| first(patterns, &[&command.text]).is_some();
+    let of_text = |patterns: &[String]| {
+        let about_texts: Vec<String> = patterns.iter().filter(|pattern| pattern.contains(';')).cloned().collect();
+        first(&about_texts, &[&command.text]).is_some()
+    };
     let mut worst = if of_text(&block) {
         Outcome::Block
     } else if of_text(&approval) {
@@ -72,7 +75,7 @@ fn words() -> impl Strategy<Value = String> {
 }
 
 fn patterns() -> impl Strategy<Value = Vec<String>> {
-    let pieces = vec!["run", "apply", "x", "ab", " ", "/", "delete", "a", ".env", "*", "*", "**/"];
+    let pieces = vec!["run", "apply", "x", "ab", " ", "/", "delete", "a", ".env", "*", "*", "**/", "; "];
     let pattern = prop::collection::vec(prop::sample::select(pieces), 1..6).prop_map(|pieces| pieces.concat());
     // Prepared as the engine prepares them, so that the reference need not.
     let pattern = pattern.prop_map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));

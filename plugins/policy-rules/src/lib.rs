@@ -1,11 +1,15 @@
 //! The policy language as a component: the world's types in, `cavra-rules` behind, the world's types out.
 
-use cavra_rules::{Command, Git, Part, Policy};
+mod effects;
+
+use cavra_rules::{Command, Git, Part, Policy, Spelling};
 use cavra_sdk::{
     Action, CommandLine, Description, Diagnostic, Facts, Finding, GitOperation, McpRegistry, Outcome, PolicyPack,
     Severity,
 };
 use serde_json::Value;
+
+use effects::Lists;
 
 struct PolicyRules(Policy);
 
@@ -52,12 +56,22 @@ fn describe(document: &Value, policy: &Policy) -> Description {
 }
 
 fn with_command<T>(line: &CommandLine, judge: impl FnOnce(cavra_rules::Action<'_>) -> T) -> T {
+    let spellings: Vec<Vec<Spelling<'_>>> = line
+        .parts
+        .iter()
+        .map(|part| {
+            let texts = part.spellings.iter();
+            texts.map(|spelling| Spelling { text: &spelling.text, computed: &spelling.computed }).collect()
+        })
+        .collect();
     let parts: Vec<Part<'_>> = line
         .parts
         .iter()
-        .map(|part| Part { spellings: &part.spellings, dequoted: &part.dequoted, implied: part.implied })
+        .zip(&spellings)
+        .map(|(part, spellings)| Part { spellings, dequoted: &part.dequoted, implied: part.implied })
         .collect();
     let operations: Vec<Git<'_>> = line.git.iter().map(git).collect();
+    let lists = Lists::of(&line.effects);
     judge(cavra_rules::Action::Command(Command {
         text: &line.text,
         parts: &parts,
@@ -65,6 +79,7 @@ fn with_command<T>(line: &CommandLine, judge: impl FnOnce(cavra_rules::Action<'_
         writes: &line.writes,
         git: &operations,
         unresolved: line.unresolved.as_deref(),
+        effects: lists.borrowed(line.effects.seen),
     }))
 }
 

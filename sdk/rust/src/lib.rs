@@ -29,8 +29,9 @@ mod pack;
 pub mod testing;
 
 pub use bindings::cavra::policy::types::{
-    Action, Attribute, CommandLine, CommandPart, Description, Diagnostic, Facts, FileAccess, Finding, GitOperation,
-    McpRegistration, McpRegistry, McpToolCall, Outcome, Severity,
+    Action, Attribute, Certainty, ChangeEffect, CommandLine, CommandPart, Description, Diagnostic, Doubt, Effects,
+    EnvironmentEffect, Facts, FileAccess, FileEffect, FileUse, Finding, GitOperation, McpRegistration, McpRegistry,
+    McpToolCall, NetworkEffect, Outcome, Place, RunEffect, Severity, Spelling,
 };
 pub use pack::{PolicyPack, configure_once, evaluate_configured};
 

@@ -1,6 +1,8 @@
 //! Actions and facts for a pack's own tests.
 
-use crate::{Action, CommandLine, CommandPart, Facts, FileAccess, McpRegistry, McpToolCall};
+use crate::{
+    Action, Certainty, CommandLine, CommandPart, Effects, Facts, FileAccess, McpRegistry, McpToolCall, Place, Spelling,
+};
 
 /// Facts at a moment, in microseconds since 1970-01-01T00:00:00Z, about a local session.
 #[must_use]
@@ -19,31 +21,42 @@ pub fn facts_at(now: i64) -> Facts {
 /// Reading a file.
 #[must_use]
 pub fn read_file(path: &str) -> Action {
-    Action::ReadFile(FileAccess { path: path.to_owned(), content: None })
+    Action::ReadFile(FileAccess { path: path.to_owned(), content: None, place: Place::Repository })
 }
 
 /// Writing a text to a file.
 #[must_use]
 pub fn write_file(path: &str, content: &str) -> Action {
-    Action::WriteFile(FileAccess { path: path.to_owned(), content: Some(content.to_owned()) })
+    Action::WriteFile(FileAccess { path: path.to_owned(), content: Some(content.to_owned()), place: Place::Repository })
 }
 
 /// A command line of these commands, one after the other. The host's own splitting is richer: it derives several
-/// spellings, redirections and git operations.
+/// spellings, redirections, git operations and effects; here every part is unknown.
 #[must_use]
 pub fn commands(parts: &[&str]) -> CommandLine {
     let part = |text: &&str| CommandPart {
-        spellings: vec![(*text).to_owned()],
+        spellings: vec![Spelling { text: (*text).to_owned(), computed: Vec::new() }],
         dequoted: text.replace(['"', '\''], ""),
         implied: false,
     };
     CommandLine {
+        dialect: "posix".to_owned(),
         text: parts.join("; "),
         parts: parts.iter().map(part).collect(),
         reads: Vec::new(),
         writes: Vec::new(),
         git: Vec::new(),
         unresolved: None,
+        effects: Effects {
+            certainty: vec![Certainty::Unknown; parts.len()],
+            doubts: Vec::new(),
+            files: Vec::new(),
+            network: Vec::new(),
+            runs: Vec::new(),
+            changes: Vec::new(),
+            environment: Vec::new(),
+            seen: false,
+        },
     }
 }
 

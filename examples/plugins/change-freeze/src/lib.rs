@@ -15,7 +15,8 @@
 mod document;
 
 use cavra_sdk::{
-    Action, CommandLine, Description, Diagnostic, Facts, Finding, GitOperation, Outcome, PolicyPack, Severity,
+    Action, CommandLine, Description, Diagnostic, Facts, FileEffect, FileUse, Finding, GitOperation, Outcome, PolicyPack,
+    Severity,
 };
 
 use crate::document::{Settings, Window};
@@ -48,12 +49,13 @@ impl ChangeFreeze {
     fn judge_command(&self, command: &CommandLine, window: &Window) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             command.git.iter().filter_map(|operation| self.judge_git(operation, window)).collect();
-        if !command.writes.is_empty() {
+        let changes = |file: &FileEffect| matches!(file.use_, FileUse::Writes | FileUse::Deletes);
+        if !command.writes.is_empty() || command.effects.files.iter().any(changes) {
             findings.push(block(window, "files are not changed"));
         }
         for part in &command.parts {
             // Every way to write the command counts, the ambiguous one too: this pack only ever adds strictness.
-            let spellings = part.spellings.iter().chain([&part.dequoted]);
+            let spellings = part.spellings.iter().map(|spelling| &spelling.text).chain([&part.dequoted]);
             if spellings.into_iter().any(|spelling| self.is_mutating(spelling)) {
                 findings.push(block(window, "commands that change things are not run"));
             }

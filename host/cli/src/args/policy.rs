@@ -36,7 +36,7 @@ pub enum PolicyCommand {
         #[command(flatten)]
         json: Json,
     },
-    /// Print the decision about one action.
+    /// Print the decision about one action: as a table with all that it would do where somebody looks at it, else as JSON.
     Explain {
         /// Action type.
         #[arg(value_parser = action_type)]
@@ -48,6 +48,21 @@ pub enum PolicyCommand {
         pack: PackArg,
         #[command(flatten)]
         action: ActionArgs,
+        /// Print the table wherever it goes.
+        #[arg(long, conflicts_with = "json")]
+        table: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Decide the commands of a JSON Lines file and print how many come out as they should.
+    Corpus {
+        /// File with one command per line: `command`, and what is known of it.
+        file: PathBuf,
+        #[command(flatten)]
+        pack: PackArg,
+        /// Print each command that comes out otherwise.
+        #[arg(long)]
+        failures: bool,
         #[command(flatten)]
         json: Json,
     },

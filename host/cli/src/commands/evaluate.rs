@@ -7,7 +7,7 @@ use cavra_model::{BreakGlass, Context, DecisionRecord, Outcome, Overlay, PolicyM
 use serde_json::{Value, json};
 
 use crate::args::{EvaluateArgs, IdentityArgs};
-use crate::local::{Local, action_request};
+use crate::local::{Local, action_request, here};
 use crate::output;
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -17,6 +17,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let mut request = DecisionRequest::new(action_request(args.action_type, &args.target, &args.action));
     request.context = context(&args.identity)?;
     request.approval_id.clone_from(&args.approval);
+    request.at = here();
     let record = local.decide_governed(request, &pack)?;
     let glass = BreakGlass { actor: args.break_glass_actor.clone(), reason: args.break_glass_reason.clone() };
     // A rollout applies where nobody asks for another mode.

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use cavra_model::{ActionType, PackName};
+use cavra_model::PackName;
 use cavra_packs::{Pack, PackError, ResolvedPack};
 use serde_json::{Value, json};
 
-use super::{backtest, policy_checks, policy_signing, scenario};
-use crate::args::{ActionArgs, Json, PackArg, PolicyCommand};
-use crate::local::{Local, action_request};
+use super::{backtest, corpus, explain, policy_checks, policy_signing, scenario};
+use crate::args::{Json, PackArg, PolicyCommand};
+use crate::local::Local;
 use crate::output::{print_json, print_line};
 
 /// The pack that `policy init` and `init claude-code` start from.
@@ -23,9 +23,10 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Describe { id, json } => describe(&id, json),
         PolicyCommand::Validate { path, strict, json } => validate(&path, strict, json),
         PolicyCommand::Test { pack, json } => policy_checks::run(&pack, json),
-        PolicyCommand::Explain { action_type, target, pack, action, json: _ } => {
-            explain(action_type, &target, &pack, &action)
+        PolicyCommand::Explain { action_type, target, pack, action, table, json } => {
+            explain::run(action_type, &target, &pack, &action, explain::Format::of(table, json))
         }
+        PolicyCommand::Corpus { file, pack, failures, json } => corpus::run(&file, &pack, failures, json),
         PolicyCommand::Compile { pack, overlay, json: _ } => compile(&pack, &overlay),
         PolicyCommand::Diff { left, right, json: _ } => diff(&left, &right),
         PolicyCommand::Sign(args) => policy_signing::sign(&args),
@@ -128,13 +129,6 @@ fn check(path: &Path, document: &Value) -> anyhow::Result<Vec<String>> {
     }
     let loaded = local.file(path).and_then(|pack| local.load(&pack));
     Ok(loaded.err().map(|error| format!("<root>: {error}")).into_iter().collect())
-}
-
-fn explain(action_type: ActionType, target: &str, pack: &PackArg, action: &ActionArgs) -> anyhow::Result<ExitCode> {
-    let local = Local::from_env()?;
-    let pack = local.pack(pack)?;
-    print_json(&local.decide_action(action_request(action_type, target, action), &pack)?)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn compile(pack: &PackArg, overlays: &[PathBuf]) -> anyhow::Result<ExitCode> {

@@ -11,20 +11,25 @@ use cavra_plugins::{HostConfig, Origin, PackSource, PluginError, PluginHost, Pol
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
-const WIT: &str = include_str!("../../../../wit/policy/1.0.0/policy.wit");
+const NEWEST: &str = include_str!("../../../../wit/policy/1.1.0/policy.wit");
+const OLDEST: &str = include_str!("../../../../wit/policy/1.0.0/policy.wit");
 
-/// The component of a fixture, for the contract as it is.
+/// The versions of the contract that the host speaks.
+pub const VERSIONS: [(&str, &str); 2] = [("1.0.0", OLDEST), ("1.1.0", NEWEST)];
+
+/// The component of a fixture, for the newest contract.
 pub fn component(fixture: &str) -> Vec<u8> {
-    component_for(fixture, WIT)
+    component_for(fixture, NEWEST)
 }
 
 /// The component of a fixture whose contract differs: `replace` is made `with` in the WIT.
 pub fn component_with(fixture: &str, replace: &str, with: &str) -> Vec<u8> {
-    assert!(WIT.contains(replace));
-    component_for(fixture, &WIT.replace(replace, with))
+    assert!(NEWEST.contains(replace));
+    component_for(fixture, &NEWEST.replace(replace, with))
 }
 
-fn component_for(fixture: &str, wit: &str) -> Vec<u8> {
+/// The component of a fixture, for a contract.
+pub fn component_for(fixture: &str, wit: &str) -> Vec<u8> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let read = |name: &str| std::fs::read_to_string(dir.join(name).with_extension("wat")).unwrap();
     // Imports have to come first in a module.

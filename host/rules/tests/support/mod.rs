@@ -1,7 +1,7 @@
 //! What the tests share: owned commands, and the slow but obvious reference of the matcher.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use cavra_rules::{Action, Command, Finding, Git, Part, Policy};
+use cavra_rules::{Action, Command, Effects, Finding, Git, Part, Policy, Spelling};
 use serde_json::Value;
 
 /// A part that owns its strings.
@@ -10,6 +10,21 @@ pub struct OwnedPart {
     pub spellings: Vec<String>,
     pub dequoted: String,
     pub implied: bool,
+}
+
+/// Stands in spellings of cases for text that is known only when the command runs.
+const COMPUTED: char = '\u{F0000}';
+
+/// A spelling without those marks, and where they stood.
+fn unmarked(spelling: &str) -> (String, Vec<u32>) {
+    let (mut text, mut computed) = (String::new(), Vec::new());
+    for (index, stretch) in spelling.split(COMPUTED).enumerate() {
+        if index > 0 {
+            computed.push(u32::try_from(text.len()).unwrap());
+        }
+        text.push_str(stretch);
+    }
+    (text, computed)
 }
 
 /// A git operation that owns its strings.
@@ -47,10 +62,22 @@ pub struct OwnedCommand {
 
 impl OwnedCommand {
     pub fn evaluate(&self, policy: &Policy) -> Vec<Finding> {
+        self.evaluate_with(policy, Effects::default())
+    }
+
+    /// The findings if that is what the command line does.
+    pub fn evaluate_with(&self, policy: &Policy, effects: Effects<'_>) -> Vec<Finding> {
+        let unmarked: Vec<Vec<(String, Vec<u32>)>> =
+            self.parts.iter().map(|part| part.spellings.iter().map(|text| unmarked(text)).collect()).collect();
+        let spellings: Vec<Vec<Spelling<'_>>> = unmarked
+            .iter()
+            .map(|of_part| of_part.iter().map(|(text, computed)| Spelling { text, computed }).collect())
+            .collect();
         let parts: Vec<Part<'_>> = self
             .parts
             .iter()
-            .map(|part| Part { spellings: &part.spellings, dequoted: &part.dequoted, implied: part.implied })
+            .zip(&spellings)
+            .map(|(part, spellings)| Part { spellings, dequoted: &part.dequoted, implied: part.implied })
             .collect();
         let git: Vec<Git<'_>> = self.git.iter().map(OwnedGit::borrowed).collect();
         let command = Command {
@@ -60,6 +87,7 @@ impl OwnedCommand {
             writes: &self.writes,
             git: &git,
             unresolved: self.unresolved.as_deref(),
+            effects,
         };
         policy.evaluate(&Action::Command(command), false)
     }

@@ -1,8 +1,8 @@
-//! Between the nouns of the model and those of the plugin contract, and the checks at that border.
+//! The checks at the border to policy packs, whatever version they speak: how much goes in, and what comes out.
 
-use cavra_model::{Action, CommandLine, Facts, FileAccess, Finding, GitOperation, McpRegistry, Outcome, Severity};
+use cavra_model::{Action, CommandLine, Effects, Facts, Finding, GitOperation, McpRegistry, Outcome, Severity};
 
-use crate::bindings::cavra::policy::types as wit;
+use crate::bindings::policy_1_1::cavra::policy::types as wit;
 use crate::error::{Diagnostic, Failure, PluginErrorKind, clip};
 use crate::limits::{DIAGNOSTIC_CHARS, DIAGNOSTICS, GROUP_BYTES, LABEL_BYTES, REASON_BYTES, RULE_ID_BYTES};
 use crate::pack::Description;
@@ -32,18 +32,9 @@ fn total<'a>(texts: impl IntoIterator<Item = &'a String>) -> usize {
 }
 
 fn action_bytes(action: &Action) -> usize {
-    let git_bytes = |git: &GitOperation| total([&git.operation, &git.target, &git.branch, &git.branch_path]);
     match action {
         Action::ReadFile(file) | Action::WriteFile(file) => total([&file.path]) + total(&file.content),
-        Action::ExecuteCommand(command) => {
-            let parts = command.parts.iter().map(|part| total(&part.spellings) + total([&part.dequoted]));
-            total([&command.text])
-                + parts.sum::<usize>()
-                + total(&command.reads)
-                + total(&command.writes)
-                + command.git.iter().map(git_bytes).sum::<usize>()
-                + total(&command.unresolved)
-        }
+        Action::ExecuteCommand(command) => command_bytes(command),
         Action::GitOperation(git) => git_bytes(git),
         Action::McpToolCall(call) => {
             total([&call.server, &call.tool]) + total(&call.capability) + total(&call.arguments)
@@ -51,78 +42,31 @@ fn action_bytes(action: &Action) -> usize {
     }
 }
 
-/// The action as packs see it.
-pub(crate) fn action(action: &Action) -> wit::Action {
-    match action {
-        Action::ReadFile(access) => wit::Action::ReadFile(file(access)),
-        Action::WriteFile(access) => wit::Action::WriteFile(file(access)),
-        Action::ExecuteCommand(line) => wit::Action::ExecuteCommand(command(line)),
-        Action::GitOperation(operation) => wit::Action::GitOperation(git(operation)),
-        Action::McpToolCall(call) => wit::Action::McpToolCall(wit::McpToolCall {
-            server: call.server.clone(),
-            tool: call.tool.clone(),
-            capability: call.capability.clone(),
-            arguments: call.arguments.clone(),
-        }),
-    }
+fn git_bytes(git: &GitOperation) -> usize {
+    total([&git.operation, &git.target, &git.branch, &git.branch_path])
 }
 
-fn file(file: &FileAccess) -> wit::FileAccess {
-    wit::FileAccess { path: file.path.clone(), content: file.content.clone() }
+fn command_bytes(command: &CommandLine) -> usize {
+    let parts = command.parts.iter().map(|part| total(&part.spellings) + total([&part.dequoted]));
+    total([&command.text])
+        + parts.sum::<usize>()
+        + total(&command.reads)
+        + total(&command.writes)
+        + command.git.iter().map(git_bytes).sum::<usize>()
+        + total(&command.unresolved)
+        + effects_bytes(&command.effects)
 }
 
-fn command(line: &CommandLine) -> wit::CommandLine {
-    let parts = line.parts.iter().map(|part| wit::CommandPart {
-        spellings: part.spellings.clone(),
-        dequoted: part.dequoted.clone(),
-        implied: part.implied,
-    });
-    wit::CommandLine {
-        text: line.text.clone(),
-        parts: parts.collect(),
-        reads: line.reads.clone(),
-        writes: line.writes.clone(),
-        git: line.git.iter().map(git).collect(),
-        unresolved: line.unresolved.clone(),
-    }
-}
-
-fn git(operation: &GitOperation) -> wit::GitOperation {
-    wit::GitOperation {
-        operation: operation.operation.clone(),
-        target: operation.target.clone(),
-        branch: operation.branch.clone(),
-        branch_path: operation.branch_path.clone(),
-        is_push: operation.is_push,
-        removes_branch: operation.removes_branch,
-    }
-}
-
-/// The facts as packs see them.
-pub(crate) fn facts(facts: &Facts) -> wit::Facts {
-    let mcp_registry = match &facts.mcp_registry {
-        McpRegistry::NotConsulted => wit::McpRegistry::NotConsulted,
-        McpRegistry::Unregistered => wit::McpRegistry::Unregistered,
-        McpRegistry::Registered(entry) => wit::McpRegistry::Registered(wit::McpRegistration {
-            server_id: entry.server_id.clone(),
-            trust_tier: entry.trust_tier.clone(),
-            approval_state: entry.approval_state.clone(),
-            capabilities: entry.capabilities.clone(),
-            allowed_tools: entry.allowed_tools.clone(),
-        }),
-    };
-    let attributes = facts.attributes.iter();
-    wit::Facts {
-        now: facts.now.as_micros(),
-        session_id: facts.session_id.clone(),
-        agent_id: facts.agent_id.clone(),
-        actor: facts.actor.clone(),
-        repository: facts.repository.clone(),
-        mcp_registry,
-        attributes: attributes
-            .map(|(name, value)| wit::Attribute { name: name.clone(), value: value.clone() })
-            .collect(),
-    }
+fn effects_bytes(effects: &Effects) -> usize {
+    let doubts = effects.doubts.iter().map(|doubt| total([&doubt.word, &doubt.sentence]));
+    let files = effects.files.iter().map(|file| total([&file.path, &file.why]));
+    let network = effects.network.iter().map(|network| total([&network.host, &network.why]));
+    let runs = effects.runs.iter().map(|run| total([&run.kind, &run.why]) + total(&run.words));
+    let changes =
+        effects.changes.iter().map(|change| total([&change.system, &change.operation, &change.target, &change.why]));
+    let environment = effects.environment.iter().map(|shown| total([&shown.name, &shown.why]));
+    effects.certainty.len()
+        + doubts.chain(files).chain(network).chain(runs).chain(changes).chain(environment).sum::<usize>()
 }
 
 /// Takes an answer over, if it is what the contract asks for.
@@ -208,6 +152,7 @@ fn bad_answer(what: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cavra_model::FileAccess;
 
     fn answer(rule_id: &str, reason: &str) -> wit::Finding {
         wit::Finding {
