@@ -126,7 +126,7 @@ fn a_sample_of_the_other_cases_over_the_command_line() {
 fn promises_of_every_shipped_pack() {
     let server = server();
     let suites = suites();
-    assert_eq!(suites.len(), 16);
+    assert_eq!(suites.len(), 17);
     for (pack, _) in suites {
         let outcome = |action_type, target| server.decide_on(action_type, target, &pack)["decision"].clone();
         assert_eq!(outcome("read_file", ".env"), "block", "{pack}");

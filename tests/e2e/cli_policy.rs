@@ -8,10 +8,10 @@ use crate::support::{BASELINE, Home, assert_id, canonical, pack_yaml, repository
 fn list_and_describe() {
     let home = Home::new();
     let plain = home.cavra(&["policy", "list"]).run().ok().stdout;
-    assert_eq!(plain.lines().count(), 16);
+    assert_eq!(plain.lines().count(), 17);
     assert!(plain.lines().any(|line| line.starts_with(BASELINE) && line.contains("AI agent baseline")), "{plain}");
     let listed = home.cavra(&["policy", "list", "--json"]).run().ok().json();
-    assert_eq!((listed.as_array().unwrap().len(), &listed[1]["id"]), (16, &json!(BASELINE)));
+    assert_eq!((listed.as_array().unwrap().len(), &listed[1]["id"]), (17, &json!(BASELINE)));
     let described = home.cavra(&["policy", "describe", "cavra-hipaa"]).run().ok().stdout;
     let written: Value = serde_norway::from_str(
         &std::fs::read_to_string(repository().join("policies/cavra-hipaa/policy.yaml")).unwrap(),

@@ -30,7 +30,7 @@ fn shipped_packs_are_listed_as_written() {
     assert_eq!(listed, server.get("/policies").ok());
     let mut sorted = ids(&listed);
     sorted.sort_unstable();
-    assert_eq!((ids(&listed), sorted.len()), (sorted, 16));
+    assert_eq!((ids(&listed), sorted.len()), (sorted, 17));
     for pack in listed.as_array().unwrap() {
         let id = text(pack, "id");
         let written: Value = serde_norway::from_str(
@@ -75,7 +75,7 @@ fn the_catalog_counts_rules() {
         (text(&catalog, "schema_version"), text(&catalog, "product")),
         ("cavra.policy_pack.catalog.v1", "CAVRA")
     );
-    assert_eq!(catalog["total"], 17);
+    assert_eq!(catalog["total"], 18);
     assert_eq!(ids(&catalog["items"]), ids(&server.get("/policy-packs").ok()));
     let counted = item(&catalog["items"], "cavra-counted");
     let expected = json!({
@@ -251,7 +251,7 @@ fn a_root_lies_over_the_shipped_packs() {
     home.pack("cavra-hipaa", &pack_yaml("cavra-hipaa", "filesystem:\n  block_read: [\"only-this\"]\n"));
     home.pack("cavra-child", &pack_yaml("cavra-child", "  inherits: cavra-hipaa\n"));
     let server = with_packs(&home);
-    assert_eq!(ids(&server.get("/policy-packs").ok()).len(), 17);
+    assert_eq!(ids(&server.get("/policy-packs").ok()).len(), 18);
     assert_eq!(server.decide_on("read_file", "only-this", "cavra-hipaa")["decision"], "block");
     assert_eq!(server.decide_on("read_file", ".env", "cavra-hipaa")["decision"], "allow", "shadowed as a whole");
     assert_eq!(server.decide_on("read_file", "only-this", "cavra-child")["decision"], "block", "for its children too");

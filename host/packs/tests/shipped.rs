@@ -18,11 +18,12 @@ use cavra_packs::{PackLibrary, PackRoot, catalog, compliance_mappings, listing, 
 use cavra_rules::{Action, Command, Effects, Git, Outcome, Part, Policy, Spelling};
 use serde_json::Value;
 
-const IDS: [&str; 16] = [
+const IDS: [&str; 17] = [
     "cavra-agentic-delivery",
     "cavra-ai-agent-baseline",
     "cavra-banking-baseline",
     "cavra-cloud-iam",
+    "cavra-developer",
     "cavra-eu-ai-act",
     "cavra-github-enterprise",
     "cavra-gitlab-enterprise",
@@ -61,9 +62,9 @@ fn all_are_there_valid_and_resolve() {
         assert!(resolved.has_rules && resolved.components.is_empty());
         assert_eq!(validate(&resolved.document), Vec::<String>::new(), "{} merged", pack.name);
     }
-    assert_eq!(catalog(&packs)["total"], 16);
-    assert_eq!(listing(&packs).as_array().unwrap().len(), 16);
-    assert_eq!(PACKS.len(), 16);
+    assert_eq!(catalog(&packs)["total"], 17);
+    assert_eq!(listing(&packs).as_array().unwrap().len(), 17);
+    assert_eq!(PACKS.len(), 17);
 }
 
 #[test]
