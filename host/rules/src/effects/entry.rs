@@ -73,7 +73,7 @@ const VCS: [&str; 4] = ["git", "hg", "jj", "svn"];
 const FETCHES: [&str; 2] = ["fetch", "pull"];
 
 /// Operations of version control that change this repository and can be undone.
-const UNDOABLE: [&str; 30] = [
+const UNDOABLE: [&str; 29] = [
     "add",
     "amend",
     "branch",
@@ -87,7 +87,6 @@ const UNDOABLE: [&str; 30] = [
     "merge",
     "mv",
     "notes",
-    "pull",
     "reset",
     "restore_staged",
     "revert",
@@ -261,7 +260,8 @@ fn is_of_class(word: &str, effect: &ChangeEffect<'_>, branch: Branch) -> bool {
         "read" => effect.reads_only,
         "change" if vcs => !effect.loses_work && UNDOABLE.contains(&operation.as_str()),
         "change" => !effect.reads_only && !effect.loses_work,
-        "fetch" if vcs => FETCHES.contains(&operation.as_str()),
+        // A fetch that names a target fetches from elsewhere, or what others propose.
+        "fetch" if vcs => FETCHES.contains(&operation.as_str()) && effect.target.is_empty(),
         "push" if vcs => operation == "push" && !effect.loses_work && branch == Branch::Open,
         "push_protected" if vcs => branch == Branch::Protected,
         "lose" => effect.loses_work,

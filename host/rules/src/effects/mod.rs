@@ -187,13 +187,13 @@ impl Policy {
         let is_set = file.tree || file.pattern;
         match file.used {
             FileUse::Lists => None,
-            FileUse::Reads => {
-                let at = |list: &RuleList| if is_set && !seen { certain_hit(list, file) } else { None };
-                self.judge_read_as(file.path, file.why)
-                    .or_else(|| self.read_finding(at(&self.read)?, file.why, file.path))
-            }
+            FileUse::Reads => self.judge_read_as(file.path, file.why).or_else(|| {
+                let meets = if seen { set::named_meets } else { set::certainly_meets };
+                let hit = if is_set { first_hit(&self.read, file, meets) } else { None };
+                self.read_finding(hit?, file.why, file.path)
+            }),
             FileUse::Writes | FileUse::Deletes => self.judge_write_as(file.path, file.why).or_else(|| {
-                let hit = if is_set { certain_hit(&self.write, file) } else { None };
+                let hit = if is_set { first_hit(&self.write, file, set::certainly_meets) } else { None };
                 self.write_finding(hit?, file.why, file.path)
             }),
         }
@@ -331,9 +331,9 @@ fn doubt(part: usize, program: &str, effects: &Effects<'_>) -> String {
     if program.is_empty() { sentence.to_owned() } else { ["`", program, "`: ", sentence].concat() }
 }
 
-/// The pattern that a set of files certainly meets.
-fn certain_hit(list: &RuleList, file: &FileEffect<'_>) -> Option<u32> {
-    list.positions().find(|at| set::certainly_meets(file, list.pattern(*at)))
+/// The strictest pattern that a set of files meets, in the sense that is asked for.
+fn first_hit(list: &RuleList, file: &FileEffect<'_>, meets: fn(&FileEffect<'_>, &str) -> bool) -> Option<u32> {
+    list.positions().find(|at| meets(file, list.pattern(*at)))
 }
 
 /// Effects that another one of the same part speaks for.
@@ -342,7 +342,7 @@ fn implied_by_another<'a>(effect: &Effect<'a>, mut of_part: impl Iterator<Item =
         Effect::Network(network) if network.host == OF_VCS => {
             of_part.any(|other| matches!(other, Effect::Change(change) if is_vcs(change)))
         }
-        Effect::Change(change) if HOSTED.contains(&change.system) => {
+        Effect::Change(change) if HOSTED.contains(&change.system) && change.reads_only => {
             of_part.any(|other| matches!(other, Effect::Network(_)))
         }
         _ => false,

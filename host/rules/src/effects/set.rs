@@ -23,13 +23,18 @@ pub(crate) fn is_within(effect: &FileEffect<'_>, pattern: &str) -> bool {
 }
 
 /// Whether a file of the effect matches the pattern without a doubt: the file itself, the folder that a tree begins with,
-/// what a tree holds if the pattern begins with its path, and a name that a glob spells out.
+/// all that a tree holds, what it holds if the pattern begins with its path, and a name that a glob spells out.
 pub(crate) fn certainly_meets(effect: &FileEffect<'_>, pattern: &str) -> bool {
     forms(effect.path).any(|path| {
         matches(pattern, &path)
-            || (effect.tree && begins_below(pattern, &path))
+            || (effect.tree && (matches(pattern, &[&path, "/"].concat()) || begins_below(pattern, &path)))
             || (effect.pattern && glob_names(&path, pattern))
     })
+}
+
+/// The same of an effect that was looked up on a disk, where what lies below a folder has effects of its own.
+pub(crate) fn named_meets(effect: &FileEffect<'_>, pattern: &str) -> bool {
+    forms(effect.path).any(|path| matches(pattern, &path) || (effect.pattern && glob_names(&path, pattern)))
 }
 
 /// Whether some file of the effect may match the pattern.
@@ -54,13 +59,20 @@ fn begins_below(pattern: &str, tree: &str) -> bool {
     below.is_some_and(|below| below.starts_with('/') && below.len() > 1)
 }
 
-/// A glob that is written for a name the pattern spells out: `.e*` for `**/.env`. One that merely may match it, as `*`
-/// does, is not.
+/// A glob that is written for a name the pattern spells out: it begins as the name does (`.e*` for `**/.env`), or holds all
+/// of it (`*.env*`). One that merely may match it, as `*` or `*.json` does, is not.
 fn glob_names(glob: &str, pattern: &str) -> bool {
     let name = pattern.rsplit('/').next().unwrap_or(pattern);
     let last = glob.rsplit('/').next().unwrap_or(glob);
-    let spelled = last.chars().any(|c| c.is_alphanumeric());
-    spelled && !name.is_empty() && !name.contains('*') && Overlap::new(glob, false, pattern).exists()
+    if name.is_empty() || name.contains('*') {
+        return false;
+    }
+    let begin = last.split(['*', '?', '[']).next().unwrap_or_default();
+    let begins_alike = begin.len() >= 2 && name.starts_with(begin);
+    if last.contains(name) && last.trim_matches('*') == name {
+        return true;
+    }
+    begins_alike && Overlap::new(glob, false, pattern).exists()
 }
 
 /// A character of a glob.
@@ -225,6 +237,11 @@ mod tests {
             (glob("*"), "**/.env", false, false),
             (glob("*"), "**/id_rsa", true, false),
             (glob("id*"), "**/id_rsa", true, true),
+            (glob("src/**/*.json"), "**/credentials.json", true, false),
+            (glob("cred*.json"), "**/credentials.json", true, true),
+            (tree(".claude"), "**/.claude/*", true, true),
+            (tree("a/.claude/hooks"), "**/.claude/*", true, true),
+            (tree("dist"), "**/.claude/*", true, false),
             (glob("src/*.ts"), "**/secrets.*", true, false),
             (glob("src/*.ts"), "*.pem", false, false),
             (glob("src/*.ts"), "**/security/*", false, false),
