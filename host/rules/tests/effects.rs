@@ -259,6 +259,7 @@ fn files_and_pushes_are_judged_whatever_the_command_is() {
         (run("script", "scripts/deploy.sh"), approval, "effects.require_approval"),
         (run("permission", "777"), approval, "effects.require_approval"),
         (system("git", "push-force", "topic", ""), approval, "effects.require_approval"),
+        (system("git", "push-force", "", ""), approval, "effects.require_approval"),
         (system("git", "no-verify", "", ""), approval, "effects.require_approval"),
         // Pushes.
         (system("git", "push", "main", ""), Outcome::Block, "git.protected_branch.block_direct_push"),

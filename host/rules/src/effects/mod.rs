@@ -215,9 +215,9 @@ impl Policy {
         let branch_path = target.strip_prefix("refs/heads/").unwrap_or(target);
         let branch = branch_path.rsplit('/').next().unwrap_or(branch_path);
         let git = Git { operation: &operation, branch, branch_path, is_push, removes_branch };
-        self.judge_git(&git)
-            .map(|found| (found, Branch::Protected))
-            .or_else(|| unknown_push(&git).map(|found| (found, Branch::Unknown)))
+        let protected = self.judge_git(&git).map(|found| (found, Branch::Protected));
+        // What else a push is, such as one by force, names no branch of its own.
+        protected.or_else(|| unknown_push(&git).filter(|_| operation == "push").map(|found| (found, Branch::Unknown)))
     }
 
     fn branch(&self, change: &ChangeEffect<'_>) -> Branch {
