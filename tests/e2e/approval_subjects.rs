@@ -141,3 +141,18 @@ fn an_attached_decision_is_the_approved_one() {
         server.post(&path, &said).refused(&[409]);
     }
 }
+
+/// Who asks may name a group, but which groups decide a publication is the operator's to say.
+#[test]
+fn only_listed_groups_are_asked_for_a_publication() {
+    let home = Home::new();
+    home.write("routing.yaml", "approver_groups:\n  policy_publish: [Platform Security]\n");
+    let server = home.serve(&[("CAVRA_APPROVAL_ROUTING_FILE", &home.at("routing.yaml"))]);
+    let draft = json!({"id": "cavra-x", "title": "t", "description": "d", "commands": {"block": ["x"]}});
+    let friends = json!({"draft": draft, "approver_group": "My friends"});
+    server.post("/policy-packs/publish-request", &friends).refused(&[400]);
+    let forged = json!({"decision_id": "policy_publish:cavra-x:1", "action_type": "policy_publish", "target": "x"});
+    server.post("/approvals", &json!({"decision": forged, "approver_group": "My friends"})).refused(&[400]);
+    assert_eq!(server.total("/approvals"), 0);
+    server.post("/policy-packs/publish-request", &json!({"draft": draft})).ok();
+}

@@ -176,6 +176,50 @@ fn the_glass_is_broken() {
     });
 }
 
+/// Where identity is configured, no command of the command line is a way around it.
+#[test]
+fn who_breaks_the_glass_or_gives_up_is_somebody() {
+    let desk = Desk::new(Backend::Json);
+    let issuer = Issuer::new();
+    desk.home.write("oidc.json", issuer.config(&json!({})).to_string());
+    for (file, groups) in
+        [("board.jwt", &["Change Advisory Board"][..]), ("member.jwt", &["IAM"]), ("system.jwt", &["system"])]
+    {
+        desk.home.write(file, issuer.token("ann", groups));
+    }
+    let oidc = ["--oidc-config", "oidc.json"];
+    let glass = ["break-glass", "decision.json", "--reason", "fire"];
+    assert!(desk.refused(&[&glass[..], &oidc, &["--actor", "ann"]].concat()).contains("identity"));
+    assert!(desk.refused(&[&glass[..], &oidc, &["--actor-token", "member.jwt"]].concat()).contains("board"));
+    let other = [&glass[..], &oidc, &["--actor-token", "board.jwt", "--actor", "bob"]].concat();
+    assert!(desk.refused(&other).contains("--actor"));
+    let broken = desk.answer(&[&glass[..], &oidc, &["--actor-token", "board.jwt"]].concat());
+    assert_eq!(
+        (&broken["decided_by"], &broken["decided_by_identity"]["subject"]),
+        (&json!("ann@x.example"), &json!("ann"))
+    );
+    let id = desk.create();
+    let expire = ["expire", id.as_str()];
+    assert!(desk.refused(&[&expire[..], &oidc].concat()).contains("identity"));
+    let outsider = [&expire[..], &oidc, &["--actor-token", "board.jwt"]].concat();
+    assert!(desk.refused(&outsider).contains("group"));
+    let given_up = desk.answer(&[&expire[..], &oidc, &["--actor-token", "system.jwt"]].concat());
+    assert_eq!((&given_up["state"], &given_up["decided_by"]), (&json!("expired"), &json!("ann@x.example")));
+    // Without, expiring needs nobody.
+    assert_eq!(desk.answer(&["expire", &desk.create()])["decided_by"], "system");
+}
+
+#[test]
+fn what_the_requester_says_is_noted() {
+    let desk = Desk::new(Backend::Json);
+    let made = desk.answer(&["create", "decision.json", "--request-note", "for ticket 7"]);
+    assert_eq!((&made["request_note"], &made["unverified"]), (&json!("for ticket 7"), &json!(true)));
+    desk.home.write("routing.yaml", "require_recorded_decision: true\n");
+    assert!(desk.refused(&["create", "decision.json", "--routing-file", "routing.yaml"]).contains("recorded"));
+    let glass = ["break-glass", "decision.json", "--actor", "a", "--reason", "r", "--routing-file", "routing.yaml"];
+    assert!(desk.refused(&glass).contains("recorded"));
+}
+
 #[test]
 fn routes_are_shown_and_nothing_is_stored() {
     let desk = Desk::new(Backend::Json);

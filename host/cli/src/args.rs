@@ -23,7 +23,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use agent::{AgentArgs, AgentCommand};
-pub use approval::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use approval::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,

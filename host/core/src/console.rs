@@ -59,6 +59,7 @@ pub fn security_boundary(app: &App, packs: &PackSignatures) -> Value {
         "cors": { "configured": !origins.is_empty(), "origins": origins },
         "actor_claims": if gatekeeper.trusts_claims() { "trusted" } else { "refused" },
         "anonymous_mutations": if gatekeeper.admits_anonymous_mutations() { "allowed" } else { "refused" },
+        "recorded_decisions": if app.approvals.routing().requires_recorded_decision() { "required" } else { "optional" },
         "policy_signatures": packs,
         "api_tokens": { "required": app.settings.require_token },
         "console_permissions": [
@@ -100,6 +101,10 @@ fn boundary_notes(app: &App, packs: &PackSignatures) -> Vec<&'static str> {
         (
             oidc && !gatekeeper.requires_identity_for_all_mutations(),
             "Decisions, sessions, evidence and requests for approval may be recorded without identity; set require_identity_for_all_mutations to close them.",
+        ),
+        (
+            (oidc || rbac) && !app.approvals.routing().requires_recorded_decision(),
+            "Warning: approvals may be asked for decisions that are not recorded here, and are marked unverified then; set require_recorded_decision in the routing file.",
         ),
         (
             !app.settings.require_token,

@@ -1,5 +1,7 @@
 //! Who has to approve what: an ordered list of rules over a decision.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::Object;
@@ -85,6 +87,8 @@ impl RoutingRule {
 pub struct Routing {
     rules: Vec<RoutingRule>,
     requires_recorded: bool,
+    /// The only groups that may be asked about decisions of an action type.
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Routing {
@@ -110,7 +114,20 @@ impl Routing {
     /// These rules; with `requires_recorded`, approvals are asked only for decisions that are recorded.
     #[must_use]
     pub const fn new(rules: Vec<RoutingRule>, requires_recorded: bool) -> Self {
-        Self { rules, requires_recorded }
+        Self { rules, requires_recorded, groups: BTreeMap::new() }
+    }
+
+    /// The same rules, where only `groups` may be asked about decisions of these action types.
+    #[must_use]
+    pub fn with_groups(self, groups: BTreeMap<String, Vec<String>>) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// Whether `group` may be asked about `decision`, whoever named it.
+    #[must_use]
+    pub fn admits(&self, group: &str, decision: &Object) -> bool {
+        let listed = decision.get("action_type").and_then(Value::as_str).and_then(|kind| self.groups.get(kind));
+        listed.is_none_or(|groups| groups.iter().any(|listed| listed == group))
     }
 
     /// The built-in rules, with that switch.

@@ -1,4 +1,4 @@
-//! `cavra approval …`. Contract 20, section 3.9.
+//! `cavra approval …`.
 
 use std::path::PathBuf;
 
@@ -42,6 +42,9 @@ pub enum ApprovalCommand {
         /// Who asks.
         #[arg(long, default_value = "ai-agent", value_name = "NAME")]
         requested_by: String,
+        /// What the requester has to say; shown as theirs.
+        #[arg(long, value_name = "TEXT")]
+        request_note: Option<String>,
         /// Hours until the request lapses, 1 to 720.
         #[arg(long, default_value_t = 24, allow_negative_numbers = true, value_name = "HOURS")]
         ttl_hours: i64,
@@ -69,20 +72,22 @@ pub enum ApprovalCommand {
     Expire {
         /// Approval.
         id: String,
-        /// Who gives up.
-        #[arg(long, default_value = "system", value_name = "NAME")]
-        actor: String,
+        /// Who gives up; default is `system`, or who the identity names.
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
         /// Why.
         #[arg(long, default_value = "approval expired", value_name = "TEXT")]
         reason: String,
+        #[command(flatten)]
+        identity: ActorArgs,
     },
     /// Break the glass for a decision.
     BreakGlass {
         /// File with the decision, or the id of a recorded one.
         decision_file: PathBuf,
-        /// Who takes responsibility.
-        #[arg(long, value_name = "NAME")]
-        actor: String,
+        /// Who takes responsibility; may be left out with an identity.
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["actor_claims", "actor_token"])]
+        actor: Option<String>,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -95,6 +100,10 @@ pub enum ApprovalCommand {
         /// Hours until it ends, 1 to 24.
         #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_name = "HOURS")]
         ttl_hours: i64,
+        #[command(flatten)]
+        routing: RoutingArg,
+        #[command(flatten)]
+        identity: ActorArgs,
     },
     /// Show which group the routing rules name; stores nothing.
     Route {
@@ -154,10 +163,17 @@ pub struct RulingArgs {
     /// Ticket or message elsewhere.
     #[arg(long, value_name = "TEXT")]
     pub external_ref: Option<String>,
-    /// File with the decider's claims, JSON.
+    #[command(flatten)]
+    pub identity: ActorArgs,
+}
+
+/// Who acts, and which files say what they may do.
+#[derive(Args)]
+pub struct ActorArgs {
+    /// File with the actor's claims, JSON.
     #[arg(long, value_name = "FILE")]
     pub actor_claims: Option<PathBuf>,
-    /// File with the decider's OpenID Connect token.
+    /// File with the actor's OpenID Connect token.
     #[arg(long, value_name = "FILE")]
     pub actor_token: Option<PathBuf>,
     /// OpenID Connect configuration, JSON or YAML.

@@ -1,4 +1,4 @@
-//! `cavra approval …`: the same use cases as the HTTP interface, over a store of its own. Contract 20, section 3.9.
+//! `cavra approval …`: the same use cases as the HTTP interface, over a store of its own.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::{ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+use crate::args::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
 use crate::output::print_json;
 
@@ -31,10 +31,10 @@ const MAX_DECISION_BYTES: u64 = 16 << 20;
 pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
     let store = &args.store;
     match args.command {
-        ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, ttl_hours } => {
+        ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, request_note, ttl_hours } => {
             let desk = Desk::new(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
             let body = json!({ "decision": decision(&decision_file)?, "approver_group": approver_group,
-                "requested_by": requested_by, "ttl_hours": ttl_hours });
+                "requested_by": requested_by, "request_note": request_note, "ttl_hours": ttl_hours });
             desk.print(|approvals| async move { approvals.create(&built(body), &Caller::default()).await })
         }
         ApprovalCommand::List { state, approver_group, limit, offset } => {
@@ -42,16 +42,29 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
         }
         ApprovalCommand::Approve(ruling) => rule(store, Ruling::Approve, &ruling),
         ApprovalCommand::Deny(ruling) => rule(store, Ruling::Deny, &ruling),
-        ApprovalCommand::Expire { id, actor, reason } => {
-            let desk = Desk::open(store, Gatekeeper::open())?;
+        ApprovalCommand::Expire { id, actor, reason, identity } => {
+            let acting = Acting::read(&identity)?;
+            let desk = Desk::open(store, acting.gatekeeper.clone())?;
+            let caller = acting.caller(&desk, actor.as_deref())?;
             let body = built(json!({ "actor": actor, "reason": reason }));
-            desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &Caller::default()).await })
+            desk.print(|approvals| async move { approvals.rule(&id, Ruling::Expire, &body, &caller).await })
         }
-        ApprovalCommand::BreakGlass { decision_file, actor, reason, approver_group, external_ref, ttl_hours } => {
-            let desk = Desk::new(store, Routing::default(), Gatekeeper::open())?.with_decisions()?;
+        ApprovalCommand::BreakGlass {
+            decision_file,
+            actor,
+            reason,
+            approver_group,
+            external_ref,
+            ttl_hours,
+            routing,
+            identity,
+        } => {
+            let acting = Acting::read(&identity)?;
+            let desk = Desk::new(store, rules(&routing)?, acting.gatekeeper.clone())?.with_decisions()?;
+            let caller = acting.caller(&desk, actor.as_deref())?;
             let body = built(json!({ "decision": decision(&decision_file)?, "actor": actor, "reason": reason,
                 "approver_group": approver_group, "external_ref": external_ref, "ttl_hours": ttl_hours }));
-            desk.print(|approvals| async move { approvals.break_glass(&body, &Caller::default()).await })
+            desk.print(|approvals| async move { approvals.break_glass(&body, &caller).await })
         }
         ApprovalCommand::Route { decision_file, routing } => route(&decision(&decision_file)?, &rules(&routing)?),
         ApprovalCommand::ExportNotifications { id, output, provider } => {
@@ -149,29 +162,46 @@ fn list(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who acts on the command line, and the files that say what they may do.
+struct Acting {
+    gatekeeper: Gatekeeper,
+    envelope: Envelope,
+}
+
+impl Acting {
+    fn read(args: &ActorArgs) -> anyhow::Result<Self> {
+        ensure!(
+            args.actor_claims.is_none() || args.actor_token.is_none(),
+            "give --actor-claims or --actor-token, not both"
+        );
+        ensure!(args.actor_token.is_none() || args.oidc_config.is_some(), "--actor-token needs --oidc-config");
+        let gatekeeper = Gatekeeper::load(args.oidc_config.as_deref(), args.rbac_file.as_deref())?;
+        let mut body = Object::new();
+        if let Some(file) = &args.actor_claims {
+            body.insert("actor_claims".to_owned(), Value::Object(object_file(file, MAX_KEY_BYTES)?));
+        }
+        if let Some(file) = &args.actor_token {
+            let token = text_file(file, MAX_KEY_BYTES)?;
+            body.insert("actor_token".to_owned(), json!(token.trim()));
+        }
+        Ok(Self { gatekeeper, envelope: Envelope::from_body(&body, None) })
+    }
+
+    /// The caller; `actor` must be one of their names.
+    fn caller(&self, desk: &Desk, actor: Option<&str>) -> anyhow::Result<Caller> {
+        let identity = desk.runtime.block_on(self.gatekeeper.require(&self.envelope))?;
+        if let (Some(identity), Some(actor)) = (&identity, actor) {
+            ensure!(identity.actor.is_called(actor), "--actor names somebody else than the identity does");
+        }
+        Ok(Caller { identity, machine: None })
+    }
+}
+
 fn rule(store: &ApprovalStoreArgs, ruling: Ruling, args: &RulingArgs) -> anyhow::Result<ExitCode> {
-    ensure!(
-        args.actor_claims.is_none() || args.actor_token.is_none(),
-        "give --actor-claims or --actor-token, not both"
-    );
-    ensure!(args.actor_token.is_none() || args.oidc_config.is_some(), "--actor-token needs --oidc-config");
-    let gatekeeper = Gatekeeper::load(args.oidc_config.as_deref(), args.rbac_file.as_deref())?;
-    let mut body = built(json!({
-        "actor": args.actor, "reason": args.reason, "external_ref": args.external_ref,
-    }));
-    if let Some(file) = &args.actor_claims {
-        body.insert("actor_claims".to_owned(), Value::Object(object_file(file, MAX_KEY_BYTES)?));
-    }
-    if let Some(file) = &args.actor_token {
-        let token = text_file(file, MAX_KEY_BYTES)?;
-        body.insert("actor_token".to_owned(), json!(token.trim()));
-    }
-    let desk = Desk::open(store, gatekeeper.clone())?;
-    let identity = desk.runtime.block_on(gatekeeper.require(&Envelope::from_body(&body, None)))?;
-    if let (Some(identity), Some(actor)) = (&identity, &args.actor) {
-        ensure!(identity.actor.is_called(actor), "--actor names somebody else than the identity does");
-    }
-    let caller = Caller { identity, machine: None };
+    let acting = Acting::read(&args.identity)?;
+    let desk = Desk::open(store, acting.gatekeeper.clone())?;
+    let caller = acting.caller(&desk, args.actor.as_deref())?;
+    let body = built(json!({ "actor": args.actor, "reason": args.reason, "external_ref": args.external_ref }));
     let id = args.id.clone();
     desk.print(|approvals| async move { approvals.rule(&id, ruling, &body, &caller).await })
 }

@@ -163,6 +163,11 @@ impl Approvals {
             .or_else(|| rule.map(|rule| rule.approver_group.clone()))
             .or(group)
             .ok_or_else(|| CoreError::BadRequest("no approver group applies to this decision".to_owned()))?;
+        if !self.routing.admits(&approver_group, &decision) {
+            return Err(CoreError::BadRequest(format!(
+                "{approver_group} may not be asked for this: see approver_groups"
+            )));
+        }
         // Who names a group themselves does not get round the number of people the rule asks for.
         let quorum = rule.map_or(1, |rule| rule.quorum);
         let Doer { name: requested_by, person: requester } = requester;

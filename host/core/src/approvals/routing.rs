@@ -1,15 +1,25 @@
 //! The routing file: who has to approve what.
 
+use std::collections::BTreeMap;
+
 use cavra_documents::{DocumentError, Section};
-use cavra_model::{MAX_QUORUM, Routing, RoutingRule};
+use cavra_model::{ActionType, MAX_QUORUM, Routing, RoutingRule};
 use serde_json::Value;
 
 /// Where the rules are, and the older name.
 const RULES: &str = "approval_routing";
 const OLDER_RULES: &str = "routing_rules";
 const RECORDED: &str = "require_recorded_decision";
+const GROUPS: &str = "approver_groups";
 /// Everything the document may say if it is no bare list; the last two are read by other settings from the same file.
-const KEYS: [&str; 5] = [RULES, OLDER_RULES, RECORDED, "approval_rbac", "approval_providers"];
+const KEYS: [&str; 6] = [RULES, OLDER_RULES, RECORDED, GROUPS, "approval_rbac", "approval_providers"];
+/// What approvals are asked for beside agents' actions.
+const OPERATIONS: [&str; 4] = [
+    "policy_publish",
+    "release_promote_endpoint_rollout",
+    "release_rollback_endpoint_rollout",
+    "release_promote_channel_manifest",
+];
 /// Keys of a rule that are no conditions; name and description are for people.
 const OTHER_KEYS: [&str; 4] = ["approver_group", "quorum", "name", "description"];
 
@@ -27,17 +37,31 @@ pub(super) fn parse(document: &Value) -> Result<Routing, DocumentError> {
     }
     let section = Section::document(document, &KEYS)?;
     let recorded = section.flag(RECORDED)?.unwrap_or(false);
-    match (section.has(RULES), section.has(OLDER_RULES)) {
+    let groups = groups(&section)?;
+    let routing = match (section.has(RULES), section.has(OLDER_RULES)) {
         (true, true) => Err(section.wrong(OLDER_RULES, &format!("is another name of {RULES}; only one may be there"))),
         // Without rules of their own the built-in ones hold.
-        (false, false) if section.has(RECORDED) => Ok(Routing::built_in(recorded)),
+        (false, false) if section.has(RECORDED) || section.has(GROUPS) => Ok(Routing::built_in(recorded)),
         (false, false) => Err(section.wrong(RULES, "is required")),
         (has_rules, _) => {
             let name = if has_rules { RULES } else { OLDER_RULES };
             let list = section.value(name).ok_or_else(|| section.wrong(name, "must be a list"))?;
             Ok(Routing::new(rules(&Section::list(list, name, &keys)?)?, recorded))
         }
+    };
+    Ok(routing?.with_groups(groups))
+}
+
+/// The groups that may be asked, by what is asked for.
+fn groups(section: &Section<'_>) -> Result<BTreeMap<String, Vec<String>>, DocumentError> {
+    let kinds: Vec<_> = ActionType::ALL.iter().map(|kind| kind.as_str()).chain(OPERATIONS).collect();
+    let Some(listed) = section.section(GROUPS, &kinds)? else { return Ok(BTreeMap::new()) };
+    let mut groups = BTreeMap::new();
+    for (kind, _) in listed.members() {
+        let names = listed.texts(kind)?.filter(|names| !names.is_empty());
+        groups.insert(kind.clone(), names.ok_or_else(|| listed.wrong(kind, "must name a group"))?);
     }
+    Ok(groups)
 }
 
 fn rules(sections: &[Section<'_>]) -> Result<Vec<RoutingRule>, DocumentError> {
@@ -86,6 +110,29 @@ mod tests {
         let strict = parse(&json!({"require_recorded_decision": true})).unwrap();
         assert!(strict.requires_recorded_decision());
         assert_eq!(group(&strict, &json!({"rule_id": "mcp.x"})).as_deref(), Some("AI Governance"));
+    }
+
+    /// Who asks may name a group; which groups there are to name is the operator's to say.
+    #[test]
+    fn only_listed_groups_are_asked() {
+        let routing = parse(&json!({"approver_groups": {"policy_publish": ["Platform Security", "CAB"]}})).unwrap();
+        for (kind, group, admitted) in [
+            ("policy_publish", "CAB", true),
+            ("policy_publish", "My friends", false),
+            ("write_file", "My friends", true),
+        ] {
+            let decision = json!({ "action_type": kind });
+            assert_eq!(routing.admits(group, decision.as_object().unwrap()), admitted, "{kind} {group}");
+        }
+        assert_eq!(group(&routing, &json!({"rule_id": "mcp.x"})).as_deref(), Some("AI Governance"));
+        for bad in [
+            json!({"policy_publish": []}),
+            json!({"policy_publish": "CAB"}),
+            json!({"policy_publsh": ["CAB"]}),
+            json!([]),
+        ] {
+            assert!(parse(&json!({ "approver_groups": bad })).is_err(), "{bad}");
+        }
     }
 
     #[test]
