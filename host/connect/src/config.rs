@@ -65,7 +65,9 @@ impl Config {
         // Windows editors put a mark in front.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let value: Value = if is_yaml {
-            serde_norway::from_slice(text).map_err(|_| ConfigError::Syntax("YAML"))?
+            // Read as YAML first, which refuses a key that stands twice.
+            let read: Result<serde_norway::Value, _> = serde_norway::from_slice(text);
+            read.and_then(serde_norway::from_value).map_err(|_| ConfigError::Syntax("YAML"))?
         } else {
             read_json(text).map_err(|_| ConfigError::Syntax("JSON"))?
         };

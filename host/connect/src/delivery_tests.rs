@@ -137,7 +137,6 @@ async fn nothing_is_sent_to_where_nobody_granted() {
         ("http://[::ffff:169.254.169.254]/", "connector delivery failed"),
         ("http://0.0.0.0:1/", "connector delivery failed"),
         ("http://127.0.0.1:1/", "connector endpoint unreachable"),
-        ("http://no-such-host.invalid/", "connector endpoint unreachable"),
     ] {
         let connectors = connectors(&json!({"webhook": {"url": url}}));
         let options = options(&json!({"retries": 0, "timeout_seconds": 3}));
