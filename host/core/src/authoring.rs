@@ -115,7 +115,10 @@ impl App {
     /// # Errors
     /// [`CoreError::BadRequest`]; [`CoreError::Pack`] if the installed pack cannot be read; [`CoreError::Store`].
     pub async fn plan_publication(&self, body: &Object) -> Result<Value, CoreError> {
-        Ok(self.plan(body).await?.to_value())
+        let mut plan = self.plan(body).await?.to_value();
+        // A draft with a secret in it is not published, and not shown either.
+        self.settings.redactor.value(&mut plan);
+        Ok(plan)
     }
 
     /// Asks for the approval of a draft's publication.
