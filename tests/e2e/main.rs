@@ -52,6 +52,7 @@ mod integration_deliver;
 mod inventory;
 mod listening;
 mod lists;
+mod long_work;
 mod mcp_client;
 mod mcp_registry;
 mod mcp_server;

@@ -80,6 +80,12 @@ static DOCUMENTS: &[Row] = &[
         &[("schema_version", Text), ("product", Text), ("session_id", Text), ("artifact_count", Count)],
     ),
     (
+        "ApprovalDelivery",
+        "What became of the messages about an approval, `cavra.approval.delivery.v1`.",
+        &[("schema_version", Text), ("product", Text), ("approval_id", Text), ("success", Flag)],
+    ),
+    ("ApprovalDeliveryRequest", "Whom to tell, and how often to try.", &[("provider", Gap)]),
+    (
         "Bound",
         "A request with an approval that is bound to exactly its subject.",
         &[("approval_id", Gap), ("actor_token", Gap)],

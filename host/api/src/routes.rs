@@ -248,6 +248,8 @@ fn approval_rows() -> Vec<Endpoint> {
             post(approvals::deliver),
         )
         .about("approvals", "Delivers an approval to the configured systems; that one does not take it is no refusal.")
+        .takes("ApprovalDeliveryRequest")
+        .answers(named("ApprovalDelivery"))
         .body_optional()
         .refuses(&[404, 409]),
         Endpoint::post(

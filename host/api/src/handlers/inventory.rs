@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, get, post};
 use cavra_core::{App, CoreError};
 use cavra_model::{AGENTS, Kind, MCP_SERVERS, POLICY_ROLLOUTS};
 use cavra_store::{Page, Query};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Answer, answer};
 use crate::extract::{Body, By, Filters, Id};
@@ -32,7 +32,8 @@ pub fn whole(found: Page) -> Answer {
         let more = format!("{} records are more than one answer holds; ask with a filter", found.total);
         return Err(CoreError::BadRequest(more).into());
     }
-    Ok(Json(json!({ "items": found.items, "total": found.total })))
+    let items: Vec<Value> = found.items.into_iter().map(Value::Object).collect();
+    Ok(Json(json!({ "total": found.total, "items": items })))
 }
 
 /// `POST /<kind>`: creates or replaces a record.
