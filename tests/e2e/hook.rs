@@ -252,6 +252,24 @@ fn the_project_is_found_without_the_agents_variable() {
     assert!(verdict(&output).1.contains("CLAUDE_PROJECT_DIR"), "{output:?}");
 }
 
+/// What is recorded can be joined with what the agent keeps.
+#[test]
+fn records_name_the_call_and_who_made_it() {
+    let home = Home::new();
+    let mut read = event(&home, "Read", json!({"file_path": home.at("README.md")}));
+    read["agent_id"] = json!("agent-7");
+    judged(&home, &read, "none");
+    let stored = home.json(".cavra/api/activity.json");
+    let record = &stored["decisions"][0];
+    assert_eq!((text(record, "tool_use_id"), text(record, "agent_instance_id")), ("toolu_1", "agent-7"));
+    assert_eq!(text(record, "agent_id"), "claude-code");
+    for (member, value) in [("tool_use_id", json!("a\nb")), ("agent_id", json!(5))] {
+        let mut wrong = read.clone();
+        wrong[member] = value;
+        refused(&home.cavra(&["hook", "claude-code"]).stdin(wrong.to_string()).run());
+    }
+}
+
 #[test]
 fn what_needs_no_decision() {
     let home = Home::new();

@@ -40,8 +40,13 @@ pub fn is_heard() -> bool {
 
 /// A message for people on standard error, as one line.
 pub fn complain(message: impl Display) {
+    tell(format_args!("cavra: {message}"));
+}
+
+/// A line on standard error.
+pub fn tell(line: impl Display) {
     // Where even this cannot be written, nobody can be told.
-    let _ = io::stderr().lock().write_all(format!("cavra: {message}\n").as_bytes());
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Standard error as the standard output of a program that is started.

@@ -47,6 +47,10 @@ pub struct Context {
     pub component_digests: Option<Vec<String>>,
     /// The caller's own correlation id, if it sent one.
     pub correlation_id: Option<String>,
+    /// The agent's own id of the call that is decided.
+    pub tool_use_id: Option<String>,
+    /// The agent's own id of the agent that makes it, where it has several.
+    pub agent_instance_id: Option<String>,
 }
 
 impl Default for Context {
@@ -61,6 +65,8 @@ impl Default for Context {
             policy_digest: None,
             component_digests: None,
             correlation_id: None,
+            tool_use_id: None,
+            agent_instance_id: None,
         }
     }
 }
@@ -106,6 +112,12 @@ pub struct DecisionRecord {
     pub timestamp: Timestamp,
     /// `corr_` and 12 hex digits, or the caller's own.
     pub correlation_id: String,
+    /// The agent's own id of the call, which joins this record with what the agent keeps.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tool_use_id: Option<String>,
+    /// The agent's own id of the agent that made it, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent_instance_id: Option<String>,
     /// Version of the pack, if it states one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pack_version: Option<String>,
@@ -307,6 +319,8 @@ pub fn stamp(decided: Decided, context: Context) -> Result<DecisionRecord, NoRan
         approver_group: finding.approver_group,
         timestamp: now,
         correlation_id,
+        tool_use_id: context.tool_use_id,
+        agent_instance_id: context.agent_instance_id,
         pack_version: context.pack_version,
         policy_digest: context.policy_digest,
         component_digests: context.component_digests,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{backtest, corpus, explain, policy_checks, policy_signing, scenario};
 use crate::args::{Json, PackArg, PolicyCommand};
 use crate::local::Local;
-use crate::output::{print_json, print_line};
+use crate::output::{print_json, print_line, tell};
 
 /// The pack that `policy init` and `init claude-code` start from.
 pub const STARTER: &str = include_str!("starter-policy.yaml");
@@ -114,10 +114,7 @@ fn validate(path: &Path, strict: bool, format: Json) -> anyhow::Result<ExitCode>
 
 /// Tells warnings apart from what was asked for. That they cannot be told changes nothing.
 fn warn(warnings: &[String]) {
-    let mut stderr = std::io::stderr().lock();
-    for warning in warnings {
-        let _ = std::io::Write::write_all(&mut stderr, format!("warning: {warning}\n").as_bytes());
-    }
+    warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
 }
 
 /// A document without faults must also load, with the component beside it.

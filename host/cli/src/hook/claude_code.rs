@@ -34,6 +34,11 @@ struct Event {
     session_id: Option<String>,
     #[serde(default)]
     cwd: Option<PathBuf>,
+    /// Which of the session's agents acts; absent for the first one.
+    #[serde(default)]
+    agent_id: Option<String>,
+    #[serde(default)]
+    tool_use_id: Option<String>,
     #[serde(default)]
     tool_name: String,
     #[serde(default)]
@@ -177,6 +182,15 @@ fn context(event: &Event, project: &Path) -> anyhow::Result<Context> {
     if let Some(session) = event.session_id.as_ref().filter(|session| !session.is_empty()) {
         check_id("session_id", session)?;
         context.session_id.clone_from(session);
+    }
+    for (name, told, kept) in [
+        ("tool_use_id", &event.tool_use_id, &mut context.tool_use_id),
+        ("agent_id", &event.agent_id, &mut context.agent_instance_id),
+    ] {
+        if let Some(id) = told.as_ref().filter(|id| !id.is_empty()) {
+            check_id(name, id)?;
+            *kept = Some(id.clone());
+        }
     }
     if let Some(name) = project.file_name().and_then(|name| name.to_str()).filter(|name| check_id("cwd", name).is_ok())
     {

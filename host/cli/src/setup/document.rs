@@ -74,7 +74,7 @@ impl Document {
                 let list = container.as_array().with_context(|| alone("a list"))?;
                 let last = list.elements().into_iter().next_back();
                 if is_on_one_line(&container) {
-                    put_behind(&self.root, container, last, compact(&value), ['[', ']']);
+                    put_behind(&self.root, container, last, &compact(&value), ['[', ']']);
                 } else {
                     list.append(value);
                 }
@@ -86,7 +86,7 @@ impl Document {
                 let last = object.properties().into_iter().next_back().and_then(|property| property.value());
                 if is_on_one_line(&container) {
                     let member = format!("{}: {}", json!(name), compact(&value));
-                    put_behind(&self.root, container, last, member, ['{', '}']);
+                    put_behind(&self.root, container, last, &member, ['{', '}']);
                 } else {
                     object.append(name, value);
                 }
@@ -123,7 +123,7 @@ fn is_on_one_line(container: &CstNode) -> bool {
 }
 
 /// Puts a text behind the last value of a container. A number is written as it is given, whatever it says.
-fn put_behind(root: &CstRootNode, container: CstNode, last: Option<CstNode>, text: String, around: [char; 2]) {
+fn put_behind(root: &CstRootNode, container: CstNode, last: Option<CstNode>, text: &str, around: [char; 2]) {
     let [open, close] = around;
     let (node, text) = match last {
         Some(last) => (last.clone(), format!("{last}, {text}")),
