@@ -10,7 +10,7 @@ use cavra_store::RecordStore;
 use serde_json::{Value, json};
 
 use crate::args::PackArg;
-use crate::local::Local;
+use crate::local::{Local, here};
 
 /// Decisions remembered for summaries and evidence; older ones are dropped.
 const REMEMBERED: usize = 10_000;
@@ -86,7 +86,8 @@ impl Session {
     ) -> anyhow::Result<DecisionRecord> {
         let pack = self.pack(pack)?;
         let approval_id = approval.map(ToOwned::to_owned);
-        let request = DecisionRequest { context: self.context(), approval_id, ..DecisionRequest::new(action) };
+        let request =
+            DecisionRequest { context: self.context(), approval_id, at: here(), ..DecisionRequest::new(action) };
         let record = self.local.decide_governed(request, &pack)?;
         self.record(record, &pack)
     }
