@@ -208,6 +208,8 @@ struct DecisionRequest {
     policy_pack: Option<String>,
     /// Mode whose overlay is wanted in the answer; the stored record stays as decided.
     policy_mode: Option<String>,
+    /// Directory in which a command would run: absolute, or relative to the repository; default is its root.
+    cwd: Option<String>,
     /// Session; default `local`.
     session_id: Option<String>,
     /// Agent; default `unknown-agent`.

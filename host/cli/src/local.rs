@@ -157,7 +157,12 @@ impl Local {
 
 /// The working directory of this process, on a disk that can be looked at.
 pub fn here() -> At {
-    std::env::current_dir().map_or(At::Repository, |directory| At::Here(Arc::new(Here::at(&directory, None))))
+    std::env::current_dir().map_or(At::Repository, |directory| in_directory(&directory, None))
+}
+
+/// A directory of this machine, in the project that is named, else in the one around it.
+pub fn in_directory(directory: &Path, project: Option<&Path>) -> At {
+    At::Here(Arc::new(Here::at(directory, project)))
 }
 
 /// Where a place keeps its decisions, approvals and rollouts.

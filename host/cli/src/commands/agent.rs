@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ActionArgs, AgentArgs, AgentCommand, Json};
 use crate::input::object_file;
-use crate::local::{Local, action_request};
+use crate::local::{Local, action_request, in_directory};
 use crate::output::{complain, print_json, print_line, print_text, stderr_as_stdout};
 use crate::signals::Ending;
 
@@ -85,7 +85,8 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
         repository: audit.repo.clone(),
         ..Context::default()
     };
-    let record = local.decide(DecisionRequest { context, ..DecisionRequest::new(action) }, &pack)?.record;
+    let at = in_directory(&args.repo, None);
+    let record = local.decide(DecisionRequest { context, at, ..DecisionRequest::new(action) }, &pack)?.record;
     audit.actions.push(AuditedAction::from(&record));
     // The audit is on disk before anything runs.
     let path = audit.save(&args.output)?;

@@ -16,6 +16,7 @@ use super::noted::Noted;
 use super::projection::{CLAUDE_CODE, Reply, Told};
 use super::tools::{Asked, Call, asked};
 use crate::args::PackArg;
+use crate::local::in_directory;
 use crate::output::explain;
 
 /// Why a search is not allowed of which not every file was judged.
@@ -93,7 +94,8 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
         doubt = doubt.or(found.more.then_some(TOO_MANY)).or(unseen);
     }
     let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
-    let subjects = Subjects { actions: judged.actions, noted: judged.noted, read };
+    let at = in_directory(directory, Some(&project));
+    let subjects = Subjects { actions: judged.actions, noted: judged.noted, read, at };
     let judgement = strictest(subjects, &context, pack, stage)?;
     let record = &judgement.strictest;
     let enforced = record.effective();

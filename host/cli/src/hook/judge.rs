@@ -1,6 +1,6 @@
 //! Decides the actions of one event and records them before anything is answered.
 
-use cavra_core::{Activity, DecisionRequest, Protected};
+use cavra_core::{Activity, At, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::ActionRequest;
 
@@ -32,6 +32,8 @@ pub struct Subjects<'a> {
     pub noted: Vec<Noted>,
     /// Files that are read by the way.
     pub read: &'a [String],
+    /// Where the agent works.
+    pub at: At,
 }
 
 /// Decides every action, records each, and answers the strictest decision. Of the files that are read by the way, those
@@ -58,7 +60,8 @@ pub fn strictest(
         decided.push(local.decisions().found(subject, finding, &pack, context.clone())?.into());
     }
     for action in subjects.actions {
-        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(action) };
+        let at = subjects.at.clone();
+        let request = DecisionRequest { context: context.clone(), at, ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack, &store)?);
     }
     let protected = local.protected(subjects.read, &pack)?;

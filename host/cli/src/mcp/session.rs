@@ -9,7 +9,7 @@ use cavra_packs::ResolvedPack;
 use serde_json::{Value, json};
 
 use crate::args::PackArg;
-use crate::local::Local;
+use crate::local::{Local, here};
 
 /// Decisions remembered for summaries and evidence; older ones are dropped.
 const REMEMBERED: usize = 10_000;
@@ -85,7 +85,8 @@ impl Session {
     ) -> anyhow::Result<DecisionRecord> {
         let pack = self.pack(pack)?;
         let approval_id = approval.map(ToOwned::to_owned);
-        let request = DecisionRequest { context: self.context(), approval_id, ..DecisionRequest::new(action) };
+        let request =
+            DecisionRequest { context: self.context(), approval_id, at: here(), ..DecisionRequest::new(action) };
         let store = self.activity()?.store().clone();
         let governed = self.local.decide_governed(request, &pack, &store)?;
         self.record(governed, &pack)
