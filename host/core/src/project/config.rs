@@ -128,7 +128,9 @@ impl ProjectConfig {
     /// What the settings say for a variable that neither is set nor has another one set in its place.
     pub(crate) fn value(&self, name: &str, is_set: impl Fn(&str) -> bool) -> Option<String> {
         let (_, value, instead) = self.values.iter().find(|(variable, ..)| *variable == name)?;
-        (!instead.iter().any(|other| is_set(other))).then(|| value.clone())
+        // One database that the environment names for everything takes the place of every store.
+        let placed = STORES.iter().any(|row| instead.contains(&row.database)) && is_set(DATABASE.1);
+        (!placed && !instead.iter().any(|other| is_set(other))).then(|| value.clone())
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
             assert_eq!(config.value(name, unset).as_deref(), value, "{name}");
         }
         // Whichever variable of the store is set, it wins.
-        for set in ["CAVRA_ACTIVITY_STORE", "CAVRA_ACTIVITY_DB"] {
+        for set in ["CAVRA_ACTIVITY_STORE", "CAVRA_ACTIVITY_DB", "CAVRA_DATABASE_URL"] {
             assert_eq!(config.value("CAVRA_ACTIVITY_DB", |name| name == set), None);
         }
     }
