@@ -100,6 +100,10 @@ fn same_over_cli(pack: &str, cases: &[Value], server: &Server) {
             "pack_version",
             "policy_digest",
         ] {
+            // Here a disk is looked at, there is none at the server's end: what a command is not known to do may differ.
+            if member == "reason" && case["action_type"] == "execute_command" {
+                continue;
+            }
             assert_eq!(local[member], remote[member], "{pack}: {}: {member}", case["name"]);
         }
     }
@@ -159,6 +163,7 @@ fn outcomes_the_contract_names() {
                 "gcloud projects add-iam-policy-binding p --member m",
                 "git push origin main",
                 "git push origin master",
+                "cat .env",
             ],
             "block",
         ),
@@ -167,7 +172,7 @@ fn outcomes_the_contract_names() {
             &["terraform plan", "terraform fmt -check", "terraform validate", "pytest -q", "npm test"],
             "allow",
         ),
-        ("execute_command", &["make all", "cat .env", "git status", "python -m pytest", "ls"], "require_approval"),
+        ("execute_command", &["make all", "git status", "python -m pytest", "ls"], "require_approval"),
         ("read_file", &["README.md", "docs/a.md", "src/main.rs"], "allow"),
         ("write_file", &["README.md", "docs/a.md", "src/main.rs"], "allow"),
     ];

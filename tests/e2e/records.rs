@@ -171,7 +171,7 @@ fn rules_severities_and_approvers() {
         assert_eq!(found, (rule, decision, severity), "{action_type} {target}");
         assert_eq!(record["approver_group"], approver, "{action_type} {target}");
         // What the target alone does not say is kept beside it.
-        let input = (action_type == "git_operation").then_some("input");
+        let input = ["git_operation", "execute_command"].contains(&action_type).then_some("input");
         let mut fields: Vec<_> = FIELDS.into_iter().chain(input).collect();
         fields.sort_unstable();
         assert_eq!(keys(&record), fields);

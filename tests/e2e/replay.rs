@@ -234,7 +234,7 @@ fn contents_that_are_not_kept() {
         .env(name, packs)
         .stdin(event(&home))
         .run()
-        .ok();
+        .exits(2);
     let report = home.cavra(&["evidence", "replay", "--session", "s", "--json"]).run().exits(1).json();
     assert_eq!((&report["equal"], &report["causes"]), (&json!(0), &json!({"content": 1})), "{report:#}");
 }

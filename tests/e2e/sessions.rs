@@ -14,12 +14,13 @@ fn server(backend: Backend) -> Arc<Server> {
     SERVERS[backend as usize].get(|| backend.fresh())
 }
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "actor",
     "agent_id",
     "approval_required_count",
     "blocked_count",
     "decision_count",
+    "evidence_ref_count",
     "evidence_refs",
     "policy_pack",
     "repository",

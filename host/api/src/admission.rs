@@ -78,9 +78,13 @@ impl Admission {
         Ok((Request::from_parts(parts, axum::body::Body::empty()), held))
     }
 
-    /// The body as its handler gets it. Who calls is known by now, so nothing that proves it goes any further.
+    /// The body as its handler gets it. Who calls is known by now, so nothing that proves it goes any further. Where
+    /// nobody asks who calls, claims are a member like others.
     fn clean(&self, mut body: Object) -> Result<Object, Problem> {
-        body.retain(|member, _| !Envelope::FIELDS.contains(&member.as_str()));
+        let gatekeeper = &self.app.gatekeeper;
+        let identifies = gatekeeper.oidc_configured() || gatekeeper.rbac_configured();
+        let proves = |member: &str| Envelope::FIELDS.contains(&member) && (identifies || member != "actor_claims");
+        body.retain(|member, _| !proves(member));
         self.app.settings.redactor.clean(&mut body, self.exact)?;
         Ok(body)
     }

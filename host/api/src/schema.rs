@@ -278,7 +278,9 @@ struct SessionRecord {
     blocked_count: u64,
     /// Number of actions that need approval.
     approval_required_count: u64,
-    /// The client's references and those of all decisions.
+    /// How many references there are: the client's and those of all decisions.
+    evidence_ref_count: u64,
+    /// The newest hundred of them.
     evidence_refs: Vec<String>,
 }
 

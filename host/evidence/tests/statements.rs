@@ -71,7 +71,7 @@ fn a_statement_holds_for_its_bundle_and_its_signer() {
         fs::write(bundle.file(name), [&original[..], b" "].concat()).unwrap();
         assert_eq!(errors(&envelope, &key), [format!("checksum mismatch: {name}")]);
         fs::remove_file(bundle.file(name)).unwrap();
-        assert_eq!(errors(&envelope, &key), [format!("missing file: {name}")]);
+        assert!(errors(&envelope, &key).contains(&format!("missing file: {name}")), "{name}");
         // A statement from before the file was there does not cover it.
         if !matches!(name, "evidence.json" | MANIFEST) {
             let less = attest_bundle(&folder, &key, "k").unwrap();

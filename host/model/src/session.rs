@@ -180,7 +180,7 @@ fn union(mut refs: Vec<String>, more: Vec<String>) -> Vec<String> {
 }
 
 fn empty_session(id: &str) -> Object {
-    let mut session = Object::new();
+    let mut session = Object::from_iter([(REF_COUNT.to_owned(), json!(0))]);
     for (field, value) in [
         ("schema_version", "cavra.session.v1"),
         ("session_id", id),

@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(parsed("cases: []"), Ok(0));
         for (text, part) in [
             ("", "invalid type"),
-            ("[]", "missing field"),
+            ("[]", "invalid length"),
             ("cases: {}", "invalid type"),
             ("case: []", "unknown field `case`"),
             ("cases: [x]", "cases.0: invalid type"),

@@ -7,7 +7,7 @@ const NAME_LIMIT: usize = 60;
 
 /// How to let a command run: always, or this once.
 pub(crate) const NEXT_STEP: &str =
-    "; let it run always by commands.allow or effects.allow of the policy, or once by `cavra approval request`";
+    "; let it run always by commands.allow or effects.allow of the policy, or once by `cavra approval create`";
 
 /// Why no pattern lets the part run, if it is not simply that there is none. Arguments and values are left out: they may
 /// hold secrets.

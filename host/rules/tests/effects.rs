@@ -199,7 +199,7 @@ fn what_no_entry_covers_is_reviewed_and_said() {
         let (outcome, rule, reason) = judge(&policy, &does);
         assert_eq!((outcome, rule), (Outcome::RequireApproval, "commands.default.require_approval"), "{reason}");
         assert!(reason.contains(said), "{reason} says {said}");
-        assert!(reason.contains("cavra approval request"), "{reason}");
+        assert!(reason.contains("cavra approval create"), "{reason}");
     }
 }
 

@@ -31,11 +31,15 @@ fn version(file: &Path) -> i64 {
     Connection::open(file).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
 }
 
-/// Names and statements of all objects.
+/// Names and statements of all objects. SQLite quotes the name of a table that was renamed, which is no difference.
 fn schema(file: &Path) -> Vec<(String, String)> {
     let database = Connection::open(file).unwrap();
     let mut statement = database.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    statement
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?.replace('"', ""))))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// What a store shows of itself: lists with a filter and without, single records, the log.

@@ -35,7 +35,8 @@ impl Tree {
 
     /// A repository as `git init` makes it, as far as it is looked at.
     fn repository(&self, folder: &str, branch: &str) -> &Self {
-        let inside = |name: &str| format!("{folder}/.git/{name}");
+        let git = Path::new(folder).join(".git");
+        let inside = |name: &str| git.join(name).to_str().unwrap().to_owned();
         self.write(&inside("HEAD"), &format!("ref: refs/heads/{branch}\n"));
         self.write(&inside("config"), "[core]\n\tbare = false\n");
         self.write(&inside("objects/info/x"), "").write(&inside("refs/heads/x"), "")
@@ -109,12 +110,13 @@ fn a_repository_that_lies_in_the_files_is_not_ours() {
     assert!(facts("").own && facts("src").own);
     assert!(!facts("vendor").own);
     assert!(!facts("sub").own);
-    assert!(facts("sub").programs.contains(&"core.fsmonitor".to_owned()));
+    let names = |programs: &[String], key: &str| programs.iter().any(|program| program.starts_with(key));
+    assert!(names(&facts("sub").programs, "core.fsmonitor"));
     tree.write(".git/config", "[diff]\nexternal = ./x\n[filter \"lfs\"]\nclean = git-lfs\n");
-    assert!(facts("").programs.contains(&"diff.external".to_owned()));
+    assert!(names(&facts("").programs, "diff.external"));
     let trusting = here.guarded(Guard::of(&json!({ "git": { "trusted_settings": ["filter.lfs.*"] } })));
     let programs = trusting.git(&text(&tree.path(""))).unwrap().programs;
-    assert!(programs.contains(&"diff.external".to_owned()) && !programs.contains(&"filter.lfs.clean".to_owned()));
+    assert!(names(&programs, "diff.external") && !names(&programs, "filter.lfs.clean"));
 }
 
 #[test]

@@ -19,7 +19,11 @@ impl<'a> Lists<'a> {
     pub(crate) fn of(effects: &'a cavra_sdk::Effects) -> Self {
         Self {
             certainty: effects.certainty.iter().map(certainty).collect(),
-            doubts: effects.doubts.iter().map(|doubt| Doubt { part: doubt.part, word: &doubt.word, sentence: &doubt.sentence }).collect(),
+            doubts: effects
+                .doubts
+                .iter()
+                .map(|doubt| Doubt { part: doubt.part, word: &doubt.word, sentence: &doubt.sentence })
+                .collect(),
             files: effects.files.iter().map(file).collect(),
             network: effects.network.iter().map(network).collect(),
             runs: effects

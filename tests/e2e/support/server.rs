@@ -123,9 +123,18 @@ impl Server {
         self.get(path).ok()["total"].as_u64().unwrap()
     }
 
-    /// What the server wrote to standard error.
+    /// What the server wrote to standard error, once nothing more comes: its log is written beside its answers.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        let mut text = std::fs::read_to_string(&self.log).unwrap();
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(100));
+            let more = std::fs::read_to_string(&self.log).unwrap();
+            if more == text {
+                break;
+            }
+            text = more;
+        }
+        text
     }
 
     /// Ends it as a crash would.

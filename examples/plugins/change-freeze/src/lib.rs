@@ -15,8 +15,8 @@
 mod document;
 
 use cavra_sdk::{
-    Action, CommandLine, Description, Diagnostic, Facts, FileEffect, FileUse, Finding, GitOperation, Outcome, PolicyPack,
-    Severity,
+    Action, CommandLine, Description, Diagnostic, Facts, FileEffect, FileUse, Finding, GitOperation, Outcome,
+    PolicyPack, Severity,
 };
 
 use crate::document::{Settings, Window};

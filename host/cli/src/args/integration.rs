@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Json;
+
 #[derive(Subcommand)]
 pub enum IntegrationCommand {
     /// Send an event to the systems of a connector file; prints what came of it and writes it down.
@@ -29,4 +31,7 @@ pub struct DeliverArgs {
     /// Directory of what is written down.
     #[arg(long, default_value = ".cavra/integrations/deliveries", value_name = "DIR")]
     pub output: PathBuf,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
 }

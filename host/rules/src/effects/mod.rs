@@ -205,7 +205,9 @@ impl Policy {
             return None;
         }
         let operation = operation_name(change.operation);
-        let is_push = operation.split('_').any(|word| word == "push") && !operation.starts_with("stash");
+        // That a push is forced is said beside the push, which names the branch.
+        let says_how = operation.starts_with("stash") || operation == "push_force";
+        let is_push = operation.split('_').any(|word| word == "push") && !says_how;
         let removes_branch = ["branch_delete", "branch_rename", "push_delete"].contains(&operation.as_str());
         if !(is_push || removes_branch) {
             return None;
