@@ -3,8 +3,8 @@
 
 mod shown;
 
-use cavra_model::{Certainty, FileUse};
-use cavra_normalize::{split_command, split_command_in};
+use cavra_model::{Certainty, FilePlace, FileUse};
+use cavra_normalize::{Surroundings, split_command, split_command_in};
 use proptest::prelude::*;
 
 use shown::Shown;
@@ -255,7 +255,7 @@ fn what_nothing_is_said_about_is_not_known() {
     let effects = cavra_model::Effects::default();
     assert_eq!(effects.certainty_of(3), Certainty::Unknown);
     assert!(!effects.is_known());
-    assert!(!split_command_in("", &cavra_normalize::Surroundings::unknown()).effects.is_known());
+    assert!(!split_command_in("", &Surroundings::unknown()).effects.is_known());
 }
 
 #[test]
@@ -294,4 +294,30 @@ fn exported_variables_stand_in_front_of_later_commands() {
     assert!(part.spellings.iter().all(|text| text.starts_with("PAGER=")), "{part:?}");
     let line = split_command("export CI=1; git log");
     assert!(line.parts.iter().any(|part| part.spellings.iter().any(|text| text == "git log")), "{:?}", line.parts);
+}
+
+/// A home directory is one wherever it lies: rules about `~` hold for it, and it is no folder for temporary files.
+#[test]
+fn a_home_directory_lies_anywhere() {
+    let roots = ["/repo".to_owned()];
+    let temporary = ["/var/lib/ci/tmp".to_owned()];
+    let deleted = |home: &str, path: &str| {
+        let surroundings = Surroundings { directory: "/repo", roots: &roots, home, temporary: &temporary, disk: None };
+        let effects = split_command_in(&format!("rm -rf {path}"), &surroundings).effects;
+        let file = effects.files.iter().find(|file| file.usage == FileUse::Deletes).unwrap();
+        (file.path.clone(), file.place)
+    };
+    for (home, path, expected, place) in [
+        ("/data/ada", "~/x", "~/x", FilePlace::Home),
+        ("/data/ada", "/data/ada", "~", FilePlace::Home),
+        ("/data/ada", "/data/adam", "/data/adam", FilePlace::Elsewhere),
+        ("/home/ada", "~/x", "/home/ada/x", FilePlace::Home),
+        ("/tmp/ada", "~", "~", FilePlace::Home),
+        ("/tmp/ada", "/tmp/ada/x", "~/x", FilePlace::Home),
+        ("/tmp/ada", "/tmp/x", "/tmp/x", FilePlace::Temporary),
+        ("/var/lib/ci", "/var/lib/ci/x", "~/x", FilePlace::Home),
+        ("/var/lib/ci", "/var/lib/ci/tmp/x", "/var/lib/ci/tmp/x", FilePlace::Temporary),
+    ] {
+        assert_eq!(deleted(home, path), (expected.to_owned(), place), "{home} {path}");
+    }
 }

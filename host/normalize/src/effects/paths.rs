@@ -120,17 +120,29 @@ pub(super) fn locate(path: &str, surroundings: &Surroundings<'_>) -> (String, Fi
     if let Some(rest) = inside.min_by_key(|rest| rest.len()) {
         return (named(rest), FilePlace::Repository);
     }
-    let is_below = |folder: &str| below(path, folder).is_some();
-    let place = if surroundings.temporary.iter().any(|folder| is_below(folder)) || TEMPORARY.iter().any(|f| is_below(f))
-    {
-        FilePlace::Temporary
-    } else if (!surroundings.home.is_empty() && is_below(surroundings.home)) || HOMES.iter().any(|f| is_below(f)) {
+    let is_below = |folder: &&str| below(path, folder).is_some();
+    let temporary =
+        surroundings.temporary.iter().map(String::as_str).chain(TEMPORARY).filter(is_below).map(str::len).max();
+    // Of a home directory and a folder for temporary files the inner one counts.
+    let of_user =
+        Some(surroundings.home).filter(|home| home.len() > 1 && is_below(home) && temporary < Some(home.len()));
+    let place = if of_user.is_some() {
         FilePlace::Home
-    } else if SYSTEM.iter().any(|folder| is_below(folder)) {
+    } else if temporary.is_some() {
+        FilePlace::Temporary
+    } else if HOMES.iter().any(is_below) {
+        FilePlace::Home
+    } else if SYSTEM.iter().any(is_below) {
         FilePlace::System
     } else {
         FilePlace::Elsewhere
     };
+    // Rules know homes in the usual folders by their text; any other is named as they name it.
+    if let Some(rest) = of_user.and_then(|home| below(path, home))
+        && !HOMES.iter().any(is_below)
+    {
+        return (if rest.is_empty() { "~".to_owned() } else { format!("~/{rest}") }, place);
+    }
     (path.to_owned(), place)
 }
 
