@@ -81,8 +81,7 @@ impl Admission {
     /// The body as its handler gets it. Who calls is known by now, so nothing that proves it goes any further. Where
     /// nobody asks who calls, claims are a member like others.
     fn clean(&self, mut body: Object) -> Result<Object, Problem> {
-        let gatekeeper = &self.app.gatekeeper;
-        let identifies = gatekeeper.oidc_configured() || gatekeeper.rbac_configured();
+        let identifies = self.app.gatekeeper.identifies();
         let proves = |member: &str| Envelope::FIELDS.contains(&member) && (identifies || member != "actor_claims");
         body.retain(|member, _| !proves(member));
         self.app.settings.redactor.clean(&mut body, self.exact)?;
@@ -105,7 +104,7 @@ impl Admission {
         machine: bool,
     ) -> Result<Option<Identity>, Problem> {
         let gatekeeper = &self.app.gatekeeper;
-        let configured = gatekeeper.oidc_configured() || gatekeeper.rbac_configured();
+        let configured = gatekeeper.identifies();
         let closed = self.effect != Effect::Reads && gatekeeper.requires_identity_for_all_mutations();
         if self.access.person == Person::Unread && !closed {
             return Ok(None);

@@ -25,25 +25,20 @@ impl Outgoing {
     /// # Errors
     /// [`CoreError::Configuration`] naming a file that cannot be used.
     pub fn read(settings: &Settings) -> Result<Self, CoreError> {
-        let events = settings.connector_config.as_deref();
-        let approvals = settings.approval_provider_config.as_deref();
-        let of = |file: &Path, variable, keys| config(file, variable, keys);
+        let events = config(settings.connector_config.as_deref(), "CAVRA_CONNECTOR_CONFIG", CONNECTOR_KEYS)?;
+        let approvals =
+            config(settings.approval_provider_config.as_deref(), "CAVRA_APPROVAL_PROVIDER_CONFIG", APPROVAL_KEYS)?;
         Ok(Self {
-            events: events
-                .map(|file| of(file, "CAVRA_CONNECTOR_CONFIG", CONNECTOR_KEYS))
-                .transpose()?
-                .map(Connectors::new),
-            approvals: approvals
-                .map(|file| of(file, "CAVRA_APPROVAL_PROVIDER_CONFIG", APPROVAL_KEYS))
-                .transpose()?
-                .map(|config| Connectors::new(config.only(&APPROVAL_PROVIDERS))),
+            events: events.map(Connectors::new),
+            approvals: approvals.map(|config| Connectors::new(config.only(&APPROVAL_PROVIDERS))),
         })
     }
 }
 
-fn config(file: &Path, variable: &str, keys: [&str; 2]) -> Result<Config, CoreError> {
+fn config(file: Option<&Path>, variable: &str, keys: [&str; 2]) -> Result<Option<Config>, CoreError> {
+    let Some(file) = file else { return Ok(None) };
     let unusable = |error| CoreError::Configuration(format!("{variable}: {} cannot be used: {error}", file.display()));
-    Config::read(file, keys).map_err(unusable)
+    Config::read(file, keys).map(Some).map_err(unusable)
 }
 
 impl From<DeliveryError> for CoreError {

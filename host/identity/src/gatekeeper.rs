@@ -292,6 +292,12 @@ impl Gatekeeper {
         self.rbac.is_some()
     }
 
+    /// Whether anything is configured by which callers are told apart.
+    #[must_use]
+    pub fn identifies(&self) -> bool {
+        self.oidc_configured() || self.rbac_configured()
+    }
+
     /// Whether unsigned claims are taken as given: without a provider there is nothing to check them against, and
     /// with one only if the operator says so.
     #[must_use]

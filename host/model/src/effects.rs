@@ -60,8 +60,7 @@ pub struct FileEffect {
     /// What is done with it.
     #[serde(rename = "use")]
     pub usage: FileUse,
-    /// Clean path: relative to the repository inside of it, `~/…` in a home directory of an unusual place, absolute
-    /// elsewhere. With [`FileEffect::pattern`] a glob.
+    /// Clean path: relative to the repository inside of it, absolute elsewhere. With [`FileEffect::pattern`] a glob.
     pub path: String,
     /// The folder and everything below it.
     #[serde(default, skip_serializing_if = "is_false")]

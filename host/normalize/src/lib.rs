@@ -15,6 +15,7 @@ use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 
 pub use arguments::{Argument, ArgumentUse, TooManyArguments, told_by_arguments};
 pub use command::{split_command, split_command_in};
+pub use effects::from_home;
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;
 pub use surroundings::{Disk, FileKind, GitFacts, Surroundings};

@@ -81,7 +81,7 @@ pub(crate) fn read(root: &Value) -> Result<Document<'_>, Vec<Diagnostic>> {
             require_approval: reader.entries(section, "require_approval"),
             allow: reader.entries(section, "allow"),
         };
-        reader.only(section, "effects", &["block", "require_approval", "allow", "programs"]);
+        reader.only(section, "effects", &["block", "require_approval", "allow"]);
     }
     if let Some(section) = reader.section(root, "git") {
         document.block_push_branches = reader.list(section, "git", "block_push_branches");

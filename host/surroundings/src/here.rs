@@ -36,11 +36,10 @@ impl Here {
     pub fn at(directory: &Path, project: Option<&Path>) -> Self {
         let directory = cleaned(&absolute(directory));
         let project = project.map(|project| cleaned(&absolute(project)));
-        let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         Self {
             roots: texts(repository_roots(project.as_deref(), &directory)),
             directory: text(&directory),
-            home: home.map(|home| text(&cleaned(&home))).unwrap_or_default(),
+            home: home_directory(),
             temporary: temporary_folders(),
         }
     }
@@ -121,6 +120,13 @@ impl Disk for Guarded<'_> {
     fn git(&self, directory: &str) -> Option<GitFacts> {
         git::facts(Path::new(directory), &self.here.roots, &self.here.home, |key| self.guard.trusts(key))
     }
+}
+
+/// The user's home directory, absolute and clean; empty if it is not known.
+#[must_use]
+pub fn home_directory() -> String {
+    let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    home.map(|home| text(&cleaned(&home))).unwrap_or_default()
 }
 
 /// Where the system and its programs put temporary files.

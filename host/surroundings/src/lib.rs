@@ -25,6 +25,6 @@ mod roots;
 
 pub use git_config::names_program;
 pub use guard::Guard;
-pub use here::{Guarded, Here};
+pub use here::{Guarded, Here, home_directory};
 pub use links::{cleaned, real_path};
 pub use roots::repository_roots;

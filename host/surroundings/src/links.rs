@@ -1,5 +1,6 @@
 //! Paths without links and dots.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -26,17 +27,37 @@ pub fn cleaned(path: &Path) -> PathBuf {
 /// cannot be told, as in a circle of links.
 #[must_use]
 pub fn real_path(path: &Path) -> Option<PathBuf> {
-    follow(path, MOST_LINKS)
+    let mut path = path.to_owned();
+    for _ in 0..=MOST_LINKS {
+        match step(&path)? {
+            Step::Arrived(real) => return Some(real),
+            Step::Link(target) => path = target,
+        }
+    }
+    None
 }
 
-fn follow(path: &Path, links: usize) -> Option<PathBuf> {
-    if let Ok(real) = path.canonicalize() {
-        return Some(real);
+/// One step towards the file: the real path, if no link to nothing is in the way.
+enum Step {
+    Arrived(PathBuf),
+    Link(PathBuf),
+}
+
+fn step(path: &Path) -> Option<Step> {
+    // Names of what does not exist, last first.
+    let mut rest = Vec::new();
+    let behind = |mut found: PathBuf, rest: &[&OsStr]| {
+        found.extend(rest.iter().rev());
+        found
+    };
+    for above in path.ancestors() {
+        if let Ok(real) = above.canonicalize() {
+            return Some(Step::Arrived(behind(real, &rest)));
+        }
+        if let Ok(target) = fs::read_link(above) {
+            return Some(Step::Link(behind(cleaned(&above.parent()?.join(target)), &rest)));
+        }
+        rest.push(above.file_name()?);
     }
-    let parent = path.parent()?;
-    if let Ok(target) = fs::read_link(path) {
-        return follow(&cleaned(&parent.join(target)), links.checked_sub(1)?);
-    }
-    let name = path.file_name()?;
-    Some(follow(parent, links.checked_sub(1)?)?.join(name))
+    None
 }

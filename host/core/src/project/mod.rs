@@ -6,9 +6,10 @@ mod roots;
 
 use std::path::{Path, PathBuf};
 
+pub use cavra_surroundings::cleaned;
 pub use config::ProjectConfig;
 pub use git::GitTree;
-pub use roots::{Roots, cleaned};
+pub use roots::Roots;
 
 use crate::CoreError;
 

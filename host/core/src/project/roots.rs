@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use cavra_surroundings::{cleaned, home_directory, real_path};
 
 use super::git::{GitTree, Identity, identity};
 
@@ -17,6 +19,8 @@ pub struct Roots {
     common: Option<Identity>,
     /// Where the project lies in its tree: below each tree, the same place is a root too.
     within: Option<PathBuf>,
+    /// The user's home directory; empty if it is not known.
+    home: String,
     /// What is known of directories that were looked at.
     seen: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
 }
@@ -38,13 +42,15 @@ impl Roots {
             known,
             common: tree.and_then(|tree| identity(&tree.common)),
             within: within.filter(|within| !within.as_os_str().is_empty()),
+            home: home_directory(),
             seen: RefCell::default(),
         }
     }
 
-    /// Every name of a file that is called `path`: relative to each root that it lies in, else as it is; and, if links lead
-    /// elsewhere, the names of the file they lead to. A program may resolve `..` before it opens a file or leave that to
-    /// the system, and behind a link that makes two files of one path: both are named.
+    /// Every name of a file that is called `path`: relative to each root that it lies in, else as it is, and from the home
+    /// directory if that lies at an unusual place; and, if links lead elsewhere, the names of the file they lead to. A
+    /// program may resolve `..` before it opens a file or leave that to the system, and behind a link that makes two files
+    /// of one path: both are named.
     pub fn names(&self, path: &Path) -> Vec<String> {
         let mut names = Vec::new();
         for absolute in [cleaned(path), path.to_owned()] {
@@ -68,7 +74,10 @@ impl Roots {
         let inside = above.iter().filter_map(|root| path.strip_prefix(root).ok());
         let mut found: Vec<String> = inside.map(|inside| inside.to_string_lossy().into_owned()).collect();
         if found.is_empty() {
-            found.push(path.to_string_lossy().into_owned());
+            let path = path.to_string_lossy().into_owned();
+            let from_home = cavra_normalize::from_home(&path, &self.home);
+            found.push(path);
+            found.extend(from_home);
         }
         for name in found {
             let same = |known: &String| cavra_normalize::clean_path(known) == cavra_normalize::clean_path(&name);
@@ -107,35 +116,6 @@ impl Roots {
     fn is_tree(&self, directory: &Path) -> bool {
         self.common.is_some() && GitTree::at(directory).and_then(|tree| identity(&tree.common)) == self.common
     }
-}
-
-/// The path without `.` and `..`, as far as its text tells.
-#[must_use]
-pub fn cleaned(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                cleaned.pop();
-            }
-            part => cleaned.push(part),
-        }
-    }
-    cleaned
-}
-
-/// The file behind links; for a file that does not exist yet, the real path of what exists of it and the rest.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    let mut rest = Vec::new();
-    for above in path.ancestors() {
-        if let Ok(mut real) = above.canonicalize() {
-            real.extend(rest.iter().rev());
-            return Some(real);
-        }
-        rest.push(above.file_name()?);
-    }
-    None
 }
 
 #[cfg(test)]
@@ -230,5 +210,16 @@ mod tests {
         assert_eq!(names(&main, &main, main.join("flows/new")), ["flows/new", "real/deep/new"]);
         // By its text this is `secret`; the system goes through the link.
         assert_eq!(names(&main, &main, main.join("flows/../secret")), ["secret", "real/secret"]);
+        // A link to nothing: opening it makes the file it leads to.
+        symlink(".git/hooks/pre-commit", main.join("notes")).unwrap();
+        symlink("notes", main.join("more")).unwrap();
+        assert_eq!(names(&main, &main, main.join("notes")), ["notes", ".git/hooks/pre-commit"]);
+        assert_eq!(names(&main, &main, main.join("more")), ["more", ".git/hooks/pre-commit"]);
+        symlink("round", main.join("round")).unwrap();
+        assert_eq!(names(&main, &main, main.join("round")), ["round"]);
+        // However deep the new file lies.
+        let deep = "a/".repeat(100);
+        let behind = format!("real/deep/{deep}x");
+        assert!(names(&main, &main, main.join(format!("flows/{deep}x"))).contains(&behind));
     }
 }

@@ -23,6 +23,7 @@ use crate::Surroundings;
 use crate::command::tree::Node;
 
 use collect::Collector;
+pub use paths::from_home;
 use state::State;
 
 /// How often bodies of loops may be gone through in one text.
@@ -43,7 +44,8 @@ struct Engine<'a> {
     checked_out: Vec<String>,
 }
 
-/// What a text with these nodes does, and the branches that are pushed because they are checked out. `parts` are those of the command line; `unresolved` says why nothing is certain.
+/// What a text with these nodes does, and the branches that are pushed because they are checked out. `parts` are those of
+/// the command line; `unresolved` says why nothing is certain.
 pub(crate) fn derive(
     nodes: &[Node],
     text: &str,

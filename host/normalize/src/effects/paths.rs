@@ -137,13 +137,18 @@ pub(super) fn locate(path: &str, surroundings: &Surroundings<'_>) -> (String, Fi
     } else {
         FilePlace::Elsewhere
     };
-    // Rules know homes in the usual folders by their text; any other is named as they name it.
-    if let Some(rest) = of_user.and_then(|home| below(path, home))
-        && !HOMES.iter().any(is_below)
-    {
-        return (if rest.is_empty() { "~".to_owned() } else { format!("~/{rest}") }, place);
-    }
     (path.to_owned(), place)
+}
+
+/// The path as it is written from the home directory, for one that does not lie where rules look for it: `~/x` of
+/// `/data/ada/x`. Those below `/home`, `/Users` and `/root` they tell by the text.
+#[must_use]
+pub fn from_home(path: &str, home: &str) -> Option<String> {
+    if HOMES.iter().any(|folder| below(path, folder).is_some()) {
+        return None;
+    }
+    let rest = Some(home).filter(|home| home.len() > 1).and_then(|home| below(path, home))?;
+    Some(if rest.is_empty() { "~".to_owned() } else { format!("~/{rest}") })
 }
 
 /// The last segment of a path.

@@ -213,8 +213,7 @@ impl Engine<'_> {
             _ => return,
         };
         for real in disk.behind_links(&written) {
-            let (shown, place) = paths::locate(&real, self.surroundings);
-            self.out.file(usage, shown, tree, false, place, format!("{why}, behind a link"));
+            self.placed(usage, &real, tree, false, format!("{why}, behind a link"));
         }
     }
 
@@ -259,8 +258,7 @@ impl Engine<'_> {
         if paths::is_standard(path) {
             return;
         }
-        let (shown, place) = paths::locate(path, self.surroundings);
-        self.out.file(usage, shown, tree, pattern, place, why.to_owned());
+        self.placed(usage, path, tree, pattern, why.to_owned());
         if path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/") {
             let mut parts = path.split('/').skip(3);
             let (host, port) = (parts.next().unwrap_or("?"), parts.next().and_then(|port| port.parse().ok()));
@@ -271,8 +269,18 @@ impl Engine<'_> {
         }
         let Some(disk) = self.surroundings.disk.filter(|_| !pattern) else { return };
         for real in disk.behind_links(path) {
-            let (shown, place) = paths::locate(&real, self.surroundings);
-            self.out.file(usage, shown, tree, false, place, format!("{why}, behind a link"));
+            self.placed(usage, &real, tree, false, format!("{why}, behind a link"));
+        }
+    }
+
+    /// Files under each name that policy has for them, with where they lie.
+    fn placed(&mut self, usage: FileUse, path: &str, tree: bool, pattern: bool, why: String) {
+        let (shown, place) = paths::locate(path, self.surroundings);
+        let from_home =
+            (place != FilePlace::Repository).then(|| paths::from_home(path, self.surroundings.home)).flatten();
+        self.out.file(usage, shown, tree, pattern, place, why.clone());
+        if let Some(shown) = from_home {
+            self.out.file(usage, shown, tree, pattern, place, why);
         }
     }
 
@@ -287,8 +295,7 @@ impl Engine<'_> {
         for file in files {
             let is_meant = !pattern || glob::matches_path(path, &file, tree);
             if is_meant && filter.takes(folder, &file) {
-                let (shown, place) = paths::locate(&file, self.surroundings);
-                self.out.file(usage, shown, false, false, place, format!("{why}, below it"));
+                self.placed(usage, &file, false, false, format!("{why}, below it"));
             }
         }
     }

@@ -264,17 +264,8 @@ impl Policy {
         let named = |sentence: &str| {
             if program.is_empty() { sentence.to_owned() } else { ["`", program, "` ", sentence].concat() }
         };
-        match effects.certainty.get(part) {
-            Some(Certainty::Known | Certainty::Bounded) => {}
-            _ => {
-                let doubt = effects.doubts.iter().find(|doubt| doubt.part as usize == part);
-                let sentence = doubt.map_or("what it does is not known", |doubt| doubt.sentence);
-                return Some(if program.is_empty() {
-                    sentence.to_owned()
-                } else {
-                    ["`", program, "`: ", sentence].concat()
-                });
-            }
+        if !matches!(effects.certainty.get(part), Some(Certainty::Known | Certainty::Bounded)) {
+            return Some(doubt(part, program, effects));
         }
         let of_part = || Effect::all(effects).filter(|effect| effect.part() == part);
         for effect in of_part() {
