@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp};
-use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
+use cavra_store::{Criterion, Page, Query, RecordStore, StoreError, Test, Transaction};
 use serde_json::{Value, json};
 
-use crate::evidence_log::{note, note_by};
+use crate::caller::Author;
+use crate::evidence_log::note_by;
 use crate::fields::truth;
 use crate::{Approvals, Caller, CoreError, LogEvent, MAX_LIMIT, PageRequest, check_id};
 
@@ -82,31 +83,51 @@ impl Evidence {
     /// [`CoreError::BadRequest`] if it is no record; [`CoreError::Conflict`] if `exclusive` has happened already;
     /// [`CoreError::Store`].
     pub async fn insert_once(&self, record: Object, exclusive: Option<String>) -> Result<Written, CoreError> {
-        let id = check(&record)?;
-        let now = Timestamp::now();
-        let record = complete(record, None, now);
+        let record = Own::checked(record)?;
         let change = move |tx: &mut dyn Transaction| {
-            let ours = tx.get(&EVIDENCE_ORIGINS, &written(&id))?.is_some();
-            let stored = if ours { tx.get(&EVIDENCE_METADATA, &id)? } else { tx.replaced(&EVIDENCE_METADATA, &id)? };
-            let foreign = match stored {
-                Some(record) if ours => return Ok(Ok(Written { record, repeated: true, replaced: false })),
-                stored => stored,
+            let foreign = match record.stored(tx)? {
+                Stored::Ours(record) => return Ok(Ok(Written { record, repeated: true, replaced: false })),
+                Stored::Foreign(record) => Some(record),
+                Stored::Nothing => None,
             };
             if let Some(exclusive) = exclusive.as_ref().map(|what| format!("once:{what}")) {
                 if tx.get(&EVIDENCE_ORIGINS, &exclusive)?.is_some() {
                     return Ok(Err(HAPPENED));
                 }
-                tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &id, now))?;
+                tx.insert(&EVIDENCE_ORIGINS, origin(&exclusive, &record.id, record.now))?;
             }
             let replaced = foreign.is_some();
-            let mut origin = origin(&written(&id), &id, now);
-            origin.extend(foreign.map(|foreign| ("replaced".to_owned(), Value::Object(foreign))));
-            tx.insert(&EVIDENCE_ORIGINS, origin)?;
-            note(tx, LogEvent::of_evidence(&record), &EVIDENCE_METADATA, &record)?;
-            tx.put(&EVIDENCE_METADATA, record.clone())?;
-            Ok(Ok(Written { record: record.clone(), repeated: false, replaced }))
+            record.claim(tx, foreign)?;
+            record.write(tx, None)?;
+            Ok(Ok(Written { record: record.record.clone(), repeated: false, replaced }))
         };
         self.store.transact(change).await?.map_err(|conflict| CoreError::Conflict(conflict.to_owned()))
+    }
+
+    /// Writes records of the server, all or none; one that the server wrote before under the same id is replaced, a client's
+    /// gives way as with [`Evidence::insert_once`]. Answers them as they stand in the store. Contract 40, section 0.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if one is no record; [`CoreError::Store`].
+    pub async fn put_own(&self, records: Vec<Object>, caller: &Caller) -> Result<Vec<Object>, CoreError> {
+        let own = records.into_iter().map(Own::checked).collect::<Result<Vec<Own>, CoreError>>()?;
+        let author = caller.author();
+        let change = move |tx: &mut dyn Transaction| {
+            own.iter().map(|record| record.put(tx, author.as_ref())).collect::<Result<Vec<Object>, StoreError>>()
+        };
+        let mut stored = self.store.transact(change).await?;
+        self.present(&mut stored).await?;
+        Ok(stored)
+    }
+
+    /// One record of a kind that the server itself wrote, as it stands at this moment. What a client posted under a free
+    /// id is not one: nothing may follow from it.
+    ///
+    /// # Errors
+    /// As [`Evidence::get`].
+    pub async fn own(&self, kind: &'static MetadataKind, id: &str) -> Result<Object, CoreError> {
+        let record = self.get(kind, id).await?;
+        if self.is_ours(id).await? { Ok(record) } else { Err(CoreError::NotFound(kind.name)) }
     }
 
     /// Whether the server wrote the record with this id.
@@ -147,11 +168,35 @@ impl Evidence {
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn each(&self, kind: &'static MetadataKind, mut visit: impl FnMut(&Object)) -> Result<(), CoreError> {
+    pub async fn each(&self, kind: &'static MetadataKind, visit: impl FnMut(&Object)) -> Result<(), CoreError> {
+        self.visit(kind, false, visit).await
+    }
+
+    /// As [`Evidence::each`], with the states of approvals as they are now.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn each_presented(
+        &self,
+        kind: &'static MetadataKind,
+        visit: impl FnMut(&Object),
+    ) -> Result<(), CoreError> {
+        self.visit(kind, true, visit).await
+    }
+
+    async fn visit(
+        &self,
+        kind: &'static MetadataKind,
+        presented: bool,
+        mut visit: impl FnMut(&Object),
+    ) -> Result<(), CoreError> {
         let mut request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
         loop {
             let query = Query { criteria: of_kind(kind), ..request.page() };
-            let page = self.store.list(&EVIDENCE_METADATA, query).await?;
+            let mut page = self.store.list(&EVIDENCE_METADATA, query).await?;
+            if presented {
+                self.present(&mut page.items).await?;
+            }
             page.items.iter().for_each(&mut visit);
             let seen = request.offset().saturating_add(page.places);
             if page.places == 0 || seen >= page.total {
@@ -217,6 +262,68 @@ impl Evidence {
             }
         }
         Ok(())
+    }
+}
+
+/// A record that the server writes, checked and complete, and when that was.
+///
+/// It goes into a unit of work that writes more than evidence with [`Own::put`].
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    id: String,
+    record: Object,
+    now: Timestamp,
+}
+
+/// What is in the store under the id of a record of the server.
+enum Stored {
+    Ours(Object),
+    Foreign(Object),
+    Nothing,
+}
+
+impl Own {
+    /// A record as it will be stored.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if it is no record.
+    pub(crate) fn checked(record: Object) -> Result<Self, CoreError> {
+        let (id, now) = (check(&record)?, Timestamp::now());
+        Ok(Self { id, record: complete(record, None, now), now })
+    }
+
+    /// Writes it, in place of what is there; answers what is stored then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn put(&self, tx: &mut dyn Transaction, author: Option<&Author>) -> Result<Object, StoreError> {
+        match self.stored(tx)? {
+            Stored::Ours(_) => {}
+            Stored::Foreign(record) => self.claim(tx, Some(record))?,
+            Stored::Nothing => self.claim(tx, None)?,
+        }
+        self.write(tx, author)?;
+        Ok(self.record.clone())
+    }
+
+    fn stored(&self, tx: &mut dyn Transaction) -> Result<Stored, StoreError> {
+        Ok(if tx.get(&EVIDENCE_ORIGINS, &written(&self.id))?.is_some() {
+            tx.get(&EVIDENCE_METADATA, &self.id)?.map_or(Stored::Nothing, Stored::Ours)
+        } else {
+            tx.replaced(&EVIDENCE_METADATA, &self.id)?.map_or(Stored::Nothing, Stored::Foreign)
+        })
+    }
+
+    /// Notes that the server has the id; a client's record under it is kept in that note.
+    fn claim(&self, tx: &mut dyn Transaction, foreign: Option<Object>) -> Result<(), StoreError> {
+        let mut origin = origin(&written(&self.id), &self.id, self.now);
+        origin.extend(foreign.map(|foreign| ("replaced".to_owned(), Value::Object(foreign))));
+        tx.insert(&EVIDENCE_ORIGINS, origin)
+    }
+
+    fn write(&self, tx: &mut dyn Transaction, author: Option<&Author>) -> Result<(), StoreError> {
+        note_by(tx, author, LogEvent::of_evidence(&self.record), &EVIDENCE_METADATA, &self.record)?;
+        tx.put(&EVIDENCE_METADATA, self.record.clone())
     }
 }
 
