@@ -7,7 +7,7 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 25] = [
+const POSTS: [(&str, &str); 29] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
@@ -22,6 +22,8 @@ const POSTS: [(&str, &str); 25] = [
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),
+    ("/integrations", "identity or scope"),
+    ("/integrations/{integration_id}/deliver", "identity or scope"),
     ("/mcp/servers", "identity or scope"),
     ("/policy-packs/draft", "scope"),
     ("/policy-packs/publish", "identity with group"),
@@ -30,8 +32,10 @@ const POSTS: [(&str, &str); 25] = [
     ("/policy-rollouts", "identity or scope"),
     ("/policy-rollouts/apply-change", "identity"),
     ("/policy-rollouts/change-plan", "scope"),
+    ("/promotion-executions/{execution_id}/audit-export/deliver", "identity or scope"),
     ("/promotion-executions/{execution_id}/rollback-execution", "identity with group"),
     ("/repositories", "identity or scope"),
+    ("/rollback-executions/{rollback_id}/deliver", "identity or scope"),
     ("/sessions", "scope"),
 ];
 
@@ -226,13 +230,17 @@ impl Site {
         }
     }
 
-    /// Everything that a call could change.
-    fn state(&self) -> Vec<String> {
+    /// Everything that a call could change. What a store notes about itself is written by the clock, too.
+    fn state(&self) -> Vec<Value> {
         let home = &self.server.home;
-        ["approvals", "activity", "inventory", "evidence-metadata", "registry"]
+        let read = |file: String| {
+            let mut stored = if home.exists(&file) { home.json(&file) } else { Value::Null };
+            stored.as_object_mut().and_then(|stored| stored.remove("store_properties"));
+            stored
+        };
+        ["approvals", "activity", "integrations", "inventory", "evidence-metadata", "registry"]
             .iter()
-            .map(|name| format!(".cavra/api/{name}.json"))
-            .map(|file| if home.exists(&file) { home.read(&file) } else { String::new() })
+            .map(|name| read(format!(".cavra/api/{name}.json")))
             .collect()
     }
 }

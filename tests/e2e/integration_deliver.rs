@@ -1,37 +1,13 @@
 //! Events and approvals leave in the form of each system, and nothing secret stays behind.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::Home;
-
-/// Answers every request with a status; hands out the address.
-fn receiver(status: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut text = Vec::new();
-            let mut piece = [0; 4096];
-            while !text.windows(4).any(|end| end == b"\r\n\r\n") || !text.ends_with(b"}") {
-                let length = stream.read(&mut piece).unwrap();
-                text.extend_from_slice(&piece[..length]);
-            }
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
-    });
-    address
-}
+use crate::support::{Home, Receiver};
 
 #[test]
 fn an_event_is_delivered_from_the_command_line() {
     let home = Home::new();
-    let (good, bad) = (receiver("202 Accepted"), receiver("400 No"));
+    let (good, bad) = (Receiver::answering("202 Accepted").address, Receiver::answering("400 No").address);
     home.write("event.json", json!({"event_type": "cavra.test", "session_id": "a/b"}).to_string());
     home.write(
         "connectors.yaml",
@@ -64,7 +40,7 @@ fn an_event_is_delivered_from_the_command_line() {
 #[test]
 fn an_approval_is_delivered_over_http() {
     let home = Home::new();
-    let (good, bad) = (receiver("200 OK"), receiver("404 No"));
+    let (good, bad) = (Receiver::answering("200 OK").address, Receiver::answering("404 No").address);
     let config = json!({"approval_providers": {
         "slack": {"url": format!("{good}/services/hush")},
         "jira": {"url": bad, "token": "hush"},

@@ -32,6 +32,18 @@ enum Is {
 /// A document: its name, what it is, its members.
 type Row = (&'static str, &'static str, &'static [(&'static str, Is)]);
 
+/// Members of a delivery.
+const DELIVERY: &[(&str, Is)] = &[
+    ("schema_version", Text),
+    ("product", Text),
+    ("event_type", Text),
+    ("event_id", Text),
+    ("session_id", TextOrNull),
+    ("generated_at", Text),
+    ("success", Flag),
+    ("deliveries", List("ProviderDelivery")),
+];
+
 /// Every document.
 static DOCUMENTS: &[Row] = &[
     (
@@ -85,6 +97,23 @@ static DOCUMENTS: &[Row] = &[
         &[("schema_version", Text), ("product", Text), ("approval_id", Text), ("success", Flag)],
     ),
     ("ApprovalDeliveryRequest", "Whom to tell, and how often to try.", &[("provider", Gap)]),
+    ("Delivery", "What became of an event, `cavra.connector.delivery.v1`.", DELIVERY),
+    ("DeliveryRequest", "Whom to tell, and how often to try.", &[("provider", Gap)]),
+    (
+        "ProviderDelivery",
+        "What became of an event at one system.",
+        &[
+            ("provider", Text),
+            ("success", Flag),
+            ("status_code", Any),
+            ("attempt_count", Count),
+            ("started_at", Text),
+            ("completed_at", Text),
+            ("error", TextOrNull),
+            ("request", Map),
+        ],
+    ),
+    ("RecordedDelivery", "A delivery with its evidence in `metadata`.", DELIVERY),
     (
         "Bound",
         "A request with an approval that is bound to exactly its subject.",

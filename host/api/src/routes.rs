@@ -1,6 +1,7 @@
 //! The endpoint table: who may call what, and what comes of it.
 
 mod evidence;
+mod integrations;
 mod promotions;
 mod registry;
 mod sandbox;
@@ -23,6 +24,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         approval_rows(),
         inventory_rows(),
         registry::rows(),
+        integrations::rows(),
         evidence::rows(),
         promotions::rows(),
         sandbox::rows(),

@@ -4,8 +4,8 @@
 #![allow(dead_code, reason = "these types only describe JSON; nobody constructs them")]
 
 use cavra_model::{
-    AGENT_SCHEMA, AgentProfile, DecisionRecord, Fallback, MCP_SERVER_SCHEMA, McpTrust, Member, Overlay, PolicyMode,
-    REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape, ToolClassification,
+    AGENT_SCHEMA, AgentProfile, DecisionRecord, Fallback, INTEGRATION_SCHEMA, MCP_SERVER_SCHEMA, McpTrust, Member,
+    Overlay, PolicyMode, REPOSITORY_SCHEMA, ROLLOUT_SCHEMA, RecordSchema, Shape, ToolClassification,
 };
 use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
@@ -16,11 +16,12 @@ use crate::documents::with_documents;
 use crate::endpoint::array_of;
 
 /// Records that are declared as tables: the name of the record, of what a client sends of it, of a list of them.
-static DECLARED: [(&str, &str, &str, &RecordSchema); 4] = [
+static DECLARED: [(&str, &str, &str, &RecordSchema); 5] = [
     ("Repository", "RepositoryDraft", "RepositoryList", &REPOSITORY_SCHEMA),
     ("PolicyRollout", "PolicyRolloutDraft", "PolicyRolloutList", &ROLLOUT_SCHEMA),
     ("Agent", "AgentDraft", "AgentList", &AGENT_SCHEMA),
     ("McpServer", "McpServerDraft", "McpServerList", &MCP_SERVER_SCHEMA),
+    ("Integration", "IntegrationDraft", "IntegrationList", &INTEGRATION_SCHEMA),
 ];
 
 /// All named schemas.

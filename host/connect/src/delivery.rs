@@ -115,6 +115,12 @@ impl Connectors {
         Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()) }
     }
 
+    /// The systems that an event can be sent to, by name.
+    #[must_use]
+    pub fn enabled(&self) -> Vec<Provider> {
+        self.config.enabled()
+    }
+
     /// Delivers an event; answers `cavra.connector.delivery.v1`. That a system did not take it is no error.
     ///
     /// # Errors

@@ -19,8 +19,8 @@ const IDS: [&str; 8] = [
     "event_id",
 ];
 
-/// Events about rollback drills: receivers get them bare.
-const NOTIFICATIONS: &str = "cavra.go_backend.rollback_drill.";
+/// Beginnings of the types of notifications: receivers get those bare.
+const NOTIFICATIONS: [&str; 2] = ["cavra.go_backend.rollback_drill.", "cavra.endpoint_remediation_sla."];
 
 /// Ranks of severities, the gravest first.
 pub(crate) const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
@@ -45,7 +45,7 @@ impl<'a> Event<'a> {
     }
 
     pub fn is_notification(self) -> bool {
-        self.kind().starts_with(NOTIFICATIONS)
+        NOTIFICATIONS.iter().any(|family| self.kind().starts_with(family))
     }
 
     pub fn count(self, member: &str) -> u64 {

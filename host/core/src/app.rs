@@ -45,7 +45,7 @@ pub struct Parts {
     pub store: RecordStore,
     /// Remembers.
     pub activity: Activity,
-    /// Knows MCP servers.
+    /// Knows agents, MCP servers and integrations.
     pub registry: Registry,
     /// Waits for humans.
     pub approvals: Approvals,
@@ -136,7 +136,7 @@ impl App {
         match Area::of(kind).map(|area| area.name) {
             Some("activity") => self.activity.get(kind, id).await,
             Some("inventory") => self.inventory.get(kind, id).await,
-            Some("registry") => self.registry.get(kind, id).await,
+            Some("registry" | "integrations") if Registry::takes(kind) => self.registry.get(kind, id).await,
             Some("approvals") if *kind == APPROVALS => self.approvals.get(id).await,
             _ => Err(unlisted(kind)),
         }
@@ -150,7 +150,7 @@ impl App {
         match Area::of(kind).map(|area| area.name) {
             Some("activity") => self.activity.list(kind, query).await,
             Some("inventory") => self.inventory.list(kind, query).await,
-            Some("registry") => self.registry.list(kind, query).await,
+            Some("registry" | "integrations") if Registry::takes(kind) => self.registry.list(kind, query).await,
             Some("approvals") if *kind == APPROVALS => self.approvals.list(query).await,
             _ => Err(unlisted(kind)),
         }

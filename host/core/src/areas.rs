@@ -1,8 +1,8 @@
 //! The registry of kinds: which kinds are kept together, where, and which of these areas leave leaves in a log.
 
 use cavra_model::{
-    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, Kind, MCP_SERVERS,
-    POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
+    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, INTEGRATIONS,
+    Kind, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
 use cavra_store::{Location, RecordStore, StoreError};
 
@@ -14,6 +14,8 @@ pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSION
 pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];
 /// The kinds of the evidence area.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
+/// The kinds of the integrations area.
+pub static INTEGRATION_KINDS: [&Kind; 1] = [&INTEGRATIONS];
 /// The kinds of the inventory area.
 pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
 /// The kinds of the registry area.
@@ -37,7 +39,7 @@ pub struct Area {
 }
 
 /// Every area. What is locked together is locked in this order.
-pub static AREAS: [Area; 6] = [
+pub static AREAS: [Area; 7] = [
     area("activity", &ACTIVITY_KINDS, Some(&DECISIONS), ("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE")),
     area("approvals", &APPROVAL_KINDS, Some(&APPROVALS), ("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE")),
     area(
@@ -46,6 +48,7 @@ pub static AREAS: [Area; 6] = [
         Some(&EVIDENCE_METADATA),
         ("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE"),
     ),
+    area("integrations", &INTEGRATION_KINDS, Some(&INTEGRATIONS), ("CAVRA_INTEGRATION_DB", "CAVRA_INTEGRATION_STORE")),
     area("inventory", &INVENTORY_KINDS, Some(&POLICY_ROLLOUTS), ("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")),
     area("registry", &REGISTRY_KINDS, Some(&MCP_SERVERS), ("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE")),
     area("tokens", &TOKEN_KINDS, None, ("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")),
@@ -80,6 +83,7 @@ impl Area {
             "activity" => &settings.activity,
             "approvals" => &settings.approvals,
             "evidence" => &settings.evidence,
+            "integrations" => &settings.integrations,
             "inventory" => &settings.inventory,
             "registry" => &settings.registry,
             _ => &settings.tokens,

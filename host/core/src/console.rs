@@ -2,7 +2,7 @@
 //! section 7. Presence is reported, never contents.
 
 use cavra_identity::{Actor, Identity};
-use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, REPOSITORIES};
+use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, INTEGRATIONS, Kind, MCP_SERVERS, Object, REPOSITORIES};
 use cavra_store::Mode;
 use serde_json::{Value, json};
 
@@ -18,8 +18,7 @@ pub fn console_config(app: &App, endpoints: &Object) -> Value {
         "product": "CAVRA",
         "api_base_url": settings.public_api_base_url,
         "metadata_mode": mode(&EVIDENCE_METADATA),
-        // Integrations have no store of their own in this version.
-        "integration_mode": Mode::Json.as_str(),
+        "integration_mode": mode(&INTEGRATIONS),
         "approval_mode": mode(&APPROVALS),
         "registry_mode": mode(&MCP_SERVERS),
         "activity_mode": mode(&DECISIONS),

@@ -21,6 +21,7 @@ mod evidence_log;
 mod fields;
 mod govern;
 mod import;
+mod integrations;
 mod inventory;
 mod outgoing;
 mod pack_trust;
@@ -49,8 +50,8 @@ pub use approvals::{
     approval_messages, approval_requests, may_decide, read_routing,
 };
 pub use areas::{
-    ACTIVITY_KINDS, APPROVAL_KINDS, AREAS, Area, EVIDENCE_KINDS, INVENTORY_KINDS, REGISTRY_KINDS, TOKEN_KINDS,
-    look_at_store, open_store,
+    ACTIVITY_KINDS, APPROVAL_KINDS, AREAS, Area, EVIDENCE_KINDS, INTEGRATION_KINDS, INVENTORY_KINDS, REGISTRY_KINDS,
+    TOKEN_KINDS, look_at_store, open_store,
 };
 pub use artifacts::{ArtifactRoute, Download};
 pub use attributes::Attributes;
@@ -71,7 +72,7 @@ pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::{Governed, Governor};
 pub use import::{LeftBehind, import, left_behind};
 pub use inventory::Inventory;
-pub use outgoing::Outgoing;
+pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, PageRequest};
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfig, Roots, cleaned, project_around};

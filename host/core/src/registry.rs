@@ -1,14 +1,30 @@
-//! Agents and MCP servers that are known: who may act, and whom to trust.
+//! Agents, MCP servers and integrations that are known: who may act, whom to trust, and whom to tell.
 
 use cavra_model::{
-    AGENT_SCHEMA, AGENTS, APPROVAL_STATES, Finding, Kind, MCP_SERVER_SCHEMA, MCP_SERVERS, McpRegistration, McpRegistry,
-    McpToolCall, Object, RESERVED_AGENT_IDS, TRUST_TIERS, Timestamp, judge_mcp_call,
+    AGENT_SCHEMA, AGENTS, APPROVAL_STATES, Finding, INTEGRATION_SCHEMA, INTEGRATIONS, Kind, MCP_SERVER_SCHEMA,
+    MCP_SERVERS, McpRegistration, McpRegistry, McpToolCall, Object, RESERVED_AGENT_IDS, RecordSchema, TRUST_TIERS,
+    Timestamp, judge_mcp_call,
 };
 use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::Value;
 
 use crate::evidence_log::note_by;
 use crate::{Caller, CoreError, LogEvent, PageRequest};
+
+/// A kind of records that are registered: what they hold and what is noted when one is.
+struct Entry {
+    kind: &'static Kind,
+    schema: &'static RecordSchema,
+    event: LogEvent,
+    /// Ids that no record can have, because it could not be fetched.
+    reserved: &'static [&'static str],
+}
+
+static ENTRIES: [Entry; 3] = [
+    Entry { kind: &AGENTS, schema: &AGENT_SCHEMA, event: LogEvent::AgentChanged, reserved: &RESERVED_AGENT_IDS },
+    Entry { kind: &MCP_SERVERS, schema: &MCP_SERVER_SCHEMA, event: LogEvent::McpServerChanged, reserved: &[] },
+    Entry { kind: &INTEGRATIONS, schema: &INTEGRATION_SCHEMA, event: LogEvent::IntegrationChanged, reserved: &[] },
+];
 
 /// The registry.
 #[derive(Clone)]
@@ -29,45 +45,55 @@ impl Registry {
         &self.store
     }
 
-    /// Registers or replaces an agent or an MCP server.
+    /// Whether records of the kind are registered here.
+    #[must_use]
+    pub fn takes(kind: &Kind) -> bool {
+        ENTRIES.iter().any(|entry| entry.kind == kind)
+    }
+
+    /// Registers a record or replaces the one with its id.
     ///
     /// # Errors
-    /// [`CoreError::BadRequest`], [`CoreError::Store`].
+    /// [`CoreError::NotFound`] for a kind that is not registered here; [`CoreError::BadRequest`], [`CoreError::Store`].
     pub async fn post(&self, kind: &'static Kind, body: Object, caller: &Caller) -> Result<Object, CoreError> {
-        let agents = *kind == AGENTS;
-        let (schema, event) = if agents {
-            (&AGENT_SCHEMA, LogEvent::AgentChanged)
-        } else {
-            (&MCP_SERVER_SCHEMA, LogEvent::McpServerChanged)
-        };
+        let entry = ENTRIES.iter().find(|entry| entry.kind == kind).ok_or(CoreError::NotFound(kind.name))?;
         let now = Timestamp::now();
-        let draft = schema.normalize(&body, None, now)?;
+        let draft = entry.schema.normalize(&body, None, now)?;
         let id = draft.get(kind.id).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if agents && RESERVED_AGENT_IDS.contains(&id.as_str()) {
+        if entry.reserved.contains(&id.as_str()) {
             return Err(CoreError::BadRequest(format!(
-                "an agent cannot be called {id}: its record could not be fetched"
+                "no {} can be called {id}: its record could not be fetched",
+                kind.name
             )));
         }
         let author = caller.author();
         let change = move |tx: &mut dyn Transaction| {
             let stored = tx.replaced(kind, &id)?;
-            let record = match schema.normalize(&body, stored.as_ref(), now) {
+            let record = match entry.schema.normalize(&body, stored.as_ref(), now) {
                 Ok(record) => record,
                 Err(error) => return Ok(Err(error)),
             };
             tx.put(kind, record.clone())?;
-            note_by(tx, author.as_ref(), event, kind, &record)?;
+            note_by(tx, author.as_ref(), entry.event, kind, &record)?;
             Ok(Ok(record))
         };
         Ok(self.store.transact(change).await??)
     }
 
-    /// One record of a kind, by its id.
+    /// One record of a kind, by its id; of integrations else the one with the lowest id of that provider.
     ///
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Store`].
     pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Object, CoreError> {
-        self.store.get(kind, id).await?.ok_or(CoreError::NotFound(kind.name))
+        if let Some(record) = self.store.get(kind, id).await? {
+            return Ok(record);
+        }
+        let mut named = None;
+        if *kind == INTEGRATIONS {
+            let query = Query { filters: vec![("provider", id.to_owned())], limit: 1, ..Query::default() };
+            named = self.store.list(kind, query).await?.items.pop();
+        }
+        named.ok_or(CoreError::NotFound(kind.name))
     }
 
     /// All records of a kind that match.

@@ -116,6 +116,8 @@ pub static SETTINGS: &[Setting] = &[
         "Ed25519 private key, PEM text, of releases; signs promotion requests where there is no key for them.",
     ),
     valued("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
+    setting("CAVRA_INTEGRATION_DB", "unset", "SQLite file for integrations; wins over CAVRA_INTEGRATION_STORE."),
+    valued("CAVRA_INTEGRATION_STORE", ".cavra/api/integrations.json", "JSON file for integrations."),
     setting(
         "CAVRA_INVENTORY_DB",
         "unset",
@@ -192,6 +194,8 @@ pub struct Settings {
     pub json_files: BTreeMap<&'static str, PathBuf>,
     /// Whether a variable names the approval store, or the project has settings.
     pub approvals_named: bool,
+    /// Integrations.
+    pub integrations: Location,
     /// Repositories and rollouts.
     pub inventory: Location,
     /// Evidence metadata.
@@ -259,6 +263,7 @@ impl Settings {
                 .iter()
                 .any(|name| asked.given(name).is_some())
                 || project.as_ref().is_some_and(|project| project.config.is_some()),
+            integrations: asked.location("CAVRA_INTEGRATION_DB", "CAVRA_INTEGRATION_STORE")?,
             inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
             evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
             artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),

@@ -279,8 +279,27 @@ pub static EVIDENCE_ORIGINS: Kind = Kind {
     beside: true,
 };
 
+/// Integrations with other systems.
+pub static INTEGRATIONS: Kind = Kind {
+    name: "integration",
+    id: "integration_id",
+    collection: "integrations",
+    table: "integrations",
+    columns: &[
+        filter("provider"),
+        filter("category"),
+        filter("status"),
+        filter("owner"),
+        filter("environment"),
+        filter("health_status"),
+        text("updated_at"),
+    ],
+    order: Order { by: "integration_id", direction: Direction::Ascending },
+    beside: false,
+};
+
 /// Every kind there is.
-pub static KINDS: [&Kind; 13] = [
+pub static KINDS: [&Kind; 14] = [
     &DECISIONS,
     &SESSIONS,
     &COUNTED_SESSIONS,
@@ -294,6 +313,7 @@ pub static KINDS: [&Kind; 13] = [
     &POLICY_ROLLOUTS,
     &EVIDENCE_METADATA,
     &EVIDENCE_ORIGINS,
+    &INTEGRATIONS,
 ];
 
 #[cfg(test)]
@@ -318,6 +338,7 @@ mod tests {
             (&MCP_SERVERS, "trust_tier approval_state"),
             (&REPOSITORIES, "provider owner policy_pack risk_tier status"),
             (&POLICY_ROLLOUTS, "repository policy_pack state mode owner"),
+            (&INTEGRATIONS, "provider category status owner environment health_status"),
         ] {
             let names: Vec<_> = kind.parameters().map(|column| column.name).collect();
             assert_eq!(names.join(" "), declared, "{}", kind.name);

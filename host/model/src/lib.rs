@@ -14,6 +14,7 @@ mod effects;
 mod facts;
 mod finding;
 mod id;
+mod integration;
 mod inventory;
 mod kind;
 mod kinds;
@@ -56,11 +57,12 @@ pub use effects::{
 pub use facts::{Facts, IGNORES_CASE, McpRegistration, McpRegistry};
 pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity, UNVERIFIED_PACK};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
+pub use integration::{INTEGRATION_SCHEMA, SEVERITY_RANKS};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
 pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};
 pub use kinds::{
-    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, KINDS,
-    MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
+    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, INTEGRATIONS,
+    KINDS, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
 };
 pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{
@@ -69,7 +71,7 @@ pub use metadata_kind::{
     ROLLOUT_FILES, ROLLOUTS,
 };
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
-pub use names::{DEFAULT_PACK, InvalidPackName, PackName};
+pub use names::{DEFAULT_PACK, InvalidPackName, PackName, slug};
 pub use person::{KnownBy, Person};
 pub use record_schema::{Fallback, Member, RecordSchema, SchemaViolation, Shape};
 pub use registry::{

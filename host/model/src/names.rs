@@ -51,9 +51,27 @@ impl fmt::Display for PackName {
     }
 }
 
+/// A text as a name of one word: in lower case, with a dash for each character that is neither letter nor digit, and none
+/// at the ends.
+#[must_use]
+pub fn slug(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let dashed: String = text.chars().map(plain).collect();
+    dashed.trim_matches('-').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slug_is_one_word() {
+        for (text, word) in
+            [("Splunk Cloud-prod", "splunk-cloud-prod"), ("--a_b/", "a-b"), ("évt 1", "vt-1"), ("..", "")]
+        {
+            assert_eq!(slug(text), word, "{text}");
+        }
+    }
 
     #[test]
     fn only_plain_directory_names_pass() {

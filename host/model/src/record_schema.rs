@@ -73,6 +73,8 @@ pub enum Fallback {
     Texts(&'static [&'static str]),
     /// The values of other members, joined by a separator.
     Joined(&'static [&'static str], &'static str),
+    /// The values of other members as one word, see [`crate::slug`].
+    Slug(&'static [&'static str]),
     /// What stands beside the value of another member, else a text.
     ByMember(&'static str, &'static [(&'static str, &'static str)], &'static str),
     /// The time of the request.
@@ -133,6 +135,12 @@ impl Member {
     }
 }
 
+/// The texts of members, joined by a separator.
+fn joined(before: &Object, members: &[&str], separator: &str) -> String {
+    let texts = members.iter().filter_map(|name| before.get(*name).and_then(Value::as_str));
+    texts.collect::<Vec<_>>().join(separator)
+}
+
 /// Null and blank texts are "not given".
 fn is_given(value: &Value) -> bool {
     match value {
@@ -151,10 +159,11 @@ impl Fallback {
             Self::Text(text) => json!(text),
             Self::Integer(number) => json!(number),
             Self::Texts(texts) => json!(texts),
-            Self::Joined(members, separator) => {
-                let text = |name: &&str| before.get(*name).and_then(Value::as_str);
-                json!(members.iter().filter_map(text).collect::<Vec<_>>().join(separator))
-            }
+            Self::Joined(members, separator) => json!(joined(before, members, separator)),
+            Self::Slug(members) => match crate::slug(&joined(before, members, "-")) {
+                word if word.is_empty() => return Err(()),
+                word => json!(word),
+            },
             Self::ByMember(member, values, otherwise) => {
                 let given = before.get(*member).and_then(Value::as_str);
                 json!(values.iter().find(|(value, _)| given == Some(value)).map_or(otherwise, |(_, beside)| beside))

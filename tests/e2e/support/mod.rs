@@ -6,6 +6,7 @@ mod http;
 mod issuer;
 mod json;
 mod packages;
+mod receiver;
 mod server;
 
 pub use backend::{Backend, OldDecision, on_both, records};
@@ -14,6 +15,7 @@ pub use http::{Connection, Response};
 pub use issuer::Issuer;
 pub use json::{assert_id, assert_timestamp, canonical, keys, sha256, strings, text};
 pub use packages::{node, python};
+pub use receiver::Receiver;
 pub use server::{Server, Shared};
 
 /// Name of the default pack.

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::routing::{MethodRouter, get, post};
-use cavra_core::{App, CoreError};
-use cavra_model::{AGENTS, Kind, MCP_SERVERS, POLICY_ROLLOUTS};
+use cavra_core::{App, CoreError, Registry};
+use cavra_model::{Kind, POLICY_ROLLOUTS};
 use cavra_store::{Page, Query};
 use serde_json::{Value, json};
 
@@ -39,8 +39,7 @@ pub fn whole(found: Page) -> Answer {
 /// `POST /<kind>`: creates or replaces a record.
 pub fn upsert(kind: &'static Kind) -> MethodRouter<App> {
     post(move |State(app): State<App>, By(caller): By, Body(body): Body| async move {
-        let registered = [&AGENTS, &MCP_SERVERS].contains(&kind);
-        answer(if registered {
+        answer(if Registry::takes(kind) {
             app.registry.post(kind, body, &caller).await
         } else {
             app.inventory.post(kind, body, &caller).await

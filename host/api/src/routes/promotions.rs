@@ -1,12 +1,21 @@
 //! Rows of what changes promotions. Contract 30, sections 7 to 10.
 
-use axum::routing::{get, post};
-use cavra_core::LogEvent;
+use axum::routing::{MethodRouter, get, post};
+use cavra_core::{App, LogEvent};
 use cavra_identity::Scope;
 
 use crate::access::Access;
 use crate::endpoint::{Effect, Endpoint, named};
 use crate::handlers::promotions;
+
+/// A row of what delivers an event and keeps the evidence of it.
+fn delivery(path: &'static str, operation: &'static str, handler: MethodRouter<App>) -> Endpoint {
+    let effect = Effect::Changes(&[LogEvent::EvidenceRecorded]);
+    Endpoint::post(Access::loosens(Scope::Evidence), effect, path, operation, handler)
+        .takes("DeliveryRequest")
+        .answers(named("RecordedDelivery"))
+        .refuses(&[404, 409])
+}
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
@@ -58,5 +67,18 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .answers(named("PromotionResult"))
         .console("promotion_execution_rollback")
         .refuses(&[404, 409]),
+        delivery(
+            "/promotion-executions/{execution_id}/audit-export/deliver",
+            "deliver_promotion_audit",
+            post(promotions::deliver),
+        )
+        .about("promotions", "Delivers the audit event of a promotion; that a system does not take it is no refusal.")
+        .console("promotion_execution_audit_deliver"),
+        delivery("/rollback-executions/{rollback_id}/deliver", "deliver_rollback", post(promotions::deliver_rollback))
+            .about(
+                "promotions",
+                "Delivers the audit event of a rollback, named by its own id or by that of the promotion.",
+            )
+            .console("rollback_execution_deliver"),
     ]
 }

@@ -79,8 +79,13 @@ pub(super) fn datadog(event: Event<'_>, style: &Style) -> Value {
 /// The word for the event's severity: of critical, high, medium, low, and any other.
 fn graded(event: Event<'_>, words: [&'static str; 5]) -> &'static str {
     let [.., other] = words;
-    let known = crate::event::SEVERITIES.iter().zip(words);
-    known.into_iter().find(|(severity, _)| **severity == event.severity()).map_or(other, |(_, word)| word)
+    // Alerts are warnings where events are of medium severity.
+    let wanted = if event.severity() == "warning" { "medium" } else { event.severity() };
+    crate::event::SEVERITIES
+        .iter()
+        .zip(words)
+        .find(|(severity, _)| **severity == wanted)
+        .map_or(other, |(_, word)| word)
 }
 
 #[cfg(test)]
@@ -112,6 +117,7 @@ mod tests {
             ("critical", "High", "error"),
             ("high", "High", "error"),
             ("medium", "Medium", "warning"),
+            ("warning", "Medium", "warning"),
             ("low", "Low", "info"),
             ("odd", "Informational", "info"),
         ] {

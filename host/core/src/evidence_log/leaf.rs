@@ -4,8 +4,8 @@
 //! shown to people who may not see the records; who holds a record can compute its digest.
 
 use cavra_model::{
-    AGENTS, APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS,
-    PUBLICATIONS, REPOSITORIES, Timestamp, canonical, is_unverified,
+    AGENTS, APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, INTEGRATIONS, Kind, MCP_SERVERS, Object,
+    POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, Timestamp, canonical, is_unverified,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub enum LogEvent {
     AgentChanged,
     /// An MCP server was registered or changed.
     McpServerChanged,
+    /// An integration was registered or changed.
+    IntegrationChanged,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -110,6 +112,7 @@ impl LogEvent {
             Self::RolloutChanged => Some(&POLICY_ROLLOUTS),
             Self::AgentChanged => Some(&AGENTS),
             Self::McpServerChanged => Some(&MCP_SERVERS),
+            Self::IntegrationChanged => Some(&INTEGRATIONS),
             // Decisions change a session too, without a leaf about it.
             Self::SessionReported | Self::KeyRotated | Self::StoreRestored => None,
         }

@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_log::{Checkpoint, Tile, TileKind, TlogProof, VerifierKey, bundle, leaf_hash, verify_inclusion};
-use cavra_model::{APPROVALS, DECISIONS, EVIDENCE_METADATA, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS, Timestamp};
+use cavra_model::{
+    APPROVALS, DECISIONS, EVIDENCE_METADATA, INTEGRATIONS, Kind, MCP_SERVERS, Object, POLICY_ROLLOUTS, Timestamp,
+};
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -36,10 +38,11 @@ pub use published::{Files, PublishedLog, Served, TileVisitor};
 pub use remote::RemoteLog;
 
 /// The names of the logs, each with the kind whose records most of its leaves speak of.
-pub static LOGS: [(&str, &Kind); 5] = [
+pub static LOGS: [(&str, &Kind); 6] = [
     ("activity", &DECISIONS),
     ("approvals", &APPROVALS),
     ("evidence", &EVIDENCE_METADATA),
+    ("integrations", &INTEGRATIONS),
     ("inventory", &POLICY_ROLLOUTS),
     ("registry", &MCP_SERVERS),
 ];

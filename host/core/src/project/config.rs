@@ -29,10 +29,11 @@ const fn store(key: &'static str, database: &'static str, document: &'static str
     StoreRow { key, database, document }
 }
 
-static STORES: [StoreRow; 6] = [
+static STORES: [StoreRow; 7] = [
     store("activity", "CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE"),
     store("approvals", "CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"),
     store("evidence", "CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE"),
+    store("integrations", "CAVRA_INTEGRATION_DB", "CAVRA_INTEGRATION_STORE"),
     store("inventory", "CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE"),
     store("registry", "CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE"),
     store("tokens", "CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE"),

@@ -3,6 +3,7 @@
 //! A rollout that verifies is asked to be promoted: a signed request and a pending approval. Once people have approved, the
 //! promotion is carried out once and recorded; so is its rollback, under an approval of its own.
 
+mod delivery;
 mod keys;
 mod requests;
 mod signers;

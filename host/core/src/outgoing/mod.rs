@@ -1,5 +1,8 @@
 //! What other systems are told: events and approvals, delivered to where the operator's files say.
 
+mod events;
+mod evidence;
+
 use std::path::Path;
 
 use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Options, Persistence, Provider};
@@ -9,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::approvals::{APPROVAL_PROVIDERS, approval_message};
 use crate::{App, CoreError, Settings};
+
+pub use events::Delivered;
+pub use evidence::{DeliveryEvidence, delivery_record};
 
 /// The systems that are told something.
 #[derive(Clone, Default)]
