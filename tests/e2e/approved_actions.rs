@@ -143,16 +143,39 @@ fn a_quorum_needs_different_people() {
 }
 
 /// The hook's event for a write into a file that needs approval.
-fn event(home: &Home, content: &str) -> String {
+fn event(home: &Home, content: &str, tool_use_id: Option<&str>) -> String {
     json!({"session_id": "claude-1", "cwd": home.at(""), "hook_event_name": "PreToolUse", "tool_name": "Write",
-        "tool_input": {"file_path": home.at("iam/admin.tf"), "content": content}})
+        "tool_use_id": tool_use_id, "tool_input": {"file_path": home.at("iam/admin.tf"), "content": content}})
     .to_string()
 }
 
 fn hook(home: &Home, content: &str) -> String {
-    let output = home.cavra(&["hook", "claude-code"]).stdin(event(home, content)).run();
+    hook_on_call(home, content, None)
+}
+
+fn hook_on_call(home: &Home, content: &str, tool_use_id: Option<&str>) -> String {
+    let output = home.cavra(&["hook", "claude-code"]).stdin(event(home, content, tool_use_id)).run();
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();
     string(&answer["hookSpecificOutput"]["permissionDecision"])
+}
+
+#[test]
+fn every_hook_that_is_asked_about_one_call_has_its_approval() {
+    let home = Home::new();
+    let ask = |call| hook_on_call(&home, "one", call);
+    assert_eq!(ask(Some("toolu_1")), "ask");
+    home.write("decision.json", home.json(".cavra/api/activity.json")["decisions"][0].to_string());
+    let id = string(&home.cavra(&["approval", "create", "decision.json"]).run().json()["approval_id"]);
+    home.cavra(&["approval", "approve", &id, "--actor", "ann", "--reason", "fine"]).run().json();
+    // The agent tries again; two entries of the hook are asked about that call.
+    assert_eq!((ask(Some("toolu_2")), ask(Some("toolu_2"))), ("allow".to_owned(), "allow".to_owned()));
+    let used = home.cavra(&["approval", "list"]).run().json()["items"][0].clone();
+    let entries = used["history"].as_array().unwrap().iter().filter(|entry| entry["event"] == "used").count();
+    assert_eq!((entries, &used["used_by_tool_use"]), (1, &json!("toolu_2")));
+    for call in [Some("toolu_3"), None] {
+        assert_eq!(ask(call), "ask");
+    }
+    assert_eq!(hook_on_call(&home, "two", Some("toolu_2")), "ask");
 }
 
 #[test]

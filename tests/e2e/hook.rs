@@ -317,6 +317,7 @@ fn where_nobody_can_be_asked_nobody_is() {
     let approve = ["approval", "approve", text(&asked, "approval_id"), "--actor", "sec", "--reason", "fine"];
     home.cavra(&approve).run().ok();
     judged(&home, &needs, "allow");
+    needs["tool_use_id"] = json!("toolu_2");
     judged(&home, &needs, "deny");
     home.cavra(&["approval", "create", "dec_000000000000"]).run().fails();
 }

@@ -311,3 +311,28 @@ fn the_model_of_a_search_is_ripgrep() {
         assert!(read == expected || is_more, "{path} {glob} {kind:?}: {read:?}, ripgrep {expected:?}");
     }
 }
+
+/// The rules about hosts and files hold for what is fetched, by whichever tool.
+#[test]
+fn what_is_fetched_is_judged_by_the_rules_about_its_host() {
+    let home = Home::new();
+    policy(
+        &home,
+        "filesystem:\n  block_read: [\"**/.env\"]\nmcp:\n  allowed_servers: [browser]\neffects:\n  allow: [network docs.rs read]\n  \
+         require_approval: [\"network *.corp.test\"]\n  block: [\"network evil.example\"]\n",
+    );
+    for (address, fetched, navigated) in [
+        ("https://docs.rs/serde", "allow", "allow"),
+        ("https://other.example/", "none", "allow"),
+        ("https://wiki.corp.test/x?y", "ask", "ask"),
+        ("https://me:pw@EVIL.example.:8443/docs.rs", "deny", "deny"),
+        ("file:///srv/.env", "deny", "deny"),
+    ] {
+        let fetch = event(&home, "WebFetch", json!({"url": address, "prompt": "p"}));
+        check(&home, &fetch, POLICY, fetched);
+        let navigate = event(&home, "mcp__browser__navigate", json!({"url": address}));
+        check(&home, &navigate, POLICY, navigated);
+    }
+    let reason = check(&home, &event(&home, "WebFetch", json!({"url": "http://evil.example"})), POLICY, "deny");
+    assert!(reason.contains("network evil.example"), "{reason}");
+}

@@ -74,7 +74,7 @@ fn decisions_are_listed_newest_first_with_ties_by_id() {
         let expected = newest_first(decisions());
         assert_eq!(server.all("/decisions"), expected);
         let page = server.get("/decisions").ok();
-        assert_eq!(keys(&page), ["items", "limit", "offset", "total"]);
+        assert_eq!(keys(&page), ["items", "limit", "next_cursor", "offset", "total"]);
         assert_eq!(page["items"].as_array().unwrap()[..], expected[..50]);
         assert_eq!((&page["total"], &page["limit"], &page["offset"]), (&json!(120), &json!(50), &json!(0)));
         for (offset, limit) in [(0, 1), (7, 20), (100, 50), (119, 5)] {

@@ -84,6 +84,7 @@ mod stores;
 mod streams;
 mod support;
 mod tokens;
+mod walks;
 
 #[path = "../../host/release/tests/support/mod.rs"]
 mod release_package;

@@ -256,21 +256,39 @@ impl Endpoint {
         self
     }
 
-    /// Adds `limit` and `offset`.
+    /// Adds what every page can be asked for by: its size, where it begins, from when on.
     pub fn paged(mut self) -> Self {
-        self.query.push(Parameter {
-            name: "limit",
-            kind: ParameterKind::Integer,
-            help: "Page size, clamped to 1..500. A page of more than 16 MiB ends before, and its `limit` is what it holds.",
-        });
-        self.query.push(Parameter {
-            name: "offset",
-            kind: ParameterKind::Integer,
-            help: "Start, clamped to at least 0.",
-        });
+        self.query.extend(PAGING.into_iter().map(|(name, kind, help)| Parameter { name, kind, help }));
         self
     }
 }
+
+/// The parameters of pages.
+const PAGING: [(&str, ParameterKind, &str); 5] = [
+    (
+        "limit",
+        ParameterKind::Integer,
+        "Page size, clamped to 1..500. A page of more than 16 MiB ends before, and its `limit` is what it holds.",
+    ),
+    ("offset", ParameterKind::Integer, "Start, clamped to at least 0."),
+    (
+        "cursor",
+        ParameterKind::Text,
+        "Start where the page ended that answered this as `next_cursor`; with the same filters and order. What is written \
+         meanwhile makes no record come twice.",
+    ),
+    (
+        "since",
+        ParameterKind::Text,
+        "Only records whose time is not before this one, where the list is ordered by time.",
+    ),
+    (
+        "order",
+        ParameterKind::Text,
+        "`list`, the order of the list, or `committed`, the order in which records were first written, oldest first; its \
+         `next_cursor` is there at the end too and goes on with what is written later.",
+    ),
+];
 
 /// A reference to a schema of the components section.
 pub fn named(schema: &str) -> RefOr<Schema> {
@@ -310,5 +328,6 @@ pub fn page_of(schema: &str) -> RefOr<Schema> {
     for name in ["total", "limit", "offset"] {
         page = page.property(name, counter()).required(name);
     }
+    page = page.property("next_cursor", ObjectBuilder::new().schema_type(SchemaType::new(Type::String)));
     RefOr::T(page.into())
 }

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use cavra_core::{Caller, PageRequest};
+use cavra_core::{Caller, ORDERS, PageRequest};
 use cavra_model::{Object, read_json};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
@@ -143,7 +143,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
         let parameters = parameters(parts, state).await?;
         let limit = integer(&parameters, "limit")?;
         let offset = integer(&parameters, "offset")?;
-        Ok(Self(PageRequest { parameters, limit, offset }))
+        let page = PageRequest { parameters, limit, offset };
+        if page.parameter("order").is_some_and(|order| !ORDERS.contains(&order)) {
+            return Err(Problem::parameter("order", "`list` or `committed`"));
+        }
+        Ok(Self(page))
     }
 }
 

@@ -94,6 +94,19 @@ fn activity() -> Vec<Endpoint> {
             .about("sessions", "One session.")
             .answers(named("SessionRecord"))
             .refuses(&[404, 409]),
+        Endpoint::get(
+            Access::READ,
+            "/sessions/{session_id}/references",
+            "list_session_references",
+            get(handlers::session_references),
+        )
+        .about(
+            "sessions",
+            "References to evidence of a session: those of its decisions, a page of decisions at a time.",
+        )
+        .answers(named("SessionReferences"))
+        .paged()
+        .refuses(&[404, 409]),
         Endpoint::get(Access::READ, "/risk/events", "risk_events", get(handlers::risk_events))
             .about("decisions", "Decisions that were blocked, need approval or warned, newest first.")
             .answers(array_of("RiskEvent"))

@@ -47,6 +47,8 @@ pub fn components() -> Components {
         .schema_from::<Problem>()
         .schema_from::<RiskEvent>()
         .schema_from::<SessionRecord>()
+        .schema_from::<SessionReference>()
+        .schema_from::<SessionReferences>()
         .schema_from::<SessionRequest>()
         .schema_from::<Version>()
         .build();
@@ -282,6 +284,36 @@ struct SessionRecord {
     /// How many references there are: the client's and those of all decisions.
     evidence_ref_count: u64,
     /// The newest hundred of them.
+    evidence_refs: Vec<String>,
+}
+
+/// A page of a session's references to evidence.
+#[derive(ToSchema)]
+struct SessionReferences {
+    /// Key of the session.
+    session_id: String,
+    /// References that clients gave the session itself.
+    evidence_refs: Vec<String>,
+    /// Decisions of the session, newest first.
+    items: Vec<SessionReference>,
+    /// Number of decisions.
+    total: u64,
+    /// Page size.
+    limit: u64,
+    /// Start.
+    offset: u64,
+    /// Where the next page begins, if there is one.
+    next_cursor: Option<String>,
+}
+
+/// The references of one decision.
+#[derive(ToSchema)]
+struct SessionReference {
+    /// The decision.
+    decision_id: String,
+    /// When it was made.
+    timestamp: String,
+    /// Its references.
     evidence_refs: Vec<String>,
 }
 

@@ -140,8 +140,8 @@ impl Local {
     }
 
     /// Which of the files the pack does not simply let be read.
-    pub fn protected(&self, files: &[String], pack: &ResolvedPack) -> anyhow::Result<Protected> {
-        Ok(self.runtime.block_on(self.decisions.protected(files, pack))?)
+    pub fn protected(&self, files: &[String], at: &At, pack: &ResolvedPack) -> anyhow::Result<Protected> {
+        Ok(self.runtime.block_on(self.decisions.protected(files, at, pack))?)
     }
 
     /// Waits for a future.

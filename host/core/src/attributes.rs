@@ -41,7 +41,8 @@ impl Attributes {
     }
 
     /// With what the place says: names that differ only in case are the same file on some file systems.
-    pub(crate) fn with_place(self, at: &At) -> Self {
+    #[must_use]
+    pub fn with_place(self, at: &At) -> Self {
         match at {
             At::Here(here) if here.ignores_case() => self.with(cavra_model::IGNORES_CASE, "true"),
             _ => self,

@@ -18,7 +18,7 @@ use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost
 use cavra_surroundings::Guard;
 
 use crate::attributes::Attributes;
-use crate::told::told;
+use crate::told::{is_of_fetch, told};
 use crate::{At, CoreError, DecisionRequest, Redactor};
 
 /// Decides actions. Stores nothing.
@@ -131,14 +131,15 @@ impl DecisionPoint {
             Vec::new()
         });
         for source in sources {
+            let is_of_rules = matches!(source.origin, Origin::FirstParty);
             // Rules are not about contents, so a content of any size is no reason to refuse.
-            let action = if matches!(source.origin, Origin::FirstParty) { &*bare } else { action };
+            let action = if is_of_rules { &*bare } else { action };
             match self.plugins.policy_pack(source).await {
                 Ok(component) => {
                     for action in std::iter::once(action).chain(&implied) {
                         findings.extend(ask(&component, action, facts).await);
                     }
-                    for told in &told {
+                    for told in told.iter().filter(|told| is_of_rules || !told.is_fetch) {
                         let about = ask(&component, &told.action, facts).await;
                         findings.extend(about.into_iter().filter_map(|finding| told.of_call(finding)));
                     }
@@ -165,6 +166,29 @@ impl DecisionPoint {
         context: Context,
     ) -> Result<DecisionRecord, CoreError> {
         self.found(Subject::pull_request(target), Finding::pull_request_attestation(), pack, context)
+    }
+
+    /// The decision about an address that an agent fetches: what the rules about its host, or the file it names, say; that
+    /// no rule is about it is no objection.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] for an address that cannot be judged, [`CoreError::BrokenPack`].
+    pub async fn fetch(
+        &self,
+        address: &str,
+        pack: &ResolvedPack,
+        context: Context,
+    ) -> Result<DecisionRecord, CoreError> {
+        let action = cavra_normalize::fetch(address)?;
+        let facts = facts(&context, McpRegistry::NotConsulted, Attributes::default());
+        let mut findings = Vec::new();
+        if let Some(rules) = interpreter(pack) {
+            let rules = self.plugins.policy_pack(rules).await.map_err(|error| broken(pack, error))?;
+            findings = ask(&rules, &action, &facts).await;
+            findings.retain(is_of_fetch);
+        }
+        let finding = if findings.is_empty() { Finding::no_rule_about_address() } else { combine(findings) };
+        self.found(Subject::address(address), finding, pack, context)
     }
 
     /// The decision about something that no action stands for: what was found about it, unless the pack decides nothing.
@@ -205,7 +229,12 @@ impl DecisionPoint {
 /// Everything that has to be asked for one pack: the rule interpreter over the merged document, and the components
 /// that the pack and its parents bring along.
 pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_>> {
-    let interpreter = pack.has_rules.then(|| PackSource {
+    interpreter(pack).into_iter().chain(components(pack))
+}
+
+/// The rule interpreter over the merged document.
+fn interpreter(pack: &ResolvedPack) -> Option<PackSource<'_>> {
+    pack.has_rules.then(|| PackSource {
         plugin: POLICY_RULES.name,
         version: POLICY_RULES.version,
         wasm: POLICY_RULES.wasm,
@@ -213,8 +242,7 @@ pub(crate) fn sources(pack: &ResolvedPack) -> impl Iterator<Item = PackSource<'_
         document: &pack.canonical,
         document_digest: pack.digest.as_str(),
         origin: Origin::FirstParty,
-    });
-    interpreter.into_iter().chain(components(pack))
+    })
 }
 
 /// The components that the pack and its parents bring along.

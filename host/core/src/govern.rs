@@ -84,7 +84,7 @@ pub(crate) fn redeem(tx: &mut dyn Transaction, governed: &[Governed]) -> Result<
     if all_happen {
         for (record, approval) in records.iter_mut().zip(found) {
             if let Some(approval) = approval {
-                let approval = use_up(tx, approval, &record.decision_id)?;
+                let approval = use_up(tx, approval, record)?;
                 let_happen(record, &approval);
             }
         }

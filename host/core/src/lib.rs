@@ -74,7 +74,7 @@ pub use import::{LeftBehind, import, left_behind};
 pub use inventory::Inventory;
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
 pub use pack_trust::PackSignatures;
-pub use page::{MAX_LIMIT, PageRequest};
+pub use page::{MAX_LIMIT, ORDERS, PageRequest};
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfig, Roots, cleaned, project_around};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};

@@ -13,6 +13,10 @@ pub const MAX_LIMIT: u64 = 500;
 pub const PAGE_BYTES: u64 = 16 * 1024 * 1024;
 const DEFAULT_LIMIT: i64 = 50;
 
+/// Values of the parameter `order`: the list's own order, or that in which records were first written, the oldest first.
+pub const ORDERS: [&str; 2] = ["list", COMMITTED];
+const COMMITTED: &str = "committed";
+
 /// What a caller asks of a list.
 #[derive(Clone, Debug, Default)]
 pub struct PageRequest {
@@ -77,26 +81,32 @@ impl PageRequest {
     /// The store's query without filters. What is only shown is shown without the records that cannot be read.
     #[must_use]
     pub fn page(&self) -> Query {
+        let given = |name| self.parameter(name).map(ToOwned::to_owned);
         Query {
             limit: self.limit(),
             offset: self.offset(),
+            cursor: given("cursor"),
+            since: given("since"),
+            committed: self.parameter("order") == Some(COMMITTED),
             bytes: Some(PAGE_BYTES),
             unreadable: Unreadable::Skip,
             ..Query::default()
         }
     }
 
-    /// What is answered with a page. `limit` is how many records it was allowed to hold: for one that was full before,
+    /// What is answered with a page. `next_cursor` is where the next one begins, if there is one. `limit` is how many records it was allowed to hold: for one that was full before,
     /// that is how many it holds, so that the next one begins where it ends.
     #[must_use]
     pub fn answer(&self, page: Page) -> Object {
         let limit = if page.full { page.places } else { self.limit() };
-        Object::from_iter([
+        let mut answer = Object::from_iter([
             ("items".to_owned(), page.items.into_iter().map(Value::Object).collect()),
             ("total".to_owned(), json!(page.total)),
             ("limit".to_owned(), json!(limit)),
             ("offset".to_owned(), json!(self.offset())),
-        ])
+        ]);
+        answer.extend(page.next_cursor.map(|cursor| ("next_cursor".to_owned(), Value::String(cursor))));
+        answer
     }
 }
 
@@ -120,6 +130,8 @@ mod tests {
     fn a_full_page_says_how_much_it_holds() {
         let request = PageRequest { limit: Some(9), offset: Some(3), ..PageRequest::default() };
         let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full, next_cursor: None };
+        let more = Page { next_cursor: Some("c".to_owned()), ..page(false) };
+        assert_eq!(request.answer(more)["next_cursor"], json!("c"));
         let answer = |full| Value::Object(request.answer(page(full)));
         assert_eq!(answer(false), json!({"items": [{}, {}], "total": 40, "limit": 9, "offset": 3}));
         assert_eq!(answer(true), json!({"items": [{}, {}], "total": 40, "limit": 2, "offset": 3}));

@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 
-use cavra_model::{Action, Context, FileAccess, McpRegistry, Outcome};
+use cavra_model::{Action, Context, FileAccess, IGNORES_CASE, McpRegistry, Outcome};
 use cavra_normalize::clean_path;
 use cavra_packs::ResolvedPack;
 use cavra_rules::Policy;
 
 use crate::decide::{DecisionPoint, broken, components, facts};
-use crate::{Attributes, CoreError};
+use crate::{At, Attributes, CoreError};
 
 /// Most files that the components of a pack are asked about, each in a call of its own.
 const MOST_ASKED: usize = 2_000;
@@ -23,14 +23,15 @@ pub struct Protected {
 }
 
 impl DecisionPoint {
-    /// Which of `files` the pack does not simply let be read. Its rules are asked by the same code as in a decision, outside
+    /// Which of `files` the pack does not simply let be read where they lie. Its rules are asked by the same code as in a decision, outside
     /// of the sandbox; its components are asked as always.
     ///
     /// # Errors
     /// [`CoreError::BrokenPack`].
-    pub async fn protected(&self, files: &[String], pack: &ResolvedPack) -> Result<Protected, CoreError> {
+    pub async fn protected(&self, files: &[String], at: &At, pack: &ResolvedPack) -> Result<Protected, CoreError> {
         let rules = rules(pack)?;
-        let asked = facts(&Context::default(), McpRegistry::NotConsulted, Attributes::default());
+        let asked = facts(&Context::default(), McpRegistry::NotConsulted, Attributes::default().with_place(at));
+        let ignores_case = asked.attributes.iter().any(|(name, _)| name == IGNORES_CASE);
         let mut protected = Protected::default();
         for (place, file) in files.iter().enumerate() {
             // A name that no action can have is left to nobody.
@@ -38,7 +39,7 @@ impl DecisionPoint {
                 protected.files.push((file.clone(), Outcome::Block));
                 continue;
             };
-            let mut outcome = rules.as_ref().map_or(Outcome::Allow, |rules| ruled(rules, &path));
+            let mut outcome = rules.as_ref().map_or(Outcome::Allow, |rules| ruled(rules, &path, ignores_case));
             // A pack that is not as it was published lets nothing be done.
             if !pack.unverified.is_empty() {
                 outcome = Outcome::Block;
@@ -62,8 +63,12 @@ impl DecisionPoint {
     }
 }
 
-fn ruled(rules: &Policy, path: &str) -> Outcome {
-    let findings = rules.evaluate(&cavra_rules::Action::ReadFile(path), false);
+fn ruled(rules: &Policy, path: &str, ignores_case: bool) -> Outcome {
+    let action = cavra_rules::Action::ReadFile(path);
+    let mut findings = rules.evaluate(&action, false);
+    if ignores_case {
+        findings.extend(rules.evaluate_ignoring_case(&action));
+    }
     findings.into_iter().map(|finding| outcome(finding.outcome)).fold(Outcome::Allow, stricter)
 }
 

@@ -300,10 +300,26 @@ pub fn is_used(record: &Object) -> bool {
     record.contains_key("used_at")
 }
 
-/// Marks the approval as used by a decision.
-pub fn mark_used(record: &mut Object, decision_id: &str, now: Timestamp) {
+/// Longest time between two decisions about one tool call, in seconds: every hook that is installed is asked about it, all of
+/// them at once.
+const ONE_CALL: i64 = 60;
+
+/// Whether the approval was used for this very tool call, of which one more hook asks.
+#[must_use]
+pub fn is_used_for(record: &Object, tool_use_id: &str, now: Timestamp) -> bool {
+    let used_at = filled(record, "used_at").and_then(|moment| moment.parse::<Timestamp>().ok());
+    let age = used_at.map(|used_at| now.as_micros().saturating_sub(used_at.as_micros()));
+    filled(record, "used_by_tool_use") == Some(tool_use_id)
+        && age.is_some_and(|age| age <= ONE_CALL.saturating_mul(1_000_000))
+}
+
+/// Marks the approval as used by a decision, of the tool call that the agent names so.
+pub fn mark_used(record: &mut Object, decision_id: &str, tool_use_id: Option<&str>, now: Timestamp) {
     record.insert("used_at".to_owned(), json!(now));
     record.insert("used_by_decision".to_owned(), json!(decision_id));
+    if let Some(tool_use_id) = tool_use_id {
+        record.insert("used_by_tool_use".to_owned(), json!(tool_use_id));
+    }
     push_history(
         record,
         event("used", "system", &Person::named("system"), now, &json!(format!("let {decision_id} happen"))),

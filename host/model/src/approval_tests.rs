@@ -156,7 +156,7 @@ fn who_asked_and_who_decided_is_written_down() {
 fn what_nobody_vouches_for_says_so() {
     let mut record = request_approval(ApprovalRequest { unverified: true, ..request(1) }, at(0)).unwrap();
     rule_on(&mut record, Ruling::Approve, &by("ann"), at(1)).unwrap();
-    mark_used(&mut record, "dec_2", at(2));
+    mark_used(&mut record, "dec_2", None, at(2));
     assert!(is_unverified(&record) && is_unverified(approval_summary(&record).as_object().unwrap()));
     assert!(!is_unverified(&request_approval(request(1), at(0)).unwrap()));
 }

@@ -124,6 +124,9 @@ pub struct Finding {
     pub approver_group: Option<String>,
 }
 
+/// The rule by which an address is fetched that no rule is about.
+pub const NO_RULE_ABOUT_ADDRESS: &str = "network.default.allow";
+
 impl Finding {
     /// The finding that stands in for a policy that did not answer: always a critical block, never an allow.
     #[must_use]
@@ -141,6 +144,18 @@ impl Finding {
     #[must_use]
     pub fn unverified_pack(reason: impl Into<String>) -> Self {
         Self { rule_id: UNVERIFIED_PACK.to_owned(), ..Self::engine_error(reason) }
+    }
+
+    /// No rule is about an address that is fetched.
+    #[must_use]
+    pub fn no_rule_about_address() -> Self {
+        Self {
+            rule_id: NO_RULE_ABOUT_ADDRESS.to_owned(),
+            outcome: Outcome::Allow,
+            severity: Severity::Low,
+            reason: "no rule of the policy is about the address".to_owned(),
+            approver_group: None,
+        }
     }
 
     /// A pull request may be created; an attestation is due. Contract 10, sections 4.5 and 4.6.

@@ -37,8 +37,8 @@ mod view;
 pub use action::{Action, ActionType, COMPUTED, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, approval_summary, attach_approval, authorizes,
-    break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_unverified, is_used, mark_used,
-    request_approval, rule_on, state,
+    break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_unverified, is_used, is_used_for,
+    mark_used, request_approval, rule_on, state,
 };
 pub use approval_shown::{action_digest, contradictions, shown_action};
 pub use authorization::{Authorization, Binding, authorization_problems};
@@ -55,7 +55,7 @@ pub use effects::{
     RunEffect,
 };
 pub use facts::{Facts, IGNORES_CASE, McpRegistration, McpRegistry};
-pub use finding::{ENGINE_ERROR, Finding, Outcome, Severity, UNVERIFIED_PACK};
+pub use finding::{ENGINE_ERROR, Finding, NO_RULE_ABOUT_ADDRESS, Outcome, Severity, UNVERIFIED_PACK};
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use integration::{INTEGRATION_SCHEMA, SEVERITY_RANKS};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};

@@ -397,7 +397,7 @@ fn hexadecimal(digits: &[u8]) -> Option<u8> {
 }
 
 /// A word that a shell reads back as it is.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -7,6 +7,7 @@
 mod arguments;
 mod command;
 mod effects;
+mod fetch;
 mod git;
 mod path;
 mod surroundings;
@@ -16,6 +17,7 @@ use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 pub use arguments::{Argument, ArgumentUse, TooManyArguments, told_by_arguments};
 pub use command::{split_command, split_command_in};
 pub use effects::from_home;
+pub use fetch::fetch;
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;
 pub use surroundings::{Disk, FileKind, GitFacts, Surroundings};

@@ -10,6 +10,9 @@ use crate::policy::Policy;
 /// What makes several commands of one text, or opens files. A pattern with one of these is about the whole text.
 const OPERATORS: [char; 6] = ['|', ';', '&', '>', '<', '\n'];
 
+/// The word that a file comes from, for sentences.
+pub(crate) const REDIRECTION: &str = "a redirection";
+
 /// What lets a part run.
 enum Permission<'a> {
     /// A command pattern matches it; the strictest one, which may as well forbid it.
@@ -127,16 +130,11 @@ impl Policy {
         }
     }
 
-    /// Findings on redirections and git operations as they are written. Nothing here allows. Where the command line is
-    /// understood, its effects name the same files in the directory that holds there, and the text is not taken at its
-    /// word.
+    /// Findings on redirections and git operations as they are written. Nothing here allows.
     fn push_redirections(&self, command: &Command<'_>, findings: &mut Vec<Finding>) {
-        let understood = !command.effects.certainty.is_empty()
-            && !command.effects.certainty.contains(&Certainty::Unknown)
-            && command.unresolved.is_none();
-        let written = if understood { (&[][..], &[][..]) } else { (command.reads, command.writes) };
-        let reads = written.0.iter().filter_map(|path| self.judge_read_as(path, "a redirection"));
-        let writes = written.1.iter().filter_map(|path| self.judge_write_as(path, "a redirection"));
+        let (reads, writes) = redirections(command);
+        let reads = reads.iter().filter_map(|path| self.judge_read_as(path, REDIRECTION));
+        let writes = writes.iter().filter_map(|path| self.judge_write_as(path, REDIRECTION));
         let git = command.git.iter().filter_map(|operation| self.judge_git(operation));
         for finding in reads.chain(writes).chain(git) {
             if !findings.contains(&finding) {
@@ -144,6 +142,15 @@ impl Policy {
             }
         }
     }
+}
+
+/// The files of redirections that are taken at their word. Where the command line is understood there are none: its effects
+/// name the same files in the directory that holds there.
+pub(crate) fn redirections<'a>(command: &Command<'a>) -> (&'a [String], &'a [String]) {
+    let understood = !command.effects.certainty.is_empty()
+        && !command.effects.certainty.contains(&Certainty::Unknown)
+        && command.unresolved.is_none();
+    if understood { (&[], &[]) } else { (command.reads, command.writes) }
 }
 
 /// Review is the default: for a part that nothing lets run, a text that was not understood, and nothing at all.

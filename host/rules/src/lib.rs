@@ -4,6 +4,7 @@
 //! decisions are made.
 
 mod action;
+mod case;
 mod catalog;
 mod command;
 mod computed;

@@ -1,8 +1,11 @@
 //! A compiled policy document and its judgement of everything but command lines.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
 use crate::action::{Action, Git};
+use crate::case::Folded;
 use crate::catalog;
 use crate::command::collapse;
 use crate::document::{self, Diagnostic, Mcp};
@@ -16,7 +19,7 @@ use crate::{matcher, server_name};
 const ALWAYS_PROTECTED: [&str; 2] = ["main", "master"];
 
 /// A policy document, compiled. Nothing is left to be built at the first evaluation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Policy {
     pub(crate) read: RuleList,
     pub(crate) write: RuleList,
@@ -24,10 +27,12 @@ pub struct Policy {
     pub(crate) effects: EffectRules,
     protected_branches: Vec<String>,
     servers: Servers,
+    /// For file systems that ignore case; made when the first one asks.
+    pub(crate) folded: OnceLock<Folded>,
 }
 
 /// What the pack says about MCP servers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Servers {
     allowed: Vec<String>,
     blocked: Vec<String>,
@@ -49,6 +54,7 @@ impl Policy {
             effects: std::mem::take(&mut document.effects),
             protected_branches: owned(&document.block_push_branches),
             servers: Servers::new(&document.mcp.unwrap_or_default()),
+            folded: OnceLock::new(),
         })
     }
 
@@ -225,6 +231,6 @@ fn command_rules(document: &document::Document<'_>) -> RuleList {
     RuleList::new(&borrowed(&block), &borrowed(&approval), &borrowed(&allow))
 }
 
-fn borrowed(list: &[String]) -> Vec<&str> {
+pub(crate) fn borrowed(list: &[String]) -> Vec<&str> {
     list.iter().map(String::as_str).collect()
 }

@@ -20,6 +20,7 @@ pub struct Guard {
     document: Value,
     compiled: OnceLock<Option<Policy>>,
     trusted: Vec<String>,
+    ignores_case: bool,
 }
 
 impl Guard {
@@ -30,7 +31,12 @@ impl Guard {
         let trusted = policy.get("git").and_then(|git| git.get("trusted_settings")).and_then(Value::as_array);
         let trusted = trusted.into_iter().flatten().filter_map(Value::as_str).map(str::to_lowercase).collect();
         let document = serde_json::json!({ "filesystem": section("filesystem") });
-        Self { document, compiled: OnceLock::new(), trusted }
+        Self { document, compiled: OnceLock::new(), trusted, ignores_case: false }
+    }
+
+    /// Where names that differ only in case are names of one file, or not.
+    pub(crate) fn ignoring_case(self, ignores_case: bool) -> Self {
+        Self { ignores_case, ..self }
     }
 
     /// How the file of that name is protected. A policy that cannot be read protects everything.
@@ -41,7 +47,8 @@ impl Guard {
         let policy = self.compiled.get_or_init(|| Policy::compile(&self.document).ok());
         let Some(policy) = policy else { return Some(Protection::Read) };
         let allowed = |action: Action<'_>| {
-            policy.evaluate(&action, false).iter().all(|finding| finding.outcome == Outcome::Allow)
+            let folded = if self.ignores_case { policy.evaluate_ignoring_case(&action) } else { Vec::new() };
+            policy.evaluate(&action, false).iter().chain(&folded).all(|finding| finding.outcome == Outcome::Allow)
         };
         if !allowed(Action::ReadFile(name)) {
             Some(Protection::Read)

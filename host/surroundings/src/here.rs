@@ -47,7 +47,7 @@ impl Here {
     /// With what the policy in force protects.
     #[must_use]
     pub fn guarded(&self, guard: Guard) -> Guarded<'_> {
-        Guarded { here: self, guard }
+        Guarded { here: self, guard: guard.ignoring_case(self.ignores_case()) }
     }
 
     /// The working directory, absolute.

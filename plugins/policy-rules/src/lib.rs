@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use effects::Lists;
 
+/// The fact that names which differ only in case are names of one file.
+const IGNORES_CASE: &str = "filesystem.ignores_case";
+
 struct PolicyRules(Policy);
 
 cavra_sdk::export_policy_pack!(PolicyRules);
@@ -29,7 +32,14 @@ impl PolicyPack for PolicyRules {
 
     fn evaluate(&self, action: &Action, facts: &Facts) -> Vec<Finding> {
         let consulted = !matches!(facts.mcp_registry, McpRegistry::NotConsulted);
-        let judge = |action: cavra_rules::Action<'_>| self.0.evaluate(&action, consulted);
+        let ignores_case = facts.attributes.iter().any(|fact| fact.name == IGNORES_CASE && fact.value == "true");
+        let judge = |action: cavra_rules::Action<'_>| {
+            let mut findings = self.0.evaluate(&action, consulted);
+            if ignores_case {
+                findings.extend(self.0.evaluate_ignoring_case(&action));
+            }
+            findings
+        };
         let findings = match action {
             Action::ReadFile(file) => judge(cavra_rules::Action::ReadFile(&file.path)),
             Action::WriteFile(file) => judge(cavra_rules::Action::WriteFile(&file.path)),

@@ -67,6 +67,15 @@ pub async fn post_session(State(app): State<App>, By(caller): By, Body(body): Bo
     answer(app.activity.post_session(body, &caller).await)
 }
 
+/// `GET /sessions/{session_id}/references`. Contract 05, D19.
+pub async fn session_references(State(app): State<App>, Id(id): Id, Paging(page): Paging) -> Answer {
+    let (found, given) = app.activity.references(&id, page.page()).await?;
+    let mut answer = page.answer(found);
+    answer.insert("session_id".to_owned(), json!(id));
+    answer.insert("evidence_refs".to_owned(), json!(given));
+    Ok(Json(Value::Object(answer)))
+}
+
 /// One record.
 pub async fn get_record(app: App, kind: &'static Kind, id: String) -> Answer {
     answer(app.get(kind, &id).await)

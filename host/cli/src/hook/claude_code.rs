@@ -95,7 +95,8 @@ pub fn answer(event: &[u8], pack: &PackArg, stage: &Stage) -> anyhow::Result<Rep
     }
     let read = searched.as_ref().map_or(&[][..], |searched| &searched.names);
     let at = in_directory(directory, Some(&project));
-    let subjects = Subjects { actions: judged.actions, noted: judged.noted, read, at };
+    let (actions, noted, fetched) = (judged.actions, judged.noted, judged.fetched);
+    let subjects = Subjects { actions, noted, fetched, read, at };
     let judgement = strictest(subjects, &context, pack, stage)?;
     let record = &judgement.strictest;
     let enforced = record.effective();

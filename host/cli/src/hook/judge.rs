@@ -1,6 +1,6 @@
 //! Decides the actions of one event and records them before anything is answered.
 
-use cavra_core::{Activity, At, DecisionRequest, Protected};
+use cavra_core::{Activity, At, Attributes, DecisionRequest, Protected};
 use cavra_model::{ActionType, Context, DecisionRecord, Outcome};
 use cavra_normalize::ActionRequest;
 
@@ -30,6 +30,8 @@ pub struct Subjects<'a> {
     pub actions: Vec<ActionRequest>,
     /// What no action stands for.
     pub noted: Vec<Noted>,
+    /// Addresses that are fetched.
+    pub fetched: Vec<String>,
     /// Files that are read by the way.
     pub read: &'a [String],
     /// Where the agent works.
@@ -59,14 +61,18 @@ pub fn strictest(
     for Noted { subject, finding } in subjects.noted {
         decided.push(local.decisions().found(subject, finding, &pack, context.clone())?.into());
     }
+    for address in subjects.fetched {
+        decided.push(local.wait(local.decisions().fetch(&address, &pack, context.clone()))?.into());
+    }
     for action in subjects.actions {
         let at = subjects.at.clone();
         let request = DecisionRequest { context: context.clone(), at, ..DecisionRequest::new(action) };
         decided.push(local.decide_governed(request, &pack, &store)?);
     }
-    let protected = local.protected(subjects.read, &pack)?;
+    let protected = local.protected(subjects.read, &subjects.at, &pack)?;
     for (file, _) in protected.files.iter().take(HELD) {
-        let request = DecisionRequest { context: context.clone(), ..DecisionRequest::new(reading(file)) };
+        let attributes = Attributes::default().with_place(&subjects.at);
+        let request = DecisionRequest { context: context.clone(), attributes, ..DecisionRequest::new(reading(file)) };
         decided.push(local.decide_governed(request, &pack, &store)?);
         if decided.last().is_some_and(|governed| governed.record.effective() == Outcome::Block) {
             break;

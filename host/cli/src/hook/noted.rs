@@ -3,9 +3,6 @@
 use cavra_model::{Digest, Finding, Object, Outcome, Severity, Subject};
 use serde_json::Value;
 
-/// The rule by which an address is fetched that no rule is about.
-pub const FETCH_DEFAULT: &str = "network.default.allow";
-
 /// Something that is decided without a policy's rules.
 #[derive(Clone, Debug)]
 pub struct Noted {
@@ -21,12 +18,6 @@ impl Noted {
         let reason = format!("cavra does not know the tool `{tool}`");
         let finding = finding("agent.tool.unknown", Outcome::RequireApproval, Severity::Medium, reason);
         Self { subject: of_tool(tool, input), finding }
-    }
-
-    /// An address that is fetched.
-    pub fn fetched(url: &str) -> Self {
-        let reason = "no rule of the policy is about the address".to_owned();
-        Self { subject: Subject::address(url), finding: finding(FETCH_DEFAULT, Outcome::Allow, Severity::Low, reason) }
     }
 
     /// A call that is refused because it does not say what it is about.

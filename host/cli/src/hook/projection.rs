@@ -2,13 +2,11 @@
 //! own rules and prompts, so it is given only where a rule of the policy or an approval permits; where nothing speaks, the
 //! agent goes on as if there were no hook.
 
-use cavra_model::{DecisionRecord, Outcome};
+use cavra_model::{DecisionRecord, NO_RULE_ABOUT_ADDRESS, Outcome};
 use serde_json::{Value, json};
 
-use super::noted::FETCH_DEFAULT;
-
 /// Rules that say that nothing was found against an action. They permit nothing.
-const NO_OBJECTION: [&str; 4] = ["filesystem.read.allow", "filesystem.write.allow", "git.allow", FETCH_DEFAULT];
+const NO_OBJECTION: [&str; 4] = ["filesystem.read.allow", "filesystem.write.allow", "git.allow", NO_RULE_ABOUT_ADDRESS];
 
 /// The four things an agent can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

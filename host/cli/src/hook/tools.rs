@@ -162,6 +162,8 @@ pub struct Judged {
     pub actions: Vec<ActionRequest>,
     /// What else is done, for which no action stands.
     pub noted: Vec<Noted>,
+    /// Addresses that are fetched.
+    pub fetched: Vec<String>,
     /// A search through a directory.
     pub search: Option<Search>,
     /// Why nothing of it is allowed outright.
@@ -216,7 +218,7 @@ impl Judged {
                 self.actions.extend(values.iter().map(|text| command(text)));
                 self.doubt = Some("cavra does not read the language of this shell");
             }
-            Use::Fetches => self.noted.extend(values.iter().map(|url| Noted::fetched(url))),
+            Use::Fetches => self.fetched.extend(values.iter().map(|url| (*url).to_owned())),
             Use::Asks => {
                 for server in values {
                     self.actions.extend(mcp_call::resources(server, call)?);
@@ -300,7 +302,9 @@ mod tests {
             Asked::Judged(judged) => {
                 let target = |action: ActionRequest| action.target.or(action.server).unwrap();
                 let noted = |noted: Noted| format!("{} {}", noted.finding.rule_id, noted.subject.target);
-                judged.actions.into_iter().map(target).chain(judged.noted.into_iter().map(noted)).collect()
+                let fetched = judged.fetched.into_iter().map(|url| format!("fetch {url}"));
+                let actions = judged.actions.into_iter().map(target);
+                actions.chain(judged.noted.into_iter().map(noted)).chain(fetched).collect()
             }
             Asked::Nothing => vec!["nothing".into()],
         }
@@ -319,7 +323,7 @@ mod tests {
             ("Bash", json!({"command": "ls"}), &["ls"]),
             ("PowerShell", json!({"command": "ls"}), &["ls"]),
             ("Monitor", json!({"command": "tail -f log", "description": "d"}), &["tail -f log"]),
-            ("WebFetch", json!({"url": "https://a.example/"}), &["network.default.allow https://a.example/"]),
+            ("WebFetch", json!({"url": "https://a.example/"}), &["fetch https://a.example/"]),
             ("Grep", json!({"pattern": "x", "path": "src", "glob": ".env"}), &["src", "src/.env"]),
             ("Grep", json!({"pattern": "x", "path": "src", "glob": "!.env"}), &["src"]),
             ("Glob", json!({"pattern": "**/*.rs", "path": "src"}), &["src"]),

@@ -6,7 +6,7 @@
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
     APPROVALS, Authorization, Binding, DecisionRecord, Object, Ruling, Timestamp, action_digest,
-    authorization_problems, authorizes, is_used, mark_used,
+    authorization_problems, authorizes, is_used, is_used_for, mark_used,
 };
 use cavra_store::{Query, StoreError, Transaction, Unreadable};
 use serde_json::Value;
@@ -89,16 +89,17 @@ impl Approvals {
         let Some(digest) = digest.map(|digest| digest.as_str().to_owned()) else { return Ok(None) };
         let (candidates, named) = match approval_id {
             Some(id) => (vec![id.to_owned()], true),
-            None => (self.candidates(&record.session_id, &digest).await?, false),
+            None => (self.candidates(record, &digest).await?, false),
         };
-        Ok((!candidates.is_empty()).then_some(ActionClaim { candidates, named, digest }))
+        let tool_use_id = record.tool_use_id.clone();
+        Ok((!candidates.is_empty()).then_some(ActionClaim { candidates, named, digest, tool_use_id }))
     }
 
     /// Ids of the session's approvals that seem to cover the action.
-    async fn candidates(&self, session_id: &str, digest: &str) -> Result<Vec<String>, CoreError> {
+    async fn candidates(&self, decision: &DecisionRecord, digest: &str) -> Result<Vec<String>, CoreError> {
         let now = Timestamp::now();
         let query = Query {
-            filters: vec![("session_id", session_id.to_owned())],
+            filters: vec![("session_id", decision.session_id.clone())],
             any_of: Some(("state", vec!["approved".to_owned(), "break_glass".to_owned()])),
             limit: CANDIDATES,
             // What cannot be read authorizes nothing.
@@ -106,7 +107,7 @@ impl Approvals {
             ..Query::default()
         };
         let found = self.store.list(&APPROVALS, query).await?.items;
-        let fitting = found.iter().filter(|record| judge(record, digest, now).is_ok());
+        let fitting = found.iter().filter(|record| judge(record, digest, decision.tool_use_id.as_deref(), now).is_ok());
         Ok(fitting.filter_map(|record| record.get(APPROVALS.id)?.as_str()).map(ToOwned::to_owned).collect())
     }
 }
@@ -118,6 +119,8 @@ pub struct ActionClaim {
     /// The caller has named the approval, and is told why it does not do.
     named: bool,
     digest: String,
+    /// What the agent calls the tool call; two hooks that are asked about one call use one approval.
+    tool_use_id: Option<String>,
 }
 
 impl ActionClaim {
@@ -127,7 +130,7 @@ impl ActionClaim {
         for id in &self.candidates {
             let reason = match tx.get(&APPROVALS, id)? {
                 None => UNKNOWN,
-                Some(record) => match judge(&record, &self.digest, Timestamp::now()) {
+                Some(record) => match judge(&record, &self.digest, self.tool_use_id.as_deref(), Timestamp::now()) {
                     Ok(()) => return Ok(Claim::Granted(record)),
                     Err(reason) => reason,
                 },
@@ -140,18 +143,26 @@ impl ActionClaim {
     }
 }
 
-/// Uses an approval up for a decision, in the unit of work that writes the decision; answers it as it is then.
-pub(crate) fn use_up(tx: &mut dyn Transaction, mut approval: Object, decision_id: &str) -> Result<Object, StoreError> {
-    mark_used(&mut approval, decision_id, Timestamp::now());
-    write(tx, LogEvent::ApprovalUsed, approval.clone())?;
+/// Uses an approval up for a decision, in the unit of work that writes the decision; answers it as it is then. One that was
+/// used for the same tool call stays as it is.
+pub(crate) fn use_up(
+    tx: &mut dyn Transaction,
+    mut approval: Object,
+    decision: &DecisionRecord,
+) -> Result<Object, StoreError> {
+    if !is_used(&approval) {
+        mark_used(&mut approval, &decision.decision_id, decision.tool_use_id.as_deref(), Timestamp::now());
+        write(tx, LogEvent::ApprovalUsed, approval.clone())?;
+    }
     Ok(approval)
 }
 
 /// Whether the approval covers the action, or why not.
-fn judge(record: &Object, digest: &str, now: Timestamp) -> Result<(), &'static str> {
+fn judge(record: &Object, digest: &str, tool_use_id: Option<&str>, now: Timestamp) -> Result<(), &'static str> {
+    let is_same_call = || tool_use_id.is_some_and(|tool_use_id| is_used_for(record, tool_use_id, now));
     if record.get("action_digest").and_then(Value::as_str) != Some(digest) {
         Err(OTHER_ACTION)
-    } else if is_used(record) {
+    } else if is_used(record) && !is_same_call() {
         Err(USED)
     } else if !authorizes(record, now) {
         Err(NOT_IN_FORCE)

@@ -105,6 +105,13 @@ impl Collector {
         }
     }
 
+    /// Whether this part writes outside of the repository, or where nobody can tell.
+    pub fn writes_outside(&self) -> bool {
+        let part = self.index();
+        let of_part = self.effects.files.iter().rev().take_while(|file| file.part == part);
+        of_part.filter(|file| file.usage == FileUse::Writes).any(|file| file.place != FilePlace::Repository)
+    }
+
     /// True if a file or folder of that name was written before.
     pub fn has_written(&self, path: &str) -> bool {
         let files = self.effects.files.iter().filter(|file| file.usage == FileUse::Writes);

@@ -84,6 +84,24 @@ impl Engine<'_> {
                 self.out.doubt(arg.shown(), "how many operands this is, is known only when the command runs");
             }
         }
+        let moves = |operand: &Operand| operand.role.kind == RoleKind::Moves;
+        if specified.iter().any(moves) && self.out.writes_outside() {
+            let moved = if specified.last().is_some_and(moves) { operands.len() } else { operands.len().max(1) - 1 };
+            self.moved_away(operands.get(..moved).unwrap_or_default(), why, state);
+        }
+    }
+
+    /// What is moved out of the repository is gone from it, as if it had been deleted.
+    fn moved_away(&mut self, moved: &[Arg], why: &str, state: &State) {
+        for arg in moved {
+            let place = arg.literal().and_then(|text| self.path(text, state)).map(|(path, _)| {
+                let (_, place) = paths::locate(&path, self.surroundings);
+                place
+            });
+            if place.is_none_or(|place| place == FilePlace::Repository) {
+                self.named(FileUse::Deletes, arg, true, why, state);
+            }
+        }
     }
 
     /// The effect of one argument.

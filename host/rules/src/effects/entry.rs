@@ -141,6 +141,11 @@ impl Entry {
         matches!(self.about, About::Unknown { .. })
     }
 
+    /// Whether the entry is about files.
+    pub(crate) fn is_about_files(&self) -> bool {
+        matches!(self.about, About::File { .. })
+    }
+
     /// Whether the entry is about a command that is called in a way nobody has described.
     pub(crate) fn meets_unknown(&self, part: &Part<'_>) -> bool {
         let About::Unknown { command } = &self.about else { return false };
