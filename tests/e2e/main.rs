@@ -33,6 +33,7 @@ mod cli_backtest;
 mod cli_evaluate;
 mod cli_policy;
 mod cli_policy_signing;
+mod cli_sandbox;
 mod commands;
 mod components;
 mod console;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use cavra_model::{ActionType, Context, Object, PackName, PolicyMode};
+use cavra_confine::Profile;
+use cavra_model::{Action, ActionType, Context, Object, PackName, PolicyMode};
 use cavra_normalize::{ActionRequest, clean_path};
-use cavra_surroundings::Here;
+use cavra_packs::ResolvedPack;
+use cavra_surroundings::{Guard, Here};
 
 use crate::CoreError;
 use crate::attributes::Attributes;
@@ -46,6 +48,16 @@ pub enum At {
     Directory(String),
     /// Here, on a disk that can be looked at.
     Here(Arc<Here>),
+}
+
+impl At {
+    /// What a command has to be able to use here so that it can do what was decided, and no more. `None` for what is no
+    /// command, where the disk cannot be looked at, and where too many files lie there to tell which are protected.
+    #[must_use]
+    pub fn profile(&self, action: &Action, pack: &ResolvedPack) -> Option<Profile> {
+        let (Self::Here(here), Action::ExecuteCommand(command)) = (self, action) else { return None };
+        here.guarded(Guard::of(&pack.document)).profile(&command.effects)
+    }
 }
 
 impl DecisionRequest {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cavra_normalize::{Disk, FileKind, GitFacts, Surroundings};
 
-use crate::guard::Guard;
+use crate::guard::{Guard, Protection};
 use crate::links::{cleaned, real_path};
 use crate::roots::repository_roots;
 use crate::{below, git};
@@ -76,6 +76,26 @@ impl Here {
 }
 
 impl Guarded<'_> {
+    /// The repository's roots, absolute.
+    pub(crate) fn roots(&self) -> &[String] {
+        &self.here.roots
+    }
+
+    /// The user's home directory; empty if it is not known.
+    pub(crate) fn home(&self) -> &str {
+        &self.here.home
+    }
+
+    /// Folders for temporary files.
+    pub(crate) fn temporary(&self) -> &[String] {
+        &self.here.temporary
+    }
+
+    /// How the policy protects a file of this disk.
+    pub(crate) fn protects(&self, path: &Path) -> Option<Protection> {
+        self.guard.protection(&self.here.policy_name(path))
+    }
+
     /// What the normaliser is told.
     #[must_use]
     pub fn surroundings(&self) -> Surroundings<'_> {
@@ -101,7 +121,7 @@ impl Disk for Guarded<'_> {
     }
 
     fn protected_below(&self, folder: &str) -> Option<Vec<String>> {
-        below::protected(Path::new(folder), |path| self.guard.protection(&self.here.policy_name(path)))
+        below::protected(Path::new(folder), |path| self.protects(path))
     }
 
     fn has_option_like_name(&self, folder: &str) -> bool {

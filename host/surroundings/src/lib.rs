@@ -16,6 +16,7 @@
 //! Every answer is bounded in time and size; what cannot be told in that is said to be unknown, never guessed.
 
 mod below;
+mod confined;
 mod git;
 mod git_config;
 mod guard;

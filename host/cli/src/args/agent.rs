@@ -21,6 +21,9 @@ pub enum AgentCommand {
         /// The command line.
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         command: String,
+        /// Let the command use only what it was decided to do: those files, and the network only if it names some.
+        #[arg(long)]
+        sandbox: bool,
         #[command(flatten)]
         session: AgentArgs,
         #[command(flatten)]

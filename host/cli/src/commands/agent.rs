@@ -10,7 +10,8 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use cavra_core::{DecisionRequest, check_id};
+use cavra_confine::Profile;
+use cavra_core::{DecisionRequest, Verdict, check_id};
 use cavra_model::{ActionType, Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ struct AuditedAction {
 pub fn run(command: AgentCommand) -> anyhow::Result<ExitCode> {
     match command {
         AgentCommand::Start { session, json } => start(&session, json),
-        AgentCommand::Exec { command, session, json } => exec(&command, &session, json),
+        AgentCommand::Exec { command, sandbox, session, json } => exec(&command, sandbox, &session, json),
         AgentCommand::Attest { session_id, audit_dir, format, json } => {
             attest(&session_id, &audit_dir, format.as_deref(), json)
         }
@@ -74,7 +75,7 @@ fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
+fn exec(command: &str, sandbox: bool, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     let local = Local::in_directory(&args.repo)?;
     let pack = local.pack(&args.pack)?;
     let mut audit = Audit::new(args)?;
@@ -86,7 +87,8 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
         ..Context::default()
     };
     let at = in_directory(&args.repo, None);
-    let record = local.decide(DecisionRequest { context, at, ..DecisionRequest::new(action) }, &pack)?.record;
+    let request = DecisionRequest { context, at: at.clone(), ..DecisionRequest::new(action) };
+    let Verdict { record, action } = local.decide(request, &pack)?;
     audit.actions.push(AuditedAction::from(&record));
     // The audit is on disk before anything runs.
     let path = audit.save(&args.output)?;
@@ -98,35 +100,51 @@ fn exec(command: &str, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCod
         complain(format_args!("{}: {reason}; the command was not run (audit: {})", record.decision, path.display()));
         return Ok(ExitCode::FAILURE);
     }
-    run_command(command, &args.repo, &record, format)
+    let profile = if sandbox {
+        Some(at.profile(&action, &pack).context("there are too many files to tell which of them are protected")?)
+    } else {
+        None
+    };
+    run_command(command, profile.as_ref(), &args.repo, &record, format)
 }
 
-fn run_command(command: &str, repo: &Path, record: &DecisionRecord, format: Json) -> anyhow::Result<ExitCode> {
+fn run_command(
+    command: &str,
+    profile: Option<&Profile>,
+    repo: &Path,
+    record: &DecisionRecord,
+    format: Json,
+) -> anyhow::Result<ExitCode> {
     // With --json the decision has standard output to itself.
     let stdout = if format.json { stderr_as_stdout() } else { Stdio::inherit() };
     // The shell whose grammar the command was judged by; `-p` keeps functions and start-up files of the environment out.
     let mut shell = std::process::Command::new("bash");
     shell.args(["-p", "-c", command]).current_dir(repo).stdout(stdout);
-    let status = status_of(&mut shell).context("cannot start bash, as which the command was judged")?;
+    let status = status_of(&mut shell, profile).context("cannot start bash, as which the command was judged")?;
     if format.json {
         print_json(record)?;
     }
     if status.success() {
         return Ok(ExitCode::SUCCESS);
     }
-    complain(format_args!("the command failed ({status})"));
+    let confined = if profile.is_some() { "; in the sandbox it can use only what it was decided to do" } else { "" };
+    complain(format_args!("the command failed ({status}){confined}"));
     Ok(ExitCode::FAILURE)
 }
 
-/// Runs a command to its end. Whoever asks this process to end asks the command, with everything it has started.
-fn status_of(command: &mut std::process::Command) -> std::io::Result<ExitStatus> {
+/// Runs a command to its end, confined to a profile if there is one. Whoever asks this process to end asks the command, with
+/// everything it has started.
+fn status_of(command: &mut std::process::Command, profile: Option<&Profile>) -> anyhow::Result<ExitStatus> {
     let ending = Ending::listen()?;
     // On a terminal the command stays in the group that may read from it, and gets what is typed to end it.
     let apart = !std::io::stdin().is_terminal();
     if apart {
         command.process_group(0);
     }
-    let mut child = command.spawn()?;
+    let mut child = match profile {
+        Some(profile) => cavra_confine::spawn(command, profile)?,
+        None => command.spawn()?,
+    };
     let process = Pid::from_child(&child);
     // What has ended already cannot be asked.
     let send = move |signal| {
@@ -149,7 +167,7 @@ fn status_of(command: &mut std::process::Command) -> std::io::Result<ExitStatus>
     if apart && asked.load(Ordering::SeqCst) {
         send(Signal::KILL);
     }
-    status
+    Ok(status?)
 }
 
 fn attest(session_id: &str, directory: &Path, format: Option<&str>, json: Json) -> anyhow::Result<ExitCode> {
