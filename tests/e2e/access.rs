@@ -7,7 +7,7 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 29] = [
+const POSTS: [(&str, &str); 42] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
@@ -19,6 +19,22 @@ const POSTS: [(&str, &str); 29] = [
     ("/approvals/{approval_id}/deny", "identity with group"),
     ("/approvals/{approval_id}/expire", "identity with group"),
     ("/decisions", "scope"),
+    ("/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/deliver", "identity or scope"),
+    (
+        "/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/{health_id}/acknowledgements",
+        "identity",
+    ),
+    ("/endpoint-remediation-sla-escalation-recurrences/automation-run", "identity or scope"),
+    ("/endpoint-remediation-sla-escalation-recurrences/retry-plan", "identity or scope"),
+    ("/endpoint-remediation-sla-escalation-recurrences/{recurrence_plan_id}/deliver", "identity or scope"),
+    ("/endpoint-remediation-sla-escalation-recurrences/{recurrence_plan_id}/owner-digest", "identity or scope"),
+    ("/endpoint-remediation-sla-escalations/recurrence-plan", "identity or scope"),
+    ("/endpoint-remediation-sla-escalations/{plan_id}/deliver", "identity or scope"),
+    ("/endpoint-remediation-sla-escalations/{plan_id}/reviews", "identity"),
+    ("/endpoint-remediation-sla-notifications/escalation-plan", "identity or scope"),
+    ("/endpoint-remediation-sla-reports/{report_id}/acknowledgements", "identity"),
+    ("/endpoint-remediation-sla-reports/{report_id}/deliver", "identity or scope"),
+    ("/endpoint-remediation-sla/report", "identity or scope"),
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),

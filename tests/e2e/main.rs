@@ -60,6 +60,7 @@ mod mcp_client;
 mod mcp_registry;
 mod mcp_server;
 mod mutations;
+mod notify_sla;
 mod oidc_provider;
 mod openapi;
 mod pack_signatures;

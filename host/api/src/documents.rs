@@ -5,11 +5,12 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder,
 use utoipa::openapi::{ComponentsBuilder, RefOr};
 
 use crate::endpoint::named;
+use crate::notification_documents::NOTIFICATIONS;
 use Is::{Any, Count, Flag, Gap, List, Map, Number, Of, OfOrNull, Text, TextOrNull, Texts};
 
 /// Type of a member.
 #[derive(Clone, Copy, Debug)]
-enum Is {
+pub enum Is {
     Text,
     TextOrNull,
     Texts,
@@ -30,7 +31,7 @@ enum Is {
 }
 
 /// A document: its name, what it is, its members.
-type Row = (&'static str, &'static str, &'static [(&'static str, Is)]);
+pub type Row = (&'static str, &'static str, &'static [(&'static str, Is)]);
 
 /// Members of a delivery.
 const DELIVERY: &[(&str, Is)] = &[
@@ -369,7 +370,7 @@ static DOCUMENTS: &[Row] = &[
 
 /// Adds the documents to the named schemas.
 pub fn with_documents(components: ComponentsBuilder) -> ComponentsBuilder {
-    DOCUMENTS.iter().fold(components, |components, (name, description, members)| {
+    DOCUMENTS.iter().chain(NOTIFICATIONS).fold(components, |components, (name, description, members)| {
         let object = ObjectBuilder::new()
             .description(Some(*description))
             .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
-use cavra_core::{App, LogEvent};
+use cavra_core::{App, Ask, History, LogEvent};
 use cavra_model::{Kind, MetadataKind, Operator};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -242,6 +242,30 @@ impl Endpoint {
             };
             Parameter { name: filter.parameter, kind, help }
         }));
+        self
+    }
+
+    /// Adds the questions of a history.
+    pub fn looks_into(mut self, history: &'static History) -> Self {
+        self.query.extend(history.questions().map(|asked| {
+            let (kind, help) = match asked.ask {
+                Ask::Exactly => (ParameterKind::Text, EXACT),
+                Ask::Word => (ParameterKind::Text, "A word, in any case, with `-` or `_`."),
+                Ask::AnyCase => (ParameterKind::Text, "Exact but for case."),
+                Ask::Part => (ParameterKind::Text, "Part of it, in any case."),
+                Ask::AtLeast => (ParameterKind::Integer, "At least this number."),
+                Ask::Flag => (ParameterKind::Boolean, "Whether it is so."),
+                Ask::OnlyTrue => (ParameterKind::Boolean, "If true, only those of which it is so."),
+                Ask::Filled => (ParameterKind::Boolean, "Whether there are any."),
+            };
+            Parameter { name: asked.parameter, kind, help }
+        }));
+        self
+    }
+
+    /// Adds a whole number.
+    pub fn counted_by(mut self, name: &'static str, help: &'static str) -> Self {
+        self.query.push(Parameter { name, kind: ParameterKind::Integer, help });
         self
     }
 

@@ -11,6 +11,7 @@ mod extract;
 mod guard;
 mod handlers;
 mod load;
+mod notification_documents;
 mod openapi;
 mod problem;
 mod ranges;

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod integrations;
+mod notifications;
 mod promotions;
 mod registry;
 mod sandbox;
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         integrations::rows(),
         evidence::rows(),
         promotions::rows(),
+        notifications::rows(),
         sandbox::rows(),
         console_rows(),
         log_rows(),

@@ -89,6 +89,11 @@ impl Config {
         self
     }
 
+    /// What the file says about each provider.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Value> {
+        self.entries.values()
+    }
+
     /// What the file says about a provider.
     pub(crate) fn entry(&self, provider: Provider) -> Option<&Value> {
         self.entries.get(&provider)

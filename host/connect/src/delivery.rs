@@ -121,6 +121,11 @@ impl Connectors {
         self.config.enabled()
     }
 
+    /// What the file says about each of them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Value> {
+        self.config.entries()
+    }
+
     /// Delivers an event; answers `cavra.connector.delivery.v1`. That a system did not take it is no error.
     ///
     /// # Errors

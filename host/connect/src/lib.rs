@@ -13,6 +13,7 @@ mod delivery;
 mod event;
 mod provider;
 mod redact;
+mod scrub;
 mod secret;
 mod send;
 mod target;
@@ -22,4 +23,5 @@ pub use config::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, ConfigError, SettingErro
 pub use delivery::{Connectors, DeliveryError, Options, Persistence, Source};
 pub use provider::Provider;
 pub use redact::shown_url;
+pub use scrub::Scrubber;
 pub use secret::Secret;

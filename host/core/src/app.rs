@@ -12,6 +12,7 @@ use cavra_store::{Page, Query, RecordStore, StoreError};
 
 use crate::approvals::read_routing;
 use crate::areas::{Area, open_store};
+use crate::notify::Reservations;
 use crate::outgoing::Outgoing;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
@@ -61,6 +62,8 @@ pub struct Parts {
     pub gatekeeper: Gatekeeper,
     /// Tells other systems.
     pub outgoing: Outgoing,
+    /// Whose turn it is to tell somebody about something.
+    pub reservations: Reservations,
     /// What all of it was made from.
     pub settings: Arc<Settings>,
 }
@@ -124,6 +127,7 @@ impl App {
             store,
             gatekeeper,
             outgoing: Outgoing::read(settings)?,
+            reservations: Reservations::default(),
             settings: Arc::new(settings.clone()),
         })))
     }

@@ -23,6 +23,7 @@ mod govern;
 mod import;
 mod integrations;
 mod inventory;
+mod notify;
 mod outgoing;
 mod pack_trust;
 mod page;
@@ -58,6 +59,7 @@ pub use attributes::Attributes;
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::{Author, Caller, Doer};
+pub use cavra_notify::{Family, families};
 pub use console::{console_config, console_session, security_boundary};
 pub use dashboards::Dashboard;
 pub use decide::{DecisionPoint, Verdict};
@@ -72,6 +74,11 @@ pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use govern::{Governed, Governor};
 pub use import::{LeftBehind, import, left_behind};
 pub use inventory::Inventory;
+pub use notify::{
+    Ask, Asked, Board, Call, History, Operation, SLA_ACTIONS, SLA_ACTIONS_BOARD, SLA_ALERTS, SLA_ALERTS_BOARD,
+    SLA_ESCALATIONS, SLA_ESCALATIONS_BOARD, SLA_NOTIFICATIONS, SLA_NOTIFICATIONS_BOARD, SLA_RECURRENCES,
+    SLA_RECURRENCES_BOARD, SLA_REPORTS, SLA_REPORTS_BOARD, SLA_RUNS, SLA_RUNS_BOARD,
+};
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, ORDERS, PageRequest};

@@ -23,6 +23,7 @@ pub mod members;
 mod metadata_kind;
 mod mode;
 mod names;
+mod notification_kinds;
 mod person;
 mod record_schema;
 mod registry;
@@ -72,6 +73,7 @@ pub use metadata_kind::{
 };
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
 pub use names::{DEFAULT_PACK, InvalidPackName, PackName, slug};
+pub use notification_kinds::NOTIFICATION_KINDS;
 pub use person::{KnownBy, Person};
 pub use record_schema::{Fallback, Member, RecordSchema, SchemaViolation, Shape};
 pub use registry::{

@@ -2,6 +2,7 @@
 //! they carry and which files belong to them. Contract 30, sections 1.3, 2.1 and 13.
 
 use crate::kind::{Filter, Operator};
+use crate::notification_kinds::NOTIFICATION_KINDS;
 
 /// One value of `metadata_kind`.
 #[derive(Debug, PartialEq, Eq)]
@@ -265,7 +266,11 @@ impl MetadataKind {
     /// The kind of a record with this `metadata_kind`; what is not declared is an ordinary session.
     #[must_use]
     pub fn of(value: Option<&str>) -> &'static Self {
-        METADATA_KINDS.into_iter().find(|kind| kind.value == value && value.is_some()).unwrap_or(&EVIDENCE)
+        METADATA_KINDS
+            .into_iter()
+            .chain(&NOTIFICATION_KINDS)
+            .find(|kind| kind.value == value && value.is_some())
+            .unwrap_or(&EVIDENCE)
     }
 }
 

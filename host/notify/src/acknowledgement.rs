@@ -9,6 +9,8 @@ use crate::{Document, id_of};
 
 /// States of an acknowledgement.
 const ANSWERS: [&str; 4] = ["acknowledged", "dismissed", "escalated", "resolved"];
+/// States of an answer to a retry plan.
+const RETRY_ANSWERS: [&str; 5] = ["accepted", "deferred", "escalated", "resolved", "dismissed"];
 /// States of a review.
 const REVIEWS: [&str; 5] = ["accepted", "deferred", "resolved", "false_positive", "escalated"];
 /// Reviews that leave a route open.
@@ -41,7 +43,7 @@ pub struct Reply<'a> {
     pub notes: Option<&'a str>,
 }
 
-/// The acknowledgement of a notification.
+/// The acknowledgement of a notification. The connector is one of `known`; without any, it may be any.
 ///
 /// # Errors
 /// [`PolicyError`] for an unknown connector or state, and for texts that are too long.
@@ -51,7 +53,30 @@ pub fn acknowledgement(
     known: &[&str],
     now: Timestamp,
 ) -> Result<Document, PolicyError> {
-    let state = state(reply.state, &ANSWERS, "acknowledgement_state")?;
+    answered(stage, reply, known, &ANSWERS, now)
+}
+
+/// The answer to a retry plan.
+///
+/// # Errors
+/// As [`acknowledgement`].
+pub fn retry_acknowledgement(
+    stage: &Stage,
+    reply: &Reply<'_>,
+    known: &[&str],
+    now: Timestamp,
+) -> Result<Document, PolicyError> {
+    answered(stage, reply, known, &RETRY_ANSWERS, now)
+}
+
+fn answered(
+    stage: &Stage,
+    reply: &Reply<'_>,
+    known: &[&str],
+    states: &[&'static str],
+    now: Timestamp,
+) -> Result<Document, PolicyError> {
+    let state = state(reply.state, states, "acknowledgement_state")?;
     let shared = shared(reply, known)?;
     let id = id_of(stage.id_prefix, 16, &json!([now, shared, state, reply.by]));
     let mut content = members::built(json!({
@@ -106,7 +131,7 @@ fn state(given: Option<&str>, known: &[&'static str], member: &str) -> Result<&'
 
 fn shared(reply: &Reply<'_>, known: &[&str]) -> Result<Object, PolicyError> {
     let provider = provider_name(reply.provider);
-    if !known.contains(&provider.as_str()) {
+    if !known.is_empty() && !known.contains(&provider.as_str()) {
         return Err(PolicyError(format!("provider must be one of {}", known.join(", "))));
     }
     let within = |member: &str, text: Option<&str>, limit: usize| match text {

@@ -136,6 +136,20 @@ impl Availability {
     }
 }
 
+impl Availability {
+    /// The same without a window of its own: its ends stand beside the reason.
+    #[must_use]
+    pub fn flat_document(&self) -> Value {
+        let mut document = json!({ "available": self.available, "reason": self.reason });
+        if let (Some(window), Value::Object(members)) = (&self.window, &mut document) {
+            for name in ["start_at", "end_at"] {
+                members.insert(name.to_owned(), window.get(name).cloned().unwrap_or(Value::Null));
+            }
+        }
+        document
+    }
+}
+
 const AWAY: [&str; 3] = ["unavailable_windows", "out_of_office", "blackout_windows"];
 const HOURS: [&str; 2] = ["business_hours", "availability_windows"];
 /// First letters of the days' names.

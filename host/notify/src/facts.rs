@@ -40,6 +40,19 @@ pub struct Answer {
     pub state: String,
     /// Id of the acknowledgement.
     pub id: String,
+    /// Who, and what else was said.
+    pub more: BTreeMap<&'static str, String>,
+}
+
+/// Members of an answer that are kept for audits.
+const KEPT: [&str; 3] = ["acknowledged_by", "external_ref", "notes"];
+
+impl Answer {
+    /// What else was said; nothing is an empty text.
+    #[must_use]
+    pub fn said(&self, name: &str) -> &str {
+        self.more.get(name).map_or("", String::as_str)
+    }
 }
 
 /// Somebody said something about an escalated route.
@@ -126,6 +139,20 @@ impl Facts {
     }
 
     fn add_notices(&mut self, plan: &Object, at: Timestamp) {
+        // A plan with decisions keeps its record as long as nobody answers: the record says since when.
+        for decision in members::objects(plan, "route_decisions") {
+            if members::text(decision, "action") == "deliver" {
+                self.notices.push(Notice {
+                    subject: subject(plan).to_owned(),
+                    provider: members::text(decision, "provider").to_owned(),
+                    at,
+                    owner: members::text(decision, "owner").to_owned(),
+                    alert_level: members::text(plan, "alert_level").to_owned(),
+                    plan_id: members::text(plan, "plan_id").to_owned(),
+                    acknowledgement_required: true,
+                });
+            }
+        }
         let at = members::filled(plan, "generated_at").and_then(moment).unwrap_or(at);
         for route in members::objects(plan, "routes") {
             if route.get("selected").and_then(Value::as_bool) == Some(true) {
@@ -152,6 +179,7 @@ impl Facts {
             at: members::filled(answer, "acknowledged_at").and_then(moment).unwrap_or(at),
             state: members::text(answer, "acknowledgement_state").to_owned(),
             id: members::text(answer, "acknowledgement_id").to_owned(),
+            more: KEPT.iter().map(|name| (*name, members::text(answer, name).to_owned())).collect(),
         });
     }
 
@@ -196,6 +224,31 @@ impl Facts {
             latest.insert((&delivery.event_id, &delivery.provider), delivery);
         }
         latest.into_values().filter(|delivery| !delivery.success).collect()
+    }
+
+    /// Failures of a source after which its connector has not taken anything from that source.
+    #[must_use]
+    pub fn unbroken_failures(&self, source: &str) -> Vec<&Delivery> {
+        let mut failures: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
+        for delivery in self.deliveries.iter().filter(|delivery| delivery.source == source) {
+            let row = failures.entry(&delivery.provider).or_default();
+            if delivery.success { row.clear() } else { row.push(delivery) }
+        }
+        let mut failures: Vec<_> = failures.into_values().flatten().collect();
+        failures.sort_by_key(|failure| failure.at);
+        failures
+    }
+
+    /// The latest delivery of a source about an event that reached a connector.
+    #[must_use]
+    pub fn latest_success(&self, source: &str, event_id: &str, provider: &str) -> Option<&Delivery> {
+        let reached = |delivery: &&Delivery| {
+            delivery.success
+                && delivery.source == source
+                && delivery.event_id == event_id
+                && delivery.provider == provider
+        };
+        self.deliveries.iter().rev().find(reached)
     }
 }
 

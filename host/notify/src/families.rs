@@ -203,4 +203,14 @@ pub static ENDPOINT_REMEDIATION: Family = Family {
         digest: "endpoint_remediation_sla_escalation_owner_digest",
         health_alert: "endpoint_remediation_sla_escalation_recurrence_automation_health_alert",
     },
+    event_types: Sources {
+        notification: "cavra.endpoint_remediation_sla.notification",
+        escalation: "cavra.endpoint_remediation_sla.escalation_delivery",
+        recurrence: "cavra.endpoint_remediation_sla.escalation_recurrence_delivery",
+        digest: "cavra.endpoint_remediation_sla.escalation_owner_digest",
+        health_alert: "cavra.endpoint_remediation_sla.escalation_recurrence_automation_health_alert",
+    },
+    title: "endpoint remediation",
+    health_prefix: "erslah-",
+    health_schema: "cavra.endpoint_remediation_sla.escalation_recurrence_automation_health.v1",
 };

@@ -57,6 +57,12 @@ pub enum StageKind {
     HealthAlertPlan,
     /// What somebody answered to that.
     HealthAlertAcknowledgement,
+    /// Who was told and what they answered.
+    AuditPackage,
+    /// Whom that is sent to.
+    AuditDeliveryPlan,
+    /// What somebody says to a retry plan.
+    RetryAcknowledgement,
 }
 
 /// A family of subjects.
@@ -76,6 +82,14 @@ pub struct Family {
     pub work_references: [&'static str; 2],
     /// `connector_delivery_source` of notifications, escalations, recurrences, digests and health alerts.
     pub sources: Sources,
+    /// `event_type` of the same.
+    pub event_types: Sources,
+    /// What its events are about, for titles.
+    pub title: &'static str,
+    /// What the id of its worker's health begins with.
+    pub health_prefix: &'static str,
+    /// `schema_version` of its worker's health.
+    pub health_schema: &'static str,
 }
 
 /// Where deliveries come from.
@@ -126,12 +140,19 @@ impl Stage {
         let summary = ["executive_summary", "summary"].iter().find_map(|name| document.content.get(*name));
         for name in self.copied {
             let nested = summary.and_then(|summary| summary.get(*name));
-            let value = document.content.get(*name).or(nested).cloned().unwrap_or(Value::Null);
+            let value = document.content.get(*name).or(nested).map_or(Value::Null, names_of);
             record.insert((*name).to_owned(), value);
         }
         record.insert(self.payload.to_owned(), Value::Object(document.content.clone()));
         record
     }
+}
+
+/// A member as a record takes it over: of connectors and owners with details, only the names.
+fn names_of(value: &Value) -> Value {
+    let Value::Array(items) = value else { return value.clone() };
+    let name = |item: &Value| ["provider", "owner"].iter().find_map(|member| item.get(*member)).cloned();
+    items.iter().map(|item| name(item).unwrap_or_else(|| item.clone())).collect()
 }
 
 /// The one spelling of a connector's name.
@@ -140,23 +161,30 @@ pub fn provider_name(text: &str) -> String {
     text.trim().to_lowercase().replace('-', "_")
 }
 
-/// The connectors that a request names: nothing for `all`, null and empty.
+/// The connectors that a request names, whether they are known or not: nothing for `all`, null and empty.
 ///
 /// # Errors
-/// [`PolicyError`] for a value that is no text, and naming every connector that is not in `known`.
-pub fn providers_asked(value: Option<&Value>, known: &[&str]) -> Result<Option<Vec<String>>, PolicyError> {
+/// [`PolicyError`] for a value that is no text.
+pub fn providers_named(value: Option<&Value>) -> Result<Option<Vec<String>>, PolicyError> {
     let text = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text,
         Some(_) => return Err(PolicyError("provider must be a text".to_owned())),
     };
     let names: Vec<_> = text.split(',').map(provider_name).filter(|name| !name.is_empty()).collect();
-    if names.is_empty() || names.iter().any(|name| name == "all") {
-        return Ok(None);
-    }
+    let all = names.is_empty() || names.iter().any(|name| name == "all");
+    Ok((!all).then(|| crate::policy::sorted(names.iter().map(String::as_str))))
+}
+
+/// As [`providers_named`], of those that are known.
+///
+/// # Errors
+/// [`PolicyError`] for a value that is no text, and naming every connector that is not in `known`.
+pub fn providers_asked(value: Option<&Value>, known: &[&str]) -> Result<Option<Vec<String>>, PolicyError> {
+    let Some(names) = providers_named(value)? else { return Ok(None) };
     let unknown: Vec<_> = names.iter().filter(|name| !known.contains(&name.as_str())).cloned().collect();
     if unknown.is_empty() {
-        Ok(Some(crate::policy::sorted(names.iter().map(String::as_str))))
+        Ok(Some(names))
     } else {
         Err(PolicyError(format!("unknown provider: {}; known are {}", unknown.join(", "), known.join(", "))))
     }

@@ -9,7 +9,7 @@ use crate::policy::{moment, sorted};
 use crate::{Document, count, id_of};
 
 /// Statuses of a pass that broke.
-const BROKEN: [&str; 4] = ["failed", "error", "timeout", "cancelled"];
+pub(crate) const BROKEN: [&str; 4] = ["failed", "error", "timeout", "cancelled"];
 /// Documents that a working worker keeps making.
 const EXPECTED: [(StageKind, &str); 4] = [
     (StageKind::RecurrencePlan, "recurrence_plan"),
@@ -40,15 +40,7 @@ pub struct Watched<'a> {
 
 /// The health of a worker.
 #[must_use]
-pub fn health(
-    family: &Family,
-    id_prefix: &str,
-    schema: &str,
-    watched: &Watched<'_>,
-    facts: &Facts,
-    limits: HealthLimits,
-    now: Timestamp,
-) -> Document {
+pub fn health(family: &Family, watched: &Watched<'_>, facts: &Facts, limits: HealthLimits, now: Timestamp) -> Document {
     let limits = HealthLimits {
         stale_metadata_minutes: limits.stale_metadata_minutes.max(limits.expected_interval_minutes),
         ..limits
@@ -62,7 +54,7 @@ pub fn health(
     let failed = runs.iter().take_while(|run| BROKEN.contains(&members::text(run, "status"))).count();
     let disabled = runs.iter().take_while(|run| is_disabled(run)).count();
     let stale = stale(family, watched, limits, now);
-    let failures = facts.open_failures(family.sources.digest);
+    let failures = facts.unbroken_failures(family.sources.digest);
     let mut alerts = Vec::new();
     let mut alert = |holds: bool, severity: &str, category: &str, message: String| {
         if holds {
@@ -89,7 +81,7 @@ pub fn health(
     let level = ["critical", "warning"].into_iter().find(|severity| has(severity)).unwrap_or("healthy");
     let categories = sorted(alerts.iter().filter_map(|alert| alert.get("category").and_then(Value::as_str)));
     let latest_id = latest.map(|run| members::text(run, "run_id"));
-    let id = id_of(id_prefix, 16, &json!([latest_id, level, categories]));
+    let id = id_of(family.health_prefix, 16, &json!([latest_id, level, categories]));
     let shown_failures: Vec<_> = failures
         .iter()
         .rev()
@@ -102,7 +94,7 @@ pub fn health(
         })
         .collect();
     let content = members::built(json!({
-        "schema_version": schema,
+        "schema_version": family.health_schema,
         "product": "CAVRA",
         "health_id": id,
         "generated_at": now,
@@ -134,12 +126,12 @@ fn payload<'a>(family: &Family, record: &'a Object) -> Option<&'a Object> {
     members::object(record, stage.payload)
 }
 
-fn is_disabled(run: &Object) -> bool {
+pub(crate) fn is_disabled(run: &Object) -> bool {
     let schedule = members::object(run, "schedule");
     schedule.and_then(|schedule| schedule.get("enabled")).and_then(Value::as_bool) == Some(false)
 }
 
-fn whole_minutes(earlier: Timestamp, now: Timestamp) -> u64 {
+pub(crate) fn whole_minutes(earlier: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.as_micros().saturating_sub(earlier.as_micros()) / 60_000_000).unwrap_or(0)
 }
 

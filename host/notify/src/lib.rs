@@ -17,6 +17,7 @@ mod backoff;
 mod calendar;
 mod digest;
 mod escalation;
+mod events;
 mod facts;
 pub mod families;
 mod family;
@@ -28,28 +29,32 @@ mod retry;
 mod routing;
 mod slo;
 mod state;
+mod subjects;
 mod suppression;
 mod work;
 
-pub use acknowledgement::{Reply, acknowledgement, review};
+pub use acknowledgement::{Reply, acknowledgement, retry_acknowledgement, review};
 pub use automation::{Pass, Schedule, automation_run, run_id, window_of};
 pub use backoff::{Backoff, Verdict};
 pub use calendar::{Availability, Calendar, Calendars, Traits, Window, Windows};
 pub use digest::{Digest, owner_digest};
 pub use escalation::{active_routes, escalation_plan};
+pub use events::{Making, escalation_event, health_event, recurrence_event, report_event};
 pub use facts::{Answer, Delivery, Facts, Notice, Review};
 pub use family::{
     CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Family, Sources, Stage, StageKind, provider_name, providers_asked,
+    providers_named,
 };
 pub use gate::{Action, Category, Decision, Gates, Paced, gate};
 pub use health::{HealthLimits, Watched, health};
 pub use policy::PolicyError;
-pub use recurrence::{RecurrencePolicy, recurrence_plan};
-pub use retry::retry_plan;
+pub use recurrence::{RecurrencePolicy, open_routes, recurrence_plan, unresolved_reviews};
+pub use retry::{failed_events, retry_plan};
 pub use routing::{Candidate, Request, RoutingPolicy, Rule, Subject, candidates, notification_plan};
 pub use slo::{ClockState, Ladder, Rung, SloPolicy, Targets};
 pub use state::{RouteState, routes};
-pub use suppression::{suppression_audit, suppression_trend};
+pub use subjects::{HEALTH_METRICS, HEALTH_TAGS, REPORT_METRICS, REPORT_TAGS, health_subject, report_subject};
+pub use suppression::{Suppressions, suppression_audit};
 pub use work::{WorkLimits, work_report};
 
 use cavra_model::{Digest as Sha256, Object, Timestamp, canonical};

@@ -67,20 +67,30 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A whole number, raised to `floor`.
+    /// As [`Section::value`], of a member that has a default: null is no way to leave it out.
+    fn stated(&self, names: &[&str]) -> Option<&'a Value> {
+        let members = self.members?;
+        self.value(names).or_else(|| names.iter().find_map(|name| members.get(*name)))
+    }
+
+    /// A whole number that has a default, raised to `floor`.
     pub fn number(&self, names: &[&str], floor: u64) -> Result<Option<u64>, PolicyError> {
-        match self.value(names) {
-            None => Ok(None),
-            Some(value) => {
-                let number = whole(value).ok_or_else(|| self.wrong(names, "a whole number"))?;
-                Ok(Some(u64::try_from(number).unwrap_or(0).max(floor)))
-            }
-        }
+        self.stated(names).map(|value| self.counted(names, value, floor)).transpose()
+    }
+
+    /// A whole number that means nothing where it is absent or null, raised to `floor`.
+    pub fn number_if_any(&self, names: &[&str], floor: u64) -> Result<Option<u64>, PolicyError> {
+        self.value(names).map(|value| self.counted(names, value, floor)).transpose()
+    }
+
+    fn counted(&self, names: &[&str], value: &Value, floor: u64) -> Result<u64, PolicyError> {
+        let number = whole(value).ok_or_else(|| self.wrong(names, "a whole number"))?;
+        Ok(u64::try_from(number).unwrap_or(0).max(floor))
     }
 
     /// A truth value.
     pub fn flag(&self, names: &[&str]) -> Result<Option<bool>, PolicyError> {
-        match self.value(names) {
+        match self.stated(names) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(_) => Err(self.wrong(names, "true or false")),
@@ -89,7 +99,7 @@ impl<'a> Section<'a> {
 
     /// A finite number, raised to `floor`.
     pub fn factor(&self, names: &[&str], floor: f64) -> Result<Option<f64>, PolicyError> {
-        match self.value(names) {
+        match self.stated(names) {
             None => Ok(None),
             Some(Value::Number(number)) => {
                 let value = number.as_f64().filter(|value| value.is_finite());
@@ -136,7 +146,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A whole number, also where it is written with a fraction of zero.
+/// A whole number; one beyond the type counts as the largest.
 fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX))
 }

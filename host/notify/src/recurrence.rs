@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::acknowledgement::closes;
 use crate::calendar::{Calendars, Traits, Windows};
 use crate::escalation::active_routes;
-use crate::facts::{Facts, subject};
+use crate::facts::{Facts, Review, subject};
 use crate::family::Family;
 use crate::gate::{Action, Gates, Paced, gate};
 use crate::policy::{PolicyError, Section};
@@ -94,6 +94,48 @@ pub fn recurrence_plan(
     Document { id, content, counts, warnings: Vec::new() }
 }
 
+/// The routes that an escalation plan or a recurrence plan names and that nobody has closed since.
+#[must_use]
+pub fn open_routes<'a>(
+    family: &Family,
+    facts: &Facts,
+    states: &[RouteState],
+    routes: impl IntoIterator<Item = &'a Object>,
+) -> Vec<&'a Object> {
+    let open = |route: &&Object| {
+        let (state, review) = standing(family, facts, states, route);
+        !is_closed(state, review)
+    };
+    routes.into_iter().filter(open).collect()
+}
+
+/// How many routes have a latest review that leaves them open.
+#[must_use]
+pub fn unresolved_reviews(facts: &Facts) -> usize {
+    let latest: std::collections::BTreeMap<&str, &Review> =
+        facts.reviews.iter().map(|review| (review.route_key.as_str(), review)).collect();
+    latest.values().filter(|review| !closes(&review.state)).count()
+}
+
+/// How a route stands, and the latest review of it. What somebody said before the route was told anew is about an earlier
+/// matter.
+fn standing<'a>(
+    family: &Family,
+    facts: &'a Facts,
+    states: &'a [RouteState],
+    route: &Object,
+) -> (Option<&'a RouteState>, Option<&'a Review>) {
+    let (provider, subject) = (members::text(route, "provider"), subject(route));
+    let key = family.route_key(subject, provider, members::text(route, "owner"));
+    let state = states.iter().find(|state| state.subject == subject && state.provider == provider);
+    let review = facts.reviews.iter().rev().find(|review| review.route_key == key);
+    (state, review.filter(|review| state.is_none_or(|state| review.at >= state.noticed_at)))
+}
+
+fn is_closed(state: Option<&RouteState>, review: Option<&Review>) -> bool {
+    state.is_some_and(RouteState::is_resolved) || review.is_some_and(|review| closes(&review.state))
+}
+
 /// Whether a decision's owner is not there.
 pub(crate) fn is_away(decision: &Object) -> bool {
     let availability = members::object(decision, "owner_availability");
@@ -111,12 +153,8 @@ fn decision(
     let (provider, owner) = (members::text(route, "provider"), members::text(route, "owner"));
     let subject_id = subject(route);
     let key = family.route_key(subject_id, provider, owner);
-    let state = states.iter().find(|state| state.subject == subject_id && state.provider == provider);
-    let review = facts.reviews.iter().rev().find(|review| review.route_key == key);
-    // What somebody said before the route was told anew is about an earlier matter.
-    let review = review.filter(|review| state.is_none_or(|state| review.at >= state.noticed_at));
-    let resolved = state.is_some_and(RouteState::is_resolved);
-    let closed = resolved || review.is_some_and(|review| closes(&review.state));
+    let (state, review) = standing(family, facts, states, route);
+    let closed = is_closed(state, review);
     let paced = paced(family, facts, &key, escalation_id, state);
     let plans: Vec<&str> = std::iter::once(members::text(route, "plan_id")).chain(escalation_id).collect();
     let traits = Traits { plans: &plans, subject: subject_id, provider, owner };

@@ -1,6 +1,6 @@
 //! Retry: which deliveries that failed are tried again, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cavra_model::{Object, Timestamp, members};
 use serde_json::{Value, json};
@@ -56,6 +56,12 @@ pub fn retry_plan(
     }));
     let counts = [count(decisions.len()), count(suppress), count(retry)];
     Document { id, content, counts, warnings: Vec::new() }
+}
+
+/// The ids of the events of which something has failed since it last succeeded.
+#[must_use]
+pub fn failed_events(facts: &Facts, source: &str) -> BTreeSet<String> {
+    open_groups(facts, source).into_keys().map(|(event, _)| event.to_owned()).collect()
 }
 
 /// Failures by event and connector since the latest success; what succeeded since is no failure any more.

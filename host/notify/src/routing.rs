@@ -87,7 +87,7 @@ impl RoutingPolicy {
         Ok(Self {
             rules: rules.iter().map(|rule| Rule::read(rule, tags, metrics)).collect::<Result<_, _>>()?,
             default_providers: names(&policy.texts(&["default_providers"])?),
-            window: policy.number(&["suppression_window_minutes"], 0)?,
+            window: policy.number_if_any(&["suppression_window_minutes"], 0)?,
             owner: policy.text(&["owner"])?,
         })
     }
@@ -117,7 +117,7 @@ impl Rule {
         let tag = |(name, spellings): &(&'static str, &[&str])| Ok((*name, rule.texts(spellings)?));
         let mut minimums = Vec::new();
         for name in metrics {
-            minimums.extend(rule.number(&[name], 0)?.map(|minimum| (*name, minimum)));
+            minimums.extend(rule.number_if_any(&[name], 0)?.map(|minimum| (*name, minimum)));
         }
         Ok(Self {
             id: rule.text(&["rule_id", "name"])?.unwrap_or_else(|| "unnamed".to_owned()),
@@ -127,7 +127,7 @@ impl Rule {
             providers: names(&rule.texts(&["providers"])?),
             owner: rule.text(&["owner"])?,
             acknowledgement_required: rule.flag(&["acknowledgement_required", "ack_required"])?.unwrap_or(true),
-            window: rule.number(&["suppression_window_minutes"], 0)?,
+            window: rule.number_if_any(&["suppression_window_minutes"], 0)?,
         })
     }
 
@@ -281,16 +281,8 @@ fn latest_success<'a>(
     window: u64,
     now: Timestamp,
 ) -> Option<(Timestamp, &'a str)> {
-    let since = Timestamp::from_micros(
-        now.as_micros().saturating_sub(i64::try_from(window).unwrap_or(i64::MAX).saturating_mul(60_000_000)),
-    );
-    let told = |delivery: &&crate::Delivery| {
-        delivery.success
-            && delivery.source == source
-            && delivery.event_id == subject
-            && delivery.provider == provider
-            && delivery.at >= since
-    };
-    let latest = facts.deliveries.iter().rev().find(told)?;
+    let length = i64::try_from(window).unwrap_or(i64::MAX).saturating_mul(60_000_000);
+    let since = Timestamp::from_micros(now.as_micros().saturating_sub(length));
+    let latest = facts.latest_success(source, subject, provider).filter(|latest| latest.at >= since)?;
     (window > 0).then_some((latest.at, latest.id.as_str()))
 }

@@ -153,8 +153,8 @@ impl Entry {
             owners,
             providers: section.texts(&["providers"])?.iter().map(|name| provider_name(name)).collect(),
             alert_levels: section.texts(&["alert_levels"])?,
-            acknowledgement: section.number(&ACKNOWLEDGEMENT, 1)?,
-            resolution: section.number(&RESOLUTION, 1)?,
+            acknowledgement: section.number_if_any(&ACKNOWLEDGEMENT, 1)?,
+            resolution: section.number_if_any(&RESOLUTION, 1)?,
         })
     }
 }

@@ -57,81 +57,97 @@ pub fn suppression_audit(stage: &Stage, plan: &Object, generated_by: &str, now: 
     Document { id, content, counts, warnings: Vec::new() }
 }
 
-/// How often nobody was told, over recurrence plans, and over audits whose plans are not known.
-#[must_use]
-pub fn suppression_trend<'a>(
-    stage: &Stage,
-    plans: impl IntoIterator<Item = &'a Object>,
-    audits: impl IntoIterator<Item = &'a Object>,
-    generated_by: &str,
-    now: Timestamp,
-) -> Document {
-    let mut seen = BTreeSet::new();
-    let mut events = Vec::new();
-    for plan in plans {
-        collect(plan, members::objects(plan, "route_decisions"), &mut seen, &mut events);
-    }
-    for audit in audits {
-        let quiet = ["suppressed_routes", "waiting_routes"].iter().flat_map(|name| members::objects(audit, name));
-        collect(audit, quiet.collect(), &mut seen, &mut events);
-    }
-    events.sort_by(|left, right| {
-        let key =
-            |event: &Object| (moment(members::text(event, "created_at")), members::text(event, "route_key").to_owned());
-        key(right).cmp(&key(left))
-    });
-    let counts = |name: &str| {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for event in &events {
-            *counts.entry(members::text(event, name).to_owned()).or_default() += 1;
-        }
-        counts
-    };
-    let (categories, owners, providers) = (counts("category"), counts("owner"), counts("provider"));
-    let total = events.len();
-    let id = id_of(stage.id_prefix, 16, &json!([generated_by, events]));
-    events.truncate(LATEST);
-    let content = members::built(json!({
-        "schema_version": stage.schema,
-        "product": "CAVRA",
-        "trend_id": id,
-        "generated_at": now,
-        "generated_by": generated_by,
-        "alert_level": if total > 0 { "warning" } else { "healthy" },
-        "suppression_event_count": total,
-        "category_counts": categories,
-        "owner_counts": owners,
-        "provider_counts": providers,
-        "latest_events": events,
-        "controls": ["each-decision-counts-once", "no-connector-secrets"],
-    }));
-    Document { id, content, counts: [count(total), count(total), 0], warnings: Vec::new() }
+/// How often nobody was told, over recurrence plans and over audits whose plans are not known. Counts and the latest events
+/// are kept, no documents.
+#[derive(Debug, Default)]
+pub struct Suppressions {
+    plans: BTreeSet<String>,
+    audited: BTreeSet<(String, String)>,
+    total: usize,
+    categories: BTreeMap<String, usize>,
+    owners: BTreeMap<String, usize>,
+    providers: BTreeMap<String, usize>,
+    latest: Vec<Object>,
 }
 
-/// Adds the quiet decisions of a document, each route of a plan once.
-fn collect(
-    document: &Object,
-    decisions: Vec<&Object>,
-    seen: &mut BTreeSet<(String, String)>,
-    events: &mut Vec<Object>,
-) {
-    let plan = members::text(document, "recurrence_plan_id");
-    for decision in decisions {
-        if members::text(decision, "action") == "deliver" {
-            continue;
+impl Suppressions {
+    /// Takes the quiet decisions of a recurrence plan, each route once.
+    pub fn add_plan(&mut self, plan: &Object) {
+        if !self.plans.insert(members::text(plan, "recurrence_plan_id").to_owned()) {
+            return;
         }
-        let key = members::text(decision, "route_key");
-        if !seen.insert((plan.to_owned(), key.to_owned())) {
-            continue;
+        let mut seen = BTreeSet::new();
+        for decision in members::objects(plan, "route_decisions") {
+            if members::text(decision, "action") != "deliver" && seen.insert(members::text(decision, "route_key")) {
+                self.add(plan, decision);
+            }
         }
+    }
+
+    /// Takes those of an audit, unless its plan was taken: all plans come before all audits.
+    pub fn add_audit(&mut self, audit: &Object) {
+        let plan = members::text(audit, "recurrence_plan_id");
+        if self.plans.contains(plan) {
+            return;
+        }
+        for decision in ["suppressed_routes", "waiting_routes"].iter().flat_map(|name| members::objects(audit, name)) {
+            if self.audited.insert((plan.to_owned(), members::text(decision, "route_key").to_owned())) {
+                self.add(audit, decision);
+            }
+        }
+    }
+
+    fn add(&mut self, document: &Object, decision: &Object) {
+        let category = category(decision);
         let mut event = members::built(json!({
             "created_at": member(document, "generated_at"),
-            "category": category(decision),
+            "category": category,
         }));
         for name in ["route_key", "plan_id", "report_id", "owner", "provider", "action", "reason"] {
             event.insert(name.to_owned(), member(decision, name));
         }
-        events.push(event);
+        self.total += 1;
+        *self.categories.entry(category).or_default() += 1;
+        *self.owners.entry(members::text(decision, "owner").to_owned()).or_default() += 1;
+        *self.providers.entry(members::text(decision, "provider").to_owned()).or_default() += 1;
+        self.latest.push(event);
+        if self.latest.len() >= LATEST * 4 {
+            self.keep_latest();
+        }
+    }
+
+    fn keep_latest(&mut self) {
+        self.latest.sort_by(|left, right| {
+            let key = |event: &Object| {
+                (moment(members::text(event, "created_at")), members::text(event, "route_key").to_owned())
+            };
+            key(right).cmp(&key(left))
+        });
+        self.latest.truncate(LATEST);
+    }
+
+    /// The trend.
+    #[must_use]
+    pub fn trend(mut self, stage: &Stage, generated_by: &str, now: Timestamp) -> Document {
+        self.keep_latest();
+        let total = self.total;
+        let said = json!([generated_by, total, self.categories, self.owners, self.providers, self.latest]);
+        let id = id_of(stage.id_prefix, 16, &said);
+        let content = members::built(json!({
+            "schema_version": stage.schema,
+            "product": "CAVRA",
+            "trend_id": id,
+            "generated_at": now,
+            "generated_by": generated_by,
+            "alert_level": if total > 0 { "warning" } else { "healthy" },
+            "suppression_event_count": total,
+            "category_counts": self.categories,
+            "owner_counts": self.owners,
+            "provider_counts": self.providers,
+            "latest_events": self.latest,
+            "controls": ["each-decision-counts-once", "no-connector-secrets"],
+        }));
+        Document { id, content, counts: [count(total), count(total), 0], warnings: Vec::new() }
     }
 }
 

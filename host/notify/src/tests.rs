@@ -40,6 +40,7 @@ fn answered(minute: i64, state: &str) -> Answer {
         at: at(minute),
         state: state.into(),
         id: format!("a{minute}"),
+        more: Default::default(),
     }
 }
 
@@ -118,6 +119,7 @@ fn policies_that_cannot_be_used_are_refused() {
         json!({"maintenance_windows": [{"start_at": "2031-01-02T00:00:00Z"}]}),
         json!({"recurrence_interval_minutes": "60"}),
         json!({"recurrence_interval_minutes": 1.5}),
+        json!({"max_recurrences": null}),
         json!({"owner_calendars": {"ann": {"business_hours": [{"start": "25:00"}]}}}),
         json!({"owner_calendars": {"ann": {"business_hours": [{"days": ["someday"]}]}}}),
         json!({"owner_calendars": {"ann": 7}}),
@@ -125,7 +127,7 @@ fn policies_that_cannot_be_used_are_refused() {
     ] {
         assert!(RecurrencePolicy::read(Some(&wrong)).is_err(), "{wrong}");
     }
-    let fine = json!({"recurrence_interval_minutes": -5, "unknown": 1, "max_recurrences": null});
+    let fine = json!({"recurrence_interval_minutes": -5, "unknown": 1});
     let policy = RecurrencePolicy::read(Some(&fine)).unwrap();
     assert_eq!((policy.interval_minutes, policy.maximum), (1, 3));
     for wrong in [json!({"backoff_multiplier": "2"}), json!({"max_retries": true}), json!(7)] {
@@ -374,7 +376,10 @@ fn audits_and_trends_say_the_same_twice() {
     assert_eq!(audit(at(0)).id, audit(at(60)).id);
     assert_eq!(audit(at(0)).content["summary"]["calendar_suppressed_count"], 1);
     let trend = |audits: &[&Object], now| {
-        suppression_trend(stage(StageKind::SuppressionTrend), [&plan], audits.iter().copied(), "console", now)
+        let mut seen = Suppressions::default();
+        seen.add_plan(&plan);
+        audits.iter().for_each(|audit| seen.add_audit(audit));
+        seen.trend(stage(StageKind::SuppressionTrend), "console", now)
     };
     let seen = audit(at(0)).content;
     assert_eq!(trend(&[], at(0)).content["suppression_event_count"], 1);
@@ -413,8 +418,7 @@ fn passes_have_windows() {
 #[test]
 fn health_keeps_its_id_while_the_condition_does() {
     let limits = HealthLimits { expected_interval_minutes: 30, stale_metadata_minutes: 1 };
-    let check =
-        |watched: &Watched<'_>, now| health(&FAMILY, "erslah-", "schema", watched, &Facts::default(), limits, now);
+    let check = |watched: &Watched<'_>, now| health(&FAMILY, watched, &Facts::default(), limits, now);
     let none = check(&Watched::default(), at(0));
     assert_eq!(none.content["alert_level"], "critical");
     assert_eq!(none.content["stale_metadata_minutes"], 30, "raised to the interval");

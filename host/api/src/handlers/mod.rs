@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod integrations;
 pub mod inventory;
 pub mod log;
+pub mod notifications;
 pub mod promotions;
 pub mod registry;
 pub mod sandbox;

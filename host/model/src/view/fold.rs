@@ -61,7 +61,7 @@ impl State {
         match measure {
             Measure::Constant(_) => Self::Nothing,
             Measure::Count | Measure::CountIf(_) => Self::Number(0),
-            Measure::Sum(_) => Self::Signed(0),
+            Measure::Sum(_) | Measure::SumIf(..) => Self::Signed(0),
             Measure::Ratio { .. } => Self::Share(0, 0),
             Measure::CountBy { .. } | Measure::Top { .. } => Self::Counts(BTreeMap::new()),
             Measure::Group { .. } => Self::Groups(BTreeMap::new()),
@@ -79,6 +79,9 @@ impl State {
             (Self::Number(count), Measure::Count) => *count += 1,
             (Self::Number(count), Measure::CountIf(condition)) => *count += u64::from(condition.holds(record)),
             (Self::Signed(sum), Measure::Sum(path)) => {
+                *sum += i128::from(at(record, path).and_then(Value::as_i64).unwrap_or(0));
+            }
+            (Self::Signed(sum), Measure::SumIf(path, condition)) if condition.holds(record) => {
                 *sum += i128::from(at(record, path).and_then(Value::as_i64).unwrap_or(0));
             }
             (Self::Share(part, whole), Measure::Ratio { part: condition, of }) => {

@@ -32,6 +32,8 @@ pub enum Measure {
     CountIf(Condition),
     /// The sum of a member, as far as it is a whole number.
     Sum(&'static str),
+    /// The same over the records that meet a condition.
+    SumIf(&'static str, Condition),
     /// The share that meets `part` among those that meet `of`, in percent with two digits; 0 of none.
     Ratio {
         /// What is counted.
