@@ -7,7 +7,7 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 42] = [
+const POSTS: [(&str, &str); 51] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
@@ -19,6 +19,13 @@ const POSTS: [(&str, &str); 42] = [
     ("/approvals/{approval_id}/deny", "identity with group"),
     ("/approvals/{approval_id}/expire", "identity with group"),
     ("/decisions", "scope"),
+    ("/endpoint-deployment/reconcile", "scope"),
+    ("/endpoint-inventory-ingestions/{inventory_id}/reconcile", "identity"),
+    ("/endpoint-inventory/freshness-report", "scope"),
+    ("/endpoint-inventory/ingest", "ingest token"),
+    ("/endpoint-management-exports/{export_id}/publish", "identity"),
+    ("/endpoint-reconciliations/{reconciliation_id}/remediation-request", "identity"),
+    ("/endpoint-remediation-handoffs/{handoff_id}/status", "ingest token"),
     ("/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/deliver", "identity or scope"),
     (
         "/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/{health_id}/acknowledgements",
@@ -35,6 +42,8 @@ const POSTS: [(&str, &str); 42] = [
     ("/endpoint-remediation-sla-reports/{report_id}/acknowledgements", "identity"),
     ("/endpoint-remediation-sla-reports/{report_id}/deliver", "identity or scope"),
     ("/endpoint-remediation-sla/report", "identity or scope"),
+    ("/endpoint-remediations/{request_id}/execute", "identity"),
+    ("/endpoint-remediations/{request_id}/handoff", "identity"),
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),
@@ -145,6 +154,7 @@ fn wanted(setup: Setup, row: &Row, caller: Caller) -> Option<u16> {
         || match row.access.as_str() {
             "read" => false,
             "scope" => ["/approvals", "/evidence"].contains(&row.path.as_str()),
+            "ingest token" => provider,
             _ => true,
         };
     let needed = match row.access.as_str() {

@@ -24,7 +24,7 @@ fn posts(server: &Server) -> Vec<(bool, String)> {
 #[test]
 fn only_objects_of_a_bounded_size_are_taken() {
     let home = Home::new();
-    let server = home.serve(&[]);
+    let server = home.serve(&[("CAVRA_MAX_INVENTORY_BYTES", "1048576")]);
     let posts = posts(&server);
     assert!(posts.len() >= 16, "{posts:?}");
     for (needed, path) in &posts {

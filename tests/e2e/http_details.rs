@@ -152,7 +152,8 @@ fn refusals_before_routing_have_bodies() {
 /// Many large bodies at once take no more memory than a few: the rest wait, and are refused if that takes too long.
 #[test]
 fn large_bodies_take_turns() {
-    let server = server();
+    // The largest body sets the room.
+    let server = Home::new().serve(&[("CAVRA_MAX_INVENTORY_BYTES", "1048576")]);
     let body = json!({"session_id": "large", "note": "x".repeat(7 << 20)}).to_string();
     let small = json!({"action_type": "read_file", "target": "a"});
     let start = Barrier::new(13);
@@ -185,7 +186,8 @@ fn large_bodies_take_turns() {
 /// Bodies that are announced and do not come hold up other large ones at most, and those are told when to ask again.
 #[test]
 fn room_that_is_taken_is_refused_with_a_time() {
-    let server = Home::new().serve(&[]);
+    // The largest body sets the room.
+    let server = Home::new().serve(&[("CAVRA_MAX_INVENTORY_BYTES", "1048576")]);
     let head = "POST /evidence HTTP/1.1\r\nhost: localhost\r\ncontent-length: 8388608\r\n\r\n{";
     let silent: Vec<_> = (0..4)
         .map(|_| {

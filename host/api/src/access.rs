@@ -21,6 +21,9 @@ pub enum Person {
     Unread,
     /// An identity that is sent has to be right.
     Checked,
+    /// With an ingest token configured: that token, somebody established, or a machine with a token of the scope. Anybody
+    /// without one.
+    Feeder,
     /// With a way to establish identity configured: somebody established, or a machine with a token of the scope.
     OrMachine,
     /// With a way to establish identity configured: somebody established.
@@ -47,6 +50,11 @@ impl Access {
         Self { scope: Some(scope), person: Person::Checked }
     }
 
+    /// Reports what other systems have seen, from machine to machine.
+    pub const fn feeds(scope: Scope) -> Self {
+        Self { scope: Some(scope), person: Person::Feeder }
+    }
+
     /// Can weaken what is enforced or who is trusted.
     pub const fn loosens(scope: Scope) -> Self {
         Self { scope: Some(scope), person: Person::OrMachine }
@@ -68,6 +76,7 @@ impl Access {
             (None, _) => "public",
             (Some(Scope::Read), _) => "read",
             (Some(_), Person::Unread | Person::Checked) => "scope",
+            (Some(_), Person::Feeder) => "ingest token",
             (Some(_), Person::OrMachine) => "identity or scope",
             (Some(_), Person::Required) => "identity",
             (Some(_), Person::InGroup) => "identity with group",

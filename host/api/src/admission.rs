@@ -10,10 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cavra_core::{App, Caller, CoreError, Machine};
 use cavra_identity::{Envelope, Identity};
-use cavra_model::Object;
+use cavra_model::{Digest, Object};
 
 use crate::access::{Access, Person};
-use crate::credentials::{api_token, authorization};
+use crate::credentials::{api_token, authorization, bearer};
 use crate::endpoint::{Effect, Intake};
 use crate::extract::{self, Received};
 use crate::load::{Load, Work};
@@ -52,9 +52,11 @@ type Held = Vec<tokio::sync::OwnedSemaphorePermit>;
 impl Admission {
     async fn check(&self, request: Request) -> Result<(Request, Held), Problem> {
         let (mut parts, body) = request.into_parts();
-        let machine = self.machine(&parts).await?;
-        let header = authorization(&parts).filter(|_| machine.is_none());
-        if machine.is_none() && self.access.scope.is_some() && self.app.settings.require_token {
+        let is_feeder = self.is_feeder(&parts);
+        let machine = if is_feeder { None } else { self.machine(&parts).await? };
+        let is_machine = is_feeder || machine.is_some();
+        let header = authorization(&parts).filter(|_| !is_machine);
+        if !is_machine && self.access.scope.is_some() && self.app.settings.require_token {
             // Before anything is received from somebody who sent none.
             let envelope = Envelope { authorization: header.clone(), ..Envelope::default() };
             if self.identify(&envelope).await?.is_none() {
@@ -62,17 +64,22 @@ impl Admission {
             }
         }
         let mut held: Held = self.load.work(self.work).await?.into_iter().collect();
-        let received = match self.intake {
+        let limit = match self.intake {
             Intake::None => None,
-            Intake::Optional { limit } | Intake::Object { limit } => {
+            Intake::Optional { limit } | Intake::Object { limit } => Some(limit),
+            Intake::Inventory => Some(self.app.settings.max_inventory_bytes),
+        };
+        let received = match limit {
+            None => None,
+            Some(limit) => {
                 held.push(self.load.body(extract::expected(&parts, limit)).await?);
                 extract::receive(&parts, body, limit).await?
             }
         };
-        if let (None, Intake::Object { .. }) = (&received, self.intake) {
+        if received.is_none() && self.intake.is_required() {
             return Err(Problem::no_body());
         }
-        let identity = self.person(received.as_ref(), header.as_deref(), machine.is_some()).await?;
+        let identity = self.person(received.as_ref(), header.as_deref(), is_machine).await?;
         parts.extensions.insert(Caller { identity, machine: machine.map(|machine| machine.name) });
         parts.extensions.insert(Received(received.map(|body| self.clean(body)).transpose()?));
         Ok((Request::from_parts(parts, axum::body::Body::empty()), held))
@@ -86,6 +93,13 @@ impl Admission {
         body.retain(|member, _| !proves(member));
         self.app.settings.redactor.clean(&mut body, self.exact)?;
         Ok(body)
+    }
+
+    /// Whether the token for inventories was sent, where it counts.
+    fn is_feeder(&self, parts: &Parts) -> bool {
+        let wanted = self.app.settings.endpoint_ingest_token.as_ref().filter(|_| self.access.person == Person::Feeder);
+        // Digests are compared: how long that takes says nothing about the token.
+        wanted.is_some_and(|wanted| bearer(parts).is_some_and(|token| Digest::of(token) == *wanted))
     }
 
     /// The machine whose API token was sent. It is checked wherever it is sent.
@@ -112,8 +126,12 @@ impl Admission {
         let needed = match self.access.person {
             Person::Required | Person::InGroup => configured,
             Person::OrMachine => configured && !machine && (closed || !gatekeeper.admits_anonymous_mutations()),
+            Person::Feeder => !machine && (closed || self.app.settings.endpoint_ingest_token.is_some()),
             Person::Unread | Person::Checked => closed && !machine,
         };
+        // A token that is not the one for inventories is no other one either where no provider can check it.
+        let authorization =
+            authorization.filter(|_| self.access.person != Person::Feeder || gatekeeper.oidc_configured());
         let nothing = Object::new();
         let envelope = Envelope::from_body(body.unwrap_or(&nothing), authorization);
         match self.identify(&envelope).await? {

@@ -10,7 +10,11 @@ pub fn authorization(parts: &Parts) -> Option<String> {
 
 /// The API token of a machine, if that is what the header carries. It names a machine, never a person.
 pub fn api_token(parts: &Parts) -> Option<&str> {
+    bearer(parts).filter(|token| token.starts_with("cavra_"))
+}
+
+/// The bearer token, whatever it is.
+pub fn bearer(parts: &Parts) -> Option<&str> {
     let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with("cavra_")).then_some(token)
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

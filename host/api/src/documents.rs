@@ -201,6 +201,96 @@ static DOCUMENTS: &[Row] = &[
         ],
     ),
     (
+        "EndpointDashboard",
+        "Records of managed endpoints in numbers, with the ten newest.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("generated_at", Text),
+            ("alert_level", Text),
+            ("latest", List("EvidenceMetadata")),
+        ],
+    ),
+    (
+        "EndpointResult",
+        "What an operation on managed endpoints made; the documents stand beside.",
+        &[
+            ("valid", Flag),
+            ("errors", Texts),
+            ("warnings", Texts),
+            ("files", Texts),
+            ("metadata", Of("EvidenceMetadata")),
+        ],
+    ),
+    (
+        "Execution",
+        "Under which approval something is executed, by whom and where.",
+        &[("approval_id", Gap), ("executed_by", Gap), ("execution_environment", Gap), ("notes", Gap)],
+    ),
+    (
+        "FreshnessRequest",
+        "Which inventories are looked at; `max_age_hours` and `critical_age_hours` say when they are old.",
+        &[("provider", Gap), ("channel", Gap), ("deployment_target", Gap)],
+    ),
+    (
+        "HandoffRequest",
+        "The systems, as a list `providers` or in `provider`, and who asks.",
+        &[("provider", Gap), ("requested_by", Gap), ("delivery_mode", Gap)],
+    ),
+    (
+        "HandoffStatus",
+        "What became of a packaged remediation; `callback_payload` is what the system sent.",
+        &[
+            ("provider", Text),
+            ("status", Text),
+            ("external_ref", Gap),
+            ("external_url", Gap),
+            ("notes", Gap),
+            ("recorded_by", Gap),
+        ],
+    ),
+    (
+        "InventoryIngest",
+        "A vendor's export, as it is, in `inventory`: an object, or a list of records or pages.",
+        &[("provider", Text), ("inventory", Any), ("channel", Gap), ("observed_at", Any), ("source", Gap)],
+    ),
+    (
+        "PublishRequest",
+        "Which tools an export is sent to, and how often it is tried.",
+        &[("provider", Gap), ("requested_by", Gap)],
+    ),
+    (
+        "PublishResult",
+        "What was published, and what came of it at each tool.",
+        &[
+            ("valid", Flag),
+            ("warnings", Texts),
+            ("publication_id", Text),
+            ("export_id", Text),
+            ("providers", Texts),
+            ("event", Map),
+            ("delivery", Map),
+            ("metadata", Of("EvidenceMetadata")),
+        ],
+    ),
+    (
+        "ReconcileRequest",
+        "A desired manifest: `desired_manifest`, the text of its file in `desired_manifest_text`, or the package it is in; its \
+         detached signature in `desired_manifest_signature`; and for an inventory that is not stored, `observed_inventory`.",
+        &[
+            ("package_dir", Gap),
+            ("strategy", Gap),
+            ("requested_by", Gap),
+            ("approver_group", Gap),
+            ("target_scope", Gap),
+        ],
+    ),
+    (
+        "RemediationRequest",
+        "How drift is remedied, who asks and who approves.",
+        &[("strategy", Gap), ("requested_by", Gap), ("approver_group", Gap), ("request_note", Gap)],
+    ),
+    (
         "EvidenceLog",
         "A log with its newest checkpoint.",
         &[("log", Text), ("origin", TextOrNull), ("size", Count), ("keys", Texts)],

@@ -28,6 +28,15 @@ pub enum Intake {
         /// Bytes.
         limit: usize,
     },
+    /// A JSON object with an inventory of endpoints in it; the settings say how large it may be.
+    Inventory,
+}
+
+impl Intake {
+    /// Whether there has to be a body.
+    pub const fn is_required(self) -> bool {
+        matches!(self, Self::Object { .. } | Self::Inventory)
+    }
 }
 
 /// What a call leaves behind.
@@ -235,6 +244,10 @@ impl Endpoint {
                 Operator::Equals => (ParameterKind::Text, EXACT),
                 Operator::Contains => (ParameterKind::Text, "Part of it, case-sensitive; no character is special."),
                 Operator::HasElement => (ParameterKind::Text, "One element of the list, exact."),
+                Operator::IsWord => (ParameterKind::Text, "Exact; case and dashes for underscores do not matter."),
+                Operator::HasWord => {
+                    (ParameterKind::Text, "One element of the list; case and dashes for underscores do not matter.")
+                }
                 Operator::CurrentApproval => (ParameterKind::Text, "As the approval is now; exact."),
                 Operator::AtLeast => (ParameterKind::Integer, "At least this number."),
                 Operator::GreaterZero => (ParameterKind::Boolean, "Whether there are any."),
@@ -272,6 +285,11 @@ impl Endpoint {
     /// Lets bodies be larger than elsewhere.
     pub fn body_limit(self, limit: usize) -> Self {
         Self { intake: Intake::Object { limit }, ..self }
+    }
+
+    /// Its body holds an inventory of endpoints.
+    pub fn takes_inventory(self) -> Self {
+        Self { intake: Intake::Inventory, ..self }
     }
 
     /// Adds one text filter.

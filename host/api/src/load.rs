@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const SMALL: usize = 64 * 1024;
 /// Bytes of small bodies at once.
 const SMALL_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of larger bodies at once: four of the largest.
+/// Bytes of larger bodies at once, unless a single one may be larger: four records of evidence.
 const LARGE_BYTES: usize = 32 * 1024 * 1024;
 /// Permits are for so many bytes each, because their number is limited.
 const UNIT: usize = 1024;
@@ -41,14 +41,14 @@ pub struct Load {
     long: Arc<Semaphore>,
 }
 
-impl Default for Load {
-    fn default() -> Self {
-        let of = |permits| Arc::new(Semaphore::new(permits));
-        Self { small: of(SMALL_BYTES / UNIT), large: of(LARGE_BYTES / UNIT), long: of(LONG) }
-    }
-}
-
 impl Load {
+    /// Of a server whose largest body has so many bytes.
+    pub fn new(largest: usize) -> Self {
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        let large = LARGE_BYTES.max(largest).div_ceil(UNIT);
+        Self { small: of(SMALL_BYTES / UNIT), large: of(large), long: of(LONG) }
+    }
+
     /// Room for a body of so many bytes, kept until the permit is dropped.
     pub async fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let room = if bytes <= SMALL { &self.small } else { &self.large };
@@ -78,7 +78,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_fit_is_refused_and_what_is_dropped_makes_room() {
-        let load = Load::default();
+        let load = Load::new(1);
         let mut held = Vec::new();
         while let Ok(permit) = load.body(8 * 1024 * 1024).await {
             held.push(permit);

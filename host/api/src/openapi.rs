@@ -75,7 +75,7 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(query_parameter(parameter));
     }
     if row.intake != Intake::None {
-        let required = if matches!(row.intake, Intake::Object { .. }) { Required::True } else { Required::False };
+        let required = if row.intake.is_required() { Required::True } else { Required::False };
         let body =
             RequestBodyBuilder::new().content("application/json", content(row.body.clone())).required(Some(required));
         operation = operation.request_body(Some(body.build()));
@@ -98,8 +98,10 @@ fn columns(row: &Endpoint) -> utoipa::openapi::extensions::Extensions {
     if let Effect::Changes(events) = row.effect {
         columns = columns.add("x-cavra-log-events", serde_json::json!(events));
     }
-    if let Intake::Object { limit } | Intake::Optional { limit } = row.intake {
-        columns = columns.add("x-cavra-body-limit", limit);
+    match row.intake {
+        Intake::Object { limit } | Intake::Optional { limit } => columns = columns.add("x-cavra-body-limit", limit),
+        Intake::Inventory => columns = columns.add("x-cavra-body-limit", "CAVRA_MAX_INVENTORY_BYTES"),
+        Intake::None => {}
     }
     columns.build()
 }

@@ -106,6 +106,7 @@ impl From<CoreError> for Problem {
 fn status(error: &CoreError) -> StatusCode {
     match error {
         CoreError::BadRequest(_) | CoreError::Store(StoreError::Refused(_)) => StatusCode::BAD_REQUEST,
+        CoreError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         CoreError::SecretIdentifier(_) => StatusCode::UNPROCESSABLE_ENTITY,
         CoreError::NotFound(_) | CoreError::Pack(PackError::NotFound { .. }) => StatusCode::NOT_FOUND,
         CoreError::BrokenPack { .. }

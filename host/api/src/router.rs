@@ -30,7 +30,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
     let console = ConsoleEndpoints::of(&rows);
     let cors = cors(&app.settings.cors_origins);
     let guard = Guard::new(guard, &app.settings.cors_origins, &app.settings.public_api_base_url);
-    let load = Arc::new(Load::default());
+    let load = Arc::new(Load::new(app.settings.max_inventory_bytes));
     let routes = rows.into_iter().fold(Router::new(), |router, row| {
         let admission = Admission {
             app: app.clone(),

@@ -1,6 +1,7 @@
 //! The endpoint table: who may call what, and what comes of it.
 
 mod evidence;
+mod fleet;
 mod integrations;
 mod notifications;
 mod promotions;
@@ -28,6 +29,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         integrations::rows(),
         evidence::rows(),
         promotions::rows(),
+        fleet::rows(),
         notifications::rows(),
         sandbox::rows(),
         console_rows(),

@@ -3,6 +3,7 @@
 mod agent;
 mod approval;
 mod evidence;
+mod fleet;
 mod integration;
 mod log;
 mod policy;
@@ -28,6 +29,10 @@ pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
     VerifyArgs, VerifyStatementArgs,
+};
+pub use fleet::{
+    AutomateArgs, DeliverExportArgs, EndpointCommand, EndpointHistory, ExecuteRemediationArgs, ExportArgs,
+    FreshnessArgs, HandoffArgs, HandoffStatusArgs, IngestArgs, ReconcileArgs, RemediationArgs, RemediationAsk,
 };
 pub use integration::{DeliverArgs, IntegrationCommand};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};

@@ -107,7 +107,9 @@ impl App {
     pub fn open(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
         let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())
             .map_err(|error| CoreError::Configuration(error.to_string()))?;
-        settings.release_trust_root.as_deref().map(package_signers).transpose()?;
+        for roots in [&settings.release_trust_root, &settings.endpoint_manifest_roots] {
+            roots.as_deref().map(package_signers).transpose()?;
+        }
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
         let store = open_store(settings)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());

@@ -29,6 +29,9 @@ pub enum CoreError {
     /// The named thing does not exist; the text is `<kind> not found`.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// There is more in it than is taken at once; the text says what.
+    #[error("{0}")]
+    TooLarge(String),
     /// Nobody, or nobody credible, asks for something that needs a person; the text says why.
     #[error("{0}")]
     Unauthenticated(String),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp};
+use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp, word};
 use cavra_store::{Criterion, Page, Query, RecordStore, StoreError, Test, Transaction};
 use serde_json::{Value, json};
 
@@ -219,6 +219,8 @@ impl Evidence {
             Operator::Equals => Test::Equals(text()),
             Operator::Contains => Test::Contains(text()),
             Operator::HasElement => Test::Has(text()),
+            Operator::IsWord => Test::Equals(word(value)),
+            Operator::HasWord => Test::Has(word(value)),
             Operator::AtLeast => {
                 Test::AtLeast(PageRequest::whole_number(value).ok_or_else(|| wrong("a whole number"))?)
             }
@@ -333,7 +335,12 @@ const APPROVAL: &str = "approval_id";
 
 /// What records of a kind have in common.
 fn of_kind(kind: &MetadataKind) -> Vec<Criterion> {
-    kind.value.map(|value| Criterion { member: KIND, test: Test::Equals(value.to_owned()) }).into_iter().collect()
+    let test = match (kind.value, kind.joined) {
+        (None, _) => return Vec::new(),
+        (Some(value), []) => Test::Equals(value.to_owned()),
+        (Some(_), _) => Test::OneOf(kind.listed().map(ToOwned::to_owned).collect()),
+    };
+    vec![Criterion { member: KIND, test }]
 }
 
 fn approval_id(record: &Object) -> Option<&str> {

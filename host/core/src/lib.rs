@@ -19,6 +19,7 @@ mod error;
 mod evidence;
 mod evidence_log;
 mod fields;
+mod fleet;
 mod govern;
 mod import;
 mod integrations;
@@ -71,6 +72,12 @@ pub use evidence_log::{
     log_store,
 };
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
+pub use fleet::{
+    AUTOMATION_DASHBOARD, CheckedExport, Desired, EXPORT_DASHBOARD, EndpointDashboard, Established,
+    FRESHNESS_DASHBOARD, HANDOFF_DASHBOARD, HANDOFF_STATUS_DASHBOARD, INGESTION_DASHBOARD, InventoryExport,
+    ManifestTrust, PUBLICATION_DASHBOARD, PublishRequest, RECONCILIATION_DASHBOARD, REMEDIATION_DASHBOARD,
+    check_strategy,
+};
 pub use govern::{Governed, Governor};
 pub use import::{LeftBehind, import, left_behind};
 pub use inventory::Inventory;

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use cavra_evidence::Secret;
 use cavra_fetch::Token;
+use cavra_model::Digest;
 use cavra_store::Location;
 use serde::Serialize;
 
 use crate::fields::truth;
 use crate::project::Project;
 use crate::{AREAS, CoreError, Redactor, ReleaseKeys};
+
+/// Largest limit of a body: bodies are read into memory.
+const MOST_BYTES: usize = 1 << 30;
 
 /// One environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +93,16 @@ pub static SETTINGS: &[Setting] = &[
         "unset",
         "One database for everything, `sqlite:PATH`; an area with a variable of its own stays where that says.",
     ),
+    secret(
+        "CAVRA_ENDPOINT_INGEST_TOKEN",
+        "unset: anybody may send inventories",
+        "Bearer token that inventories and hand-off statuses have to be sent with.",
+    ),
+    setting(
+        "CAVRA_ENDPOINT_MANIFEST_TRUST_ROOTS",
+        "unset: unsigned manifests are compared too",
+        "Trust root, or bundle of them, that deployment manifests have to be signed under.",
+    ),
     setting(
         "CAVRA_EVIDENCE_ARTIFACT_ROOT",
         "unset: no files are served",
@@ -126,6 +140,7 @@ pub static SETTINGS: &[Setting] = &[
     valued("CAVRA_INVENTORY_STORE", ".cavra/api/inventory.json", "JSON file for repositories and rollouts."),
     setting("CAVRA_LOG", "info when serving", "Log filter, such as `debug` or `cavra_store=trace`."),
     valued("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
+    valued("CAVRA_MAX_INVENTORY_BYTES", "67108864", "Largest inventory of endpoints that is taken, in bytes."),
     setting("CAVRA_POLICY", "unset", "Pack file that decides when no pack is named (hooks, MCP adapter)."),
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
     secret("CAVRA_POLICY_SIGNING_KEY", "unset: a checksum instead", "Key of the HMAC signatures of published packs."),
@@ -220,6 +235,12 @@ pub struct Settings {
     pub release_keys: ReleaseKeys,
     /// Under which trust roots release packages have to be signed.
     pub release_trust_root: Option<PathBuf>,
+    /// Digest of the token that inventories and hand-off statuses have to be sent with.
+    pub endpoint_ingest_token: Option<Digest>,
+    /// Under which trust roots deployment manifests have to be signed.
+    pub endpoint_manifest_roots: Option<PathBuf>,
+    /// Largest inventory of endpoints, in bytes.
+    pub max_inventory_bytes: usize,
     /// Browser origins that may call; `*` is any.
     pub cors_origins: Vec<String>,
     /// Address under which browsers reach the interface; may be empty.
@@ -281,6 +302,9 @@ impl Settings {
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
             release_keys: ReleaseKeys::read(|name| asked.value(name)),
             release_trust_root: asked.path("CAVRA_RELEASE_TRUST_ROOT"),
+            endpoint_ingest_token: asked.value("CAVRA_ENDPOINT_INGEST_TOKEN").map(Digest::of),
+            endpoint_manifest_roots: asked.path("CAVRA_ENDPOINT_MANIFEST_TRUST_ROOTS"),
+            max_inventory_bytes: asked.bytes("CAVRA_MAX_INVENTORY_BYTES")?,
             cors_origins: asked.value("CAVRA_CORS_ORIGINS").as_deref().map_or(Ok(Vec::new()), origins)?,
             public_api_base_url: asked.value("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,
@@ -387,6 +411,12 @@ impl Asked<'_> {
         truth(&value).ok_or_else(|| CoreError::BadRequest(format!("{name} must be true or false")))
     }
 
+    fn bytes(&self, name: &str) -> Result<usize, CoreError> {
+        let read = self.value(name).unwrap_or_default().parse().ok();
+        read.filter(|bytes| (1..=MOST_BYTES).contains(bytes))
+            .ok_or_else(|| CoreError::BadRequest(format!("{name} must be a number of bytes, at most {MOST_BYTES}")))
+    }
+
     fn milliseconds(&self, name: &str) -> Result<Duration, CoreError> {
         let value = self.value(name).unwrap_or_default();
         let wrong = |_| CoreError::BadRequest(format!("{name} must be a whole number of milliseconds"));
@@ -482,7 +512,7 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_and_never_debugged() {
-        let names = ["CAVRA_POLICY_SIGNING_KEY", "CAVRA_API_TOKEN"];
+        let names = ["CAVRA_POLICY_SIGNING_KEY", "CAVRA_API_TOKEN", "CAVRA_ENDPOINT_INGEST_TOKEN"];
         let lookup = |name: &str| names.contains(&name).then(|| "hush-hush".to_owned());
         let shown = shown_settings(None, lookup);
         for name in names {
@@ -548,6 +578,11 @@ mod tests {
         let named = Settings::read(|name| (name == "CAVRA_APPROVAL_STORE").then(|| "x".to_owned())).unwrap();
         assert!(named.approvals_named);
         assert!(Settings::read(|name| (name == "CAVRA_HOOK_DEADLINE_MS").then(|| "soon".to_owned())).is_err());
+        assert_eq!(settings.max_inventory_bytes, 64 << 20);
+        for wrong in ["0", "-1", "64 MiB", "9999999999"] {
+            let read = Settings::read(|name| (name == "CAVRA_MAX_INVENTORY_BYTES").then(|| wrong.to_owned()));
+            assert!(read.is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What became of a hand-off, as a provider's callback or an operator says. Every word adds a record; the newest one of a
 //! hand-off and provider is where it stands.
 
-use cavra_model::{Object, Timestamp, members};
+use cavra_model::{Object, Timestamp, members, word};
 use serde_json::{Value, json};
 
 use crate::Refusal;
@@ -34,12 +34,6 @@ pub struct StatusUpdate<'a> {
     pub callback: Option<&'a Value>,
     /// Who reports.
     pub recorded_by: &'a str,
-}
-
-/// A status word in its one spelling.
-#[must_use]
-pub fn status_word(text: &str) -> String {
-    text.trim().to_lowercase().replace('-', "_")
 }
 
 /// The status of the hand-off in `handoff` (its document), with its approval as it stands now.
@@ -135,7 +129,7 @@ fn checked(handoff: &Object, update: &StatusUpdate<'_>) -> Result<(&'static str,
         }
         Some(_) => {}
     }
-    let status = status_word(update.status);
+    let status = word(update.status);
     if !STATUSES.contains(&status.as_str()) {
         problems.push(format!("status must be one of {}", STATUSES.join(", ")));
     }

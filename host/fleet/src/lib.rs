@@ -12,6 +12,7 @@
 
 mod automation;
 mod execution;
+mod export;
 mod freshness;
 mod handoff;
 mod handoff_status;
@@ -29,15 +30,16 @@ use thiserror::Error;
 
 pub use automation::{AUTOMATION_KIND, Automation, automation};
 pub use execution::{EXECUTION_KIND, Execution, execute, execution_problems};
+pub use export::{EXPORT_KIND, Export, ExportRequest, export};
 pub use freshness::{FRESHNESS_KIND, FreshnessLimits, Scope, freshness_report};
 pub use handoff::{HANDOFF_KIND, HandoffRequest, handoff, providers as handoff_providers};
-pub use handoff_status::{HANDOFF_STATUS_KIND, StatusUpdate, status_record, status_word};
+pub use handoff_status::{HANDOFF_STATUS_KIND, StatusUpdate, status_record};
 pub use ids::{execution_id, export_id, handoff_id, publication_id, request_id};
 pub use ingestion::{INGESTION_KIND, Ingestion, ingest, observations};
 pub use plan::{STRATEGIES, actions, provider_of};
 pub use publication::{
-    PUBLICATION_KIND, Publication, needed_files, provider_file, publication_event, publication_providers,
-    publication_record,
+    EXPORT_MANIFEST, PUBLICATION_KIND, Publication, needed_files, provider_file, publication_event,
+    publication_providers, publication_record,
 };
 pub use reconciliation::{RECONCILIATION_KIND, Reconciliation, manifest_problems, reconcile};
 pub use record::Documented;

@@ -1,6 +1,6 @@
 //! Hand-off payloads: what tickets, chats and queues are given, ready to be sent by somebody who may.
 
-use cavra_model::{Object, members};
+use cavra_model::{Object, members, word};
 use serde_json::{Value, json};
 
 use crate::record::member;
@@ -37,7 +37,7 @@ pub static DESTINATIONS: [Destination; 5] = [
 
 /// The destination with a name in any of its spellings: case, blanks around it and dashes do not matter.
 pub fn destination(name: &str) -> Option<&'static Destination> {
-    let name = name.trim().to_lowercase().replace('-', "_");
+    let name = word(name);
     DESTINATIONS.iter().find(|destination| destination.name == name)
 }
 

@@ -12,9 +12,11 @@ use crate::record::{Header, member, record};
 /// `metadata_kind` of the record of a publication's delivery.
 pub const PUBLICATION_KIND: &str = "endpoint-management-publication-delivery";
 /// Schema of an export's manifest.
-const MANIFEST_SCHEMA: &str = "cavra.endpoint-management-export.v1";
-/// Manifest files of an export.
-const MANIFESTS: [&str; 2] = ["endpoint-management-export-manifest.json", "endpoint-management-export-manifest.md"];
+pub const MANIFEST_SCHEMA: &str = "cavra.endpoint-management-export.v1";
+/// The manifest of an export.
+pub const EXPORT_MANIFEST: &str = "endpoint-management-export-manifest.json";
+/// What every publication needs.
+const ALWAYS: [&str; 3] = ["checksums.txt", EXPORT_MANIFEST, "endpoint-management-export-manifest.md"];
 /// The tools, with the files that each needs; the first one is what is sent.
 const FILES: [(&str, &[&str]); 3] = [
     ("intune", &["intune-win32-app.json"]),
@@ -79,11 +81,11 @@ pub fn provider_file(provider: &str) -> Option<&'static str> {
     FILES.iter().find(|(name, _)| *name == provider).and_then(|(_, files)| files.first()).copied()
 }
 
-/// The files that have to be there, listed and intact for a publication to these tools.
+/// The files that have to be there and intact for a publication to these tools, by name.
 #[must_use]
 pub fn needed_files(providers: &[&str]) -> Vec<&'static str> {
     let own = FILES.iter().filter(|(name, _)| providers.contains(name)).flat_map(|(_, files)| files.iter().copied());
-    MANIFESTS.into_iter().chain(own).collect()
+    ALWAYS.into_iter().chain(own).collect()
 }
 
 /// The event of a publication.

@@ -231,5 +231,5 @@ fn who_is_published_to() {
     assert!(publication_providers(&manifest, "intune").is_err());
     assert!(publication_providers(&manifest, "splunk").is_err());
     assert!(publication_providers(&Object::new(), "all").is_err());
-    assert_eq!(needed_files(&["linux"]).len(), 4);
+    assert_eq!(needed_files(&["linux"]).len(), 5);
 }

@@ -82,6 +82,15 @@ impl Column {
         matches!(self.asked, Inquiry::Question | Inquiry::OftenEqual)
     }
 
+    /// The list that a [`ColumnType::List`] column is about, and which member of each of its objects.
+    #[must_use]
+    pub fn list_path(&self) -> (&'static str, Option<&'static str>) {
+        match self.name.split_once('.') {
+            Some((list, member)) => (list, Some(member)),
+            None => (self.name, None),
+        }
+    }
+
     /// It has an index.
     #[must_use]
     pub const fn is_indexed(&self) -> bool {
@@ -130,7 +139,7 @@ pub enum ColumnType {
     /// Time, kept by the record as it was sent and by the column in the one form whose order is that of time. What
     /// is no time comes before all times.
     Instant,
-    /// List of texts.
+    /// List of texts. One that is named `list.member` holds that member of each object in the list.
     List,
     /// Yes or no.
     Flag,
@@ -147,6 +156,10 @@ pub enum Operator {
     AtLeast,
     /// It is a list that has this text.
     HasElement,
+    /// It is this word, in its one spelling.
+    IsWord,
+    /// It is a list that has this word, in its one spelling.
+    HasWord,
     /// Whether it is greater than zero.
     GreaterZero,
     /// It is this truth value.

@@ -67,12 +67,14 @@ pub use kinds::{
 };
 pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{
-    Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_EXPORTS, EVIDENCE, EXPORT_FILES,
+    Artifact, ArtifactSet, BUNDLE_FILES, CHANNEL_PROMOTIONS, CHECKSUMS, ENDPOINT_AUTOMATIONS, ENDPOINT_EXPORTS,
+    ENDPOINT_FRESHNESS, ENDPOINT_HANDOFF_STATUSES, ENDPOINT_HANDOFFS, ENDPOINT_INGESTIONS, ENDPOINT_PUBLICATIONS,
+    ENDPOINT_RECONCILIATIONS, ENDPOINT_REMEDIATION_EXECUTIONS, ENDPOINT_REMEDIATIONS, EVIDENCE, EXPORT_FILES,
     Integrity, METADATA_KINDS, MetadataKind, Offered, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
     ROLLOUT_FILES, ROLLOUTS,
 };
 pub use mode::{BreakGlass, Overlay, PolicyMode, UnknownMode};
-pub use names::{DEFAULT_PACK, InvalidPackName, PackName, slug};
+pub use names::{DEFAULT_PACK, InvalidPackName, PackName, slug, word};
 pub use notification_kinds::NOTIFICATION_KINDS;
 pub use person::{KnownBy, Person};
 pub use record_schema::{Fallback, Member, RecordSchema, SchemaViolation, Shape};
@@ -88,4 +90,4 @@ pub use time::Timestamp;
 
 /// A JSON object, the shape of every record.
 pub type Object = serde_json::Map<String, serde_json::Value>;
-pub use view::{Alert, Alerts, Condition, Folder, Level, Measure, Measured, OTHERS, measured};
+pub use view::{Alert, Alerts, Condition, Folder, Level, Measure, Measured, OTHERS, SPREAD, measured};

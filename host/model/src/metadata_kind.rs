@@ -9,6 +9,8 @@ use crate::notification_kinds::NOTIFICATION_KINDS;
 pub struct MetadataKind {
     /// The value; `None` is for records of every kind.
     pub value: Option<&'static str>,
+    /// Values of further kinds whose records its list shows too.
+    pub joined: &'static [&'static str],
     /// Singular name for messages: `promotion execution not found`.
     pub name: &'static str,
     /// Questions that its list understands.
@@ -139,7 +141,12 @@ pub static EXPORT_FILES: ArtifactSet = ArtifactSet {
             JSON,
             "What the export holds and for which release.",
         ),
-        named("endpoint-management-export-manifest.md", "endpoint-export-summary", MARKDOWN, "The export for readers."),
+        covered(
+            "endpoint-management-export-manifest.md",
+            "endpoint-export-summary",
+            MARKDOWN,
+            "The export for readers.",
+        ),
         named("jamf-policy.json", "jamf-policy", JSON, "Policy for Jamf Pro."),
         named("intune-win32-app.json", "intune-win32-app", JSON, "Application for Microsoft Intune."),
         named("linux-fleet-manifest.json", "linux-fleet-manifest", JSON, "Manifest for a Linux fleet."),
@@ -152,10 +159,13 @@ pub static EXPORT_FILES: ArtifactSet = ArtifactSet {
 
 const APPROVAL_STATE: Filter = Filter::new("approval_state", "approval_state", Operator::CurrentApproval);
 const DEPLOYMENT_TARGET: Filter = Filter::new("deployment_target", "deployment_targets", Operator::HasElement);
+const PROVIDERS: Filter = Filter::new("provider", "providers", Operator::HasElement);
+const SUCCESS: Filter = Filter::new("success", "delivery_success", Operator::Is);
 
 /// Records of every kind.
 pub static EVIDENCE: MetadataKind = MetadataKind {
     value: None,
+    joined: &[],
     name: "evidence metadata",
     filters: &[
         Filter::new("session_id", "session_id", Operator::Contains),
@@ -179,6 +189,7 @@ pub static EVIDENCE: MetadataKind = MetadataKind {
 /// Rollouts to managed endpoints.
 pub static ROLLOUTS: MetadataKind = MetadataKind {
     value: Some("managed-endpoint-rollout"),
+    joined: &[],
     name: "managed endpoint rollout",
     filters: &[
         Filter::equals("rollout_id"),
@@ -194,16 +205,125 @@ pub static ROLLOUTS: MetadataKind = MetadataKind {
 /// Exports for endpoint management.
 pub static ENDPOINT_EXPORTS: MetadataKind = MetadataKind {
     value: Some("endpoint-management-export"),
+    joined: &[],
     name: "endpoint management export",
-    filters: &[APPROVAL_STATE, DEPLOYMENT_TARGET],
+    filters: &[
+        Filter::equals("channel"),
+        PROVIDERS,
+        Filter::equals("approval_id"),
+        Filter::equals("request_id"),
+        APPROVAL_STATE,
+        DEPLOYMENT_TARGET,
+    ],
     list_schema: None,
     document: Some("manifest"),
     artifacts: &EXPORT_FILES,
 };
 
+/// Deliveries of exports to endpoint-management tools.
+pub static ENDPOINT_PUBLICATIONS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_management.publication_history.v1"),
+    filters: &[PROVIDERS, Filter::equals("export_id"), Filter::equals("channel"), SUCCESS],
+    ..endpoint("endpoint-management-publication-delivery", "endpoint management publication", "delivery")
+};
+
+/// Inventory exports that were read.
+pub static ENDPOINT_INGESTIONS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_inventory_ingestion.history.v1"),
+    filters: &[Filter::equals("provider"), Filter::equals("channel"), DEPLOYMENT_TARGET],
+    ..endpoint("endpoint-inventory-ingestion", "endpoint inventory ingestion", "ingestion")
+};
+
+/// Reports of how old inventories are.
+pub static ENDPOINT_FRESHNESS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_inventory_freshness.history.v1"),
+    filters: &[
+        Filter::equals("alert_level"),
+        Filter::new("provider", "latest_ingestions.provider", Operator::HasElement),
+        Filter::new("channel", "latest_ingestions.channel", Operator::HasElement),
+        Filter::new("deployment_target", "latest_ingestions.deployment_target", Operator::HasElement),
+    ],
+    ..endpoint("endpoint-inventory-freshness-report", "endpoint inventory freshness report", "report")
+};
+
+/// Comparisons of what endpoints run with what was released.
+pub static ENDPOINT_RECONCILIATIONS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_reconciliation.history.v1"),
+    filters: &[Filter::equals("drift_status"), Filter::equals("alert_level"), DEPLOYMENT_TARGET],
+    ..endpoint("managed-endpoint-reconciliation", "endpoint reconciliation", "report")
+};
+
+/// Inventories that were reconciled, with what that opened.
+pub static ENDPOINT_AUTOMATIONS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_reconciliation_automation.history.v1"),
+    filters: &[
+        Filter::equals("drift_status"),
+        Filter::equals("alert_level"),
+        APPROVAL_STATE,
+        Filter::equals("provider"),
+    ],
+    ..endpoint("endpoint-reconciliation-automation", "endpoint reconciliation automation", "automation")
+};
+
+/// Requests to remedy drift; its list shows their executions too.
+pub static ENDPOINT_REMEDIATIONS: MetadataKind = MetadataKind {
+    joined: &["endpoint-drift-remediation-execution"],
+    list_schema: Some("cavra.endpoint_drift_remediation.history.v1"),
+    filters: &[
+        Filter::equals("metadata_kind"),
+        Filter::equals("reconciliation_id"),
+        APPROVAL_STATE,
+        Filter::equals("execution_status"),
+    ],
+    ..endpoint("endpoint-drift-remediation-request", "endpoint remediation request", "request")
+};
+
+/// Remediations that were carried out.
+pub static ENDPOINT_REMEDIATION_EXECUTIONS: MetadataKind =
+    endpoint("endpoint-drift-remediation-execution", "endpoint remediation execution", "execution");
+
+/// Remediations, packaged for systems of tickets, chats and queues.
+pub static ENDPOINT_HANDOFFS: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_remediation_handoff.history.v1"),
+    filters: &[
+        Filter::new("provider", "providers", Operator::HasWord),
+        APPROVAL_STATE,
+        Filter::equals("request_id"),
+        Filter::equals("reconciliation_id"),
+    ],
+    ..endpoint("endpoint-remediation-handoff", "endpoint remediation handoff", "handoff")
+};
+
+/// What became of packaged remediations.
+pub static ENDPOINT_HANDOFF_STATUSES: MetadataKind = MetadataKind {
+    list_schema: Some("cavra.endpoint_remediation_handoff_status.history.v1"),
+    filters: &[
+        Filter::new("provider", "provider", Operator::IsWord),
+        Filter::new("handoff_status", "handoff_status", Operator::IsWord),
+        Filter::equals("handoff_id"),
+        Filter::equals("request_id"),
+        Filter::equals("external_ref"),
+    ],
+    ..endpoint("endpoint-remediation-handoff-status", "endpoint remediation handoff status", "status_record")
+};
+
+/// A kind of managed endpoints, without questions and without a schema of its list.
+const fn endpoint(value: &'static str, name: &'static str, document: &'static str) -> MetadataKind {
+    MetadataKind {
+        value: Some(value),
+        joined: &[],
+        name,
+        filters: &[],
+        list_schema: None,
+        document: Some(document),
+        artifacts: &BUNDLE_FILES,
+    }
+}
+
 /// Promotions carried out. Contract 30, section 8.
 pub static PROMOTION_EXECUTIONS: MetadataKind = MetadataKind {
     value: Some("rollout-promotion-execution"),
+    joined: &[],
     name: "promotion execution",
     filters: &[
         Filter::equals("rollout_id"),
@@ -220,6 +340,7 @@ pub static PROMOTION_EXECUTIONS: MetadataKind = MetadataKind {
 /// Rollbacks carried out. Contract 30, section 10.
 pub static ROLLBACK_EXECUTIONS: MetadataKind = MetadataKind {
     value: Some("rollout-rollback-execution"),
+    joined: &[],
     name: "rollback execution",
     filters: &[Filter::equals("rollout_id"), APPROVAL_STATE, DEPLOYMENT_TARGET],
     list_schema: None,
@@ -230,6 +351,7 @@ pub static ROLLBACK_EXECUTIONS: MetadataKind = MetadataKind {
 /// Requests to promote a release channel. Contract 30, section 11.
 pub static CHANNEL_PROMOTIONS: MetadataKind = MetadataKind {
     value: Some("release-channel-promotion-request"),
+    joined: &[],
     name: "release channel promotion",
     filters: &[Filter::equals("channel"), Filter::equals("target_ring"), APPROVAL_STATE, Filter::equals("approval_id")],
     list_schema: None,
@@ -240,12 +362,13 @@ pub static CHANNEL_PROMOTIONS: MetadataKind = MetadataKind {
 /// Deliveries of release events. Contract 30, sections 9 and 11.
 pub static RELEASE_DELIVERIES: MetadataKind = MetadataKind {
     value: Some("release-connector-delivery"),
+    joined: &[],
     name: "release connector delivery",
     filters: &[
-        Filter::new("provider", "providers", Operator::HasElement),
+        PROVIDERS,
         Filter::equals("event_type"),
         Filter::new("event_id", "event_id", Operator::Contains),
-        Filter::new("success", "delivery_success", Operator::Is),
+        SUCCESS,
     ],
     list_schema: Some("cavra.release.connector_delivery_history.v1"),
     document: Some("delivery"),
@@ -253,16 +376,30 @@ pub static RELEASE_DELIVERIES: MetadataKind = MetadataKind {
 };
 
 /// Every kind that has a value of its own.
-pub static METADATA_KINDS: [&MetadataKind; 6] = [
+pub static METADATA_KINDS: [&MetadataKind; 15] = [
     &ROLLOUTS,
     &ENDPOINT_EXPORTS,
     &PROMOTION_EXECUTIONS,
     &ROLLBACK_EXECUTIONS,
     &CHANNEL_PROMOTIONS,
     &RELEASE_DELIVERIES,
+    &ENDPOINT_PUBLICATIONS,
+    &ENDPOINT_INGESTIONS,
+    &ENDPOINT_FRESHNESS,
+    &ENDPOINT_RECONCILIATIONS,
+    &ENDPOINT_AUTOMATIONS,
+    &ENDPOINT_REMEDIATIONS,
+    &ENDPOINT_REMEDIATION_EXECUTIONS,
+    &ENDPOINT_HANDOFFS,
+    &ENDPOINT_HANDOFF_STATUSES,
 ];
 
 impl MetadataKind {
+    /// The values of `metadata_kind` that its list shows; none is for records of every kind.
+    pub fn listed(&self) -> impl Iterator<Item = &'static str> {
+        self.value.into_iter().chain(self.joined.iter().copied())
+    }
+
     /// The kind of a record with this `metadata_kind`; what is not declared is an ordinary session.
     #[must_use]
     pub fn of(value: Option<&str>) -> &'static Self {
@@ -285,9 +422,11 @@ mod tests {
         for kind in METADATA_KINDS.into_iter().chain([&EVIDENCE]) {
             for filter in kind.filters {
                 let wanted = match filter.operator {
-                    Operator::Equals | Operator::Contains | Operator::CurrentApproval => ColumnType::Text,
+                    Operator::Equals | Operator::IsWord | Operator::Contains | Operator::CurrentApproval => {
+                        ColumnType::Text
+                    }
                     Operator::AtLeast | Operator::GreaterZero => ColumnType::Integer,
-                    Operator::HasElement => ColumnType::List,
+                    Operator::HasElement | Operator::HasWord => ColumnType::List,
                     Operator::Is => ColumnType::Flag,
                 };
                 let column = EVIDENCE_METADATA.columns.iter().find(|column| column.name == filter.member);

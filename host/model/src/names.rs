@@ -39,6 +39,12 @@ impl PackName {
     }
 }
 
+/// A word of a closed vocabulary in its one spelling: trimmed, in lower case, with `_` for `-`.
+#[must_use]
+pub fn word(text: &str) -> String {
+    text.trim().to_lowercase().replace('-', "_")
+}
+
 impl Default for PackName {
     fn default() -> Self {
         Self(DEFAULT_PACK.to_owned())

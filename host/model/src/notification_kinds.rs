@@ -97,6 +97,7 @@ pub static NOTIFICATION_KINDS: [MetadataKind; 24] = [
 const fn kept(value: &'static str, name: &'static str, document: &'static str) -> MetadataKind {
     MetadataKind {
         value: Some(value),
+        joined: &[],
         name,
         filters: &[],
         list_schema: None,

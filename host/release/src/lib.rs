@@ -27,12 +27,13 @@ pub use airgap::{AirgapOptions, AirgapReport, ArchiveLimits, BOOTSTRAP, verify_a
 pub use ids::{bound_id, channel_request_id, promotion_request_id};
 pub use package::{
     CAPTURE_DOCUMENTS, CHANNEL_DOCUMENTS, CHANNELS, DEPLOYMENT, Document, INSTALLER_DOCUMENTS, INSTALLERS, PROVENANCE,
-    Package, PackageOptions, PackageReport, RELEASE_EVIDENCE, UPDATER_POLICY, verify_package,
+    Package, PackageOptions, PackageReport, RELEASE_EVIDENCE, SIGNATURE_SUFFIX, UPDATER_POLICY, channel_targets,
+    verify_detached, verify_package,
 };
 pub use rollout::{
     Capture, ROLLOUT_EVIDENCE, ROLLOUT_KIND, ROLLOUT_STATUSES, ROLLOUT_SUMMARY, RolloutOptions, RolloutReport,
     VerifiedRollout, capture_rollout, rollout_files, verify_rollout,
 };
-pub use signed::{CHANNEL_SIGNATURE, PROMOTION_SIGNATURE, Trust, sign, signature_problems};
+pub use signed::{CHANNEL_SIGNATURE, DEPLOYMENT_SIGNATURE, PROMOTION_SIGNATURE, Trust, sign, signature_problems};
 pub use smoke::{Smoke, SmokeReport, smoke_installers};
 pub use upgrade::{UpgradeReport, check_upgrade};

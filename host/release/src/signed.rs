@@ -12,6 +12,8 @@ use crate::members::{built, filled, object};
 pub const PROMOTION_SIGNATURE: &str = "cavra.rollout-promotion.signature.v1";
 /// Schema of the signature of a channel's promotion request.
 pub const CHANNEL_SIGNATURE: &str = "cavra.release-channel-promotion.signature.v1";
+/// Schema of the signature inside a desired manifest of endpoints.
+pub const DEPLOYMENT_SIGNATURE: &str = "cavra.endpoint-deployment.signature.v1";
 
 /// Whose signatures count.
 #[derive(Clone, Debug)]

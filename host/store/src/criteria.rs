@@ -22,6 +22,8 @@ pub struct Criterion {
 pub enum Test {
     /// It is this text.
     Equals(String),
+    /// It is one of these texts.
+    OneOf(Vec<String>),
     /// It contains this text.
     Contains(String),
     /// It is at least this number; a missing one is 0.
@@ -66,7 +68,7 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn resolve(kind: &'static Kind, criterion: &Criterion) -> Result<Self, StoreError> {
         let wanted = match criterion.test {
-            Test::Equals(_) | Test::Contains(_) | Test::Overruled { .. } => ColumnType::Text,
+            Test::Equals(_) | Test::OneOf(_) | Test::Contains(_) | Test::Overruled { .. } => ColumnType::Text,
             Test::AtLeast(_) | Test::Positive(_) => ColumnType::Integer,
             Test::Has(_) => ColumnType::List,
             Test::Is(_) => ColumnType::Flag,
@@ -102,6 +104,7 @@ impl Asked {
         };
         match &self.test {
             Test::Equals(wanted) => own == wanted,
+            Test::OneOf(wanted) => wanted.iter().any(|wanted| own == wanted),
             Test::Contains(part) => own.contains(part.as_str()),
             Test::AtLeast(bound) => number(self.target) >= *bound,
             Test::Positive(positive) => (number(self.target) > 0) == *positive,

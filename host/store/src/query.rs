@@ -166,15 +166,12 @@ impl Cell {
             }),
             ColumnType::Instant => Self::Text(value.and_then(Value::as_str).map(instant).unwrap_or_default()),
             ColumnType::Flag => Self::Integer(value.and_then(Value::as_bool).map_or(-1, i64::from)),
-            ColumnType::List => Self::List(
-                value
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(Into::into)
-                    .collect(),
-            ),
+            ColumnType::List => {
+                let (list, of_each) = column.list_path();
+                let elements = record.get(list).and_then(Value::as_array).into_iter().flatten();
+                let values = elements.filter_map(|element| of_each.map_or(Some(element), |name| element.get(name)));
+                Self::List(values.filter_map(Value::as_str).map(Into::into).collect())
+            }
         }
     }
 

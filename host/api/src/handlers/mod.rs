@@ -18,6 +18,7 @@ pub mod artifacts;
 pub mod authoring;
 pub mod console;
 pub mod evidence;
+pub mod fleet;
 pub mod integrations;
 pub mod inventory;
 pub mod log;

@@ -22,7 +22,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
     rows
 }
 
-fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
+/// The list of a kind.
+pub(super) fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
     Endpoint::get(Access::READ, path, operation, evidence::list(kind))
         .answers(if kind.list_schema.is_some() {
             titled_page_of("EvidenceMetadata")
@@ -33,7 +34,8 @@ fn list(path: &'static str, operation: &'static str, kind: &'static MetadataKind
         .paged()
 }
 
-fn one(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
+/// One record of a kind.
+pub(super) fn one(path: &'static str, operation: &'static str, kind: &'static MetadataKind) -> Endpoint {
     Endpoint::get(Access::READ, path, operation, evidence::one(kind))
         .answers(named("EvidenceMetadata"))
         .refuses(&[404, 409])

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Json;
+use super::{EndpointCommand, Json};
 
 #[derive(Subcommand)]
 pub enum ReleaseCommand {
@@ -79,6 +79,8 @@ pub enum ReleaseCommand {
         #[command(flatten)]
         json: Json,
     },
+    #[command(flatten)]
+    Endpoints(EndpointCommand),
 }
 
 impl ReleaseCommand {
@@ -100,6 +102,7 @@ impl ReleaseCommand {
             Self::ExportPromotionAudit(args) => args.json,
             Self::RequestChannelPromotion(args) => args.json,
             Self::ConnectorDeliveryHistory(args) => args.json,
+            Self::Endpoints(command) => command.json(),
         }
     }
 }

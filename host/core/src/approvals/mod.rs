@@ -143,19 +143,37 @@ impl Approvals {
             ttl_hours: statement.ttl(24, MAX_TTL_HOURS),
             note: statement.request_note,
         };
-        self.ask(subject, request).await
+        self.insert(self.pending(subject, request)?).await
     }
 
     /// Asks for an approval of what this server has found itself.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if there is no group, [`CoreError::Store`].
-    pub async fn request(&self, mut request: NewApproval) -> Result<Object, CoreError> {
-        let subject = self.own_subject(std::mem::take(&mut request.decision));
-        self.ask(subject, request).await
+    pub async fn request(&self, request: NewApproval) -> Result<Object, CoreError> {
+        self.insert(self.prepare(request)?).await
     }
 
-    async fn ask(&self, subject: Subject, request: NewApproval) -> Result<Object, CoreError> {
+    /// The pending approval that [`Approvals::request`] would store; nothing is stored.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`] if there is no group.
+    pub fn prepare(&self, mut request: NewApproval) -> Result<Object, CoreError> {
+        let subject = self.own_subject(std::mem::take(&mut request.decision));
+        self.pending(subject, request)
+    }
+
+    /// Stores an approval that was prepared, with its leaf, in a unit of work that writes more than it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn open(tx: &mut dyn Transaction, record: &Object) -> Result<(), StoreError> {
+        note(tx, LogEvent::of_approval(record), &APPROVALS, record)?;
+        tx.insert(&APPROVALS, record.clone())
+    }
+
+    /// The pending approval of a subject.
+    fn pending(&self, subject: Subject, request: NewApproval) -> Result<Object, CoreError> {
         let Subject { decision, action_digest, unverified, group } = subject;
         let NewApproval { approver_group, requester, ttl_hours, note, .. } = request;
         let rule = self.routing.route(&decision);
@@ -182,7 +200,7 @@ impl Approvals {
             quorum,
             action_digest,
         };
-        self.insert(request_approval(request, Timestamp::now())?).await
+        Ok(request_approval(request, Timestamp::now())?)
     }
 
     /// Breaks the glass.
@@ -395,10 +413,7 @@ impl Approvals {
 
     async fn insert(&self, record: Object) -> Result<Object, CoreError> {
         let stored = record.clone();
-        let insert = move |tx: &mut dyn Transaction| {
-            note(tx, LogEvent::of_approval(&stored), &APPROVALS, &stored)?;
-            tx.insert(&APPROVALS, stored.clone())
-        };
+        let insert = move |tx: &mut dyn Transaction| Self::open(tx, &stored);
         self.store.transact(insert).await.map_err(|error| match error {
             // 48 random bits: this is a broken store or a broken random source, not bad luck.
             StoreError::Exists => CoreError::Conflict("the approval id is taken; try again".to_owned()),

@@ -1,18 +1,11 @@
 //! Reports of work that was handed off. Contract 45, section 2.
 
-use cavra_model::{MetadataKind, Object, members};
+use cavra_model::{ENDPOINT_HANDOFF_STATUSES, ENDPOINT_HANDOFFS, MetadataKind, Object, members};
 use cavra_notify::{StageKind, WorkLimits, work_report};
 use serde_json::json;
 
 use super::{Call, Desk};
 use crate::CoreError;
-
-/// Work that was handed off.
-static ENDPOINT_HANDOFFS: MetadataKind =
-    MetadataKind { value: Some("endpoint-remediation-handoff"), ..cavra_model::EVIDENCE };
-/// What became of it.
-static ENDPOINT_HANDOFF_STATUSES: MetadataKind =
-    MetadataKind { value: Some("endpoint-remediation-handoff-status"), ..cavra_model::EVIDENCE };
 
 /// Members of a hand-off that a report reads; the packages in it are large.
 const OF_HANDOFFS: [&str; 10] = [

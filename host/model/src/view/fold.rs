@@ -1,12 +1,13 @@
 //! The folder: takes records, answers a view.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::condition::at;
-use super::{Alerts, Level, Measure, Measured, OTHERS};
-use crate::Object;
+use super::{Alerts, Level, Measure, Measured, OTHERS, SPREAD};
+use crate::{Object, Timestamp, canonical};
 
 /// Values of one member that [`Measure::Top`] counts for each that it shows. With more different ones, the rarest are not
 /// counted exactly.
@@ -26,6 +27,8 @@ enum State {
     Number(u64),
     Signed(i128),
     Share(u64, u64),
+    Values(BTreeSet<String>),
+    Newest(Option<(Timestamp, String)>),
     Counts(BTreeMap<String, u64>),
     Groups(BTreeMap<String, Folder>),
     Latest(BTreeMap<String, (String, Object)>),
@@ -51,8 +54,14 @@ impl Folder {
     /// The answers.
     #[must_use]
     pub fn answer(self) -> Object {
-        let rows = self.view.iter().zip(self.states);
-        rows.map(|(row, state)| (row.name.to_owned(), state.answer(&row.measure))).collect()
+        let mut answer = Object::new();
+        for (row, state) in self.view.iter().zip(self.states) {
+            match state.answer(&row.measure) {
+                Value::Object(inner) if row.name == SPREAD => answer.extend(inner),
+                value => drop(answer.insert(row.name.to_owned(), value)),
+            }
+        }
+        answer
     }
 }
 
@@ -61,14 +70,17 @@ impl State {
         match measure {
             Measure::Constant(_) => Self::Nothing,
             Measure::Count | Measure::CountIf(_) => Self::Number(0),
+            Measure::Elements(_) => Self::Number(0),
             Measure::Sum(_) | Measure::SumIf(..) => Self::Signed(0),
-            Measure::Ratio { .. } => Self::Share(0, 0),
-            Measure::CountBy { .. } | Measure::Top { .. } => Self::Counts(BTreeMap::new()),
-            Measure::Group { .. } => Self::Groups(BTreeMap::new()),
+            Measure::Distinct { .. } => Self::Values(BTreeSet::new()),
+            Measure::Newest(_) => Self::Newest(None),
+            Measure::Ratio { .. } | Measure::Share { .. } => Self::Share(0, 0),
+            Measure::CountBy { .. } | Measure::CountByOr { .. } | Measure::Top { .. } => Self::Counts(BTreeMap::new()),
+            Measure::Group { .. } | Measure::Rows { .. } => Self::Groups(BTreeMap::new()),
             Measure::LatestBy { .. } => Self::Latest(BTreeMap::new()),
             Measure::Flatten { view, .. } | Measure::Where { view, .. } => Self::Inner(Folder::new(view)),
-            Measure::First { .. } => Self::Shown(Vec::new()),
-            Measure::Alerts(_) | Measure::WorstOf(_) => {
+            Measure::First { .. } | Measure::Listed { .. } => Self::Shown(Vec::new()),
+            Measure::Alerts(_) | Measure::Severities(_) | Measure::WorstOf(_) => {
                 Self::Alerts { shown: Vec::new(), worst: Level::Healthy, records: 0 }
             }
         }
@@ -84,28 +96,56 @@ impl State {
             (Self::Signed(sum), Measure::SumIf(path, condition)) if condition.holds(record) => {
                 *sum += i128::from(at(record, path).and_then(Value::as_i64).unwrap_or(0));
             }
-            (Self::Share(part, whole), Measure::Ratio { part: condition, of }) => {
+            (Self::Number(count), Measure::Elements(path)) => {
+                *count += at(record, path).and_then(Value::as_array).map_or(0, |list| list.len() as u64);
+            }
+            (Self::Values(known), Measure::Distinct { by, most }) => {
+                for value in values(record, by) {
+                    if known.len() < *most {
+                        known.insert(value.into_owned());
+                    }
+                }
+            }
+            (Self::Newest(newest), Measure::Newest(path)) => {
+                let text = at(record, path).and_then(Value::as_str);
+                if let Some((text, time)) = text.and_then(|text| Some((text, text.parse().ok()?)))
+                    && newest.as_ref().is_none_or(|(known, _)| *known < time)
+                {
+                    *newest = Some((time, text.to_owned()));
+                }
+            }
+            (
+                Self::Share(part, whole),
+                Measure::Ratio { part: condition, of } | Measure::Share { part: condition, of },
+            ) => {
                 let counts = of.holds(record);
                 *whole += u64::from(counts);
                 *part += u64::from(counts && condition.holds(record));
             }
             (Self::Counts(counts), Measure::CountBy { by, most }) => {
-                values(record, by).for_each(|value| *bounded(counts, value, *most, || 0) += 1);
+                values(record, by).for_each(|value| *bounded(counts, &value, *most, || 0) += 1);
+            }
+            (Self::Counts(counts), Measure::CountByOr { by, without, most }) => {
+                let mut values = values(record, by).peekable();
+                if values.peek().is_none() {
+                    *bounded(counts, without, *most, || 0) += 1;
+                }
+                values.for_each(|value| *bounded(counts, &value, *most, || 0) += 1);
             }
             (Self::Counts(counts), Measure::Top { by, most }) => {
-                values(record, by).for_each(|value| count_top(counts, value, most * COUNTED_FOR_EACH));
+                values(record, by).for_each(|value| count_top(counts, &value, most * COUNTED_FOR_EACH));
             }
-            (Self::Groups(groups), Measure::Group { by, view, most }) => {
+            (Self::Groups(groups), Measure::Group { by, view, most } | Measure::Rows { by, view, most, .. }) => {
                 for value in values(record, by) {
-                    bounded(groups, value, *most, || Folder::new(view)).add(record);
+                    bounded(groups, &value, *most, || Folder::new(view)).add(record);
                 }
             }
             (Self::Latest(latest), Measure::LatestBy { by, time, most, .. }) => {
-                let time = at(record, time).and_then(Value::as_str).unwrap_or_default();
+                let time = at(record, time).and_then(Value::as_str).map(moment).unwrap_or_default();
                 for value in values(record, by) {
-                    let newer = latest.get(value).map(|known| known.0.as_str() < time);
+                    let newer = latest.get(value.as_ref()).map(|known| known.0 < time);
                     if newer.unwrap_or(latest.len() < *most) {
-                        latest.insert(value.to_owned(), (time.to_owned(), record.clone()));
+                        latest.insert(value.into_owned(), (time.clone(), record.clone()));
                     }
                 }
             }
@@ -117,9 +157,17 @@ impl State {
             (Self::Shown(shown), Measure::First { most, members }) if shown.len() < *most => {
                 shown.push(Value::Object(projected(record, members)));
             }
+            (Self::Shown(shown), Measure::Listed { list, most }) => {
+                let elements = at(record, list).and_then(Value::as_array).into_iter().flatten();
+                shown.extend(elements.take(most.saturating_sub(shown.len())).cloned());
+            }
             (Self::Alerts { shown, worst, records }, Measure::Alerts(alerts) | Measure::WorstOf(alerts)) => {
                 *records += 1;
-                add_alert(alerts, record, shown, worst);
+                add_alert(alerts, "level", record, shown, worst);
+            }
+            (Self::Alerts { shown, worst, records }, Measure::Severities(alerts)) => {
+                *records += 1;
+                add_alert(alerts, "severity", record, shown, worst);
             }
             _ => {}
         }
@@ -130,6 +178,9 @@ impl State {
             (_, Measure::Constant(text)) => json!(text),
             (Self::Number(count), _) => json!(count),
             (Self::Signed(sum), _) => json!(i64::try_from(sum).unwrap_or(i64::MAX)),
+            (Self::Values(values), _) => json!(values.len()),
+            (Self::Newest(newest), _) => json!(newest.map(|(_, text)| text)),
+            (Self::Share(part, whole), Measure::Share { .. }) => json!(share(part, whole)),
             (Self::Share(part, whole), _) => json!(percent(part, whole)),
             (Self::Counts(counts), Measure::Top { most, .. }) => {
                 let mut counts: Vec<_> = counts.into_iter().collect();
@@ -138,6 +189,14 @@ impl State {
                 counts.into_iter().map(|(value, count)| json!({ "value": value, "count": count })).collect()
             }
             (Self::Counts(counts), _) => json!(counts),
+            (Self::Groups(groups), Measure::Rows { name, .. }) => groups
+                .into_iter()
+                .map(|(value, inner)| {
+                    let mut row = Object::from_iter([((*name).to_owned(), json!(value))]);
+                    row.extend(inner.answer());
+                    Value::Object(row)
+                })
+                .collect(),
             (Self::Groups(groups), _) => {
                 Value::Object(groups.into_iter().map(|(value, inner)| (value, Value::Object(inner.answer()))).collect())
             }
@@ -148,7 +207,10 @@ impl State {
             }
             (Self::Inner(inner), _) => Value::Object(inner.answer()),
             (Self::Shown(shown), _) => json!(shown),
-            (Self::Alerts { mut shown, mut worst, records }, Measure::Alerts(alerts) | Measure::WorstOf(alerts)) => {
+            (
+                Self::Alerts { mut shown, mut worst, records },
+                Measure::Alerts(alerts) | Measure::Severities(alerts) | Measure::WorstOf(alerts),
+            ) => {
                 if let (0, Some((level, message))) = (records, alerts.empty) {
                     worst = level;
                     shown.push(json!({ "level": level.as_str(), "message": message }));
@@ -160,19 +222,32 @@ impl State {
     }
 }
 
-fn add_alert(alerts: &Alerts, record: &Object, shown: &mut Vec<Value>, worst: &mut Level) {
+fn add_alert(alerts: &Alerts, called: &str, record: &Object, shown: &mut Vec<Value>, worst: &mut Level) {
     let Some(alert) = alerts.rows.iter().find(|alert| alert.when.holds(record)) else { return };
     *worst = alert.level.max(*worst);
     if shown.len() < alerts.most {
-        let mut entry = Object::from_iter([("level".to_owned(), json!(alert.level.as_str()))]);
+        let mut entry = Object::from_iter([(called.to_owned(), json!(alert.level.as_str()))]);
         entry.extend(projected(record, alert.members));
         entry.insert("message".to_owned(), json!(filled(alert.message, record)));
         shown.push(Value::Object(entry));
     }
 }
 
-/// The values of a member: texts, numbers and truth values, or those of a list.
-fn values<'a>(record: &'a Object, path: &str) -> impl Iterator<Item = &'a str> {
+/// A time in the one form whose order is that of time; what is none as it is.
+fn moment(text: &str) -> String {
+    text.parse::<Timestamp>().map_or_else(|()| text.to_owned(), |time| time.to_string())
+}
+
+/// The values of a member: texts and truth values, or those of a list; of several members together, what they hold.
+fn values<'a>(record: &'a Object, path: &str) -> impl Iterator<Item = Cow<'a, str>> {
+    let joined = path.contains('+').then(|| {
+        let parts: Vec<_> = path.split('+').map(|path| at(record, path).cloned().unwrap_or(Value::Null)).collect();
+        Cow::Owned(canonical(&Value::Array(parts)))
+    });
+    joined.into_iter().chain(of_member(record, path).map(Cow::Borrowed))
+}
+
+fn of_member<'a>(record: &'a Object, path: &str) -> impl Iterator<Item = &'a str> {
     let (one, list) = match at(record, path) {
         Some(Value::Array(list)) => (None, Some(list)),
         Some(Value::Null) | None => (None, None),
@@ -229,6 +304,15 @@ fn filled(message: &str, record: &Object) -> String {
         rest = behind;
     }
     text + rest
+}
+
+/// Share from 0 to 1 with four digits; 0 of nothing.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    let rounded = (u128::from(part) * 10_000 + u128::from(whole) / 2) / u128::from(whole);
+    f64::from(u32::try_from(rounded).unwrap_or(10_000)) / 10_000.0
 }
 
 /// Share in percent with two digits; 0 of nothing.

@@ -15,13 +15,14 @@ pub use fold::Folder;
 /// A row of a view: a member of the answer and what it says.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
-    /// The member.
+    /// The member; [`SPREAD`] puts the members of an inner view beside the others.
     pub name: &'static str,
     /// What it says.
     pub measure: Measure,
 }
 
-/// What is said about records. Members are named by paths with dots, such as `decision.repository`.
+/// What is said about records. Members are named by paths with dots, such as `decision.repository`. Where records are told
+/// apart by a member, several joined by `+` count as one: `handoff_id+provider`.
 #[derive(Clone, Copy, Debug)]
 pub enum Measure {
     /// Always this text, such as a schema version.
@@ -34,6 +35,24 @@ pub enum Measure {
     Sum(&'static str),
     /// The same over the records that meet a condition.
     SumIf(&'static str, Condition),
+    /// How many elements the lists in a member have together.
+    Elements(&'static str),
+    /// How many different values a member has.
+    Distinct {
+        /// The member.
+        by: &'static str,
+        /// Most values that are told apart.
+        most: usize,
+    },
+    /// The newest time in a member, as it was written; null without any.
+    Newest(&'static str),
+    /// The share that meets `part` among those that meet `of`, from 0 to 1 with four digits; 0 of none.
+    Share {
+        /// What is counted.
+        part: Condition,
+        /// Among what.
+        of: Condition,
+    },
     /// The share that meets `part` among those that meet `of`, in percent with two digits; 0 of none.
     Ratio {
         /// What is counted.
@@ -45,6 +64,15 @@ pub enum Measure {
     CountBy {
         /// The member.
         by: &'static str,
+        /// Most values; the others are counted together as [`OTHERS`].
+        most: usize,
+    },
+    /// As [`Measure::CountBy`]; records without a value count as one that is called like this.
+    CountByOr {
+        /// The member.
+        by: &'static str,
+        /// What records without a value are counted as.
+        without: &'static str,
         /// Most values; the others are counted together as [`OTHERS`].
         most: usize,
     },
@@ -62,6 +90,17 @@ pub enum Measure {
         /// What is said of each.
         view: &'static [Measured],
         /// Most values; records of others are in the group [`OTHERS`].
+        most: usize,
+    },
+    /// A view of the records of each value of a member: a list, by value, whose rows name the value.
+    Rows {
+        /// The member.
+        by: &'static str,
+        /// The member of a row that names the value.
+        name: &'static str,
+        /// What is said of each.
+        view: &'static [Measured],
+        /// Most values; records of others are in the row [`OTHERS`].
         most: usize,
     },
     /// A view of the newest record of each value of a member.
@@ -96,8 +135,17 @@ pub enum Measure {
         /// Names and paths of their members.
         members: &'static [(&'static str, &'static str)],
     },
+    /// The first elements of the lists in a member, as they come.
+    Listed {
+        /// The list.
+        list: &'static str,
+        /// Most elements.
+        most: usize,
+    },
     /// What somebody should know: a list.
     Alerts(&'static Alerts),
+    /// The same, where the level is called `severity`.
+    Severities(&'static Alerts),
     /// The gravest level among alerts, `healthy` without any.
     WorstOf(&'static Alerts),
 }
@@ -151,6 +199,9 @@ impl Level {
 
 /// The name under which values are counted that go beyond what a measure keeps apart.
 pub const OTHERS: &str = "(others)";
+
+/// The name of a row that has no member of its own: those of its inner view stand beside the others.
+pub const SPREAD: &str = "";
 
 /// A row of a view.
 #[must_use]

@@ -57,6 +57,36 @@ fn every_measure() {
     );
 }
 
+static LEVEL: [Measured; 1] = [measured("state", Measure::CountBy { by: "state", most: 9 })];
+
+#[test]
+fn measures_of_lists_times_and_several_members() {
+    let records = [
+        json!({"a": "x", "b": "p", "state": "open", "at": "2031-01-01T01:00:00Z", "files": ["f", "g"], "seen": [{"n": 1}, 2]}),
+        json!({"a": "x", "b": "p", "state": "done", "at": "2031-01-01T03:30:00+02:00", "seen": [3]}),
+        json!({"a": "x", "b": "q", "state": "open", "at": "soon", "files": "f"}),
+    ];
+    static VIEW: [Measured; 9] = [
+        measured("files", Measure::Elements("files")),
+        measured("pairs", Measure::Distinct { by: "a+b", most: 9 }),
+        measured("bounded", Measure::Distinct { by: "a+b", most: 1 }),
+        measured("newest", Measure::Newest("at")),
+        measured("share", Measure::Share { part: Condition::Is("state", "open"), of: Condition::Always }),
+        measured("by", Measure::CountByOr { by: "c", without: "unknown", most: 9 }),
+        measured("rows", Measure::Rows { by: "b", name: "of", view: &[measured("n", Measure::Count)], most: 9 }),
+        measured(super::SPREAD, Measure::LatestBy { by: "a+b", time: "at", view: &LEVEL, most: 9 }),
+        measured("seen", Measure::Listed { list: "seen", most: 2 }),
+    ];
+    assert_eq!(
+        fold(&VIEW, &records),
+        json!({
+            "files": 2, "pairs": 2, "bounded": 1, "newest": "2031-01-01T03:30:00+02:00", "share": 0.6667, "by": {"unknown": 3},
+            "rows": [{"of": "p", "n": 2}, {"of": "q", "n": 1}], "state": {"done": 1, "open": 1},
+            "seen": [{"n": 1}, 2],
+        })
+    );
+}
+
 static ALERTS: Alerts = Alerts {
     rows: &[
         Alert {

@@ -54,7 +54,7 @@ pub(super) fn listed(package: &Inspection) -> impl Iterator<Item = Inside> {
 pub(super) fn unlisted(package: &Inspection, findings: &mut Findings) {
     let covered = |path: &Inside| {
         let name = path.as_str();
-        name == CHECKSUMS || name == RELEASE_EVIDENCE || name.ends_with(super::signatures::SUFFIX)
+        name == CHECKSUMS || name == RELEASE_EVIDENCE || name.ends_with(super::SIGNATURE_SUFFIX)
     };
     for path in package.files.iter().filter(|path| !covered(path) && package.checksums.digest(path).is_none()) {
         findings.warn(format!("{path}: the file is not listed in {CHECKSUMS}"));

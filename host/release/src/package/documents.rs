@@ -161,6 +161,12 @@ pub(crate) fn workstation_targets<'a>(content: &'a Object, channel: &'a Object) 
     if own.is_empty() { objects(content, "workstation_targets") } else { own }
 }
 
+/// The workstations that a channel of a package serves.
+#[must_use]
+pub fn channel_targets<'a>(package: &'a super::Package, channel: &'a Object) -> Vec<&'a Object> {
+    package.document(&CHANNELS).map(|content| workstation_targets(content, channel)).unwrap_or_default()
+}
+
 /// A workstation target has the digest of its file, or of the installer or deployment target it names.
 fn workstation(package: &Inspection, channel: &str, target: &Object, findings: &mut Findings) {
     let file = CHANNELS.file;

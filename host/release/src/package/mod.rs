@@ -22,8 +22,10 @@ pub use self::core::RELEASE_EVIDENCE;
 pub(crate) use documents::workstation_targets;
 pub use documents::{
     CAPTURE_DOCUMENTS, CHANNEL_DOCUMENTS, CHANNELS, DEPLOYMENT, INSTALLER_DOCUMENTS, INSTALLERS, UPDATER_POLICY,
+    channel_targets,
 };
 pub use provenance::PROVENANCE;
+pub use signatures::{SIGNATURE_SUFFIX, verify_detached};
 
 /// Longest JSON document of a package.
 pub const DOCUMENT_LIMIT: u64 = 16 * 1024 * 1024;

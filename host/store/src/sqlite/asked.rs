@@ -43,6 +43,10 @@ fn condition(kind: &Kind, asked: &Asked) -> (String, Vec<Cell>) {
     let number = |flag: bool| Cell::Integer(i64::from(flag));
     match &asked.test {
         Test::Equals(wanted) => (format!("({own}) = ?"), vec![text(wanted)]),
+        Test::OneOf(wanted) => {
+            let places = vec!["?"; wanted.len()].join(", ");
+            (format!("({own}) IN ({places})"), wanted.iter().map(|wanted| text(wanted)).collect())
+        }
         Test::Contains(part) => (format!("instr({own}, ?) > 0"), vec![text(part)]),
         Test::AtLeast(bound) => (format!("({own}) >= ?"), vec![Cell::Integer(*bound)]),
         Test::Positive(positive) => (format!("(({own}) > 0) = ?"), vec![number(*positive)]),
@@ -63,11 +67,18 @@ fn condition(kind: &Kind, asked: &Asked) -> (String, Vec<Cell>) {
 
 fn has(target: Target) -> String {
     let Target::Column(column) = target else { return "? IS NULL".to_owned() };
-    let path = format!("'$.{}'", quote(column.name));
+    let (list, of_each) = column.list_path();
+    let path = format!("'$.{}'", quote(list));
+    let is_it = match of_each.map(|member| format!("'$.{}'", quote(member))) {
+        None => "e.type = 'text' AND e.value = ?".to_owned(),
+        Some(member) => {
+            format!("e.type = 'object' AND json_type(e.value, {member}) = 'text' AND e.value ->> {member} = ?")
+        }
+    };
     // A scalar would be taken for a list of one.
     let array = format!(
         "CASE json_type(payload, {path}) WHEN 'array' THEN \
-         EXISTS (SELECT 1 FROM json_each(payload, {path}) AS e WHERE e.type = 'text' AND e.value = ?) ELSE 0 END"
+         EXISTS (SELECT 1 FROM json_each(payload, {path}) AS e WHERE {is_it}) ELSE 0 END"
     );
     of_json(&array, "0")
 }

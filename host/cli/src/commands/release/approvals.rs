@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use cavra_core::{APPROVAL_KINDS, Approvals, MAX_TTL_HOURS};
+use cavra_core::{APPROVAL_KINDS, Approvals, MAX_TTL_HOURS, NewApproval};
 use cavra_identity::Gatekeeper;
 use cavra_model::{APPROVALS, Object, Routing, Timestamp, expire_if_lapsed};
 use cavra_store::{Location, RecordStore};
@@ -67,6 +67,16 @@ where
         }
         Ok((asked, paths))
     })
+}
+
+/// A pending approval, in the named stores; in none if none is named.
+pub fn ask_named(args: &ApprovalTargetArgs, new: NewApproval) -> anyhow::Result<(Object, Vec<String>)> {
+    if args.approval_store.is_none() && args.approval_sqlite.is_none() {
+        // Nothing is looked up in this store, and nothing is made of it.
+        let nowhere = desk(RecordStore::look(Location::Json(LOCAL_STORE.into()), &APPROVAL_KINDS)?);
+        return Ok((nowhere.prepare(new)?, Vec::new()));
+    }
+    ask(args, |approvals| async move { approvals.request(new).await }, |approval| Some(approval.clone()))
 }
 
 /// The approval something relies on: in the named file, else in the first named store that knows it.

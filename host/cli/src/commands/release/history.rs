@@ -11,7 +11,7 @@ use super::metadata::{look, runtime};
 use crate::args::{HistoryArgs, HistoryStoreArgs, Json};
 use crate::output::print_json;
 
-fn location(store: &HistoryStoreArgs) -> Location {
+pub fn location(store: &HistoryStoreArgs) -> Location {
     match &store.metadata_json {
         Some(file) => Location::Json(file.clone()),
         None => Location::Sqlite(store.sqlite.clone()),

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod channel;
+mod endpoints;
 mod execution;
 mod history;
 mod kept;
@@ -59,6 +60,7 @@ fn carry_out(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
         ReleaseCommand::RequestChannelPromotion(args) => channel::request(&args),
         ReleaseCommand::ConnectorDeliveryHistory(args) => history::list(&args),
         ReleaseCommand::ConnectorDeliveryDashboard { store, json } => history::dashboard(&store, json),
+        ReleaseCommand::Endpoints(command) => endpoints::run(&command),
     }
 }
 
