@@ -298,6 +298,12 @@ impl Endpoint {
         self
     }
 
+    /// Adds a query parameter.
+    pub fn with_parameter(mut self, name: &'static str, kind: ParameterKind, help: &'static str) -> Self {
+        self.query.push(Parameter { name, kind, help });
+        self
+    }
+
     /// Adds what every page can be asked for by: its size, where it begins, from when on.
     pub fn paged(mut self) -> Self {
         self.query.extend(PAGING.into_iter().map(|(name, kind, help)| Parameter { name, kind, help }));

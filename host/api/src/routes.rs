@@ -4,6 +4,7 @@ mod evidence;
 mod fleet;
 mod integrations;
 mod notifications;
+mod operations;
 mod promotions;
 mod registry;
 mod sandbox;
@@ -34,6 +35,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         sandbox::rows(),
         console_rows(),
         log_rows(),
+        operations::rows(),
     ]
     .into_iter()
     .flatten()

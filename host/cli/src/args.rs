@@ -6,7 +6,9 @@ mod evidence;
 mod fleet;
 mod integration;
 mod log;
+mod ops;
 mod policy;
+mod registry;
 mod release;
 mod replay;
 mod signing;
@@ -36,7 +38,11 @@ pub use fleet::{
 };
 pub use integration::{DeliverArgs, IntegrationCommand};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
+pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionPlanArgs};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
+pub use registry::{
+    AgentDraft, AgentFilter, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft, ServerFilter,
+};
 pub use release::{
     AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
     MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
@@ -104,6 +110,8 @@ pub enum Command {
     /// Send events to other systems.
     #[command(subcommand)]
     Integration(IntegrationCommand),
+    /// Register agents and MCP servers, and ask what the registry says of them.
+    Registry(RegistryArgs),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -239,13 +247,6 @@ pub struct ServeArgs {
     /// Start although a database is new and the records of its area are in a JSON file, and leave those behind.
     #[arg(long)]
     pub ignore_json: bool,
-}
-
-/// What an operator does with the stores.
-#[derive(Subcommand)]
-pub enum OpsCommand {
-    /// Move the records of JSON files into the databases that the settings name, where these are new.
-    Import(Json),
 }
 
 #[derive(Args)]

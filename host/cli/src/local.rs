@@ -1,16 +1,16 @@
-//! The embedded decision point of commands, hooks and the MCP adapter: no server, no MCP trust registry. It records no
-//! decision; rollouts and approvals of this place count where there are any.
+//! The embedded decision point of commands, hooks and the MCP adapter: no server. It records no decision; registry, rollouts
+//! and approvals of this place count where there are any.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    Approvals, At, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected, Settings, Verdict,
-    look_at_store,
+    Approvals, At, Attributes, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected,
+    Registry, Settings, Verdict, look_at_store,
 };
 use cavra_identity::Gatekeeper;
-use cavra_model::{ActionType, DecisionRecord, McpRegistry, PackName, Routing};
+use cavra_model::{ActionType, Context, DecisionRecord, McpRegistry, PackName, Routing};
 use cavra_normalize::ActionRequest;
 use cavra_packs::{Case, PackLibrary, ResolvedPack};
 use cavra_store::{Location, RecordStore};
@@ -83,13 +83,46 @@ impl Local {
         Ok(self.library().resolve_path(path)?)
     }
 
-    /// Decides; MCP servers are judged by the pack.
+    /// Decides by the pack alone.
     pub fn decide(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
         Ok(self.runtime.block_on(self.decisions.decide(request, pack, McpRegistry::NotConsulted))?)
     }
 
-    /// Decides an agent's action under the rollouts and approvals of this place; an approval that lets it happen is used
-    /// up when the decision is recorded.
+    /// Decides by the pack and what this place's registry and inventory know.
+    pub fn decide_informed(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
+        let store = self.place().open()?;
+        let records = self.records(&store);
+        self.runtime.block_on(async {
+            let decided = self.informed(&records.governor(), request, pack).await;
+            store.close().await;
+            decided
+        })
+    }
+
+    async fn informed(
+        &self,
+        governor: &Governor<'_>,
+        mut request: DecisionRequest,
+        pack: &ResolvedPack,
+    ) -> anyhow::Result<Verdict> {
+        let (attributes, registry) = governor.facts(&request, &pack.name).await?;
+        request.attributes = std::mem::take(&mut request.attributes).and(attributes);
+        Ok(self.decisions.decide(request, pack, registry).await?)
+    }
+
+    /// What policies are told about something that no action stands for.
+    pub fn attributes(
+        &self,
+        context: &Context,
+        pack: &ResolvedPack,
+        store: &RecordStore,
+    ) -> anyhow::Result<Attributes> {
+        let records = self.records(store);
+        Ok(self.runtime.block_on(records.governor().attributes(context, &pack.name))?)
+    }
+
+    /// Decides an agent's action by the registry and under the rollouts and approvals of this place; an approval that lets it
+    /// happen is used up when the decision is recorded.
     pub fn decide_governed(
         &self,
         request: DecisionRequest,
@@ -97,10 +130,20 @@ impl Local {
         store: &RecordStore,
     ) -> anyhow::Result<Governed> {
         let approval_id = request.approval_id.clone();
-        let record = self.decide(request, pack)?.record;
-        let (inventory, approvals) = (Inventory::new(store.clone()), self.approvals(store));
-        let governor = Governor { inventory: Some(&inventory), approvals: Some(&approvals) };
-        Ok(self.runtime.block_on(governor.govern(record, approval_id.as_deref()))?)
+        let records = self.records(store);
+        let governor = records.governor();
+        self.runtime.block_on(async {
+            let record = self.informed(&governor, request, pack).await?.record;
+            Ok(governor.govern(record, approval_id.as_deref()).await?)
+        })
+    }
+
+    fn records(&self, store: &RecordStore) -> Records {
+        Records {
+            inventory: Inventory::new(store.clone()),
+            approvals: self.approvals(store),
+            registry: Registry::optional(store.clone()),
+        }
     }
 
     /// As [`Local::decide_governed`], for a decision that is not recorded.
@@ -116,7 +159,9 @@ impl Local {
 
     /// Where this place keeps its records.
     pub fn place(&self) -> Place {
-        Place(Settings { approvals: self.approval_store(), ..self.settings.clone() })
+        let approvals = local_store(&self.settings, "approvals", &self.settings.approvals);
+        let registry = local_store(&self.settings, "registry", &self.settings.registry);
+        Place(Settings { approvals, registry, ..self.settings.clone() })
     }
 
     fn approvals(&self, store: &RecordStore) -> Approvals {
@@ -125,16 +170,7 @@ impl Local {
         approvals.with_redactor(self.settings.redactor)
     }
 
-    /// The store of approvals: the one the environment names, else the one `cavra approval` uses.
-    fn approval_store(&self) -> Location {
-        if self.settings.approvals_named {
-            self.settings.approvals.clone()
-        } else {
-            Location::Json(".cavra/approvals.json".into())
-        }
-    }
-
-    /// Decides an action nobody in particular asks for.
+    /// Decides an action nobody in particular asks for, by the pack alone.
     pub fn decide_action(&self, action: ActionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
         Ok(self.decide(DecisionRequest::new(action), pack)?.record)
     }
@@ -165,13 +201,35 @@ pub fn in_directory(directory: &Path, project: Option<&Path>) -> At {
     At::Here(Arc::new(Here::at(directory, project)))
 }
 
-/// Where a place keeps its decisions, approvals and rollouts.
+/// The store of an area that commands share: the one that environment or project name, else the area's own file.
+pub fn local_store(settings: &Settings, area: &str, named: &Location) -> Location {
+    if settings.placed_by.contains_key(area) {
+        named.clone()
+    } else {
+        Location::Json(format!(".cavra/{area}.json").into())
+    }
+}
+
+/// The records of this place that decisions are made with.
+struct Records {
+    inventory: Inventory,
+    approvals: Approvals,
+    registry: Registry,
+}
+
+impl Records {
+    fn governor(&self) -> Governor<'_> {
+        Governor { inventory: &self.inventory, approvals: &self.approvals, registry: &self.registry }
+    }
+}
+
+/// Where a place keeps its decisions, approvals, rollouts, agents and MCP servers.
 pub struct Place(Settings);
 
 impl Place {
     /// Opens the store. Files that are not there are made when something is written into them.
     pub fn open(&self) -> anyhow::Result<RecordStore> {
-        Ok(look_at_store(&self.0, &["activity", "approvals", "inventory"])?)
+        Ok(look_at_store(&self.0, &["activity", "approvals", "inventory", "registry"])?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
-use cavra_model::{APPROVALS, ActionType, Kind, McpRegistry, Object, PackName, Routing};
+use cavra_model::{APPROVALS, Kind, Object, PackName, Routing};
 use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore, StoreError};
@@ -206,17 +206,11 @@ impl App {
     /// Every [`CoreError`]; then nothing was stored.
     pub async fn decide_by(&self, mut request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
         let pack = &*self.trusted(pack).await?;
-        let context = &request.context;
-        request.attributes = self.inventory.attributes(&context.repository, &pack.name, &context.session_id).await?;
-        let registry = match &request.action.server {
-            Some(server) if request.action.action_type == ActionType::McpToolCall => {
-                self.registry.look_up(server).await?
-            }
-            _ => McpRegistry::Unregistered,
-        };
+        let governor = Governor { inventory: &self.inventory, approvals: &self.approvals, registry: &self.registry };
+        let (attributes, registry) = governor.facts(&request, &pack.name).await?;
+        request.attributes = attributes;
         let approval_id = request.approval_id.clone();
         let mut verdict = self.decisions.decide(request, pack, registry).await?;
-        let governor = Governor { inventory: Some(&self.inventory), approvals: Some(&self.approvals) };
         let governed = governor.govern(verdict.record, approval_id.as_deref()).await?;
         verdict.record = self.activity.record(governed, pack).await?;
         Ok(verdict)

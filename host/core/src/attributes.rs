@@ -1,9 +1,9 @@
 //! Named facts about an action that policies are told and records keep: what the stores know of the repository, the
-//! rollout that governs the decision, and the file system.
+//! agent that acts, the rollout that governs the decision, and the file system.
 
 use std::collections::BTreeMap;
 
-use cavra_model::Object;
+use cavra_model::{AGENT_STATUS, Object};
 use serde_json::Value;
 
 use crate::At;
@@ -21,15 +21,36 @@ const OF_REPOSITORY: [(&str, &str); 5] = [
     ("status", "repository.status"),
 ];
 
+/// What is told of an agent beside its status: the member of its record, and the name of the fact.
+const OF_AGENT: [(&str, &str); 2] = [("owner", "agent.owner"), ("risk_tier", "agent.risk_tier")];
+
 impl Attributes {
     /// With what is told of a repository's record.
     #[must_use]
-    pub fn with_repository(mut self, record: &Object) -> Self {
-        for (member, name) in OF_REPOSITORY {
-            if let Some(value) = record.get(member).and_then(Value::as_str).filter(|value| !value.is_empty()) {
-                self.0.insert(name.to_owned(), value.to_owned());
+    pub fn with_repository(self, record: &Object) -> Self {
+        self.with_members(record, &OF_REPOSITORY)
+    }
+
+    /// With what is told of an agent's record. A status that cannot be read is told as one that nobody knows.
+    #[must_use]
+    pub fn with_agent(self, record: &Object) -> Self {
+        let status = record.get("status").map_or("active", |status| status.as_str().unwrap_or_default());
+        self.with_members(record, &OF_AGENT).with(AGENT_STATUS, status)
+    }
+
+    fn with_members(mut self, record: &Object, members: &[(&str, &str)]) -> Self {
+        for (member, name) in members {
+            if let Some(value) = record.get(*member).and_then(Value::as_str).filter(|value| !value.is_empty()) {
+                self.0.insert((*name).to_owned(), value.to_owned());
             }
         }
+        self
+    }
+
+    /// With further facts; what both know is as the others say.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
         self
     }
 

@@ -3,14 +3,13 @@
 //! Every path ends in a decision record or in an error; the only way to `allow` is a finding that says so.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
     Action, Context, Decided, DecisionRecord, Facts, FileAccess, Finding, McpRegistry, McpToolCall, PackName, Subject,
-    Timestamp, UNVERIFIED_PACK, combine, judge_mcp_call, stamp,
+    Timestamp, UNVERIFIED_PACK, combine, judge_agent, judge_mcp_call, stamp,
 };
 use cavra_normalize::{ActionRequest, Surroundings};
 use cavra_packs::{PackLibrary, ResolvedPack};
@@ -101,7 +100,7 @@ impl DecisionPoint {
         Ok(Verdict { record, action })
     }
 
-    /// The strictest finding of everybody who is asked about `action`: the pack, its parents and the trust registry.
+    /// The strictest finding of everybody who is asked about `action`: the pack, its parents and the registry.
     /// The same action, facts and pack always give the same finding.
     ///
     /// # Errors
@@ -151,6 +150,7 @@ impl DecisionPoint {
         if let Action::McpToolCall(call) = action {
             findings.extend(judge_mcp_call(&facts.mcp_registry, call));
         }
+        findings.extend(judge_agent(&facts.agent_id, &facts.attributes));
         Ok(combine(findings))
     }
 
@@ -163,9 +163,10 @@ impl DecisionPoint {
         &self,
         target: &str,
         pack: &ResolvedPack,
-        context: Context,
+        (context, attributes): (Context, Attributes),
     ) -> Result<DecisionRecord, CoreError> {
-        self.found(Subject::pull_request(target), Finding::pull_request_attestation(), pack, context)
+        let finding = Finding::pull_request_attestation();
+        self.found(Subject::pull_request(target), finding, pack, (context, attributes))
     }
 
     /// The decision about an address that an agent fetches: what the rules about its host, or the file it names, say; that
@@ -177,10 +178,10 @@ impl DecisionPoint {
         &self,
         address: &str,
         pack: &ResolvedPack,
-        context: Context,
+        (context, attributes): (Context, Attributes),
     ) -> Result<DecisionRecord, CoreError> {
         let action = cavra_normalize::fetch(address)?;
-        let facts = facts(&context, McpRegistry::NotConsulted, Attributes::default());
+        let facts = facts(&context, McpRegistry::NotConsulted, attributes.clone());
         let mut findings = Vec::new();
         if let Some(rules) = interpreter(pack) {
             let rules = self.plugins.policy_pack(rules).await.map_err(|error| broken(pack, error))?;
@@ -188,10 +189,11 @@ impl DecisionPoint {
             findings.retain(is_of_fetch);
         }
         let finding = if findings.is_empty() { Finding::no_rule_about_address() } else { combine(findings) };
-        self.found(Subject::address(address), finding, pack, context)
+        self.found(Subject::address(address), finding, pack, (context, attributes))
     }
 
-    /// The decision about something that no action stands for: what was found about it, unless the pack decides nothing.
+    /// The decision about something that no action stands for: what was found about it, unless the pack decides nothing or
+    /// the agent may not act.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if the decision is no JSON.
@@ -200,10 +202,14 @@ impl DecisionPoint {
         subject: Subject,
         finding: Finding,
         pack: &ResolvedPack,
-        context: Context,
+        (context, attributes): (Context, Attributes),
     ) -> Result<DecisionRecord, CoreError> {
-        let finding = unverified(pack).unwrap_or(finding);
-        let decided = Decided { subject, finding, now: Timestamp::now(), attributes: BTreeMap::new() };
+        let attributes = attributes.sorted();
+        let standing = judge_agent(&context.agent_id, &attributes);
+        let finding =
+            unverified(pack).unwrap_or_else(|| combine([Some(finding), standing].into_iter().flatten().collect()));
+        let attributes = attributes.into_iter().collect();
+        let decided = Decided { subject, finding, now: Timestamp::now(), attributes };
         self.stamped(decided, under(pack, context))
     }
 

@@ -1,23 +1,27 @@
-//! What becomes of a decision once it is made: the rollout that governs it, and the approval that lets it happen.
-//! Contract 20, sections 3 and 6.
+//! What the stores have to say about a decision. Before it is made: what they know of repository, agent and MCP server.
+//! Once it is made: the rollout that governs it, and the approval that lets it happen. Contract 20, sections 3 and 6.
 //!
 //! A rollout adds what is to be enforced beside the decision. An approval turns what would need a human into an
 //! allow, once; it never lifts a block.
 
-use cavra_model::{BreakGlass, DecisionRecord, Governance, Object, Outcome, approval_summary};
+use cavra_model::{
+    ActionType, BreakGlass, Context, DecisionRecord, Governance, McpRegistry, Object, Outcome, approval_summary,
+};
 use cavra_store::{StoreError, Transaction};
 use serde_json::Value;
 
 use crate::approvals::{ActionClaim, Approvals, Claim, REFUSALS, use_up};
-use crate::{CoreError, Inventory};
+use crate::{Attributes, CoreError, DecisionRequest, Inventory, Registry};
 
-/// What governs decisions here; either part may be missing where there is no such store.
-#[derive(Clone, Copy, Default)]
+/// What governs decisions here.
+#[derive(Clone, Copy)]
 pub struct Governor<'a> {
-    /// Rollouts.
-    pub inventory: Option<&'a Inventory>,
+    /// Repositories and rollouts.
+    pub inventory: &'a Inventory,
     /// Approvals.
-    pub approvals: Option<&'a Approvals>,
+    pub approvals: &'a Approvals,
+    /// Agents and MCP servers.
+    pub registry: &'a Registry,
 }
 
 /// A decision with the rollout that governs it, and what may let its action happen. The approval is used up in the unit
@@ -37,23 +41,47 @@ impl From<DecisionRecord> for Governed {
 }
 
 impl Governor<'_> {
+    /// What policies are told about an action beside itself: facts about repository, rollout and agent, and what the trust
+    /// registry says of an MCP server.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn facts(&self, request: &DecisionRequest, pack: &str) -> Result<(Attributes, McpRegistry), CoreError> {
+        let attributes = self.attributes(&request.context, pack).await?;
+        let registry = match &request.action.server {
+            Some(server) if request.action.action_type == ActionType::McpToolCall => {
+                self.registry.look_up(server).await?
+            }
+            _ => McpRegistry::Unregistered,
+        };
+        Ok((attributes, registry))
+    }
+
+    /// The facts about repository, rollout and agent.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn attributes(&self, context: &Context, pack: &str) -> Result<Attributes, CoreError> {
+        let attributes = self.inventory.attributes(&context.repository, pack, &context.session_id).await?;
+        Ok(match self.registry.agent(&context.agent_id).await? {
+            Some(agent) => attributes.with_agent(&agent),
+            None => attributes,
+        })
+    }
+
     /// Applies the governing rollout and, if a human is needed, looks for an approval of exactly this action: the one
     /// named, else those of the same session.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn govern(&self, mut record: DecisionRecord, approval_id: Option<&str>) -> Result<Governed, CoreError> {
-        if let Some(inventory) = self.inventory {
-            let governing = inventory.governing(&record.repository, &record.policy_pack, &record.session_id).await?;
-            record.rollout = governing.map(|(rollout_id, mode)| Governance {
-                rollout_id,
-                overlay: mode.overlay(record.decision, &BreakGlass::default()),
-            });
-        }
-        let claim = match self.approvals {
-            Some(approvals) if record.effective() == Outcome::RequireApproval => {
-                approvals.claim(&record, approval_id).await?
-            }
+        let governing = self.inventory.governing(&record.repository, &record.policy_pack, &record.session_id).await?;
+        record.rollout = governing.map(|(rollout_id, mode)| Governance {
+            rollout_id,
+            overlay: mode.overlay(record.decision, &BreakGlass::default()),
+        });
+        let claim = match record.effective() {
+            Outcome::RequireApproval => self.approvals.claim(&record, approval_id).await?,
             _ => None,
         };
         Ok(Governed { record, claim })

@@ -2,35 +2,28 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cavra_model::{Kind, Object, POLICY_ROLLOUTS, PolicyMode, REPOSITORIES, Timestamp};
 use cavra_store::{Page, Query, RecordStore, Transaction, Walk};
 use serde_json::Value;
 
 use crate::evidence_log::note_by;
+use crate::recent::{KNOWN_FOR, Recent};
 use crate::{Attributes, Author, Caller, CoreError, LogEvent};
-
-/// How long the active rollouts are taken as known. Changes made through this process count at once; those of other
-/// processes on the same store after this time.
-const KNOWN_FOR: Duration = Duration::from_secs(1);
-
-/// Repositories that are kept in memory.
-const KNOWN_REPOSITORIES: usize = 1024;
 
 /// The inventory store.
 #[derive(Clone)]
 pub struct Inventory {
     store: RecordStore,
     known: Arc<RwLock<Known>>,
+    repositories: Arc<Recent>,
 }
 
-/// What is known of repositories and active rollouts.
+/// What is known of active rollouts, in the way of [`Recent`].
 #[derive(Default)]
 struct Known {
     active: Option<Arc<Active>>,
-    /// Repositories that were asked for lately; of one that is not there, that it is not.
-    repositories: HashMap<String, (Instant, Option<Arc<Object>>)>,
     /// Changes made so far through this process. What was read before one of them is not kept after it.
     changes: u64,
 }
@@ -45,7 +38,7 @@ impl Inventory {
     /// Over an open store that knows [`crate::INVENTORY_KINDS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        Self { store, known: Arc::default() }
+        Self { store, known: Arc::default(), repositories: Arc::default() }
     }
 
     /// The store below.
@@ -110,9 +103,9 @@ impl Inventory {
 
     /// Every request from now on reads the rollouts again, whatever somebody is reading at this moment.
     fn forget(&self) {
+        self.repositories.forget();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.active = None;
-        known.repositories.clear();
         known.changes += 1;
     }
 
@@ -160,27 +153,14 @@ impl Inventory {
 
     /// The record of a repository, as it was within the last second.
     async fn repository(&self, name: &str) -> Result<Option<Arc<Object>>, CoreError> {
-        let (known, changes) = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            (known.repositories.get(name).cloned(), known.changes)
+        let read = async {
+            match self.get(&REPOSITORIES, name).await {
+                Ok(record) => Ok(Some(record)),
+                Err(CoreError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
         };
-        if let Some((_, record)) = known.filter(|(since, _)| since.elapsed() < KNOWN_FOR) {
-            return Ok(record);
-        }
-        let since = Instant::now();
-        let record = match self.get(&REPOSITORIES, name).await {
-            Ok(record) => Some(Arc::new(record)),
-            Err(CoreError::NotFound(_)) => None,
-            Err(error) => return Err(error),
-        };
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.repositories.len() >= KNOWN_REPOSITORIES {
-            known.repositories.clear();
-        }
-        if known.changes == changes {
-            known.repositories.insert(name.to_owned(), (since, record.clone()));
-        }
-        Ok(record)
+        self.repositories.get(name, read).await
     }
 
     async fn active(&self) -> Result<Arc<Active>, CoreError> {

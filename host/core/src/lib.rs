@@ -25,10 +25,13 @@ mod import;
 mod integrations;
 mod inventory;
 mod notify;
+mod operations;
 mod outgoing;
 mod pack_trust;
 mod page;
+mod pilot;
 mod project;
+mod recent;
 mod redaction;
 mod redecide;
 mod registry;
@@ -86,9 +89,14 @@ pub use notify::{
     SLA_ESCALATIONS, SLA_ESCALATIONS_BOARD, SLA_NOTIFICATIONS, SLA_NOTIFICATIONS_BOARD, SLA_RECURRENCES,
     SLA_RECURRENCES_BOARD, SLA_REPORTS, SLA_REPORTS_BOARD, SLA_RUNS, SLA_RUNS_BOARD,
 };
+pub use operations::{
+    RetentionRequest, StoreItem, Target, backup, restore, retention_markdown, retention_plan, store_items,
+    stores_document, verify_backup,
+};
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, ORDERS, PageRequest};
+pub use pilot::{PilotMode, PilotReports, PilotSettings, drill_schedule, pilot_reports};
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfig, Roots, cleaned, project_around};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};

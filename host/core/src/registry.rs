@@ -1,5 +1,7 @@
 //! Agents, MCP servers and integrations that are known: who may act, whom to trust, and whom to tell.
 
+use std::sync::Arc;
+
 use cavra_model::{
     AGENT_SCHEMA, AGENTS, APPROVAL_STATES, Finding, INTEGRATION_SCHEMA, INTEGRATIONS, Kind, MCP_SERVER_SCHEMA,
     MCP_SERVERS, McpRegistration, McpRegistry, McpToolCall, Object, RESERVED_AGENT_IDS, RecordSchema, TRUST_TIERS,
@@ -9,6 +11,7 @@ use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
 use serde_json::Value;
 
 use crate::evidence_log::note_by;
+use crate::recent::Recent;
 use crate::{Caller, CoreError, LogEvent, PageRequest};
 
 /// A kind of records that are registered: what they hold and what is noted when one is.
@@ -30,13 +33,22 @@ static ENTRIES: [Entry; 3] = [
 #[derive(Clone)]
 pub struct Registry {
     store: RecordStore,
+    agents: Arc<Recent>,
+    /// Without an MCP server in it there is no trust registry.
+    optional: bool,
 }
 
 impl Registry {
     /// Over an open store that knows [`MCP_SERVERS`].
     #[must_use]
     pub fn new(store: RecordStore) -> Self {
-        Self { store }
+        Self { store, agents: Arc::default(), optional: false }
+    }
+
+    /// As [`Registry::new`], where nobody has to keep a trust registry: without an MCP server in it, it is not consulted.
+    #[must_use]
+    pub fn optional(store: RecordStore) -> Self {
+        Self { optional: true, ..Self::new(store) }
     }
 
     /// The store below.
@@ -77,7 +89,17 @@ impl Registry {
             note_by(tx, author.as_ref(), entry.event, kind, &record)?;
             Ok(Ok(record))
         };
-        Ok(self.store.transact(change).await??)
+        let changed = self.store.transact(change).await;
+        self.agents.forget();
+        Ok(changed??)
+    }
+
+    /// The record of an agent, as it was within the last second.
+    ///
+    /// # Errors
+    /// [`CoreError::Store`].
+    pub async fn agent(&self, id: &str) -> Result<Option<Arc<Object>>, CoreError> {
+        self.agents.get(id, async { Ok(self.store.get(&AGENTS, id).await?) }).await
     }
 
     /// One record of a kind, by its id; of integrations else the one with the lowest id of that provider.
@@ -149,7 +171,15 @@ impl Registry {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn look_up(&self, server: &str) -> Result<McpRegistry, CoreError> {
-        Ok(self.found(server).await?.map_or(McpRegistry::Unregistered, registration))
+        Ok(match self.found(server).await? {
+            Some(record) => registration(record),
+            None if self.optional && self.is_without_servers().await? => McpRegistry::NotConsulted,
+            None => McpRegistry::Unregistered,
+        })
+    }
+
+    async fn is_without_servers(&self) -> Result<bool, CoreError> {
+        Ok(self.store.list(&MCP_SERVERS, Query { limit: 1, ..Query::default() }).await?.total == 0)
     }
 
     /// The entry with that id, else the only one with that name.

@@ -4,7 +4,7 @@ use cavra_model::{ActionType, Context, DecisionRecord, McpRegistry};
 use cavra_normalize::ActionRequest;
 use cavra_packs::ResolvedPack;
 
-use crate::{CoreError, DecisionPoint, DecisionRequest};
+use crate::{Attributes, CoreError, DecisionPoint, DecisionRequest};
 
 /// One action of the scenario.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Step {
                 let request = DecisionRequest { context, ..DecisionRequest::new(action) };
                 Ok(decisions.decide(request, pack, McpRegistry::NotConsulted).await?.record)
             }
-            Self::PullRequest(target) => decisions.attest_pull_request(&target, pack, context),
+            Self::PullRequest(target) => decisions.attest_pull_request(&target, pack, (context, Attributes::default())),
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::fields::truth;
 use crate::project::Project;
-use crate::{AREAS, CoreError, Redactor, ReleaseKeys};
+use crate::{AREAS, CoreError, PilotSettings, Redactor, ReleaseKeys};
 
 /// Largest limit of a body: bodies are read into memory.
 const MOST_BYTES: usize = 1 << 30;
@@ -29,6 +29,9 @@ pub struct Setting {
     /// Its value is never shown.
     pub secret: bool,
 }
+
+/// The variable of one database for everything.
+const ALL: &str = "CAVRA_DATABASE_URL";
 
 /// What applies where a variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,11 +127,30 @@ pub static SETTINGS: &[Setting] = &[
         "unset: a checksum instead",
         "Key that signers and verifiers of evidence bundles share.",
     ),
+    valued(
+        "CAVRA_GO_BACKEND_MODE",
+        "disabled",
+        "How far the backend that takes over in steps has come: `disabled`, `shadow`, `enforce` or `promoted`.",
+    ),
+    setting("CAVRA_GO_PROMOTION_EVIDENCE", "unset", "JSON file with the evidence that the backend may take over."),
     secret(
         "CAVRA_GO_RELEASE_SIGNING_KEY",
         "unset",
         "Ed25519 private key, PEM text, of releases; signs promotion requests where there is no key for them.",
     ),
+    valued(
+        "CAVRA_GO_ROLLBACK_DRILL_DUE_SOON_DAYS",
+        "14",
+        "Days before a drill of the way back is due in which it is due soon.",
+    ),
+    setting("CAVRA_GO_ROLLBACK_DRILL_HISTORY", "unset", "JSON file with the drills of the way back that there were."),
+    valued("CAVRA_GO_ROLLBACK_DRILL_MAX_AGE_DAYS", "90", "Days after which the latest drill is too old."),
+    setting("CAVRA_GO_ROLLBACK_DRILL_SCHEDULE", "unset", "JSON file that says when drills of the way back are due."),
+    setting("CAVRA_GO_ROLLBACK_PLAN", "unset", "JSON file with the plan of the way back."),
+    setting("CAVRA_GO_ROLLBACK_REHEARSAL_EVIDENCE", "unset", "JSON file with the rehearsal of the way back."),
+    setting("CAVRA_GO_RUNTIME_PATH", "unset", "Program of the backend that takes over in steps."),
+    setting("CAVRA_GO_RUNTIME_POLICY", "unset", "Policy of that backend."),
+    setting("CAVRA_GO_RUNTIME_REGISTRY", "unset", "Registry of that backend."),
     valued("CAVRA_HOOK_DEADLINE_MS", "5000", "Time an agent hook may take before it refuses, in milliseconds."),
     setting("CAVRA_INTEGRATION_DB", "unset", "SQLite file for integrations; wins over CAVRA_INTEGRATION_STORE."),
     valued("CAVRA_INTEGRATION_STORE", ".cavra/api/integrations.json", "JSON file for integrations."),
@@ -207,10 +229,10 @@ pub struct Settings {
     pub approvals: Location,
     /// The JSON file of each area that would be used without a database.
     pub json_files: BTreeMap<&'static str, PathBuf>,
-    /// Whether a variable names the approval store, or the project has settings.
-    pub approvals_named: bool,
     /// Integrations.
     pub integrations: Location,
+    /// The variable that places each area, by environment or project; an area at its usual place is not in it.
+    pub placed_by: BTreeMap<&'static str, &'static str>,
     /// Repositories and rollouts.
     pub inventory: Location,
     /// Evidence metadata.
@@ -249,6 +271,8 @@ pub struct Settings {
     pub require_token: bool,
     /// Cuts secrets out of what is stored.
     pub redactor: Redactor,
+    /// A backend that takes over in steps.
+    pub pilot: PilotSettings,
 }
 
 impl Settings {
@@ -280,10 +304,10 @@ impl Settings {
             activity: asked.location("CAVRA_ACTIVITY_DB", "CAVRA_ACTIVITY_STORE")?,
             registry: asked.location("CAVRA_REGISTRY_DB", "CAVRA_REGISTRY_STORE")?,
             approvals: asked.location("CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE")?,
-            approvals_named: ["CAVRA_APPROVAL_DB", "CAVRA_APPROVAL_STORE"]
+            placed_by: AREAS
                 .iter()
-                .any(|name| asked.given(name).is_some())
-                || project.as_ref().is_some_and(|project| project.config.is_some()),
+                .filter_map(|area| Some((area.name, asked.placed_by(area.database_variable, area.json_variable)?)))
+                .collect(),
             integrations: asked.location("CAVRA_INTEGRATION_DB", "CAVRA_INTEGRATION_STORE")?,
             inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
             evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
@@ -309,6 +333,7 @@ impl Settings {
             public_api_base_url: asked.value("CAVRA_PUBLIC_API_BASE_URL").unwrap_or_default(),
             require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,
             redactor: Redactor::new(asked.flag("CAVRA_REDACT")?),
+            pilot: PilotSettings::read(|name| asked.value(name)),
             policy_dir: asked.path("CAVRA_POLICY_DIR"),
             policy_file: asked.path("CAVRA_POLICY"),
             cache_dir,
@@ -383,18 +408,23 @@ impl Asked<'_> {
     }
 
     /// Where an area is: in the file that its own variables name, else in the one database, else at its usual place.
-    fn location(&self, db: &str, store: &str) -> Result<Location, CoreError> {
-        const ALL: &str = "CAVRA_DATABASE_URL";
+    fn location(&self, db: &'static str, store: &'static str) -> Result<Location, CoreError> {
+        let value = |name: &str| self.given(name).unwrap_or_default();
+        match self.placed_by(db, store) {
+            Some(name) if name == db => Ok(Location::Sqlite(value(name).into())),
+            Some(ALL) => {
+                Location::of_url(&value(ALL)).map_err(|error| CoreError::Configuration(format!("{ALL}: {error}")))
+            }
+            _ => Ok(Location::Json(self.path(store).unwrap_or_default())),
+        }
+    }
+
+    /// The variable that says where an area is.
+    fn placed_by(&self, db: &'static str, store: &'static str) -> Option<&'static str> {
         // What the environment says of all stores wins over what the project says of one.
         let one = |name: &str| if self.set(ALL).is_some() { self.set(name) } else { self.given(name) };
-        let (own, file, all) = (one(db), one(store), self.given(ALL));
-        match (own, file, all) {
-            (Some(database), _, _) => Ok(Location::Sqlite(database.into())),
-            (None, None, Some(url)) => {
-                Location::of_url(&url).map_err(|error| CoreError::Configuration(format!("CAVRA_DATABASE_URL: {error}")))
-            }
-            (None, _, _) => Ok(Location::Json(self.path(store).unwrap_or_default())),
-        }
+        let own = [db, store].into_iter().find(|name| one(name).is_some());
+        own.or_else(|| self.given(ALL).map(|_| ALL))
     }
 
     fn secret(&self, name: &str) -> Option<Secret> {
@@ -570,13 +600,15 @@ mod tests {
     #[test]
     fn what_applies_without_any_variable() {
         let settings = Settings::read(|_| None).unwrap();
-        assert!(!settings.require_token && settings.redactor == Redactor::new(true) && !settings.approvals_named);
+        assert!(!settings.require_token && settings.redactor == Redactor::new(true) && settings.placed_by.is_empty());
         assert_eq!(settings.hook_deadline, Duration::from_secs(5));
         assert_eq!(settings.activity, Location::Json(".cavra/api/activity.json".into()));
         assert_eq!(settings.evidence_log_key, PathBuf::from(".cavra/keys/evidence-log-ed25519.pem"));
         assert_eq!(settings.cache_dir, None, "without a home there is no cache");
         let named = Settings::read(|name| (name == "CAVRA_APPROVAL_STORE").then(|| "x".to_owned())).unwrap();
-        assert!(named.approvals_named);
+        assert_eq!(named.placed_by, BTreeMap::from([("approvals", "CAVRA_APPROVAL_STORE")]));
+        let all = Settings::read(|name| (name == "CAVRA_DATABASE_URL").then(|| "sqlite:x".to_owned())).unwrap();
+        assert!(AREAS.iter().all(|area| all.placed_by.get(area.name) == Some(&ALL)));
         assert!(Settings::read(|name| (name == "CAVRA_HOOK_DEADLINE_MS").then(|| "soon".to_owned())).is_err());
         assert_eq!(settings.max_inventory_bytes, 64 << 20);
         for wrong in ["0", "-1", "64 MiB", "9999999999"] {

@@ -4,6 +4,7 @@
 //! Every other crate depends on this one; it depends on none of them.
 
 mod action;
+mod agent_standing;
 mod approval;
 mod approval_shown;
 mod authorization;
@@ -36,6 +37,7 @@ mod time;
 mod view;
 
 pub use action::{Action, ActionType, COMPUTED, CommandLine, CommandPart, FileAccess, GitOperation, McpToolCall};
+pub use agent_standing::{AGENT_STATUS, AGENT_STATUSES, judge_agent};
 pub use approval::{
     ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Ruling, approval_summary, attach_approval, authorizes,
     break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_unverified, is_used, is_used_for,

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::AGENT_STATUSES;
 use crate::record_schema::Fallback::{ByMember, Joined, Now, Required, Text, Texts};
 use crate::record_schema::{Member, RecordSchema, Shape, member};
 
@@ -22,7 +23,7 @@ pub static AGENT_SCHEMA: RecordSchema = RecordSchema {
         member("allowed_tools", Shape::Labels, Texts(&[])),
         member("risk_tier", Shape::Id, Text("medium")),
         member("owner", Shape::Id, Text("unassigned")),
-        member("status", Shape::Choice(&["active", "disabled", "retired"]), Text("active")),
+        member("status", Shape::Choice(AGENT_STATUSES), Text("active")),
         member("last_seen", Shape::Time, Now),
         member("evidence_refs", Shape::Labels, Texts(&[])),
     ],

@@ -52,6 +52,14 @@ impl Location {
         full_path(self.path())
     }
 
+    /// The file that is meant: what a symbolic link points to, which must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] for a link to nowhere.
+    pub fn file(&self) -> Result<PathBuf, StoreError> {
+        crate::json::resolve(self.path())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         let (Self::Json(path) | Self::Sqlite(path)) = self;
         path

@@ -23,6 +23,7 @@ pub mod integrations;
 pub mod inventory;
 pub mod log;
 pub mod notifications;
+pub mod operations;
 pub mod promotions;
 pub mod registry;
 pub mod sandbox;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// Where approvals are kept.
 #[derive(Args, Clone)]
 pub struct ApprovalStoreArgs {
-    /// JSON file of approvals; default is the store that the project's settings name, else .cavra/approvals.json.
+    /// JSON file of approvals; default is the store that environment or project name, else .cavra/approvals.json.
     #[arg(long, value_name = "PATH", global = true)]
     pub store: Option<PathBuf>,
     /// SQLite file of approvals; wins over --store.

@@ -88,7 +88,7 @@ fn exec(command: &str, sandbox: bool, args: &AgentArgs, format: Json) -> anyhow:
     };
     let at = in_directory(&args.repo, None);
     let request = DecisionRequest { context, at: at.clone(), ..DecisionRequest::new(action) };
-    let Verdict { record, action } = local.decide(request, &pack)?;
+    let Verdict { record, action } = local.decide_informed(request, &pack)?;
     audit.actions.push(AuditedAction::from(&record));
     // The audit is on disk before anything runs.
     let path = audit.save(&args.output)?;

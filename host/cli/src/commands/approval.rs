@@ -17,10 +17,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
 use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
+use crate::local::local_store;
 use crate::output::print_json;
-
-/// Where approvals are without a project that says so.
-const DEFAULT_STORE: &str = ".cavra/approvals.json";
 
 /// Where `migrate` finds the database unless told.
 const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
@@ -130,7 +128,7 @@ impl Desk {
     }
 }
 
-/// The store that is named, else the one of the project, which its hooks and its server use too.
+/// The store that is named, else the one that hooks use too.
 fn location(store: &ApprovalStoreArgs) -> anyhow::Result<Location> {
     if let Some(file) = &store.sqlite {
         return Ok(Location::Sqlite(file.clone()));
@@ -139,8 +137,7 @@ fn location(store: &ApprovalStoreArgs) -> anyhow::Result<Location> {
         return Ok(Location::Json(file.clone()));
     }
     let settings = Settings::from_env()?;
-    let shared = settings.project.is_some_and(|project| project.config.is_some());
-    Ok(if shared { settings.approvals } else { Location::Json(DEFAULT_STORE.into()) })
+    Ok(local_store(&settings, "approvals", &settings.approvals))
 }
 
 fn list(

@@ -16,6 +16,7 @@ mod ops;
 mod policy;
 mod policy_checks;
 mod policy_signing;
+mod registry;
 mod release;
 mod replay;
 pub mod scenario;
@@ -40,6 +41,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Release(command) => release::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Integration(command) => integration::run(&command),
+        Command::Registry(args) => registry::run(&args),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Ops(command) => ops::run(&command),

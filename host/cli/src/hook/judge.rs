@@ -58,11 +58,12 @@ pub fn strictest(
     let store = store.join().map_err(|_| anyhow::anyhow!("the store could not be opened"))??;
     stage.enter("deciding");
     let mut decided = Vec::with_capacity(subjects.actions.len());
+    let caller = (context.clone(), local.attributes(context, &pack, &store)?);
     for Noted { subject, finding } in subjects.noted {
-        decided.push(local.decisions().found(subject, finding, &pack, context.clone())?.into());
+        decided.push(local.decisions().found(subject, finding, &pack, caller.clone())?.into());
     }
     for address in subjects.fetched {
-        decided.push(local.wait(local.decisions().fetch(&address, &pack, context.clone()))?.into());
+        decided.push(local.wait(local.decisions().fetch(&address, &pack, caller.clone()))?.into());
     }
     for action in subjects.actions {
         let at = subjects.at.clone();

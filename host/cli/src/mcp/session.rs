@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cavra_core::{Activity, DecisionRequest, Governed};
+use cavra_core::{Activity, Attributes, DecisionRequest, Governed};
 use cavra_model::{Context, DecisionRecord, NoRandomness, Object, Outcome, Timestamp, random_hex};
 use cavra_normalize::ActionRequest;
 use cavra_packs::ResolvedPack;
@@ -65,6 +65,13 @@ impl Session {
             agent_id: self.agent.clone().unwrap_or(default.agent_id),
             ..Context::default()
         }
+    }
+
+    /// Who asks, and what is known of them.
+    pub fn caller(&mut self, pack: &ResolvedPack) -> anyhow::Result<(Context, Attributes)> {
+        let (context, store) = (self.context(), self.activity()?.store().clone());
+        let attributes = self.local.attributes(&context, pack, &store)?;
+        Ok((context, attributes))
     }
 
     /// The pack a call names, else the adapter's own.

@@ -301,7 +301,8 @@ fn record_value(record: &DecisionRecord) -> anyhow::Result<Value> {
 fn attest(session: &mut Session, arguments: &Object) -> ToolResult {
     let pack = session.pack(text(arguments, "policy_pack")?)?;
     let target = required(arguments, "target")?;
-    let attested = session.local.decisions().attest_pull_request(target, &pack, session.context());
+    let caller = session.caller(&pack)?;
+    let attested = session.local.decisions().attest_pull_request(target, &pack, caller);
     let record = session.record(attested.map_err(anyhow::Error::from)?, &pack)?;
     let mut result = record_value(&record)?;
     if let Some(result) = result.as_object_mut() {

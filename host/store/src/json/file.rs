@@ -58,7 +58,7 @@ impl Mark {
 }
 
 /// The file that is meant: what a symbolic link points to, which must exist.
-pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)
             .map_err(|error| StoreError::unavailable(path, &format!("the symbolic link leads nowhere: {error}"))),
@@ -101,14 +101,14 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<Source, StoreError>
 
 /// The advisory lock of one writer.
 #[derive(Debug, Default)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: Option<(PathBuf, File)>,
     released: Option<Instant>,
 }
 
 impl Lock {
     /// Takes the lock beside `path` if it is free; answers whether it was.
-    pub(super) fn take(&mut self, path: &Path) -> Result<bool, StoreError> {
+    pub(crate) fn take(&mut self, path: &Path) -> Result<bool, StoreError> {
         let unavailable = |error: io::Error| StoreError::unavailable(path, &error);
         if let Some(rest) = self.released.and_then(|released| LOCK_PAUSE.checked_sub(released.elapsed())) {
             std::thread::sleep(rest);
@@ -135,7 +135,7 @@ impl Lock {
     }
 
     /// Gives it back.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         if let Some((_, file)) = &self.file
             && file.unlock().is_err()
         {

@@ -25,13 +25,13 @@ use crate::query::{self, Cell, Condition, Conditions, Page, Query, Room, compare
 use crate::{Attachment, LargeBytes, StoreError, attachments};
 
 use document::{Document, Entry, News};
-use file::Lock;
+pub(crate) use file::{Lock, resolve};
 
 /// Opens the store; the file need not exist.
 pub(crate) fn open(path: &Path, areas: &[Area]) -> Result<(JsonReader, JsonWriter), StoreError> {
     let kinds: Vec<&'static Kind> = areas.iter().copied().flatten().copied().collect();
     let areas = areas.iter().map(|area| name_of(area)).collect();
-    let document = file::load(&file::resolve(path)?, &kinds)?;
+    let document = file::load(&resolve(path)?, &kinds)?;
     let shared = Arc::new(Shared { path: path.to_owned(), kinds, areas, document: RwLock::new(document) });
     let writer = JsonWriter { shared: Arc::clone(&shared), lock: Lock::default() };
     Ok((JsonReader { shared }, writer))
@@ -60,7 +60,7 @@ impl Shared {
 
     /// The document as it is in the file now.
     fn current(&self) -> Result<RwLockReadGuard<'_, Document>, StoreError> {
-        let path = file::resolve(&self.path)?;
+        let path = resolve(&self.path)?;
         let known = self.read();
         if file::is_current(&path, &known)? {
             return Ok(known);
@@ -178,7 +178,7 @@ impl Reader for JsonReader {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        file::load(&file::resolve(&self.shared.path)?, &self.shared.kinds).map(drop)
+        file::load(&resolve(&self.shared.path)?, &self.shared.kinds).map(drop)
     }
 
     fn log_size(&self, area: &'static str) -> Result<u64, StoreError> {
@@ -201,7 +201,7 @@ impl Reader for JsonReader {
     }
 
     fn attachment(&self, name: &str, limit: u64) -> Result<Attachment, StoreError> {
-        attachments::read(&file::resolve(&self.shared.path)?, name, limit)
+        attachments::read(&resolve(&self.shared.path)?, name, limit)
     }
 }
 
@@ -222,7 +222,7 @@ pub(crate) struct JsonWriter {
 
 impl Backend for JsonWriter {
     fn begin(&mut self) -> Result<Begun, StoreError> {
-        if !self.lock.take(&file::resolve(&self.shared.path)?)? {
+        if !self.lock.take(&resolve(&self.shared.path)?)? {
             return Ok(Begun::Busy);
         }
         match self.shared.current() {
@@ -270,7 +270,7 @@ impl Backend for JsonWriter {
     }
 
     fn attach(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        attachments::keep(&file::resolve(&self.shared.path)?, name, bytes)
+        attachments::keep(&resolve(&self.shared.path)?, name, bytes)
     }
 
     fn commit(&mut self, changes: &Changes<'_>) -> Result<(), StoreError> {
@@ -289,7 +289,7 @@ impl JsonWriter {
     /// between the two has read the new file already: then there is nothing to change, and leaves must not be added to
     /// themselves.
     fn replace(&self, changes: &Changes<'_>) -> Result<(), StoreError> {
-        let path = file::resolve(&self.shared.path)?;
+        let path = resolve(&self.shared.path)?;
         let entries = document::entries_of(&changes.records)?;
         let (text, before, news) = {
             let known = self.shared.read();

@@ -4,6 +4,7 @@
 mod asked;
 mod audit;
 mod checkpoint;
+mod copy;
 mod derived;
 mod list;
 mod postings;
@@ -30,6 +31,7 @@ use crate::files::{FILE_MODE, create_parents, parent, sibling, sync_directory};
 use crate::place::{Area, name_of};
 use crate::store::Ready;
 
+pub(crate) use copy::{FrozenDatabase, HeldDatabase, Replaced, make_way};
 pub(crate) use read::SqliteReader;
 pub use scripts::{Applied, apply_scripts, table_script};
 pub(crate) use write::SqliteWriter;

@@ -1,0 +1,76 @@
+//! `cavra ops …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Json;
+
+/// What an operator does with the stores.
+#[derive(Subcommand)]
+pub enum OpsCommand {
+    /// Show where the stores are, who says so, and how large they are.
+    Stores(Json),
+    /// Copy every store as it is at one moment, while servers go on, into a directory with a manifest.
+    Backup(BackupArgs),
+    /// Put the stores of a backup back; everything is checked before the first byte is written.
+    Restore(RestoreArgs),
+    /// Check whether a backup could be put back.
+    Verify {
+        /// The backup's manifest.
+        manifest: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Write down how long the stores are to be kept; changes nothing.
+    RetentionPlan(RetentionPlanArgs),
+    /// Move the records of JSON files into the databases that the settings name, where these are new.
+    Import(Json),
+}
+
+#[derive(Args)]
+pub struct BackupArgs {
+    /// Directory of the backup.
+    #[arg(long, default_value = ".cavra/backups/latest", value_name = "DIR")]
+    pub output: PathBuf,
+    /// Stores that are not there are in it too, empty.
+    #[arg(long)]
+    pub include_missing: bool,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct RestoreArgs {
+    /// The backup's manifest.
+    pub manifest: PathBuf,
+    /// Directory to put the stores into; default is where the settings say that they are.
+    #[arg(long, value_name = "DIR")]
+    pub target_dir: Option<PathBuf>,
+    /// Replace stores that are there.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct RetentionPlanArgs {
+    /// Directory of the plan.
+    #[arg(long, default_value = ".cavra/operations/retention", value_name = "DIR")]
+    pub output: PathBuf,
+    /// Days, 1 to 36500.
+    #[arg(long, default_value_t = 2555, allow_negative_numbers = true, value_name = "DAYS")]
+    pub retention_days: i64,
+    /// Class of the records.
+    #[arg(long, default_value = "regulated-sdlc", value_name = "NAME")]
+    pub classification: String,
+    /// They are kept until a hold is lifted.
+    #[arg(long)]
+    pub legal_hold: bool,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
+}

@@ -1,0 +1,19 @@
+//! What an operator asks of an installation: where its stores are, how they are kept, copied and put back, and whether it
+//! is ready for production. Contract 50, section 4.
+
+mod backup;
+mod manifest;
+mod readiness;
+mod restore;
+mod retention;
+mod stores;
+mod verify;
+
+pub use backup::backup;
+pub use restore::{Target, restore};
+pub use retention::{RetentionRequest, retention_markdown, retention_plan};
+pub use stores::{StoreItem, store_items, stores_document};
+pub use verify::verify_backup;
+
+/// What documents say whose they are.
+const PRODUCT: &str = "CAVRA";
