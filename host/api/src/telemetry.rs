@@ -15,6 +15,15 @@ const BUCKETS: [f64; 14] =
 /// Upper bounds of the number of transactions in one commit.
 const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+/// Counters that are shown from the beginning: one that appears with its first event is never seen to grow.
+const COUNTERS: [&str; 5] = [
+    "cavra_log_lines_lost_total",
+    "cavra_policy_signature_blocks_total",
+    "cavra_store_commit_errors_total",
+    "cavra_store_units_finished_total",
+    "cavra_store_units_unfinished_total",
+];
+
 /// Handle on the process-wide metrics.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Option<PrometheusHandle>);
@@ -28,7 +37,9 @@ impl Telemetry {
             let sizes = Matcher::Full("cavra_store_batch_size".to_owned());
             let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
             let builder = builder.and_then(|builder| builder.set_buckets_for_metric(sizes, &BATCHES));
-            builder.and_then(|builder| builder.install_recorder()).ok()
+            let handle = builder.and_then(|builder| builder.install_recorder()).ok();
+            COUNTERS.iter().for_each(|name| metrics::counter!(*name).increment(0));
+            handle
         });
         Self(handle.clone())
     }

@@ -40,9 +40,7 @@ pub use integration::{DeliverArgs, IntegrationCommand};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
 pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionPlanArgs};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
-pub use registry::{
-    AgentDraft, AgentFilter, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft, ServerFilter,
-};
+pub use registry::{AgentDraft, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft};
 pub use release::{
     AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
     MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,

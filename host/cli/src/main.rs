@@ -12,6 +12,7 @@ mod local;
 mod logging;
 mod mcp;
 mod output;
+mod service;
 mod setup;
 mod signals;
 

@@ -50,7 +50,7 @@ pub fn run(args: &RegistryArgs) -> anyhow::Result<ExitCode> {
 
 fn register(args: &RegistryStoreArgs, kind: &'static Kind, body: Object) -> anyhow::Result<Value> {
     let store = RecordStore::open(location(args)?, &REGISTRY_KINDS)?;
-    with(store, |registry| async move { registry.post(kind, body, &Caller::default()).await.map(Value::Object) })
+    with(&store, |registry| async move { registry.post(kind, body, &Caller::default()).await.map(Value::Object) })
 }
 
 fn list(args: &RegistryStoreArgs, kind: &'static Kind, filters: &[(&str, &Option<String>)]) -> anyhow::Result<Value> {
@@ -79,10 +79,10 @@ fn look<F>(args: &RegistryStoreArgs, use_case: impl FnOnce(Registry) -> F) -> an
 where
     F: Future<Output = Result<Value, CoreError>>,
 {
-    with(RecordStore::look(location(args)?, &REGISTRY_KINDS)?, use_case)
+    with(&RecordStore::look(location(args)?, &REGISTRY_KINDS)?, use_case)
 }
 
-fn with<F>(store: RecordStore, use_case: impl FnOnce(Registry) -> F) -> anyhow::Result<Value>
+fn with<F>(store: &RecordStore, use_case: impl FnOnce(Registry) -> F) -> anyhow::Result<Value>
 where
     F: Future<Output = Result<Value, CoreError>>,
 {

@@ -10,6 +10,7 @@ use cavra_model::DECISIONS;
 
 use crate::args::ServeArgs;
 use crate::output::print_line;
+use crate::service;
 
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
@@ -51,11 +52,13 @@ async fn serve(args: &ServeArgs, settings: &Settings) -> anyhow::Result<()> {
     if let Err(error) = print_line(&format!("listening on http://{address}")) {
         tracing::warn!(%error, "standard output cannot be written");
     }
+    service::tell(service::READY);
     let router = cavra_api::router(app.clone(), HostGuard::for_address(address.ip()), telemetry);
     tokio::select! {
         () = cavra_api::serve(listener, router, shutdown) => {}
         () = app.keep_time() => {}
     }
+    service::tell(service::STOPPING);
     app.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -230,7 +230,7 @@ pub fn copy(node: &CstNode) -> CstInputValue {
 
 /// What a value means.
 pub fn value(node: &CstNode) -> Value {
-    read_json(node.to_string().as_bytes()).unwrap_or_else(|_| json!(null))
+    read_json(node.to_string().as_bytes()).unwrap_or(Value::Null)
 }
 
 #[cfg(test)]
