@@ -207,7 +207,7 @@ fn set_up(home: &Home) -> Vec<(&'static str, String)> {
     let issuer = Issuer::new();
     home.write("oidc.json", issuer.config(&json!({})).to_string());
     home.write("rbac.json", json!({"repository_permissions": []}).to_string());
-    home.write("routing.json", json!({"require_recorded_decision": true, "rules": []}).to_string());
+    home.write("routing.json", json!({"require_recorded_decision": true}).to_string());
     std::fs::create_dir_all(home.join("artifacts")).unwrap();
     vec![
         ("CAVRA_APPROVAL_OIDC_CONFIG", home.at("oidc.json")),
