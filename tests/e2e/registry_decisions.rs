@@ -54,6 +54,9 @@ fn agents_that_are_off_are_refused() {
         // What the pack blocks is blocked, whoever is registered.
         let env = server.decide(&json!({"action_type": "read_file", "target": ".env", "agent_id": "codex"}));
         assert_eq!(text(&env, "rule_id"), "filesystem.read.block");
+        // What was known of the agent then is what they are made again with.
+        let replay = home.cavra(&["evidence", "replay", "--days", "7", "--json"]).run().ok().json();
+        assert_eq!((&replay["equal"], &replay["decisions"]), (&json!(6), &json!(6)), "{replay}");
     });
 }
 
