@@ -394,6 +394,64 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
+/// An approval and the decision that it let happen lie in two files, and are both in a backup or neither.
+#[test]
+fn a_backup_holds_no_unit_of_work_by_halves() {
+    on_both(|backend| {
+        let home = Home::new();
+        let settings = settings(backend);
+        let server = serve(&home, &settings);
+        let approved = |number: usize| {
+            let body = json!({"action_type": "write_file", "target": format!("iam/{number}.tf"), "session_id": "s"});
+            let asked = json!({"decision": server.decide(&body), "requested_by": "dev"});
+            let approval = server.post("/approvals", &asked).ok();
+            let approve = format!("/approvals/{}/approve", text(&approval, "approval_id"));
+            server.post(&approve, &json!({"actor": "boss", "reason": "yes"})).ok();
+            assert_eq!(text(&server.decide(&body), "decision"), "allow");
+        };
+        approved(0);
+        let stop = AtomicBool::new(false);
+        let taken = thread::scope(|scope| {
+            scope.spawn(|| (1..).take_while(|_| !stop.load(Ordering::Relaxed)).for_each(approved));
+            let taken: Vec<String> = (0..6).map(|number| format!("taken/{number}")).collect();
+            for output in &taken {
+                thread::sleep(std::time::Duration::from_millis(30));
+                ops(&home, &settings, &["backup", "--output", output]).ok();
+            }
+            stop.store(true, Ordering::Relaxed);
+            taken
+        });
+        drop(server);
+        let mut used = 0;
+        for backup in taken {
+            let decisions =
+                copied(&home, backend, &format!("{backup}/stores/activity"), ("decisions", "activity_decisions"));
+            let approvals = copied(&home, backend, &format!("{backup}/stores/approvals"), ("approvals", "approvals"));
+            let using = decisions.iter().filter_map(|decision| decision["approval"]["approval_id"].as_str());
+            let mut using: Vec<&str> = using.collect();
+            let spent = approvals.iter().filter(|approval| approval.get("used_by_decision").is_some());
+            let mut spent: Vec<&str> = spent.map(|approval| text(approval, "approval_id")).collect();
+            (using.sort_unstable(), spent.sort_unstable());
+            assert_eq!(using, spent, "{backup}");
+            used += using.len();
+        }
+        assert!(used > 0);
+    });
+}
+
+/// The records in a copy of a store.
+fn copied(home: &Home, backend: Backend, file: &str, (collection, table): (&str, &str)) -> Vec<Value> {
+    match backend {
+        Backend::Json => home.json(&format!("{file}.json"))[collection].as_array().cloned().unwrap_or_default(),
+        Backend::Sqlite => {
+            let database = rusqlite::Connection::open(home.join(&format!("{file}.db"))).unwrap();
+            let mut statement = database.prepare(&format!("SELECT payload FROM {table}")).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            rows.map(|payload| serde_json::from_str(&payload.unwrap()).unwrap()).collect()
+        }
+    }
+}
+
 /// A server that runs goes on with what was put back.
 #[test]
 fn a_restore_under_a_running_server() {

@@ -20,6 +20,7 @@ struct Schedule {
     interval_days: Option<f64>,
     next_due: Option<Timestamp>,
     days_until_due: Option<f64>,
+    stale: bool,
     due_soon_days: f64,
 }
 
@@ -64,7 +65,8 @@ impl Schedule {
         let named = moment(&document.object, "next_due_at");
         let next_due = named.or_else(|| after(executed_at(&history.latest)?, interval_days?));
         let days_until_due = next_due.map(|due| days(now, due));
-        Self { document, interval_days, next_due, days_until_due, due_soon_days: settings.due_soon_days }
+        let stale = next_due.is_none_or(|due| due < now);
+        Self { document, interval_days, next_due, days_until_due, stale, due_soon_days: settings.due_soon_days }
     }
 
     fn object(&self) -> &Object {
@@ -76,7 +78,7 @@ impl Schedule {
     }
 
     fn is_stale(&self) -> bool {
-        self.days_until_due.is_none_or(|days| days < 0.0)
+        self.stale
     }
 
     fn is_due_soon(&self) -> bool {
