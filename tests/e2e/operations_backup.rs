@@ -426,7 +426,7 @@ fn a_backup_holds_no_unit_of_work_by_halves() {
         for backup in taken {
             let decisions =
                 copied(&home, backend, &format!("{backup}/stores/activity"), ("decisions", "activity_decisions"));
-            let approvals = copied(&home, backend, &format!("{backup}/stores/approvals"), ("approvals", "approvals"));
+            let approvals = copied(&home, backend, &format!("{backup}/stores/approvals"), ("items", "approvals"));
             let using = decisions.iter().filter_map(|decision| decision["approval"]["approval_id"].as_str());
             let mut using: Vec<&str> = using.collect();
             let spent = approvals.iter().filter(|approval| approval.get("used_by_decision").is_some());
