@@ -12,6 +12,8 @@ mod registry;
 mod release;
 mod replay;
 mod signing;
+mod sla;
+mod sla_lists;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -48,6 +50,12 @@ pub use release::{
 };
 pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
+pub use sla::{
+    SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,
+    SlaForceArgs, SlaHealthArgs, SlaLimitArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs,
+    SlaStoreArgs,
+};
+pub use sla_lists::{SlaNoticeFilters, SlaPageArgs};
 pub use token::TokenCommand;
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{EndpointCommand, Json};
+use super::{EndpointCommand, Json, SlaCommand};
 
 #[derive(Subcommand)]
 pub enum ReleaseCommand {
@@ -81,6 +81,8 @@ pub enum ReleaseCommand {
     },
     #[command(flatten)]
     Endpoints(EndpointCommand),
+    #[command(flatten)]
+    Sla(SlaCommand),
 }
 
 impl ReleaseCommand {
@@ -103,6 +105,7 @@ impl ReleaseCommand {
             Self::RequestChannelPromotion(args) => args.json,
             Self::ConnectorDeliveryHistory(args) => args.json,
             Self::Endpoints(command) => command.json(),
+            Self::Sla(command) => command.json(),
         }
     }
 }

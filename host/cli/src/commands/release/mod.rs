@@ -10,6 +10,7 @@ mod kept;
 mod metadata;
 mod package;
 mod rollout;
+mod sla;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ fn carry_out(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
         ReleaseCommand::ConnectorDeliveryHistory(args) => history::list(&args),
         ReleaseCommand::ConnectorDeliveryDashboard { store, json } => history::dashboard(&store, json),
         ReleaseCommand::Endpoints(command) => endpoints::run(&command),
+        ReleaseCommand::Sla(command) => sla::run(command),
     }
 }
 
