@@ -64,6 +64,8 @@ mod mcp_client;
 mod mcp_registry;
 mod mcp_server;
 mod mutations;
+mod notify_cli;
+mod notify_sla;
 mod notify_sla;
 mod oidc_provider;
 mod openapi;

@@ -63,15 +63,18 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Over a copy of the work in a store, for what is read there and kept elsewhere.
-    pub fn copying(store: &HistoryStoreArgs, json: Option<&Path>, sqlite: Option<&Path>) -> anyhow::Result<Self> {
-        let target = SlaStoreArgs { metadata_json: json.map(Path::to_path_buf), sqlite: sqlite.map(Path::to_path_buf) };
-        let read = Self::reading(store, None)?;
-        let desk = Self::indexing(&target, None)?;
-        for kind in WORK {
-            let kind = cavra_model::MetadataKind::of(Some(kind));
+    /// Over a copy of the work in a store, which stays as it is.
+    pub fn copying(store: &HistoryStoreArgs) -> anyhow::Result<Self> {
+        let (read, desk) = (Self::reading(store, None)?, Self::open(None, None)?);
+        for value in WORK {
+            let kind = cavra_model::MetadataKind::of(Some(value));
             let mut found = Vec::new();
-            read.runtime.block_on(read.app.evidence.each(kind, |record| found.push(record.clone())))?;
+            let take = |record: &Object| {
+                if cavra_model::members::text(record, "metadata_kind") == value {
+                    found.push(record.clone());
+                }
+            };
+            read.runtime.block_on(read.app.evidence.each(kind, take))?;
             found.into_iter().try_for_each(|record| desk.seed(record))?;
         }
         Ok(desk)

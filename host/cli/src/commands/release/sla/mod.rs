@@ -18,10 +18,12 @@ use serde_json::{Value, json};
 
 use self::desk::{Desk, FAMILY};
 use self::files::{write_audit, write_delivery, write_report};
+use super::metadata::index;
 use super::read_object;
 use crate::args::{
-    Json, SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs,
-    SlaFollowArgs, SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs,
+    Json, MetadataArgs, SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand,
+    SlaDigestArgs, SlaFollowArgs, SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs,
+    SlaReviewArgs, SlaSendArgs,
 };
 use crate::output::{print_json, print_line};
 
@@ -77,7 +79,7 @@ const RECURRENCE: FollowUp = FollowUp {
 };
 
 fn report(args: &SlaReportArgs) -> anyhow::Result<ExitCode> {
-    let desk = Desk::copying(&args.store, args.index_metadata_json.as_deref(), args.index_sqlite.as_deref())?;
+    let desk = Desk::copying(&args.store)?;
     let body = json!({
         "warning_hours": args.warning_hours, "critical_hours": args.critical_hours,
         "generated_by": args.by.generated_by,
@@ -85,6 +87,9 @@ fn report(args: &SlaReportArgs) -> anyhow::Result<ExitCode> {
     let mut made = desk.operate(Operation::Report, "", built(body))?;
     let report = object(&made, "report").cloned().unwrap_or_default();
     made.insert("files".to_owned(), json!(write_report(&args.output, &report)?));
+    let targets = MetadataArgs { metadata_json: args.index_metadata_json.clone(), sqlite: args.index_sqlite.clone() };
+    let record = object(&made, "metadata").cloned().unwrap_or_default();
+    made.insert("indexed_metadata_stores".to_owned(), json!(index(&targets, &record)?));
     let line = format!("{}: {}", text(&made, "report_id"), text(&report, "alert_level"));
     say(args.by.json, &made, &line)
 }

@@ -1,0 +1,145 @@
+//! Endpoint remediation from the command line. Contract 45, section 13.
+
+use serde_json::{Value, json};
+
+use crate::notify_sla::ago;
+use crate::support::{Home, Output, Receiver, sha256, text};
+
+const STORE: &str = "data/evidence.json";
+
+/// A home with work that is late, and with connectors.
+fn home(receiver: &Receiver) -> Home {
+    let home = Home::new();
+    let handoff = json!({"session_id": "h", "handoff_id": "h", "metadata_kind": "endpoint-remediation-handoff",
+        "created_at": ago(99 * 60), "providers": ["jira"], "channel": "beta"});
+    home.write(STORE, json!({"items": [handoff]}).to_string());
+    home.write(
+        "connectors.yaml",
+        format!("connectors:\n  webhook: {{url: \"{}/hook?key=hush-hush-query\"}}\n", receiver.address),
+    );
+    home
+}
+
+fn run(home: &Home, command: &str, more: &[&str]) -> Output {
+    home.cavra(&[&["release", command][..], more].concat()).run()
+}
+
+fn json_of(home: &Home, command: &str, more: &[&str]) -> Value {
+    run(home, command, more).ok().json()
+}
+
+#[test]
+fn from_a_report_to_a_digest() {
+    let receiver = Receiver::answering("200 OK");
+    let home = home(&receiver);
+    let report = json_of(
+        &home,
+        "endpoint-remediation-sla-report",
+        &["--metadata-json", STORE, "--index-metadata-json", STORE, "--output", "out", "--json"],
+    );
+    assert_eq!(
+        (&report["report"]["alert_level"], &report["indexed_metadata_stores"]),
+        (&json!("critical"), &json!([STORE]))
+    );
+    let sums = home.read("out/checksums.txt");
+    for name in ["endpoint-remediation-sla-report.json", "endpoint-remediation-sla-report.md"] {
+        let digest = sha256(home.read(&format!("out/{name}")).as_bytes());
+        assert!(sums.contains(&format!("{}  {name}\n", digest.trim_start_matches("sha256:"))), "{sums}");
+    }
+    home.write("report.json", report.to_string());
+    let told = json_of(
+        &home,
+        "deliver-endpoint-remediation-sla",
+        &["report.json", "--config", "connectors.yaml", "--metadata-json", STORE, "--output", "sent", "--json"],
+    );
+    assert_eq!((&told["success"], receiver.got().len()), (&json!(true), 1));
+    let id = text(&report, "report_id");
+    assert_eq!(home.json(&format!("sent/{id}-connector-delivery.json")), told["delivery"]);
+    assert!(!told.to_string().contains("hush-hush"), "{told}");
+    let again = json_of(
+        &home,
+        "deliver-endpoint-remediation-sla",
+        &["report.json", "--config", "connectors.yaml", "--metadata-json", STORE, "--output", "sent", "--json"],
+    );
+    assert_eq!((&again["delivery"], receiver.got().len()), (&json!(null), 1));
+    let board = json_of(&home, "endpoint-remediation-sla-notification-dashboard", &["--metadata-json", STORE]);
+    assert_eq!(board["outstanding_acknowledgement_count"], 1);
+    let ack = [
+        "--provider",
+        "webhook",
+        "--acknowledged-by",
+        "ann",
+        "--metadata-json",
+        STORE,
+        "--sqlite",
+        "data/e.db",
+        "--json",
+    ];
+    let answered = json_of(&home, "ack-endpoint-remediation-sla", &[&[id][..], &ack].concat());
+    assert_eq!(answered["indexed_metadata_stores"], json!([STORE, "data/e.db"]));
+    let there = json_of(&home, "endpoint-remediation-sla-notification-history", &["--sqlite", "data/e.db"]);
+    assert_eq!(there["items"][0]["session_id"], answered["acknowledgement"]["acknowledgement_id"]);
+    home.write("slo.yaml", "default_slo: {acknowledgement_minutes: 1, resolution_minutes: 1}\nladders: [{after: 0}]\n");
+    let plan = json_of(
+        &home,
+        "endpoint-remediation-sla-escalation-plan",
+        &["--metadata-json", STORE, "--slo-policy", "slo.yaml", "--json"],
+    );
+    assert_eq!(plan["plan"]["active_escalation_count"], 1);
+    let recurrence =
+        json_of(&home, "endpoint-remediation-sla-escalation-recurrence-plan", &["--metadata-json", STORE, "--json"]);
+    home.write("recurrence.json", recurrence.to_string());
+    let digest = json_of(
+        &home,
+        "deliver-endpoint-remediation-sla-escalation-owner-digest",
+        &["recurrence.json", "--config", "connectors.yaml", "--output", "digests", "--json"],
+    );
+    assert_eq!((&digest["success"], &digest["indexed_metadata_stores"]), (&json!(true), &json!([])));
+    let audit = json_of(
+        &home,
+        "export-endpoint-remediation-sla-escalation-suppression-audit",
+        &["recurrence.json", "--output", "audit", "--json"],
+    );
+    assert_eq!(audit["files"].as_array().unwrap().len(), 3);
+    let run = json_of(
+        &home,
+        "endpoint-remediation-sla-escalation-recurrence-automation",
+        &["--metadata-json", STORE, "--json"],
+    );
+    assert_eq!(run["run"]["dry_run"], true);
+    let health =
+        json_of(&home, "endpoint-remediation-sla-escalation-recurrence-automation-health", &["--metadata-json", STORE]);
+    assert_eq!((&health["run_count"], &health["missed_run_count"]), (&json!(1), &json!(0)));
+    let runs = json_of(
+        &home,
+        "endpoint-remediation-sla-escalation-recurrence-automation-history",
+        &["--metadata-json", STORE, "--no-dry-run"],
+    );
+    assert_eq!(runs["total"], 0);
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    let receiver = Receiver::answering("200 OK");
+    let home = home(&receiver);
+    let before = home.read(STORE);
+    for (command, more, word) in [
+        (
+            "endpoint-remediation-sla-report",
+            vec!["--metadata-json", STORE, "--warning-hours", "9", "--critical-hours", "8"],
+            "warning_hours",
+        ),
+        (
+            "ack-endpoint-remediation-sla",
+            vec!["none", "--provider", "webhook", "--acknowledged-by", "ann", "--metadata-json", STORE],
+            "not found",
+        ),
+        ("ack-endpoint-remediation-sla", vec!["none", "--provider", "pager", "--acknowledged-by", "ann"], "provider"),
+    ] {
+        let refused = run(&home, command, &more).exits(1);
+        assert!(refused.stderr.contains(word), "{refused:?}");
+    }
+    run(&home, "deliver-endpoint-remediation-sla", &["report.json"]).exits(2);
+    assert_eq!((home.read(STORE), receiver.got().len()), (before, 0));
+    assert!(!home.exists(".cavra/api"), "nothing but what is named is made");
+}
