@@ -66,7 +66,6 @@ mod mcp_server;
 mod mutations;
 mod notify_cli;
 mod notify_sla;
-mod notify_sla;
 mod oidc_provider;
 mod openapi;
 mod operations;
