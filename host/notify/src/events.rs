@@ -31,7 +31,7 @@ struct Head<'a> {
 }
 
 impl Making<'_> {
-    fn event(self, head: Head<'_>, own: Value) -> Object {
+    fn event(self, head: &Head<'_>, own: Value) -> Object {
         let [decisions, blocked, approvals] = head.counts;
         let mut event = members::built(json!({
             "schema_version": format!("{}.v1", head.event_type),
@@ -93,7 +93,7 @@ pub fn report_event(making: Making<'_>, report: &Object, most: usize) -> Object 
         "omitted_escalation_count": escalations.len() - shown.len(),
         "evidence_refs": member(report, "evidence_refs"),
     });
-    making.event(head, own)
+    making.event(&head, own)
 }
 
 /// The event about the escalated routes of a plan that are still open: the first of them.
@@ -125,7 +125,7 @@ pub fn escalation_event(making: Making<'_>, plan: &Object, open: &[&Object], mos
         "routes": sent,
         "omitted_route_count": omitted,
     });
-    making.event(head, own)
+    making.event(&head, own)
 }
 
 /// The event about the routes that a recurrence plan tells again: the first of them.
@@ -154,7 +154,7 @@ pub fn recurrence_event(making: Making<'_>, plan: &Object, due: &[&Object], most
         "routes": sent,
         "omitted_route_count": omitted,
     });
-    making.event(head, own)
+    making.event(&head, own)
 }
 
 /// The event about a worker's health: its first alerts.
@@ -185,7 +185,7 @@ pub fn health_event(making: Making<'_>, health: &Object, summary: &Object, most:
         "omitted_alert_count": omitted,
         "recommendations": member(health, "recommendations"),
     });
-    making.event(head, own)
+    making.event(&head, own)
 }
 
 fn chosen(document: &Object, names: &[&str]) -> Value {
