@@ -76,7 +76,7 @@ impl Desk<'_> {
             let text = |name: &str| members::text(route, name);
             text("report_id") == subject && text("provider") == provider && text("owner") == owner
         };
-        if !members::objects(&plan, "route_statuses").iter().any(|route| is_it(&route)) {
+        if !members::objects(&plan, "route_statuses").iter().any(is_it) {
             return Err(CoreError::BadRequest("the plan has no route of that report, provider and owner".to_owned()));
         }
         self.keep_reply(stage, &reviewed, "review", &said.by, &request).await

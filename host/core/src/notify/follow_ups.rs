@@ -46,7 +46,7 @@ impl Desk<'_> {
         let source = self.family.sources.escalation;
         let evidence = self.evidence_of(source, &event).with("plan_id", request.id.as_str());
         let delivered = self.follow(&event, targets, evidence, wanted.options, &request).await?;
-        Ok(answer(event, delivered.as_ref(), &request))
+        Ok(answer(&event, delivered.as_ref(), &request))
     }
 
     /// Tells people again about the routes that a recurrence plan lets through. Each connector gets a plan once.
@@ -77,7 +77,7 @@ impl Desk<'_> {
         let all_told = targets.is_empty() && !told.is_empty();
         let delivered =
             if all_told { None } else { self.follow(&event, targets, evidence, wanted.options, &request).await? };
-        let mut answer = answer(event, delivered.as_ref(), &request);
+        let mut answer = answer(&event, delivered.as_ref(), &request);
         answer.insert("suppressed_providers".to_owned(), suppressed);
         Ok(answer)
     }
@@ -144,7 +144,7 @@ fn duplicate(facts: &Facts, source: &str, plan: &str, provider: &str) -> Value {
     })
 }
 
-fn answer(event: Object, delivered: Option<&Delivered>, request: &Request) -> Object {
+fn answer(event: &Object, delivered: Option<&Delivered>, request: &Request) -> Object {
     let mut answer = members::built(json!({ "event": event, "event_id": request.id, "actor": request.actor() }));
     answer.extend(outcome(delivered));
     answer
