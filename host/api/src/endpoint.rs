@@ -262,7 +262,7 @@ impl Endpoint {
     pub fn looks_into(mut self, history: &'static History) -> Self {
         self.query.extend(history.questions().map(|asked| {
             let (kind, help) = match asked.ask {
-                Ask::Exactly => (ParameterKind::Text, EXACT),
+                Ask::Exactly | Ask::Source(..) => (ParameterKind::Text, EXACT),
                 Ask::Word => (ParameterKind::Text, "A word, in any case, with `-` or `_`."),
                 Ask::AnyCase => (ParameterKind::Text, "Exact but for case."),
                 Ask::Part => (ParameterKind::Text, "Part of it, in any case."),

@@ -32,7 +32,7 @@ pub mod sandbox;
 pub type Answer = Result<Json<Value>, Problem>;
 
 /// What the core answered, as JSON.
-fn answer(result: Result<Object, CoreError>) -> Answer {
+pub fn answer(result: Result<Object, CoreError>) -> Answer {
     Ok(Json(Value::Object(result?)))
 }
 

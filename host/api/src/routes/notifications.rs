@@ -1,5 +1,6 @@
 //! Rows of notification families: each is a family and what is done for it. Contract 45 and contract 50, section 3.
 
+mod drills;
 mod sla;
 
 use cavra_core::{Board, Family, History, LogEvent, Operation};
@@ -11,7 +12,7 @@ use crate::handlers::notifications;
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
-    sla::rows()
+    [sla::rows(), drills::rows()].into_iter().flatten().collect()
 }
 
 /// What is written leaves the same word in the log, whatever it is.

@@ -16,7 +16,7 @@ use crate::{CoreError, PageRequest};
 /// Passes that are kept as they are; of older ones only what health is about.
 const WHOLE: usize = 10;
 /// Most alerts in an event, and how many there may be.
-const ALERTS: (u64, (u64, u64)) = (20, (1, 100));
+pub(super) const ALERTS: (u64, (u64, u64)) = (20, (1, 100));
 /// The kinds of documents that a working worker keeps making.
 const EXPECTED: [StageKind; 4] =
     [StageKind::RecurrencePlan, StageKind::RetryPlan, StageKind::OwnerDigest, StageKind::SuppressionTrend];
@@ -26,18 +26,14 @@ const STALE: &str = "stale_metadata_minutes";
 impl Desk<'_> {
     /// The health of the worker at this moment; nothing is kept. The limits stand in the query.
     pub async fn health(self, call: &Call) -> Result<Object, CoreError> {
-        let limits = HealthLimits {
-            expected_interval_minutes: of_query(&call.body, INTERVAL)?.unwrap_or(30).max(1),
-            stale_metadata_minutes: of_query(&call.body, STALE)?.unwrap_or(120),
-        };
-        self.observe(limits, cavra_model::Timestamp::now()).await
+        self.observe(query_limits(&call.body)?, cavra_model::Timestamp::now()).await
     }
 
     /// Tells people about it.
     pub async fn alert_health(self, call: Call) -> Result<Object, CoreError> {
         self.app.connectors()?;
         let request = self.request(call);
-        let limits = limits(&request)?;
+        let limits = request_limits(&request)?;
         let policy = RoutingPolicy::read(request.value("routing_policy"), &HEALTH_TAGS, &HEALTH_METRICS)?;
         let wanted = self.wanted(&request, policy, ("max_alerts", ALERTS))?;
         let observed = self.observe(limits, request.now).await?;
@@ -49,6 +45,7 @@ impl Desk<'_> {
             subject,
             stage: StageKind::HealthAlertPlan,
             source: self.family.sources.health_alert,
+            may_be_nobody: false,
         };
         let mut answer = self.give_notice(notice, wanted, &request).await?;
         answer.insert("health".to_owned(), json!(observed));
@@ -97,7 +94,16 @@ impl Desk<'_> {
     }
 }
 
-fn limits(request: &Request) -> Result<HealthLimits, CoreError> {
+/// The limits in a query.
+pub(super) fn query_limits(query: &Object) -> Result<HealthLimits, CoreError> {
+    Ok(HealthLimits {
+        expected_interval_minutes: of_query(query, INTERVAL)?.unwrap_or(30).max(1),
+        stale_metadata_minutes: of_query(query, STALE)?.unwrap_or(120).max(1),
+    })
+}
+
+/// The limits in a body.
+pub(super) fn request_limits(request: &Request) -> Result<HealthLimits, CoreError> {
     Ok(HealthLimits {
         expected_interval_minutes: request.count(INTERVAL, 30, (1, u64::MAX))?,
         stale_metadata_minutes: request.count(STALE, 120, (1, u64::MAX))?,

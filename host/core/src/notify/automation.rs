@@ -1,13 +1,14 @@
 //! Automation: one pass of a scheduled worker. It plans retries, looks at what is kept quiet, and tells owners what they
 //! have open. Contract 45, section 9.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cavra_connect::Options;
 use cavra_model::{EVIDENCE_METADATA, Object, RELEASE_DELIVERIES, members};
 use cavra_notify::{Backoff, Document, Pass, Schedule, StageKind, automation_run, run_id, window_of};
 use serde_json::{Value, json};
 
+use super::ledger::Ledger;
 use super::records::document;
 use super::request::Request;
 use super::sending::{Sending, all_enabled, enabled};
@@ -36,11 +37,7 @@ struct Progress {
     trend: Document,
     digests: Vec<Document>,
     plans: Vec<String>,
-    /// Records that are made and not stored yet.
-    waiting: Vec<Object>,
-    /// Records that are stored, by their ids.
-    stored: BTreeMap<String, Object>,
-    broken: bool,
+    ledger: Ledger,
 }
 
 /// What became of a digest.
@@ -98,16 +95,15 @@ impl Desk<'_> {
     async fn prepare(self, wanted: &Wanted, request: &Request) -> Result<Progress, CoreError> {
         let retry = self.retries(&wanted.policy, &wanted.by, request.now).await?;
         let trend = self.trend(&wanted.by, request.now).await?;
-        let mut waiting = vec![
-            self.record(StageKind::RetryPlan, &retry, &wanted.by)?,
-            self.record(StageKind::SuppressionTrend, &trend, &wanted.by)?,
-        ];
+        let mut ledger = Ledger::default();
+        ledger.add(self.record(StageKind::RetryPlan, &retry, &wanted.by)?);
+        ledger.add(self.record(StageKind::SuppressionTrend, &trend, &wanted.by)?);
         let (mut digests, mut plans) = (Vec::new(), Vec::new());
         for plan in self.latest_plans(wanted.most).await? {
             plans.push(members::text(&plan, "recurrence_plan_id").to_owned());
             let digest = self.digest(&plan, Some(&retry.content), &wanted.by, request.now)?;
             if !members::list(&digest.content, "owners").is_empty() {
-                waiting.push(self.record(StageKind::OwnerDigest, &digest, &wanted.by)?);
+                ledger.add(self.record(StageKind::OwnerDigest, &digest, &wanted.by)?);
                 digests.push(digest);
             }
         }
@@ -117,8 +113,7 @@ impl Desk<'_> {
             .map(|decision| members::text(decision, "latest_delivery_id").to_owned())
             .collect();
         let run = run_id(self.stage(StageKind::AutomationRun)?, start, &wanted.by, wanted.dry_run, &plans, &failed);
-        let stored = BTreeMap::new();
-        Ok(Progress { run, retry, trend, digests, plans, waiting, stored, broken: false })
+        Ok(Progress { run, retry, trend, digests, plans, ledger })
     }
 
     /// The newest recurrence plans; of several for the same escalation plan only the newest, for the others are about the same
@@ -181,20 +176,22 @@ impl Desk<'_> {
         if targets.is_empty() {
             return skipped("already_delivered");
         }
-        let evidence =
-            self.digest_evidence(digest).with("run_id", progress.run.as_str()).beside(progress.waiting.clone());
+        let evidence = self
+            .digest_evidence(digest)
+            .with("run_id", progress.run.as_str())
+            .beside(progress.ledger.waiting().to_vec());
         let sending = Sending { event: digest.content.clone(), targets, options: wanted.options.clone(), evidence };
         match self.send(sending, request).await {
             Ok(sent) => {
-                progress.waiting.clear();
-                progress.note(sent.beside);
+                progress.ledger.take();
+                progress.ledger.note(sent.beside);
                 Ok(Outcome { delivery: Some(sent.delivery), metadata: Some(sent.metadata), skipped: None })
             }
             // Nothing has happened yet: the call is refused.
-            Err(error) if progress.stored.is_empty() => Err(error),
+            Err(error) if progress.ledger.is_untouched() => Err(error),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a digest could not be sent");
-                progress.broken = true;
+                progress.ledger.broken = true;
                 Ok(Outcome::default())
             }
         }
@@ -219,14 +216,13 @@ impl Desk<'_> {
             digests: &events,
             plans: &progress.plans,
             deliveries: &deliveries,
-            status: if progress.broken { "failed" } else { "completed" },
+            status: if progress.ledger.broken { "failed" } else { "completed" },
         };
         let run = automation_run(self.stage(StageKind::AutomationRun)?, pass, request.now);
-        let mut records = std::mem::take(&mut progress.waiting);
-        records.push(self.record(StageKind::AutomationRun, &run, &wanted.by)?);
-        let stored = self.app.evidence.put_own(records, &request.caller).await?;
-        progress.note(stored);
-        let metadata = |id: &str| json!(progress.stored.get(id));
+        progress.ledger.add(self.record(StageKind::AutomationRun, &run, &wanted.by)?);
+        let stored = self.app.evidence.put_own(progress.ledger.take(), &request.caller).await?;
+        progress.ledger.note(stored);
+        let metadata = |id: &str| progress.ledger.stored(id);
         let digests = progress.digests.iter().zip(&outcomes).map(|(digest, outcome)| {
             json!({
                 "event": digest.content, "digest_metadata": metadata(&digest.id), "delivery": outcome.delivery,
@@ -241,13 +237,6 @@ impl Desk<'_> {
             "owner_digests": digests.collect::<Vec<_>>(),
             "actor": request.actor(),
         })))
-    }
-}
-
-impl Progress {
-    fn note(&mut self, records: Vec<Object>) {
-        let id = |record: &Object| members::text(record, EVIDENCE_METADATA.id).to_owned();
-        self.stored.extend(records.into_iter().map(|record| (id(&record), record)));
     }
 }
 

@@ -69,6 +69,8 @@ pub enum Ask {
     OnlyTrue,
     /// Whether there is anything.
     Filled,
+    /// It is this text; records of these kinds count as if they said the first one.
+    Source(&'static str, &'static [&'static str]),
 }
 
 /// A question with what is asked.
@@ -190,7 +192,7 @@ fn questions(asked: &'static [Asked], request: &PageRequest) -> Result<Vec<Quest
         let Some(text) = request.parameter(asked.parameter) else { continue };
         let wrong = |expected| CoreError::Query { parameter: asked.parameter, expected };
         let wanted = match asked.ask {
-            Ask::Exactly => Wanted::Text(text.to_owned()),
+            Ask::Exactly | Ask::Source(..) => Wanted::Text(text.to_owned()),
             Ask::Word => Wanted::Text(provider_name(text)),
             Ask::AnyCase | Ask::Part => Wanted::Text(text.to_lowercase()),
             Ask::AtLeast => Wanted::Number(PageRequest::whole_number(text).ok_or_else(|| wrong("a whole number"))?),
@@ -222,6 +224,10 @@ impl Question {
             (Wanted::Text(wanted), Ask::Word) => text(&|own| provider_name(own) == *wanted),
             (Wanted::Text(wanted), Ask::AnyCase) => text(&|own| own.to_lowercase() == *wanted),
             (Wanted::Text(wanted), Ask::Part) => text(&|own| own.to_lowercase().contains(wanted.as_str())),
+            (Wanted::Text(wanted), Ask::Source(source, kinds)) => {
+                let belongs = kinds.contains(&members::text(record, "metadata_kind"));
+                text(&|own| own == wanted) || (belongs && wanted == source)
+            }
             (Wanted::Text(wanted), _) => text(&|own| own == wanted),
             (Wanted::Number(bound), _) => any(&|value| value.as_i64().is_some_and(|own| own >= *bound)),
             (Wanted::Flag(wanted), Ask::Filled) => any(&|_| true) == *wanted,

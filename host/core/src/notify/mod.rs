@@ -10,8 +10,10 @@ mod answers;
 mod automation;
 mod boards;
 mod digests;
+mod drills;
 mod follow_ups;
 mod history;
+mod ledger;
 mod notices;
 mod plans;
 mod records;
@@ -22,6 +24,9 @@ mod sending;
 mod sla;
 
 pub use boards::Board;
+pub use drills::{
+    DRILL_ALERTS, DRILL_ALERTS_BOARD, DRILL_NOTIFICATIONS, DRILL_NOTIFICATIONS_BOARD, DRILL_RUNS, DRILL_RUNS_BOARD,
+};
 pub use history::{Ask, Asked, History};
 pub(crate) use reservations::Reservations;
 pub use sla::{
@@ -70,6 +75,34 @@ pub enum Operation {
     AlertHealth,
     /// Records an answer to that.
     AcknowledgeHealth,
+    /// Says when the next drill is due.
+    ScheduleDrill,
+    /// Tells people that it is.
+    NotifyDrill,
+    /// Records an answer to that.
+    AcknowledgeDrill,
+    /// Records many of them.
+    AcknowledgeDrills,
+    /// Packages who was told and what they answered.
+    PackageAudit,
+    /// Sends such a package.
+    DeliverAudit,
+    /// Finds out which of these deliveries are tried again.
+    PlanDrillRetries,
+    /// Records what somebody says to that.
+    AcknowledgeDrillRetry,
+    /// Tries them again.
+    RunDrillWorker,
+    /// Says whether the worker does that.
+    DrillHealth,
+    /// Tells people that it does not.
+    AlertDrillHealth,
+    /// Records an answer to that.
+    AcknowledgeDrillHealth,
+    /// Says how often people were not told.
+    TrendDrills,
+    /// Finds out which notices were not answered in time.
+    PlanDrillEscalation,
 }
 
 /// A call of an operation.
@@ -122,6 +155,20 @@ impl Desk<'_> {
             Operation::Automate => self.automate(call).await,
             Operation::Health => self.health(&call).await,
             Operation::AlertHealth => self.alert_health(call).await,
+            Operation::ScheduleDrill => Ok(self.drill_report(cavra_model::Timestamp::now())),
+            Operation::NotifyDrill => self.notify_drill(call).await,
+            Operation::AcknowledgeDrill => self.acknowledge_drill(call).await,
+            Operation::AcknowledgeDrills => self.acknowledge_drills(call).await,
+            Operation::PackageAudit => self.package_audit(call).await,
+            Operation::DeliverAudit => self.deliver_audit(call).await,
+            Operation::PlanDrillRetries => self.plan_drill_retries(call).await,
+            Operation::AcknowledgeDrillRetry => self.acknowledge_drill_retry(call).await,
+            Operation::RunDrillWorker => self.run_drill_worker(call).await,
+            Operation::DrillHealth => self.drill_health(&call).await,
+            Operation::AlertDrillHealth => self.alert_drill_health(call).await,
+            Operation::AcknowledgeDrillHealth => self.acknowledge_drill_health(call).await,
+            Operation::TrendDrills => self.trend_drills(call).await,
+            Operation::PlanDrillEscalation => self.plan_drill_escalation(call).await,
             Operation::AcknowledgeHealth => self.acknowledge(StageKind::HealthAlertAcknowledgement, call).await,
         }
     }

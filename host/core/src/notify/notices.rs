@@ -19,12 +19,18 @@ const ESCALATIONS: (u64, (u64, u64)) = (10, (1, 50));
 pub(super) struct Wanted {
     /// Who is told under which conditions.
     pub policy: RoutingPolicy,
-    providers: Option<Vec<String>>,
-    window: Option<u64>,
-    force: bool,
+    /// The connectors that may be told; nothing for all.
+    pub providers: Option<Vec<String>>,
+    /// The word of the request for them.
+    pub word: String,
+    /// Minutes in which a second notice is a duplicate.
+    pub window: Option<u64>,
+    /// Duplicates are sent.
+    pub force: bool,
     /// How many details an event names.
     pub most: usize,
-    options: cavra_connect::Options,
+    /// How events are sent.
+    pub options: cavra_connect::Options,
     /// Who asks.
     pub generated_by: String,
 }
@@ -39,6 +45,8 @@ pub(super) struct Notice {
     pub source: &'static str,
     /// Its event.
     pub event: Object,
+    /// That nobody can be told is no reason to refuse it.
+    pub may_be_nobody: bool,
 }
 
 impl Desk<'_> {
@@ -55,6 +63,7 @@ impl Desk<'_> {
             stage: StageKind::NotificationPlan,
             source: self.family.sources.notification,
             event: report_event(making, &report, wanted.most),
+            may_be_nobody: false,
         };
         self.give_notice(notice, wanted, &request).await
     }
@@ -71,6 +80,7 @@ impl Desk<'_> {
         all_enabled(providers.as_ref(), &enabled(self.app.connectors()?, known))?;
         Ok(Wanted {
             policy,
+            word: Request::provider_word(providers.as_ref()),
             providers,
             window: request.count_if_any("suppression_window_minutes", 0)?,
             force: request.flag("force")?,
@@ -83,7 +93,7 @@ impl Desk<'_> {
     /// Plans who is told, keeps the plan and tells them. Two calls at once do it one after the other: the second one sees
     /// what the first one sent.
     pub async fn give_notice(self, notice: Notice, wanted: Wanted, request: &Request) -> Result<Object, CoreError> {
-        let Notice { subject, stage, source, event } = notice;
+        let Notice { subject, stage, source, event, may_be_nobody } = notice;
         let _turn = self.app.reservations.hold(&format!("{source} {}", subject.id)).await;
         let facts = self.facts(&[]).await?;
         let enabled = enabled(self.app.connectors()?, self.family.conversations);
@@ -94,10 +104,9 @@ impl Desk<'_> {
             generated_by: &wanted.generated_by,
             now: request.now,
         };
-        let word = Request::provider_word(wanted.providers.as_ref());
         let asked = Asked {
             providers: wanted.providers,
-            provider: &word,
+            provider: &wanted.word,
             window: wanted.window,
             force: wanted.force,
             enabled: &enabled,
@@ -105,7 +114,7 @@ impl Desk<'_> {
         let (plan, possible) = notification_plan(planning, source, &subject, &wanted.policy, &asked);
         let silent = subject.silent_when_healthy && subject.alert_level == "healthy";
         let nobody = members::list(&plan.content, "eligible_providers").is_empty();
-        if (nobody || !possible) && !silent {
+        if (nobody || !possible) && !silent && !may_be_nobody {
             return Err(nobody_set_up());
         }
         let record = self.record(stage, &plan, &wanted.generated_by)?;

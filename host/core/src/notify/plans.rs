@@ -119,7 +119,8 @@ impl Desk<'_> {
         Ok(json!(stored.first()))
     }
 
-    async fn keep_plan(
+    /// Keeps a plan; answers both.
+    pub async fn keep_plan(
         self,
         kind: StageKind,
         plan: &Document,

@@ -2,13 +2,14 @@
 
 use cavra_connect::Options;
 use cavra_model::{Object, Timestamp};
-use cavra_notify::providers_asked;
+use cavra_notify::{providers_asked, providers_named};
 use serde_json::{Value, json};
 
 use super::{Call, Desk};
 use crate::{Caller, CoreError, check_id};
 
 /// A call that is looked at, at a moment.
+#[derive(Clone)]
 pub(super) struct Request {
     /// What the path names.
     pub id: String,
@@ -106,6 +107,16 @@ impl Request {
     /// The connectors that are asked for, in a member: nothing for all. Each is one of `known`.
     pub fn providers(&self, member: &str, known: &[&str]) -> Result<Option<Vec<String>>, CoreError> {
         Ok(providers_asked(self.value(member), known)?)
+    }
+
+    /// The connectors that are asked for, in a member, whether they are known or not: nothing for all.
+    pub fn providers_named(&self, member: &str) -> Result<Option<Vec<String>>, CoreError> {
+        Ok(providers_named(self.value(member))?)
+    }
+
+    /// Says something else in a member.
+    pub fn put(&mut self, member: &str, value: Value) {
+        self.body.insert(member.to_owned(), value);
     }
 
     /// The word for the connectors that are asked for.

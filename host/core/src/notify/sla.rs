@@ -314,7 +314,7 @@ fn of_reports(seen: &Seen) -> Object {
 }
 
 /// What notices amount to: those about reports and those about the worker's health alike.
-fn of_notices(seen: &Seen, subject: &str) -> Object {
+pub(super) fn of_notices(seen: &Seen, subject: &str) -> Object {
     let (outstanding, named) = seen.outstanding(subject);
     members::built(json!({
         "alert_level": level(

@@ -1,0 +1,175 @@
+//! Rollback drills: people are told that one is due, and answer. Contract 50, section 3.
+
+mod audits;
+mod rows;
+mod tables;
+mod worker;
+
+use cavra_model::{Object, Timestamp, members};
+use cavra_notify::{
+    Asking, DrillPolicy, DrillSlo, Making, StageKind, drill_escalation, drill_event, drill_plan, routes,
+};
+use serde_json::{Value, json};
+
+use super::plans::OF_ROUTES;
+use super::records::document;
+use super::request::Request;
+use super::sending::{Sending, nobody_set_up, outcome, route_keys};
+use super::{Call, Desk};
+use crate::pilot::drill_schedule;
+use crate::{CoreError, DeliveryEvidence};
+
+pub use tables::{
+    DRILL_ALERTS, DRILL_ALERTS_BOARD, DRILL_NOTIFICATIONS, DRILL_NOTIFICATIONS_BOARD, DRILL_RUNS, DRILL_RUNS_BOARD,
+};
+
+/// `schema_version` of the event about a drill.
+const EVENT: &str = "cavra.go-backend-pilot.rollback-drill-notification.v1";
+
+impl Desk<'_> {
+    /// The report on the schedule; its files are read now.
+    pub fn drill_report(self, now: Timestamp) -> Object {
+        members::built(drill_schedule(&self.app.settings.pilot, now))
+    }
+
+    /// Tells people that a drill is due.
+    pub async fn notify_drill(self, call: Call) -> Result<Object, CoreError> {
+        let connectors = self.app.connectors()?;
+        let request = self.request(call);
+        let report = self.drill_report(request.now);
+        let schedule = members::object(&report, "schedule").cloned().unwrap_or_default();
+        let policy = DrillPolicy::read(request.value("routing_policy"), "routing_policy", &schedule)?;
+        let providers = request.providers_named("provider")?;
+        let (force, options, by) = (request.flag("force")?, request.options()?, request.generated_by()?);
+        let enabled: Vec<String> = connectors.enabled().into_iter().map(|provider| provider.to_string()).collect();
+        let id = members::text(&schedule, "schedule_id").to_owned();
+        let source = self.family.sources.notification;
+        let _turn = self.app.reservations.hold(&format!("{source} {id}")).await;
+        let asking = Asking {
+            family: self.family,
+            stage: self.stage(StageKind::NotificationPlan)?,
+            report: &report,
+            policy: &policy,
+            providers: providers.as_deref(),
+            enabled: Some(&enabled),
+            force,
+            generated_by: &by,
+            now: request.now,
+        };
+        let (plan, stuck) = drill_plan(asking);
+        if stuck {
+            return Err(nobody_set_up());
+        }
+        let since = self.since(&plan.id, request.now).await?;
+        let record = self.stage(StageKind::NotificationPlan)?.record(&plan, &since.to_string(), &by);
+        let targets: Vec<String> =
+            members::texts(&plan.content, "selected_providers").into_iter().map(ToOwned::to_owned).collect();
+        let (kept, delivered) = if targets.is_empty() {
+            (self.app.evidence.put_own(vec![record], &request.caller).await?, None)
+        } else {
+            let told: Vec<&Object> = members::objects(&plan.content, "route_decisions")
+                .into_iter()
+                .filter(|decision| members::text(decision, "action") == "deliver")
+                .collect();
+            let evidence = DeliveryEvidence::of(source)
+                .with("schedule_id", id.as_str())
+                .with("plan_id", plan.id.as_str())
+                .with("alert_level", members::text(&plan.content, "alert_level"))
+                .with("route_keys", route_keys(self.family, &told))
+                .beside([record]);
+            let making = Making { family: self.family, generated_by: &by, now: request.now };
+            let event = drill_event(making, EVENT, &report, &plan.content);
+            let delivered = self.send(Sending { event, targets, options, evidence }, &request).await?;
+            (delivered.beside.clone(), Some(delivered))
+        };
+        let mut answer = members::built(json!({
+            "schedule": report,
+            "plan": plan.content,
+            "plan_metadata": kept.first(),
+            "event_id": if id.is_empty() { &plan.id } else { &id },
+            "actor": request.actor(),
+        }));
+        answer.extend(outcome(delivered.as_ref()));
+        Ok(answer)
+    }
+
+    /// Since when people are waited for by a plan: while nobody has answered, since it was made first.
+    async fn since(self, plan_id: &str, now: Timestamp) -> Result<Timestamp, CoreError> {
+        let facts = self.facts(&OF_ROUTES).await?;
+        let told = facts.notices.iter().filter(|notice| notice.plan_id == plan_id);
+        let states = routes(&facts);
+        let waits = |subject: &str, provider: &str| {
+            let state = states.iter().find(|state| state.subject == subject && state.provider == provider);
+            state.is_some_and(|state| !state.is_acknowledged())
+        };
+        let first = told.filter(|notice| waits(&notice.subject, &notice.provider)).map(|notice| notice.at).min();
+        Ok(first.unwrap_or(now))
+    }
+
+    /// Which notices about drills were not answered in time.
+    pub async fn plan_drill_escalation(self, call: Call) -> Result<Object, CoreError> {
+        let request = self.request(call);
+        let slo = DrillSlo::read(request.value("policy"))?;
+        let by = request.generated_by()?;
+        let states = routes(&self.facts(&OF_ROUTES).await?);
+        let plans = self.latest_drill_plans().await?;
+        let stage = self.stage(StageKind::EscalationPlan)?;
+        let plan = drill_escalation(stage, &plans, &states, &slo, &by, request.now);
+        self.keep_plan(StageKind::EscalationPlan, &plan, &by, &request).await
+    }
+
+    /// The latest plan of each schedule that told somebody.
+    async fn latest_drill_plans(self) -> Result<Vec<Object>, CoreError> {
+        let (stage, counted) = (self.stage(StageKind::NotificationPlan)?, self.counted().await?);
+        let (mut seen, mut plans) = (std::collections::BTreeSet::new(), Vec::new());
+        self.each(stage.metadata_kind, |record| {
+            if counted.counts(&record)
+                && let Some(plan) = document(stage, record)
+                && !members::list(&plan, "selected_providers").is_empty()
+                && seen.insert(members::text(&plan, "schedule_id").to_owned())
+            {
+                plans.push(plan);
+            }
+            true
+        })
+        .await?;
+        Ok(plans)
+    }
+
+    /// Refuses a schedule that is neither configured nor that of a plan.
+    pub async fn is_schedule(self, id: &str) -> Result<(), CoreError> {
+        let report = self.drill_report(Timestamp::now());
+        let configured = members::object(&report, "schedule").map(|schedule| members::text(schedule, "schedule_id"));
+        if configured == Some(id) && !id.is_empty() {
+            return Ok(());
+        }
+        if self.some_say(StageKind::NotificationPlan, "schedule_id", id).await? {
+            Ok(())
+        } else {
+            Err(CoreError::NotFound("rollback drill schedule"))
+        }
+    }
+}
+
+/// A document whose absent texts are empty ones.
+pub(super) fn with_empty_texts(document: &mut Object) {
+    for name in ["plan_id", "external_ref", "notes", "delivery_id", "audit_id"] {
+        if let Some(value) = document.get_mut(name).filter(|value| value.is_null()) {
+            *value = Value::String(String::new());
+        }
+    }
+}
+
+impl Request {
+    /// Texts that filter routes.
+    pub(super) fn filters(&self) -> Result<cavra_notify::Filters, CoreError> {
+        Ok(cavra_notify::Filters {
+            schedule_id: self.name("schedule_id")?,
+            provider: self
+                .name("provider")?
+                .map(|name| cavra_notify::provider_name(&name))
+                .filter(|name| name != "all"),
+            owner: self.name("owner")?,
+        })
+    }
+}
