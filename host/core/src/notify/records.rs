@@ -148,3 +148,19 @@ pub(super) fn document(stage: &Stage, mut record: Object) -> Option<Object> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cavra_notify::families::{ENDPOINT_REMEDIATION, ROLLBACK_DRILLS};
+
+    /// What a family keeps is a kind of evidence with the same document.
+    #[test]
+    fn every_document_has_a_row() {
+        let stages = ENDPOINT_REMEDIATION.stages.iter().chain(ROLLBACK_DRILLS.stages);
+        for stage in stages {
+            let kind = MetadataKind::of(Some(stage.metadata_kind));
+            assert_eq!((kind.value, kind.document), (Some(stage.metadata_kind), Some(stage.payload)));
+        }
+    }
+}
