@@ -8,6 +8,7 @@ use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
 const POSTS: [(&str, &str); 51] = [
+const POSTS: [(&str, &str); 53] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
@@ -61,6 +62,26 @@ const POSTS: [(&str, &str); 51] = [
     ("/promotion-executions/{execution_id}/rollback-execution", "identity with group"),
     ("/repositories", "identity or scope"),
     ("/rollback-executions/{rollback_id}/deliver", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plan", "identity or scope"),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plans/{retry_plan_id}/acknowledgements",
+        "identity",
+    ),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-health-alerts/deliver",
+        "identity or scope",
+    ),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-health-alerts/{health_id}/acknowledgements",
+        "identity",
+    ),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-run", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-package", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/bulk", "identity"),
+    ("/runtime/go-pilot/rollback-drill-notifications/deliver", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/escalation-plan", "identity or scope"),
+    ("/runtime/go-pilot/rollback-drill-notifications/{schedule_id}/acknowledgements", "identity"),
     ("/sessions", "scope"),
 ];
 

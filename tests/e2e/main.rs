@@ -65,6 +65,7 @@ mod mcp_registry;
 mod mcp_server;
 mod mutations;
 mod notify_cli;
+mod notify_drills;
 mod notify_sla;
 mod oidc_provider;
 mod openapi;

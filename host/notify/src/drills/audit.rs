@@ -60,6 +60,7 @@ fn entry(row: &RouteRow, facts: &Facts) -> AuditRoute {
     };
     let answer = facts.answers.iter().rev().find(answers);
     let state = answer.map_or("outstanding", |answer| answer.state.as_str());
+    let acknowledged = ["acknowledged", "resolved"].contains(&state);
     let said = |name: &str| answer.map_or(json!(""), |answer| json!(answer.said(name)));
     AuditRoute(members::built(json!({
         "route_id": row.id,
@@ -71,7 +72,7 @@ fn entry(row: &RouteRow, facts: &Facts) -> AuditRoute {
         "route_action": "deliver",
         "route_created_at": member(&row.row, "created_at"),
         "acknowledgement_state": state,
-        "acknowledged": ["acknowledged", "resolved"].contains(&state),
+        "acknowledged": acknowledged,
         "acknowledged_by": said("acknowledged_by"),
         "acknowledged_at": answer.map(|answer| answer.at),
         "external_ref": said("external_ref"),

@@ -281,6 +281,7 @@ pub fn drill_event(making: Making<'_>, schema: &str, report: &Object, plan: &Obj
     let id = members::text(plan, "schedule_id");
     let level = members::text(plan, "alert_level");
     let status = members::text(plan, "status");
+    let severity = if level == "healthy" { "low" } else { level };
     members::built(json!({
         "schema_version": schema,
         "product": "CAVRA",
@@ -291,7 +292,7 @@ pub fn drill_event(making: Making<'_>, schema: &str, report: &Object, plan: &Obj
         "generated_at": making.now,
         "generated_by": making.generated_by,
         "alert_level": level,
-        "max_severity": match level { "critical" => "critical", "warning" => "warning", _ => "low" },
+        "max_severity": severity,
         "decision_count": members::list(plan, "eligible_providers").len(),
         "blocked_count": u64::from(level == "critical"),
         "approval_required_count": u64::from(level == "warning"),

@@ -14,7 +14,7 @@ use cavra_core::{
 
 use super::Rows;
 use crate::access::Access;
-use crate::endpoint::{Endpoint, named, titled_page_of};
+use crate::endpoint::{Endpoint, titled_page_of};
 use crate::extract::Paging;
 use crate::handlers::answer;
 
