@@ -52,8 +52,7 @@ pub use replay::ReplayArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 pub use sla::{
     SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,
-    SlaForceArgs, SlaHealthArgs, SlaLimitArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs,
-    SlaStoreArgs,
+    SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs, SlaStoreArgs,
 };
 pub use sla_lists::{SlaNoticeFilters, SlaPageArgs};
 pub use token::TokenCommand;
