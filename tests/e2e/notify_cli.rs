@@ -143,3 +143,27 @@ fn what_is_refused_says_why() {
     assert_eq!((home.read(STORE), receiver.got().len()), (before, 0));
     assert!(!home.exists(".cavra/api"), "nothing but what is named is made");
 }
+
+#[test]
+fn drills_from_the_command_line() {
+    let home = Home::new();
+    let schedule = json!({"schema_version": "cavra.go-backend-rollback-drill-schedule.v1", "schedule_id": "q",
+        "status": "active", "interval_days": 90, "next_due_at": ago(60), "owners": ["ann"],
+        "notification_providers": ["slack"], "runbook_ref": "r"});
+    home.write("schedule.json", schedule.to_string());
+    let run = |more: &[&str]| home.cavra(&[&["runtime"][..], more, &["--json"]].concat()).run().ok().json();
+    assert_eq!(run(&["go-rollback-drill-schedule"])["status"], "not_requested");
+    let named = ["--rollback-drill-schedule-path", "schedule.json"];
+    assert_eq!(run(&[&["go-rollback-drill-schedule"][..], &named].concat())["status"], "needs_attention");
+    let plan = run(&[&["go-rollback-drill-notification-plan"][..], &named].concat());
+    assert_eq!((&plan["plan"]["selected_providers"], &plan["event"]["session_id"]), (&json!(["slack"]), &json!("q")));
+    let answer = ["go-rollback-drill-notification-ack", "q", "--provider", "Slack", "--acknowledged-by", "ann"];
+    let answered = run(&answer);
+    assert_eq!(
+        (&answered["acknowledgement"]["provider"], &answered["acknowledgement"]["notes"]),
+        (&json!("slack"), &json!(""))
+    );
+    assert_eq!(answered["metadata"]["metadata_kind"], "go-backend-rollback-drill-notification-ack");
+    assert!(!home.exists(".cavra"));
+    assert_eq!(run(&["go-rollback-drill-escalation-plan"])["plan"]["route_count"], 0);
+}

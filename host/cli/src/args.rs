@@ -11,6 +11,7 @@ mod policy;
 mod registry;
 mod release;
 mod replay;
+mod runtime;
 mod signing;
 mod sla;
 mod sla_lists;
@@ -49,6 +50,9 @@ pub use release::{
     VerifyRolloutArgs,
 };
 pub use replay::ReplayArgs;
+pub use runtime::{
+    DrillAckArgs, DrillEscalationArgs, DrillFilesArgs, DrillPlanArgs, DrillScheduleArgs, RuntimeCommand,
+};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 pub use sla::{
     SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,
@@ -115,6 +119,9 @@ pub enum Command {
     /// Send events to other systems.
     #[command(subcommand)]
     Integration(IntegrationCommand),
+    /// Say when drills of the way back are due, and who is told.
+    #[command(subcommand)]
+    Runtime(RuntimeCommand),
     /// Register agents and MCP servers, and ask what the registry says of them.
     Registry(RegistryArgs),
     /// Make and revoke API tokens of machines.

@@ -19,7 +19,8 @@ mod policy_signing;
 mod registry;
 mod release;
 mod replay;
-pub mod scenario;
+pub mod runtime;
+mod scenario;
 mod serve;
 mod token;
 
@@ -41,6 +42,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Release(command) => release::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Integration(command) => integration::run(&command),
+        Command::Runtime(command) => runtime::run(&command),
         Command::Registry(args) => registry::run(&args),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
