@@ -97,12 +97,7 @@ fn list(
     filters: impl IntoIterator<Item = Filter>,
 ) -> anyhow::Result<ExitCode> {
     let given = filters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let page = PageRequest {
-        parameters: given.collect(),
-        limit: Some(page.limit),
-        offset: Some(page.offset),
-        ..PageRequest::default()
-    };
+    let page = PageRequest { parameters: given.collect(), limit: Some(page.limit), offset: Some(page.offset) };
     print_json(&Desk::reading(store, None)?.history(history, &page)?)?;
     Ok(ExitCode::SUCCESS)
 }
