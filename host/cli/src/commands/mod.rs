@@ -19,8 +19,8 @@ mod policy_signing;
 mod registry;
 mod release;
 mod replay;
-pub mod runtime;
-mod scenario;
+mod runtime;
+pub mod scenario;
 mod serve;
 mod token;
 
