@@ -9,13 +9,17 @@ use super::Json;
 #[derive(Subcommand)]
 pub enum RuntimeCommand {
     /// Print whether the schedule of rollback drills can be relied on, and when the next drill is due.
-    GoRollbackDrillSchedule(DrillScheduleArgs),
+    #[command(name = "go-rollback-drill-schedule")]
+    Schedule(DrillScheduleArgs),
     /// Print who would be told about a drill; sends and stores nothing.
-    GoRollbackDrillNotificationPlan(DrillPlanArgs),
+    #[command(name = "go-rollback-drill-notification-plan")]
+    NotificationPlan(DrillPlanArgs),
     /// Print an answer to a notice about a drill.
-    GoRollbackDrillNotificationAck(DrillAckArgs),
+    #[command(name = "go-rollback-drill-notification-ack")]
+    NotificationAck(DrillAckArgs),
     /// Find out which notices were not answered in time.
-    GoRollbackDrillEscalationPlan(DrillEscalationArgs),
+    #[command(name = "go-rollback-drill-escalation-plan")]
+    EscalationPlan(DrillEscalationArgs),
 }
 
 /// Where the files of drills are, and how they are judged. What is not said here is not taken from the environment.

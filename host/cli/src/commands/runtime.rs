@@ -27,10 +27,10 @@ const EVENT: &str = "cavra.go-backend-pilot.rollback-drill-notification.v1";
 
 pub fn run(command: &RuntimeCommand) -> anyhow::Result<ExitCode> {
     match command {
-        RuntimeCommand::GoRollbackDrillSchedule(args) => schedule(args),
-        RuntimeCommand::GoRollbackDrillNotificationPlan(args) => plan(args),
-        RuntimeCommand::GoRollbackDrillNotificationAck(args) => acknowledge(args),
-        RuntimeCommand::GoRollbackDrillEscalationPlan(args) => escalate(args),
+        RuntimeCommand::Schedule(args) => schedule(args),
+        RuntimeCommand::NotificationPlan(args) => plan(args),
+        RuntimeCommand::NotificationAck(args) => acknowledge(args),
+        RuntimeCommand::EscalationPlan(args) => escalate(args),
     }
 }
 
