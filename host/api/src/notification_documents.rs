@@ -161,6 +161,19 @@ pub static NOTIFICATIONS: &[Row] = &[
         ],
     ),
     (
+        "DrillRoutePage",
+        "A page of routes of stored plans, and by what they were filtered.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("items", List("DrillRoute")),
+            ("total", Count),
+            ("limit", Count),
+            ("offset", Count),
+            ("filters", Map),
+        ],
+    ),
+    (
         "AcknowledgedTogether",
         "Several answers to notices.",
         &[

@@ -14,7 +14,7 @@ use cavra_core::{
 
 use super::Rows;
 use crate::access::Access;
-use crate::endpoint::{Endpoint, titled_page_of};
+use crate::endpoint::{Endpoint, named};
 use crate::extract::Paging;
 use crate::handlers::answer;
 
@@ -109,7 +109,7 @@ fn views() -> Vec<Endpoint> {
             }),
         )
         .about("rollback drills", "Who was told by stored plans, and why others were not, newest first.")
-        .answers(titled_page_of("DrillRoute"))
+        .answers(named("DrillRoutePage"))
         .filtered_by_name("schedule_id")
         .filtered_by_name("provider")
         .filtered_by_name("owner")
