@@ -410,7 +410,8 @@ fn bundles_are_indexed_and_found_by_the_command_line() {
         let found =
             home.cavra(&[&["evidence", "search", "--sqlite", "data/metadata.db"], arguments].concat()).run().ok();
         let page = found.json();
-        assert_eq!(keys(&page), ["items", "limit", "offset", "total"]);
+        let known: Vec<_> = keys(&page).into_iter().filter(|key| *key != "next_cursor").collect();
+        assert_eq!(known, ["items", "limit", "offset", "total"]);
         page["items"].as_array().unwrap().iter().map(|item| text(item, "session_id").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(search(&["--min-blocked", "3"]), ["demo-session"]);

@@ -37,6 +37,26 @@ pub fn tool(status: &'static str) -> (String, Arc<Mutex<Vec<Value>>>) {
     (address, got)
 }
 
+/// What the console has to find, by the beginning of its name.
+const KEYS: [(&str, &str); 4] = [
+    (
+        "endpoint_management_",
+        "exports export export_dashboard export_artifacts export_artifact export_artifact_bundle export_publish publications \
+         publication_dashboard",
+    ),
+    ("endpoint_inventory_", "ingest ingestions dashboard freshness_report freshness freshness_dashboard reconcile"),
+    (
+        "endpoint_",
+        "deployment_reconcile reconciliations reconciliation_dashboard reconciliation_automations \
+         reconciliation_automation_dashboard remediations",
+    ),
+    (
+        "endpoint_remediation_",
+        "request execute dashboard handoff handoffs handoff_dashboard handoff_status handoff_statuses \
+         handoff_status_dashboard",
+    ),
+];
+
 /// What was refused and why, be it one sentence or everything that is wrong.
 pub trait Refusal {
     fn refusal(&self, status: u16) -> Value;
@@ -237,7 +257,7 @@ fn what_is_wrong_with_an_export_keeps_it_here() {
     let done = ask().ok();
     assert!(strings(&done["warnings"]).iter().any(|warning| warning.contains("approval")), "{done}");
     // Without a directory nothing is verified, and that is said.
-    let mut bare = record.clone();
+    let mut bare = record;
     for (member, value) in [("session_id", json!("eme_bare")), ("bundle_dir", Value::Null)] {
         bare[member] = value;
     }
@@ -253,6 +273,10 @@ fn drift_is_found_approved_executed_and_handed_off() {
     on_both(|backend| {
         let home = Home::new();
         let server = serve(&home, backend, &[]);
+        let known = server.get("/console/config").ok()["endpoints"].clone();
+        for key in KEYS.iter().flat_map(|(prefix, keys)| keys.split(' ').map(move |key| format!("{prefix}{key}"))) {
+            assert!(text(&known, &key).starts_with("/endpoint-"), "{key}: {known}");
+        }
         for list in ["endpoint-inventory-ingestions", "endpoint-reconciliations", "endpoint-remediations"] {
             assert_eq!(server.get(&format!("/{list}/dashboard")).ok()["alert_level"], "healthy", "{list}");
         }
@@ -287,6 +311,9 @@ fn drift_is_found_approved_executed_and_handed_off() {
         assert_eq!(third["request"], *request);
         assert_eq!(server.total("/approvals"), 1);
         assert_eq!(server.total("/endpoint-remediations?approval_state=pending"), 1);
+        let brief = server.get("/endpoint-remediations?view=summary").ok()["items"][0].clone();
+        assert!(brief["request"].is_null() && brief["request_id"] == json!(request_id), "{brief}");
+        server.get("/endpoint-remediations?view=brief").refusal(400);
         assert_eq!(server.get("/endpoint-remediations/dashboard").ok()["alert_level"], "critical");
 
         let execute = format!("/endpoint-remediations/{request_id}/execute");

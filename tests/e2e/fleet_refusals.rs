@@ -262,11 +262,37 @@ fn a_signed_manifest_is_verified() {
         } else {
             foreign.ok();
         }
+        let mut inside = manifest().as_object().unwrap().clone();
+        cavra_release::sign(&mut inside, cavra_release::DEPLOYMENT_SIGNATURE, &ours, "ann");
+        let embedded = ask(&with(&body, "desired_manifest", json!(inside))).ok();
+        assert_eq!(embedded["report"]["manifest_verification"]["method"], "embedded");
+        inside.insert("version".to_owned(), json!("9"));
+        ask(&with(&body, "desired_manifest", json!(inside))).refusal(400);
         let packed = ask(&json!({"package_dir": "pkg", "observed_inventory": observed})).ok();
         let said = &packed["report"]["manifest_verification"];
         assert_eq!((&said["method"], &said["pinned"]), (&json!("package"), &json!(pinned)), "{said}");
         assert_eq!(packed["report"]["package_verification"]["valid"], true);
     }
+}
+
+/// With trust roots an unsigned manifest is none, and roots that cannot be used keep the server from starting.
+#[test]
+fn trust_roots_ask_for_signatures() {
+    let (home, key) = (Home::new(), SigningKey::generate().unwrap());
+    home.write("key.pem", key.public().pem());
+    home.cavra(&["evidence", "trust-root", "key.pem", "--output", "root.json"]).run().ok();
+    let roots = home.at("root.json");
+    let server = serve(&home, Backend::Json, &[("CAVRA_ENDPOINT_MANIFEST_TRUST_ROOTS", roots.as_str())]);
+    let observed = json!({"schema_version": "cavra.endpoint-observations.v1", "endpoints": []});
+    let body = json!({"desired_manifest": manifest(), "observed_inventory": observed});
+    let ask = |body: &Value| server.post("/endpoint-deployment/reconcile", body);
+    ask(&body).refusal(400);
+    let signed = |key: &SigningKey| with(&body, "desired_manifest_signature", signature(&pretty(&manifest()), key));
+    assert_eq!(ask(&signed(&key)).ok()["report"]["manifest_verification"]["pinned"], true);
+    ask(&signed(&SigningKey::generate().unwrap())).refusal(400);
+    home.write("broken.json", "{}");
+    let refused = home.cavra(&["serve", "--port", "0"]).env("CAVRA_ENDPOINT_MANIFEST_TRUST_ROOTS", "broken.json").run();
+    refused.fails();
 }
 
 #[test]

@@ -292,6 +292,13 @@ impl Endpoint {
         Self { intake: Intake::Inventory, ..self }
     }
 
+    /// Its records can be had without the documents in them.
+    pub fn summarised(mut self) -> Self {
+        const HELP: &str = "`summary` leaves the documents in the records out, `full` does not; default is `full`.";
+        self.query.push(Parameter { name: "view", kind: ParameterKind::Text, help: HELP });
+        self
+    }
+
     /// Adds one text filter.
     pub fn filtered_by_name(mut self, name: &'static str) -> Self {
         self.query.push(Parameter { name, kind: ParameterKind::Text, help: EXACT });

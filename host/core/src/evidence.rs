@@ -15,6 +15,22 @@ use crate::{Approvals, Caller, CoreError, LogEvent, MAX_LIMIT, PageRequest, chec
 /// Members that count decisions.
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
 
+/// Members with whole documents in them. Lists can be asked to leave them out, and nothing is counted by them.
+const DOCUMENTS: [&str; 12] = [
+    "report",
+    "inventory",
+    "ingestion",
+    "automation",
+    "request",
+    "execution",
+    "handoff",
+    "status_record",
+    "event",
+    "drift_items",
+    "actions",
+    "rollback",
+];
+
 /// The metadata store, with the approvals that records refer to.
 #[derive(Clone)]
 pub struct Evidence {
@@ -160,7 +176,13 @@ impl Evidence {
                 query.criteria.push(self.criterion(filter, value).await?);
             }
         }
-        self.page(query).await
+        let mut page = self.page(query).await?;
+        match request.parameter(VIEW) {
+            None | Some("full") => {}
+            Some("summary") => page.items.iter_mut().for_each(|record| *record = without_documents(record)),
+            Some(_) => return Err(CoreError::BadRequest(format!("{VIEW} must be full or summary"))),
+        }
+        Ok(page)
     }
 
     /// Shows `visit` every record of a kind, newest first, as it was written. What is posted meanwhile may be shown too, or
@@ -329,6 +351,8 @@ impl Own {
     }
 }
 
+/// The parameter of lists that says whether documents are left out.
+const VIEW: &str = "view";
 const HAPPENED: &str = "this was done already, under another approval";
 const KIND: &str = "metadata_kind";
 const APPROVAL: &str = "approval_id";
@@ -345,6 +369,12 @@ fn of_kind(kind: &MetadataKind) -> Vec<Criterion> {
 
 fn approval_id(record: &Object) -> Option<&str> {
     record.get(APPROVAL).and_then(Value::as_str).filter(|id| !id.is_empty())
+}
+
+/// A record without the documents in it.
+pub(crate) fn without_documents(record: &Object) -> Object {
+    let members = record.iter().filter(|(name, _)| !DOCUMENTS.contains(&name.as_str()));
+    members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The kind a record says it is of.

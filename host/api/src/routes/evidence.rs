@@ -31,6 +31,7 @@ pub(super) fn list(path: &'static str, operation: &'static str, kind: &'static M
             page_of("EvidenceMetadata")
         })
         .asked_for(kind)
+        .summarised()
         .paged()
 }
 

@@ -7,6 +7,7 @@ use cavra_model::{
 };
 use serde_json::{Value, json};
 
+use crate::evidence::without_documents;
 use crate::{CoreError, Evidence};
 
 /// Most providers, channels and statuses that are told apart.
@@ -17,21 +18,6 @@ const SCOPES: usize = 10_000;
 const LISTED: usize = 25;
 /// Newest records that are shown.
 const LATEST: usize = 10;
-/// Members with whole documents in them, which nothing is counted by.
-const DOCUMENTS: [&str; 11] = [
-    "report",
-    "inventory",
-    "ingestion",
-    "automation",
-    "request",
-    "execution",
-    "handoff",
-    "status_record",
-    "event",
-    "drift_items",
-    "actions",
-];
-
 /// A dashboard of the records of a kind.
 #[derive(Debug)]
 pub struct EndpointDashboard {
@@ -68,11 +54,6 @@ impl Evidence {
         answer.insert("latest".to_owned(), json!(latest));
         Ok(Value::Object(answer))
     }
-}
-
-fn without_documents(record: &Object) -> Object {
-    let members = record.iter().filter(|(name, _)| !DOCUMENTS.contains(&name.as_str()));
-    members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 const fn schema(id: &'static str) -> Measured {

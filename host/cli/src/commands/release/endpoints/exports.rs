@@ -76,7 +76,8 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     files.extend(made.documents.iter().map(|(name, document)| ((*name).to_owned(), pretty(document))));
     files.extend(made.scripts.iter().map(|(name, script)| ((*name).to_owned(), script.clone())));
     let mut record = made.record.clone();
-    record.insert("bundle_dir".to_owned(), json!(args.output));
+    let directory = std::path::absolute(&args.output).with_context(|| args.output.display().to_string())?;
+    record.insert("bundle_dir".to_owned(), json!(directory));
     let content = json!({ "export_id": made.id, "package_dir": package.report.package_dir, "manifest": manifest });
     output.finish(&with_checksums(files), &record, &package.report.warnings, content)
 }
