@@ -265,7 +265,7 @@ fn audits_are_delivered_and_tried_again() {
         assert_eq!(result["delivery_metadata"]["retry_of"], due["retry_decisions"][0]["delivery_id"]);
         assert_eq!(result["delivery_metadata"]["worker_run_id"], done["run"]["run_id"]);
         // The failure of the retry counts, until the maximum is reached.
-        let counted = retry(now.clone())["plan"].clone();
+        let counted = retry(now)["plan"].clone();
         assert_eq!((&counted["decision_count"], &counted["retry_decisions"][0]["retry_count"]), (&json!(1), &json!(2)));
         assert_eq!(retry(json!({"max_retries": 2}))["plan"]["suppressed_count"], 1);
         let id = text(&counted, "retry_plan_id");
