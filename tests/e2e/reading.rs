@@ -22,7 +22,7 @@ fn below(folder: &Path) -> BTreeSet<PathBuf> {
 
 #[test]
 fn nothing_is_created_by_reading() {
-    let stores = ["ACTIVITY", "APPROVAL", "EVIDENCE_METADATA", "INVENTORY", "REGISTRY", "TOKEN"];
+    let stores = ["ACTIVITY", "APPROVAL", "EVIDENCE_METADATA", "INTEGRATION", "INVENTORY", "REGISTRY", "TOKEN"];
     // Command line, exit code, and how many records are listed, if they are.
     let cases: &[(&[&str], i32, Option<usize>)] = &[
         (&["evidence", "search", "--sqlite", "no/file.db"], 0, Some(0)),
@@ -42,12 +42,17 @@ fn nothing_is_created_by_reading() {
         (&["release", "connector-delivery-history", "--metadata-json", "no/file.json"], 0, Some(0)),
         (&["release", "connector-delivery-dashboard", "--sqlite", "no/file.db"], 0, None),
         (&["evidence", "replay", "--days", "1", "--json"], 0, None),
-        (&["evidence", "log", "show", "--json"], 0, Some(5)),
+        (&["evidence", "log", "show", "--json"], 0, Some(6)),
         (&["evidence", "log", "proof", "dec_000000000000"], 1, None),
         (&["evidence", "log", "verify", "--json"], 1, None),
         (&["evidence", "log", "verify", "--store", "no/file.db"], 1, None),
         (&["policy", "backtest", "cavra-ai-agent-baseline", "--json"], 0, None),
         (&["token", "list", "--json"], 0, None),
+        (&["registry", "agent-list"], 0, Some(0)),
+        (&["registry", "mcp-check", "files", "read"], 0, None),
+        (&["ops", "stores"], 0, Some(6)),
+        (&["ops", "verify", "no/manifest.json"], 1, None),
+        (&["ops", "restore", "no/manifest.json"], 1, None),
     ];
     for suffix in ["DB", "STORE"] {
         for (arguments, code, listed) in cases {
