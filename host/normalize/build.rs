@@ -203,7 +203,7 @@ fn operands(list: &[String]) -> Result<String> {
     Ok(list.iter().map(one).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-const ROLES: [&str; 26] = [
+const ROLES: [&str; 27] = [
     "value",
     "lists",
     "lists-tree",
@@ -217,6 +217,7 @@ const ROLES: [&str; 26] = [
     "deletes",
     "deletes-tree",
     "moves",
+    "template",
     "directory",
     "url",
     "data",

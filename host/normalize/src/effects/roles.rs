@@ -126,6 +126,7 @@ impl Engine<'_> {
             RoleKind::Deletes => self.named(FileUse::Deletes, arg, false, why, state),
             RoleKind::DeletesTree => self.named(FileUse::Deletes, arg, true, why, state),
             RoleKind::Moves => self.named(FileUse::Writes, arg, false, why, state),
+            RoleKind::Template => self.named(FileUse::Writes, &any_letters(arg), false, why, state),
             RoleKind::Url => self.url(arg, false, false, why),
             RoleKind::Data => self.data(arg, why, state),
             RoleKind::Response => {
@@ -492,4 +493,16 @@ pub(super) fn dashed(key: &str) -> String {
 pub(super) fn has_extension(path: &str) -> bool {
     let name = paths::base_name(path);
     name.rfind('.').is_some_and(|at| at > 0 && at + 1 < name.len())
+}
+
+/// The names that a template may become.
+fn any_letters(template: &Arg) -> Arg {
+    let fixed = template.text.trim_end_matches('X');
+    match (&template.shape, template.text.len() - fixed.len()) {
+        (Shape::Fixed, 1..) if !fixed.contains(['*', '?', '[', '\\']) => {
+            let letters = "?".repeat(template.text.len() - fixed.len());
+            Arg { text: format!("{fixed}{letters}"), shape: Shape::Glob }
+        }
+        _ => template.clone(),
+    }
 }

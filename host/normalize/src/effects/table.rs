@@ -38,6 +38,8 @@ pub(crate) enum RoleKind {
     DeletesTree,
     /// A file that gets another name.
     Moves,
+    /// A name of which the last `X`s are replaced by letters that nobody knows beforehand; that file is written.
+    Template,
     /// The directory in which the command works.
     Directory,
     /// An address that is reached.
