@@ -4,7 +4,7 @@
 //! The commands run confined to that folder and without network, so that a wrong row does no harm. Where there is no
 //! `strace`, or it may not trace, nothing is asked.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,9 +58,10 @@ fn commands() -> Vec<String> {
     for entry in fs::read_dir(folder).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         for row in serde_norway::from_str::<Vec<Row>>(&text).unwrap() {
-            let first = row.program.iter().chain(&row.programs).next().cloned().unwrap();
             for case in row.tests.iter().filter(|case| case.known) {
-                commands.push(format!("{} {}", case.only.as_ref().unwrap_or(&first), case.args));
+                let all = row.program.iter().chain(&row.programs);
+                let programs = all.filter(|program| case.only.as_ref().is_none_or(|only| only == *program));
+                commands.extend(programs.map(|program| format!("{program} {}", case.args)));
             }
         }
     }
@@ -161,7 +162,7 @@ fn covers(effect: &FileEffect, path: &str) -> bool {
 }
 
 /// What the effects do not say of what was seen.
-fn unsaid(effects: &Effects, seen: &Seen, folder: &Path, before: &BTreeSet<String>) -> Vec<String> {
+fn unsaid(command: &str, effects: &Effects, seen: &Seen, folder: &Path, before: &BTreeSet<String>) -> Vec<String> {
     let said = |path: &str, uses: &[FileUse]| {
         effects.files.iter().any(|effect| uses.contains(&effect.usage) && covers(effect, path))
     };
@@ -169,7 +170,10 @@ fn unsaid(effects: &Effects, seen: &Seen, folder: &Path, before: &BTreeSet<Strin
     let passing = |path: &&String| before.contains(*path) || folder.join(path).exists();
     let changed = seen.changed.iter().filter(passing).filter(|path| !said(path, &[FileUse::Writes, FileUse::Deletes]));
     let own = |path: &&String| !seen.changed.contains(*path);
-    let read = seen.read.iter().filter(own).filter(|path| !said(path, &[FileUse::Reads]));
+    // It opens what it looks at, and shows nothing of it.
+    let reading: &[FileUse] =
+        if command.starts_with("df ") { &[FileUse::Reads, FileUse::Lists] } else { &[FileUse::Reads] };
+    let read = seen.read.iter().filter(own).filter(|path| !said(path, reading));
     changed.map(|path| format!("changes {path}")).chain(read.map(|path| format!("reads {path}"))).collect()
 }
 
@@ -183,33 +187,82 @@ fn names(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Words that somebody may put into a command to make it use a file that is not seen.
+const WORDS: [&str; 16] = [
+    "z.txt",
+    "--",
+    "-",
+    "-o z.txt",
+    "-oz.txt",
+    "--output=z.txt",
+    "--out z.txt",
+    "-f z.txt",
+    "-fz.txt",
+    "--file=z.txt",
+    "@z.txt",
+    "-i",
+    "-w z.txt",
+    "> z.txt",
+    "< z.txt",
+    "\"$(cat z.txt)\"",
+];
+
+/// A command with a word of those behind its program, and with one at its end.
+fn mutated(command: &str, words: &[&str]) -> Vec<String> {
+    let (program, rest) = command.split_once(' ').unwrap_or((command, ""));
+    words.iter().flat_map(|word| [format!("{program} {word} {rest}"), format!("{command} {word}")]).collect()
+}
+
+/// The words for a command: a few that differ from command to command, or all of them.
+fn words(number: usize) -> Vec<&'static str> {
+    if std::env::var_os("CAVRA_TEST_ALL_MUTATIONS").is_some() {
+        return WORDS.to_vec();
+    }
+    vec![WORDS[number % WORDS.len()]]
+}
+
 #[test]
 fn programs_do_no_more_than_their_rows_say() {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("witness");
+    witnessed("rows", &commands(), FEWEST);
+}
+
+#[test]
+fn words_that_are_put_in_hide_no_file() {
+    let commands = commands().into_iter().enumerate();
+    let mutated: Vec<String> = commands.flat_map(|(number, command)| mutated(&command, &words(number))).collect();
+    let known: Vec<String> = mutated.into_iter().filter(|command| split_command(command).effects.is_known()).collect();
+    witnessed("mutated", &known, FEWEST / 2);
+}
+
+/// Nothing that the commands do is missing among their effects.
+fn witnessed(name: &str, commands: &[String], fewest: usize) {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("witness").join(name);
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(scratch.join("probe")).unwrap();
     if !installed("strace") || witness(&scratch.join("probe"), "true").is_none() {
         return;
     }
     let (mut asked, mut failures) = (0, Vec::new());
-    for (number, command) in commands().into_iter().enumerate() {
-        let effects = split_command(&command).effects;
+    for (number, command) in commands.iter().enumerate() {
+        let effects = split_command(command).effects;
         if !is_about_files(&effects) || !installed(command.split(' ').next().unwrap()) {
             continue;
         }
         let folder = scratch.join(number.to_string());
         fs::create_dir_all(&folder).unwrap();
-        furnish(&folder, &effects, &command);
+        furnish(&folder, &effects, command);
+        // A folder of that name is what the command is about.
+        let _ = fs::write(folder.join("z.txt"), "z.txt\n");
         let mut before = BTreeSet::new();
         names(&folder, "", &mut before);
-        let Some(seen) = witness(&folder, &command) else { continue };
+        let Some(seen) = witness(&folder, command) else { continue };
         asked += 1;
-        let unsaid = unsaid(&effects, &seen, &folder, &before);
+        let unsaid = unsaid(command, &effects, &seen, &folder, &before);
         if !unsaid.is_empty() {
             failures.push(format!("`{command}` {}", unsaid.join(", ")));
         }
     }
     assert!(failures.is_empty(), "{} of {asked} programs do more:\n{}", failures.len(), failures.join("\n"));
-    assert!(asked >= FEWEST, "only {asked} commands were seen");
+    assert!(asked >= fewest, "only {asked} commands were seen");
     let _ = fs::remove_dir_all(&scratch);
 }

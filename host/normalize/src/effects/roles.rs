@@ -73,6 +73,10 @@ impl Engine<'_> {
                 Some(operand) if operand.role.kind == RoleKind::Destination => {
                     self.destination(operands.get(..index).unwrap_or_default(), arg, why, state);
                 }
+                // Behind an option `-` is the standard output; a file of that name is made where it stands alone.
+                Some(operand) if operand.role.kind == RoleKind::Writes => {
+                    self.named(FileUse::Writes, arg, false, why, state);
+                }
                 Some(operand) => self.role(operand.role, arg, why, state),
                 None => {
                     self.out.doubt(arg.shown(), "there are more operands than are described");
