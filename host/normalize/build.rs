@@ -203,13 +203,14 @@ fn operands(list: &[String]) -> Result<String> {
     Ok(list.iter().map(one).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-const ROLES: [&str; 27] = [
+const ROLES: [&str; 28] = [
     "value",
     "lists",
     "lists-tree",
     "reads",
     "reads-tree",
     "reads-below",
+    "reads-response",
     "writes",
     "writes-tree",
     "edits",

@@ -103,7 +103,9 @@ fn witness(folder: &Path, command: &str) -> Option<Seen> {
     let log = folder.with_extension("log");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-y", "-s", "4096", "-e", TRACED, "-e", "signal=none", "-o"]).arg(&log);
-    strace.args(["timeout", "10", "bash", "-c", command]).current_dir(folder).env("HOME", folder);
+    // Files of a mebibyte are enough.
+    let limited = format!("ulimit -f 1024; {command}");
+    strace.args(["timeout", "10", "bash", "-c", &limited]).current_dir(folder).env("HOME", folder);
     strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let files = [("/", Access::Read), ("/dev/null", Access::Write), ("/dev/tty", Access::Write)];
     let mut files: Vec<(PathBuf, Access)> = files.map(|(path, access)| (path.into(), access)).into();
@@ -258,6 +260,8 @@ fn witnessed(name: &str, commands: &[String], fewest: usize) {
         let Some(seen) = witness(&folder, command) else { continue };
         asked += 1;
         let unsaid = unsaid(command, &effects, &seen, &folder, &before);
+        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_file(folder.with_extension("log"));
         if !unsaid.is_empty() {
             failures.push(format!("`{command}` {}", unsaid.join(", ")));
         }

@@ -133,14 +133,15 @@ impl Engine<'_> {
             RoleKind::Template => self.named(FileUse::Writes, &any_letters(arg), false, why, state),
             RoleKind::Url => self.url(arg, false, false, why),
             RoleKind::Data => self.data(arg, why, state),
+            RoleKind::Response | RoleKind::ReadsResponse if arg.text.starts_with('@') => {
+                self.data(arg, why, state);
+                self.out.doubt(arg.shown(), "further arguments stand in a file");
+            }
             RoleKind::Response => {
                 self.data(arg, why, state);
-                if arg.text.starts_with('@') {
-                    self.out.doubt(arg.shown(), "further arguments stand in a file");
-                } else {
-                    self.project(arg, state);
-                }
+                self.project(arg, state);
             }
+            RoleKind::ReadsResponse => self.named(FileUse::Reads, arg, false, why, state),
             RoleKind::Project => self.project(arg, state),
             RoleKind::Code => {
                 self.out.run("inline", vec![role.argument.to_owned()], why);

@@ -24,6 +24,8 @@ pub(crate) enum RoleKind {
     ReadsTree,
     /// A file, or of a folder the files that the argument names.
     ReadsBelow,
+    /// A file that is read, or `@` and a file with further arguments.
+    ReadsResponse,
     /// A file that is written.
     Writes,
     /// A folder in which anything may be written.
