@@ -7,7 +7,7 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 62] = [
+const POSTS: [(&str, &str); 64] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
@@ -47,6 +47,8 @@ const POSTS: [(&str, &str); 62] = [
     ("/evidence", "scope"),
     ("/evidence/{session_id}/promotion-execution", "identity with group"),
     ("/evidence/{session_id}/promotion-request", "identity"),
+    ("/integration-deliveries/{delivery_id}/drop", "identity or scope"),
+    ("/integration-deliveries/{delivery_id}/retry", "identity or scope"),
     ("/integrations", "identity or scope"),
     ("/integrations/{integration_id}/deliver", "identity or scope"),
     ("/mcp/servers", "identity or scope"),

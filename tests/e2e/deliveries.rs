@@ -141,3 +141,34 @@ fn a_caller_who_leaves_takes_no_evidence_away() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
+
+#[test]
+fn promotions_are_delivered_from_files() {
+    let home = Home::new();
+    let (good, bad) = (Receiver::answering("202 Accepted"), Receiver::answering("503 Busy"));
+    connected(&home, &good, &bad);
+    for (command, name, schema) in [
+        ("deliver-promotion-audit", "execution_id", "cavra.go-runtime.endpoint-rollout-promotion-execution.v1"),
+        ("deliver-rollback-execution", "rollback_id", "cavra.go-runtime.endpoint-rollout-rollback-execution.v1"),
+    ] {
+        home.write("document.json", json!({"schema_version": schema, name: "x/1"}).to_string());
+        let arguments =
+            ["release", command, "document.json", "--config", "connectors.json", "--metadata-json", "m.json"];
+        let deliver = |more: &[&str]| home.cavra(&[&arguments[..], more].concat()).env("SPLUNK_TOKEN", "hush").run();
+        let delivered = deliver(&["--provider", "webhook"]).ok().json();
+        assert_eq!((&delivered["event_id"], &delivered["success"]), (&json!("x/1"), &json!(true)));
+        let kept = home.json(".cavra/release/connector-deliveries/x-1-connector-delivery.json");
+        assert_eq!(kept["deliveries"], delivered["deliveries"]);
+        let failed = deliver(&["--retries", "0"]).exits(1);
+        assert!(!failed.stdout.contains("hush"), "{failed:?}");
+        let history =
+            home.cavra(&["release", "connector-delivery-history", "--metadata-json", "m.json"]).run().ok().json();
+        let record = &failed.json()["metadata"];
+        assert_eq!(history["items"][0]["session_id"], record["session_id"]);
+        assert_eq!(history["items"][0]["delivery"], record["delivery"]);
+        assert!(deliver(&["--provider", "jira"]).fails().stderr.contains("jira"));
+        home.write("document.json", "{}");
+        assert!(deliver(&[]).fails().stderr.contains("schema"));
+    }
+    assert_eq!(good.got().len(), 4);
+}

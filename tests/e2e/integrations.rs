@@ -148,3 +148,101 @@ fn only_somebody_known_changes_and_uses_them() {
     assert_eq!((&leaf["event"], &leaf["author"]["subject"]), (&json!("integration_changed"), &json!("ann")));
     assert_eq!(server.get("/integrations").ok()["total"], 1);
 }
+
+#[test]
+fn an_integration_is_tried_and_examined() {
+    let (good, bad) = (Receiver::answering("200 OK"), Receiver::answering("403 No"));
+    let home = Home::new();
+    let store = home.at("data/integrations.json");
+    let server = serve(&home, Backend::Json, &[]);
+    for (id, provider) in [("good", "webhook"), ("bad", "jira"), ("none", "slack")] {
+        server.post("/integrations", &json!({"id": id, "provider": provider})).ok();
+    }
+    drop(server);
+    let cavra = |arguments: &[&str]| {
+        let command = home.cavra(arguments).env("CAVRA_INTEGRATION_STORE", &store);
+        command.env("CAVRA_CONNECTOR_CONFIG", "connectors.json").run()
+    };
+    let connectors = json!({"webhook": {"url": good.at("/x?key=hush")}, "jira": {"url": bad.address, "token": "hush"}});
+    home.write("connectors.json", connectors.to_string());
+    let tried = cavra(&["integration", "test", "good"]).ok().json();
+    assert_eq!(
+        (&tried["success"], &good.got()[0].json()["event_type"]),
+        (&json!(true), &json!("cavra.integration.test"))
+    );
+    let tried = cavra(&["integration", "test", "bad"]).exits(1);
+    assert_eq!(tried.json()["deliveries"][0]["error"], "HTTP 403");
+    assert!(cavra(&["integration", "test", "none"]).fails().stderr.contains("slack"));
+    assert!(cavra(&["integration", "test", "nobody"]).fails().stderr.contains("not found"));
+    let examined = cavra(&["doctor", "integrations", "--json"]).ok();
+    assert!(examined.stdout.contains("?REDACTED") && !examined.stdout.contains("hush"), "{examined:?}");
+    assert_eq!(good.got().len(), 1, "nothing is sent");
+    let broken = json!({"webhook": {"url": "http://169.254.169.254/"}, "jira": {"url": bad.address, "tokn": "hush"},
+        "slack": {"url_env": "UNSET"}, "teams": {"enabled": false}, "splunk": {"url": bad.address, "token_file": "secret"}});
+    home.write("connectors.json", broken.to_string());
+    home.write("secret", "hush\n");
+    let examined = cavra(&["doctor", "integrations"]).exits(1);
+    for (subject, word) in [
+        ("webhook", "allow_private_network"),
+        ("jira", "token"),
+        ("slack", "UNSET"),
+        ("splunk", "ok    connector splunk"),
+    ] {
+        let line = examined.stdout.lines().find(|line| line.contains(&format!("connector {subject}")));
+        assert!(line.is_some_and(|line| line.contains(word)), "{subject}: {examined:?}");
+    }
+    assert!(!examined.stdout.contains("hush") && !examined.stdout.contains("teams"), "{examined:?}");
+}
+
+#[test]
+fn access_tokens_are_fetched_kept_and_renewed() {
+    let (home, tokens) = (
+        Home::new(),
+        Receiver::with(|number, got, stream| {
+            let asked = got.body == "grant_type=client_credentials&scope=logs.write"
+                && got.header("authorization") == Some("Basic aWQlMkYxOmh1c2g=");
+            let body = if asked {
+                format!("{{\"access_token\": \"token-{number}\", \"expires_in\": 3600}}")
+            } else {
+                String::new()
+            };
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let _ = std::io::Write::write_all(stream, answer.as_bytes());
+        }),
+    );
+    let receiver =
+        Receiver::answering_by(|number, _| if number == 1 { "401 No".to_owned() } else { "200 OK".to_owned() });
+    let entry = |more: Value| {
+        let mut entry = json!({"url": receiver.address, "oauth_token_url": tokens.at("/token"), "oauth_client_id": "id/1",
+            "oauth_client_secret_file": "secret", "oauth_scope": "logs.write"});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "sentinel": entry }).to_string()
+    };
+    home.write("secret", "hush\n");
+    home.write("connectors.json", entry(json!({})));
+    let server = serve(&home, Backend::Json, &[("CAVRA_CONNECTOR_CONFIG", "connectors.json")]);
+    server.post("/integrations", &json!({"provider": "sentinel"})).ok();
+    let deliver = || server.post("/integrations/sentinel/deliver", &json!({"event": {}})).ok();
+    for success in [true, false, true] {
+        let delivery = deliver();
+        assert_eq!(delivery["success"], success, "{delivery}");
+        assert!(!delivery.to_string().contains("hush") && !delivery.to_string().contains("token-"), "{delivery}");
+    }
+    let sent: Vec<_> = receiver.got().iter().map(|got| got.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["Bearer token-0", "Bearer token-0", "Bearer token-1"]);
+    // A secret that was renewed in its file is used without a restart.
+    home.write("secret", "other");
+    assert_eq!(deliver()["deliveries"][0]["error"], "connector delivery failed");
+    drop(server);
+    for (more, word) in [
+        (json!({"token": "hush"}), "one of them"),
+        (json!({"oauth_client_id": null}), "oauth_client_id"),
+        (json!({"oauth_token_url": "http://tokens.example/"}), "https://"),
+        (json!({"oauth_token_url": null}), "oauth_token_url"),
+    ] {
+        home.write("connectors.json", entry(more));
+        let examined = home.cavra(&["doctor", "integrations"]).env("CAVRA_CONNECTOR_CONFIG", "connectors.json").run();
+        assert!(examined.stdout.contains(word) && !examined.stdout.contains("hush"), "{word}: {examined:?}");
+    }
+}

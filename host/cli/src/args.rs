@@ -2,6 +2,7 @@
 
 mod agent;
 mod approval;
+mod delivery;
 mod evidence;
 mod fleet;
 mod integration;
@@ -30,6 +31,7 @@ use clap_complete::Shell;
 
 pub use agent::{AgentArgs, AgentCommand};
 pub use approval::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use delivery::{DeliveryCommand, DeliveryListArgs, DeliveryRetryArgs};
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,
     RetentionPolicyArgs, SearchArgs, StoragePlanArgs, TrustArgs, TrustBundleArgs, TrustDistributionArgs, TrustRootArgs,
@@ -39,15 +41,15 @@ pub use fleet::{
     AutomateArgs, DeliverExportArgs, EndpointCommand, EndpointHistory, ExecuteRemediationArgs, ExportArgs,
     FreshnessArgs, HandoffArgs, HandoffStatusArgs, IngestArgs, ReconcileArgs, RemediationArgs, RemediationAsk,
 };
-pub use integration::{DeliverArgs, IntegrationCommand};
+pub use integration::{DeliverArgs, IntegrationCommand, IntegrationTestArgs};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
 pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionPlanArgs};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
 pub use registry::{AgentDraft, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft};
 pub use release::{
     AirgapArgs, ApprovalTargetArgs, AuditArgs, CaptureArgs, ChannelArgs, ExecutionArgs, HistoryArgs, HistoryStoreArgs,
-    MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, RollbackArgs, SmokeArgs,
-    VerifyRolloutArgs,
+    MetadataArgs, PackageFlags, PromotionArgs, PromotionRequestArgs, ReleaseCommand, ReleaseDeliverArgs, RollbackArgs,
+    SmokeArgs, VerifyRolloutArgs,
 };
 pub use replay::ReplayArgs;
 pub use runtime::{
@@ -124,6 +126,9 @@ pub enum Command {
     Runtime(RuntimeCommand),
     /// Register agents and MCP servers, and ask what the registry says of them.
     Registry(RegistryArgs),
+    /// Look after the deliveries to integrations that want to be told what happens.
+    #[command(subcommand)]
+    Delivery(DeliveryCommand),
     /// Make and revoke API tokens of machines.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -325,8 +330,16 @@ pub struct InitArgs {
 
 #[derive(Args)]
 pub struct DoctorArgs {
+    #[command(subcommand)]
+    pub about: Option<DoctorCommand>,
     #[command(flatten)]
     pub json: Json,
+}
+
+#[derive(Subcommand)]
+pub enum DoctorCommand {
+    /// Whether integrations and connectors can work as they are configured; nothing is sent.
+    Integrations(Json),
 }
 
 #[derive(Subcommand)]

@@ -106,6 +106,62 @@ impl Config {
     }
 }
 
+/// Every setting of a provider. What may be a secret can be held by a variable or a file that is named in its place.
+const SETTINGS: [&str; 38] = [
+    "enabled",
+    "method",
+    "headers",
+    "authorization_scheme",
+    "api_key_header",
+    "title",
+    "index",
+    "service",
+    "project_key",
+    "issue_type",
+    "payload_style",
+    "allow_private_network",
+    "oauth_token_url",
+    "oauth_scope",
+    "oauth_client_id",
+    "oauth_client_id_env",
+    "oauth_client_id_file",
+    "oauth_client_secret",
+    "oauth_client_secret_env",
+    "oauth_client_secret_file",
+    "url",
+    "url_env",
+    "url_file",
+    "authorization",
+    "authorization_env",
+    "authorization_file",
+    "token",
+    "token_env",
+    "token_file",
+    "username",
+    "username_env",
+    "username_file",
+    "api_key",
+    "api_key_env",
+    "api_key_file",
+    "signing_secret",
+    "signing_secret_env",
+    "signing_secret_file",
+];
+
+/// Largest file with a secret, in bytes.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// What a file holds, without the end of its last line.
+pub(crate) fn held(path: &Path) -> Result<String, &'static str> {
+    let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).ok_or("cannot be read")?.len();
+    if size > LARGEST_SECRET {
+        return Err("is too large");
+    }
+    let text = std::fs::read_to_string(path).map_err(|_| "cannot be read")?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
+}
+
 /// The settings of one provider.
 pub(crate) struct Settings<'a> {
     provider: Provider,
@@ -152,14 +208,27 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A text, or what the variable holds that is named in its place.
-    pub fn text_or_variable(&self, name: &str, environment: Environment<'_>) -> Result<Option<String>, SettingError> {
-        let Some(variable) = self.text(&format!("{name}_env"))? else {
-            return Ok(self.text(name)?.map(ToOwned::to_owned));
-        };
-        match environment(variable).filter(|value| !value.is_empty()) {
-            Some(value) => Ok(Some(value)),
-            None => Err(self.error(format!("the environment variable {variable} is not set or empty"))),
+    /// A text, or what the file or the variable holds that is named in its place. Both are looked at each time, so that
+    /// what is renewed there is used.
+    pub fn secret(&self, name: &str, environment: Environment<'_>) -> Result<Option<String>, SettingError> {
+        let (variable, file) = (format!("{name}_env"), format!("{name}_file"));
+        if let Some(variable) = self.text(&variable)? {
+            let value = environment(variable).filter(|value| !value.is_empty());
+            let unset = || self.error(format!("the environment variable {variable} is not set or empty"));
+            return value.map(Some).ok_or_else(unset);
+        }
+        if let Some(path) = self.text(&file)? {
+            let unreadable = |why: &str| self.error(format!("the file that `{file}` names {why}"));
+            return held(Path::new(path)).map(Some).map_err(unreadable);
+        }
+        Ok(self.text(name)?.map(ToOwned::to_owned))
+    }
+
+    /// Refuses settings that nothing reads: what is misspelt would be missed in silence.
+    pub fn check(&self) -> Result<(), SettingError> {
+        match self.members.keys().find(|name| !SETTINGS.contains(&name.as_str())) {
+            Some(unknown) => Err(self.error(cavra_documents::unknown_key(unknown, &SETTINGS))),
+            None => Ok(()),
         }
     }
 

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinSet;
 
+use crate::attempt::{Attempted, Verdict};
 use crate::body::body_for;
 use crate::config::{Environment, SettingError};
 use crate::event::Event;
-use crate::redact::shown;
-use crate::send::{Attempt, Outbound};
+use crate::message::Message;
+use crate::redact::{shown, shown_url};
+use crate::send::{Attempt, Outbound, addresses};
 use crate::target::Target;
 use crate::{Config, Provider};
 
@@ -22,6 +24,9 @@ const MOST_RETRIES: i64 = 10;
 /// Longest and shortest time for one attempt, in seconds.
 const LONGEST: f64 = 60.0;
 const SHORTEST: f64 = 0.1;
+
+/// Longest that a receiver may ask a caller of ours to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Bodies that a caller must not bring along: they would be sent with the operator's credentials.
 const PROVIDER_PAYLOADS: &str = "provider_payloads";
@@ -150,6 +155,41 @@ impl Connectors {
         Ok(cavra_model::members::built(document))
     }
 
+    /// Sends a server's event to one system, once. A receiver that gets it again with the same `id` knows that it has it.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then nothing was sent.
+    pub async fn attempt(
+        &self,
+        provider: Provider,
+        event: &Object,
+        id: &str,
+        timeout: Duration,
+    ) -> Result<Attempted, DeliveryError> {
+        let [target] = <[Target; 1]>::try_from(self.targets(provider.as_str(), &variable)?)
+            .map_err(|_| DeliveryError::NotConfigured(provider.to_string()))?;
+        let body = payload(&target, None, Event { members: event }, Timestamp::now()).to_string().into_bytes();
+        let message = Message { id: id.to_owned(), body };
+        let once = Options { provider: String::new(), retries: 0, timeout, persistence: Persistence::Passing };
+        let (shown, last) = tried(&self.outbound, &target, &message, &once).await;
+        Ok(Attempted { shown: cavra_model::members::built(shown), verdict: Verdict::of(last) })
+    }
+
+    /// Whether events can be sent to a system as it is configured: its settings, and where its address leads. Nothing is
+    /// sent. Answers the address as it may be shown.
+    ///
+    /// # Errors
+    /// A sentence without secrets.
+    pub async fn check(&self, provider: Provider) -> Result<String, String> {
+        let targets = self.targets(provider.as_str(), &variable).map_err(|error| error.to_string())?;
+        let target = targets.first().ok_or("it is not configured")?;
+        match addresses(&target.url, &target.grant).await {
+            Ok(_) => Ok(shown_url(&target.url)),
+            Err(Attempt::Unreachable) => Err("the name of its host leads nowhere".to_owned()),
+            Err(_) => Err("its host has an address that events are not sent to; see allow_private_network".to_owned()),
+        }
+    }
+
     /// Sends each of the systems that are asked for a body of its own; answers what came of it, by name.
     ///
     /// # Errors
@@ -167,12 +207,12 @@ impl Connectors {
         options: &Options,
         body: &(dyn Fn(&Target) -> Value + Sync),
     ) -> Result<Vec<Value>, DeliveryError> {
-        let targets = self.targets(&options.provider, &|name| std::env::var(name).ok())?;
+        let targets = self.targets(&options.provider, &variable)?;
         let mut under_way = JoinSet::new();
         for target in targets {
-            let body = body(&target).to_string().into_bytes();
+            let message = Message::new(body(&target).to_string().into_bytes());
             let (outbound, options) = (self.outbound.clone(), options.clone());
-            under_way.spawn(async move { (target.provider, tried(&outbound, &target, &body, &options).await) });
+            under_way.spawn(async move { (target.provider, tried(&outbound, &target, &message, &options).await.0) });
         }
         let mut deliveries = under_way.join_all().await;
         deliveries.sort_by_key(|(provider, _)| *provider);
@@ -217,12 +257,18 @@ fn payload(target: &Target, payloads: Option<&Value>, event: Event<'_>, now: Tim
     brought.cloned().unwrap_or_else(made)
 }
 
-/// Tries until it succeeds or makes no sense any more.
-async fn tried(outbound: &Outbound, target: &Target, body: &[u8], options: &Options) -> Value {
+/// A variable of the process's environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Tries until it succeeds or makes no sense any more; answers what is shown of it, and the last attempt.
+async fn tried(outbound: &Outbound, target: &Target, message: &Message, options: &Options) -> (Value, Attempt) {
     let mut attempts = 0;
     let (started, last) = loop {
         let started = Timestamp::now();
-        let attempt = outbound.attempt(target, body, options.timeout).await;
+        let headers = message.headers(target, started);
+        let attempt = outbound.attempt(target, &headers, &message.body, options.timeout).await;
         attempts += 1;
         let is_worth_it = attempt.is_passing() || options.persistence == Persistence::Any;
         if attempt.is_success() || !is_worth_it || attempts > options.retries {
@@ -230,7 +276,7 @@ async fn tried(outbound: &Outbound, target: &Target, body: &[u8], options: &Opti
         }
         tokio::time::sleep(pause(attempt, attempts)).await;
     };
-    json!({
+    let shown = json!({
         "provider": target.provider.as_str(),
         "success": last.is_success(),
         "status_code": last.status(),
@@ -239,14 +285,15 @@ async fn tried(outbound: &Outbound, target: &Target, body: &[u8], options: &Opti
         "completed_at": Timestamp::now(),
         "error": last.error(),
         "request": shown(&target.method, &target.url, &target.headers, target.key_header.as_deref()),
-    })
+    });
+    (shown, last)
 }
 
 /// How long to wait after the attempt of this number: as long as the receiver says, else a little longer each time.
 fn pause(attempt: Attempt, number: u32) -> Duration {
     let own = Duration::from_millis(250).saturating_mul(number).min(Duration::from_secs(1));
     match attempt {
-        Attempt::Answered { wait: Some(wait), .. } => wait.max(own),
+        Attempt::Answered { wait: Some(wait), .. } if wait <= LONGEST_WAIT => wait.max(own),
         _ => own,
     }
 }

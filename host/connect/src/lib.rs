@@ -7,10 +7,13 @@
 //! bound and never kept, and what is shown of a request holds no secret.
 
 mod address;
+mod attempt;
 mod body;
 mod config;
 mod delivery;
 mod event;
+mod message;
+mod oauth;
 mod provider;
 mod redact;
 mod scrub;
@@ -19,6 +22,7 @@ mod send;
 mod target;
 
 pub use address::{Grant, Reach, reach};
+pub use attempt::{Attempted, Verdict};
 pub use config::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, ConfigError, SettingError};
 pub use delivery::{Connectors, DeliveryError, Options, Persistence, Source};
 pub use provider::Provider;

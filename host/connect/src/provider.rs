@@ -70,6 +70,11 @@ impl Provider {
         }
     }
 
+    /// A receiver of one's own, not a vendor's.
+    pub(crate) const fn is_own(self) -> bool {
+        matches!(self, Self::Webhook | Self::Jamf | Self::Intune | Self::Linux)
+    }
+
     /// Its name in files and requests.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,13 +1,24 @@
 //! Configured secrets, cut out of what callers write: whoever pastes a token into a note must not have it stored and sent.
 
+use std::path::Path;
+
 use serde_json::Value;
 use url::Url;
 
+use crate::config::held;
 use crate::{Connectors, Secret};
 
-/// Settings that hold a secret, directly or by the name of an environment variable.
-const SECRETS: [&str; 7] =
-    ["token", "authorization", "api_key", "client_secret", "signing_secret", "secret", "password"];
+/// Settings that hold a secret, directly or by the name of an environment variable or a file.
+const SECRETS: [&str; 8] = [
+    "token",
+    "oauth_client_secret",
+    "authorization",
+    "api_key",
+    "client_secret",
+    "signing_secret",
+    "secret",
+    "password",
+];
 
 /// Shorter values are not looked for: they stand in any text by chance.
 const SHORTEST: usize = 8;
@@ -36,7 +47,9 @@ impl Scrubber {
             let setting = |name: &str| -> Vec<String> {
                 let named = entry.get(format!("{name}_env")).and_then(Value::as_str).and_then(environment);
                 let direct = entry.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-                direct.into_iter().chain(named).collect()
+                let path = entry.get(format!("{name}_file")).and_then(Value::as_str);
+                let kept = path.and_then(|path| held(Path::new(path)).ok());
+                direct.into_iter().chain(named).chain(kept).collect()
             };
             let headers = entry.get("headers").and_then(Value::as_object).into_iter().flatten();
             found.extend(headers.filter_map(|(_, value)| value.as_str().map(ToOwned::to_owned)));

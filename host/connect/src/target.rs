@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::address::Grant;
 use crate::config::{Environment, SettingError, Settings};
+use crate::message::SigningKey;
+use crate::oauth::ClientCredentials;
 use crate::{Provider, Secret};
 
 /// Headers that belong to the connection, and are not the operator's to set.
@@ -28,6 +30,10 @@ pub(crate) struct Target {
     pub headers: BTreeMap<String, Secret>,
     /// The header that the operator chose for his key.
     pub key_header: Option<String>,
+    /// What it gets access tokens with.
+    pub client: Option<ClientCredentials>,
+    /// Keys that messages are signed with, the newest first.
+    pub signing_keys: Vec<SigningKey>,
     pub style: Style,
 }
 
@@ -48,6 +54,7 @@ impl Target {
     /// A setting that is missing or cannot be used.
     pub fn resolve(provider: Provider, entry: &Value, environment: Environment<'_>) -> Result<Self, SettingError> {
         let settings = Settings::of(provider, entry)?;
+        settings.check()?;
         let url = url(&settings, environment)?;
         let Some(host) = url.host() else { return Err(settings.error("its address names no host")) };
         let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
@@ -65,22 +72,31 @@ impl Target {
             headers.insert("authorization".to_owned(), authorization);
         }
         let mut key_header = None;
-        if let Some(key) = settings.text_or_variable("api_key", environment)? {
+        if let Some(key) = settings.secret("api_key", environment)? {
             let name = settings.text("api_key_header")?.unwrap_or(row.key_header).to_ascii_lowercase();
             check_header(&settings, &name, &key)?;
             headers.insert(name.clone(), Secret::new(key));
             key_header = Some(name);
         }
-        let is_let_in = key_header.is_some() || CREDENTIALS.iter().any(|name| headers.contains_key(*name));
+        let client = client(&settings, environment)?;
+        if client.is_some() && headers.contains_key("authorization") {
+            return Err(settings.error("it has an authorization and `oauth_token_url`; one of them is enough"));
+        }
+        let is_let_in =
+            key_header.is_some() || client.is_some() || CREDENTIALS.iter().any(|name| headers.contains_key(*name));
         if row.needs_credential && !is_let_in {
             return Err(settings.error("it needs a token, an authorization or an API key"));
         }
-        Ok(Self { provider, url, grant, method, headers, key_header, style: style(&settings)? })
+        let signing_keys = match settings.secret("signing_secret", environment)? {
+            Some(secrets) => SigningKey::all(&secrets).map_err(|()| settings.error("`signing_secret` is no secret"))?,
+            None => Vec::new(),
+        };
+        Ok(Self { provider, url, grant, method, headers, key_header, client, signing_keys, style: style(&settings)? })
     }
 }
 
 fn url(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Url, SettingError> {
-    let text = settings.text_or_variable("url", environment)?.ok_or_else(|| settings.error("`url` is missing"))?;
+    let text = settings.secret("url", environment)?.ok_or_else(|| settings.error("`url` is missing"))?;
     let url: Url = text.trim().parse().map_err(|_| settings.error("its address cannot be understood"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(settings.error("its address must begin with https:// or http://"));
@@ -120,12 +136,12 @@ fn authorization(
     scheme: &str,
     environment: Environment<'_>,
 ) -> Result<Option<Secret>, SettingError> {
-    let whole = settings.text_or_variable("authorization", environment)?;
+    let whole = settings.secret("authorization", environment)?;
     let value = match whole {
         Some(whole) => whole,
         None => {
-            let Some(token) = settings.text_or_variable("token", environment)? else { return Ok(None) };
-            match settings.text_or_variable("username", environment)? {
+            let Some(token) = settings.secret("token", environment)? else { return Ok(None) };
+            match settings.secret("username", environment)? {
                 Some(user) => format!("Basic {}", STANDARD.encode(format!("{user}:{token}"))),
                 None => format!("{} {token}", settings.text("authorization_scheme")?.unwrap_or(scheme)),
             }
@@ -133,6 +149,27 @@ fn authorization(
     };
     check_header(settings, "authorization", &value)?;
     Ok(Some(Secret::new(value)))
+}
+
+/// What access tokens are fetched with, if there is somewhere to fetch them.
+fn client(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Option<ClientCredentials>, SettingError> {
+    let id = settings.secret("oauth_client_id", environment)?;
+    let secret = settings.secret("oauth_client_secret", environment)?;
+    let Some(address) = settings.text("oauth_token_url")? else {
+        let alone = id.is_some() || secret.is_some() || settings.text("oauth_scope")?.is_some();
+        return if alone { Err(settings.error("`oauth_token_url` is missing")) } else { Ok(None) };
+    };
+    let url: Url = address.parse().map_err(|_| settings.error("`oauth_token_url` is no address"))?;
+    if !cavra_fetch::is_private(&url) {
+        return Err(settings.error("`oauth_token_url` must begin with https://"));
+    }
+    let Some(host) = url.host() else { return Err(settings.error("`oauth_token_url` names no host")) };
+    let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
+    let missing = |name: &str| settings.error(format!("`{name}` is missing"));
+    let id = Secret::new(id.ok_or_else(|| missing("oauth_client_id"))?);
+    let secret = Secret::new(secret.ok_or_else(|| missing("oauth_client_secret"))?);
+    let scope = settings.text("oauth_scope")?.map(ToOwned::to_owned);
+    Ok(Some(ClientCredentials { url, grant, id, secret, scope }))
 }
 
 fn style(settings: &Settings<'_>) -> Result<Style, SettingError> {
@@ -220,6 +257,9 @@ mod tests {
             (Provider::Webhook, json!({"url": "https://a.example", "headers": {"a": ["hush"]}}), "headers"),
             (Provider::Webhook, json!({"url": "https://a.example", "method": "post hush"}), "method"),
             (Provider::Webhook, json!({"url": "https://a.example", "payload_style": "hush"}), "payload_style"),
+            (Provider::Webhook, json!({"url": "https://a.example", "signing_secret": "whsec_hush!"}), "signing_secret"),
+            (Provider::Webhook, json!({"url": "https://a.example", "token_file": "/none/hush"}), "token_file"),
+            (Provider::Webhook, json!({"url": "https://a.example", "tokn": "hush"}), "did you mean `token`?"),
             (Provider::Splunk, json!({"url": "https://a.example"}), "needs a token"),
             (Provider::Datadog, json!({"url": "https://a.example", "headers": {"x": "hush"}}), "needs a token"),
         ] {

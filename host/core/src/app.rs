@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_identity::Gatekeeper;
-use cavra_model::{APPROVALS, Kind, Object, PackName, Routing};
+use cavra_model::{APPROVALS, DELIVERIES, Kind, Object, PackName, Routing};
 use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore, StoreError};
@@ -15,8 +15,8 @@ use crate::areas::{Area, open_store};
 use crate::notify::Reservations;
 use crate::outgoing::Outgoing;
 use crate::{
-    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Evidence, EvidenceLog, Governor,
-    Inventory, Keyring, LOGS, Registry, Settings, Verdict, pack_trust, package_signers,
+    Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Deliveries, Evidence, EvidenceLog,
+    Governor, Inventory, Keyring, LOGS, Registry, Settings, Verdict, pack_trust, package_signers,
 };
 
 /// How often approvals that ran out are expired when nobody looks at them.
@@ -58,6 +58,8 @@ pub struct Parts {
     pub tokens: ApiTokens,
     /// Proves what happened.
     pub log: EvidenceLog,
+    /// Knows what integrations were told.
+    pub deliveries: Deliveries,
     /// Knows people.
     pub gatekeeper: Gatekeeper,
     /// Tells other systems.
@@ -126,6 +128,7 @@ impl App {
             approvals,
             inventory: Inventory::new(store.clone()),
             tokens: ApiTokens::new(store.clone()),
+            deliveries: Deliveries::new(store.clone()),
             store,
             gatekeeper,
             outgoing: Outgoing::read(settings)?,
@@ -143,6 +146,7 @@ impl App {
             Some("activity") => self.activity.get(kind, id).await,
             Some("inventory") => self.inventory.get(kind, id).await,
             Some("registry" | "integrations") if Registry::takes(kind) => self.registry.get(kind, id).await,
+            Some("integrations") if *kind == DELIVERIES => self.deliveries.get(id).await,
             Some("approvals") if *kind == APPROVALS => self.approvals.get(id).await,
             _ => Err(unlisted(kind)),
         }
@@ -157,12 +161,13 @@ impl App {
             Some("activity") => self.activity.list(kind, query).await,
             Some("inventory") => self.inventory.list(kind, query).await,
             Some("registry" | "integrations") if Registry::takes(kind) => self.registry.list(kind, query).await,
+            Some("integrations") if *kind == DELIVERIES => self.deliveries.list(query).await,
             Some("approvals") if *kind == APPROVALS => self.approvals.list(query).await,
             _ => Err(unlisted(kind)),
         }
     }
 
-    /// Expires approvals and signs the evidence log by the clock until the future is dropped.
+    /// Expires approvals, signs the evidence log and tells integrations what happened, until the future is dropped.
     pub async fn keep_time(&self) {
         let expire = async {
             loop {
@@ -188,7 +193,7 @@ impl App {
                 said = problem;
             }
         };
-        tokio::join!(expire, sign);
+        tokio::join!(expire, sign, self.deliver_subscribed());
     }
 
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
@@ -226,6 +231,9 @@ impl App {
 
     /// Signs what has been logged, drains the stores and leaves each in its one file.
     pub async fn close(&self) {
+        if let Err(error) = self.deliveries.release().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "deliveries are not handed over");
+        }
         if let Err(error) = self.log.sign_all().await {
             tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");
         }

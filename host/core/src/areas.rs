@@ -1,8 +1,9 @@
 //! The registry of kinds: which kinds are kept together, where, and which of these areas leave leaves in a log.
 
 use cavra_model::{
-    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, INTEGRATIONS,
-    Kind, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS,
+    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, DELIVERIES, DELIVERY_LANES, EVIDENCE_METADATA,
+    EVIDENCE_ORIGINS, INTEGRATIONS, Kind, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES,
+    SESSIONS,
 };
 use cavra_store::{Location, RecordStore, StoreError};
 
@@ -15,7 +16,7 @@ pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];
 /// The kinds of the evidence area.
 pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
 /// The kinds of the integrations area.
-pub static INTEGRATION_KINDS: [&Kind; 1] = [&INTEGRATIONS];
+pub static INTEGRATION_KINDS: [&Kind; 3] = [&INTEGRATIONS, &DELIVERIES, &DELIVERY_LANES];
 /// The kinds of the inventory area.
 pub static INVENTORY_KINDS: [&Kind; 2] = [&REPOSITORIES, &POLICY_ROLLOUTS];
 /// The kinds of the registry area.

@@ -26,6 +26,7 @@ mod integrations;
 mod inventory;
 mod notify;
 mod operations;
+mod outbox;
 mod outgoing;
 mod pack_trust;
 mod page;
@@ -94,6 +95,7 @@ pub use operations::{
     RetentionRequest, StoreItem, Target, backup, restore, retention_markdown, retention_plan, store_items,
     stores_document, verify_backup,
 };
+pub use outbox::Deliveries;
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, ORDERS, PageRequest};
@@ -102,7 +104,7 @@ pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfi
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};
 pub use registry::Registry;
-pub use releases::{Promotion, ReleaseKeys, ask_promotion, package_signers};
+pub use releases::{PROMOTION_DELIVERY, Promotion, ROLLBACK_DELIVERY, ReleaseKeys, ask_promotion, package_signers};
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::{At, DecisionRequest};
 pub use sandbox::{RunDocument, sandbox_scenarios};

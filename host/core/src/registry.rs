@@ -7,7 +7,7 @@ use cavra_model::{
     MCP_SERVERS, McpRegistration, McpRegistry, McpToolCall, Object, RESERVED_AGENT_IDS, RecordSchema, TRUST_TIERS,
     Timestamp, judge_mcp_call,
 };
-use cavra_store::{Criterion, Page, Query, RecordStore, Test, Transaction};
+use cavra_store::{Criterion, Page, Query, RecordStore, StoreError, Test, Transaction};
 use serde_json::Value;
 
 use crate::evidence_log::note_by;
@@ -68,6 +68,22 @@ impl Registry {
     /// # Errors
     /// [`CoreError::NotFound`] for a kind that is not registered here; [`CoreError::BadRequest`], [`CoreError::Store`].
     pub async fn post(&self, kind: &'static Kind, body: Object, caller: &Caller) -> Result<Object, CoreError> {
+        self.post_with(kind, body, caller, |_| Ok(()), |_, _, _| Ok(())).await
+    }
+
+    /// As [`Registry::post`], of a record that `check` finds nothing wrong with; `more` is written in the same unit of work:
+    /// it is shown the record before, if there is one, and the new one.
+    ///
+    /// # Errors
+    /// As [`Registry::post`], and those of `check`.
+    pub(crate) async fn post_with(
+        &self,
+        kind: &'static Kind,
+        body: Object,
+        caller: &Caller,
+        check: impl FnOnce(&Object) -> Result<(), CoreError>,
+        more: impl Fn(&mut dyn Transaction, Option<&Object>, &Object) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Object, CoreError> {
         let entry = ENTRIES.iter().find(|entry| entry.kind == kind).ok_or(CoreError::NotFound(kind.name))?;
         let now = Timestamp::now();
         let draft = entry.schema.normalize(&body, None, now)?;
@@ -78,6 +94,7 @@ impl Registry {
                 kind.name
             )));
         }
+        check(&draft)?;
         let author = caller.author();
         let change = move |tx: &mut dyn Transaction| {
             let stored = tx.replaced(kind, &id)?;
@@ -87,6 +104,7 @@ impl Registry {
             };
             tx.put(kind, record.clone())?;
             note_by(tx, author.as_ref(), entry.event, kind, &record)?;
+            more(tx, stored.as_ref(), &record)?;
             Ok(Ok(record))
         };
         let changed = self.store.transact(change).await;

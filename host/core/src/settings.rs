@@ -96,6 +96,11 @@ pub static SETTINGS: &[Setting] = &[
         "unset",
         "One database for everything, `sqlite:PATH`; an area with a variable of its own stays where that says.",
     ),
+    valued(
+        "CAVRA_DELIVERY_MAX_AGE_HOURS",
+        "24",
+        "How long an event is tried to be delivered to an integration before it is given up, in hours.",
+    ),
     secret(
         "CAVRA_ENDPOINT_INGEST_TOKEN",
         "unset: anybody may send inventories",
@@ -249,6 +254,8 @@ pub struct Settings {
     pub rbac_file: Option<PathBuf>,
     /// Systems that events are delivered to.
     pub connector_config: Option<PathBuf>,
+    /// How long an event is tried to be delivered to an integration.
+    pub delivery_max_age: Duration,
     /// Systems that approvals are delivered to.
     pub approval_provider_config: Option<PathBuf>,
     /// Key of pack signatures.
@@ -321,6 +328,7 @@ impl Settings {
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
             connector_config: asked.path("CAVRA_CONNECTOR_CONFIG"),
+            delivery_max_age: asked.hours("CAVRA_DELIVERY_MAX_AGE_HOURS")?,
             approval_provider_config: asked.path("CAVRA_APPROVAL_PROVIDER_CONFIG"),
             evidence_signing_key: asked.secret("CAVRA_EVIDENCE_SIGNING_KEY"),
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
@@ -445,6 +453,13 @@ impl Asked<'_> {
         let read = self.value(name).unwrap_or_default().parse().ok();
         read.filter(|bytes| (1..=MOST_BYTES).contains(bytes))
             .ok_or_else(|| CoreError::BadRequest(format!("{name} must be a number of bytes, at most {MOST_BYTES}")))
+    }
+
+    fn hours(&self, name: &str) -> Result<Duration, CoreError> {
+        let value = self.value(name).unwrap_or_default();
+        let wrong = || CoreError::BadRequest(format!("{name} must be a whole number of hours, from 1 to 8760"));
+        let hours = value.parse::<u64>().ok().filter(|hours| (1..=8760).contains(hours)).ok_or_else(wrong)?;
+        Ok(Duration::from_secs(hours * 3600))
     }
 
     fn milliseconds(&self, name: &str) -> Result<Duration, CoreError> {

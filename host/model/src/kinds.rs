@@ -311,8 +311,37 @@ pub static INTEGRATIONS: Kind = Kind {
     beside: false,
 };
 
+/// Deliveries to integrations: what arrived, and what did not. Those that are to be made again say for whom.
+pub static DELIVERIES: Kind = Kind {
+    name: "delivery",
+    id: "delivery_id",
+    collection: "deliveries",
+    table: "integration_deliveries",
+    columns: &[
+        filter("integration_id"),
+        filter("event_type"),
+        filter("state"),
+        lookup("pending_for"),
+        text("queued_at"),
+        text("updated_at"),
+    ],
+    order: Order { by: "queued_at", direction: Direction::Ascending },
+    beside: true,
+};
+
+/// How far each integration has been told what it wants to be told, and how that fares.
+pub static DELIVERY_LANES: Kind = Kind {
+    name: "delivery lane",
+    id: "integration_id",
+    collection: "delivery_lanes",
+    table: "integration_delivery_lanes",
+    columns: &[text("updated_at")],
+    order: Order { by: "integration_id", direction: Direction::Ascending },
+    beside: true,
+};
+
 /// Every kind there is.
-pub static KINDS: [&Kind; 14] = [
+pub static KINDS: [&Kind; 16] = [
     &DECISIONS,
     &SESSIONS,
     &COUNTED_SESSIONS,
@@ -327,6 +356,8 @@ pub static KINDS: [&Kind; 14] = [
     &EVIDENCE_METADATA,
     &EVIDENCE_ORIGINS,
     &INTEGRATIONS,
+    &DELIVERIES,
+    &DELIVERY_LANES,
 ];
 
 #[cfg(test)]
@@ -352,6 +383,7 @@ mod tests {
             (&REPOSITORIES, "provider owner policy_pack risk_tier status"),
             (&POLICY_ROLLOUTS, "repository policy_pack state mode owner"),
             (&INTEGRATIONS, "provider category status owner environment health_status"),
+            (&DELIVERIES, "integration_id event_type state"),
         ] {
             let names: Vec<_> = kind.parameters().map(|column| column.name).collect();
             assert_eq!(names.join(" "), declared, "{}", kind.name);

@@ -4,7 +4,6 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -18,7 +17,6 @@ pub struct Received {
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
-    pub at: Instant,
 }
 
 impl Received {
@@ -110,10 +108,9 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
         }
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let line = lines.next()?.rsplit_once(' ')?.0.to_owned();
+    let line = head.lines().next()?.rsplit_once(' ')?.0.to_owned();
     let split = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    let headers: Vec<_> = lines.filter_map(split).collect();
+    let headers: Vec<_> = head.lines().skip(1).filter_map(split).collect();
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
     let mut body = bytes.split_off(end + 4);
     while body.len() < length.unwrap_or(0) {
@@ -122,5 +119,5 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
             length => body.extend_from_slice(&piece[..length]),
         }
     }
-    Some(Received { line, headers, body: String::from_utf8(body).ok()?, at: Instant::now() })
+    Some(Received { line, headers, body: String::from_utf8(body).ok()? })
 }

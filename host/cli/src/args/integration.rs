@@ -10,6 +10,20 @@ use super::Json;
 pub enum IntegrationCommand {
     /// Send an event to the systems of a connector file; prints what came of it and writes it down.
     Deliver(DeliverArgs),
+    /// Send a test event through an integration; exits with 1 if it does not arrive.
+    Test(IntegrationTestArgs),
+}
+
+#[derive(Args)]
+pub struct IntegrationTestArgs {
+    /// Id of the integration.
+    pub id: String,
+    /// Connector file, JSON or YAML; default is that of CAVRA_CONNECTOR_CONFIG.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Args)]

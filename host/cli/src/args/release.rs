@@ -68,6 +68,10 @@ pub enum ReleaseCommand {
     ExecuteRolloutRollback(RollbackArgs),
     /// Write the audit event of a promotion for other systems.
     ExportPromotionAudit(AuditArgs),
+    /// Send the audit event of a promotion to the systems of a connector file.
+    DeliverPromotionAudit(ReleaseDeliverArgs),
+    /// Send the audit event of a rollback to the systems of a connector file.
+    DeliverRollbackExecution(ReleaseDeliverArgs),
     /// Ask for the approval of a release on a channel.
     RequestChannelPromotion(ChannelArgs),
     /// List deliveries of release events, newest first.
@@ -102,6 +106,7 @@ impl ReleaseCommand {
             Self::ExecuteRolloutPromotion(args) => args.execution.json,
             Self::ExecuteRolloutRollback(args) => args.execution.json,
             Self::ExportPromotionAudit(args) => args.json,
+            Self::DeliverPromotionAudit(args) | Self::DeliverRollbackExecution(args) => args.json,
             Self::RequestChannelPromotion(args) => args.json,
             Self::ConnectorDeliveryHistory(args) => args.json,
             Self::Endpoints(command) => command.json(),
@@ -371,6 +376,32 @@ pub struct AuditArgs {
     /// Project of tickets.
     #[arg(long, default_value = "CAVRA", value_name = "KEY")]
     pub itsm_project_key: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct ReleaseDeliverArgs {
+    /// File with the document of the promotion or rollback.
+    pub document: PathBuf,
+    /// Connector file, JSON or YAML.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Directory of what is written down.
+    #[arg(long, default_value = ".cavra/release/connector-deliveries", value_name = "DIR")]
+    pub output: PathBuf,
+    /// Systems to send it to, separated by commas; all is every one that is configured.
+    #[arg(long, default_value = "all")]
+    pub provider: String,
+    /// Attempts after the first, at most 10.
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
+    pub retries: i64,
+    /// Time for one attempt, at most 60.
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub timeout_seconds: f64,
+    #[command(flatten)]
+    pub metadata: MetadataArgs,
+    /// Always so: the answer is one JSON value.
     #[command(flatten)]
     pub json: Json,
 }

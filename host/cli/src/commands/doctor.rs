@@ -8,13 +8,16 @@ use anyhow::Context as _;
 use cavra_core::{Settings, project_around, unknown_variables};
 use serde_json::json;
 
-use crate::args::DoctorArgs;
+use crate::args::{DoctorArgs, DoctorCommand};
 use crate::local::Local;
 use crate::output::{print_json, print_line};
 use crate::setup::settings::{survey, version_findings};
 use crate::setup::{Finding, Level, canary, guards};
 
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    if let Some(DoctorCommand::Integrations(json)) = &args.about {
+        return super::doctor_integrations::run(*json);
+    }
     let here = std::env::current_dir().context("there is no working directory")?;
     let project = project_around(&here);
     std::env::set_current_dir(&project).with_context(|| format!("cannot enter {}", project.display()))?;

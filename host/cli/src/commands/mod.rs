@@ -5,7 +5,9 @@ mod approval;
 mod backtest;
 mod config;
 mod corpus;
+mod delivery;
 mod doctor;
+mod doctor_integrations;
 mod documents;
 mod evaluate;
 mod evidence;
@@ -44,6 +46,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Integration(command) => integration::run(&command),
         Command::Runtime(command) => runtime::run(&command),
         Command::Registry(args) => registry::run(&args),
+        Command::Delivery(command) => delivery::run(&command),
         Command::Token(command) => token::run(command),
         Command::Config(ConfigCommand::Show(json)) => config::show(json),
         Command::Ops(command) => ops::run(&command),

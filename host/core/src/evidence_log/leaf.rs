@@ -4,8 +4,8 @@
 //! shown to people who may not see the records; who holds a record can compute its digest.
 
 use cavra_model::{
-    AGENTS, APPROVALS, ApprovalState, DECISIONS, Digest, EVIDENCE_METADATA, INTEGRATIONS, Kind, MCP_SERVERS, Object,
-    POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, Timestamp, canonical, is_unverified,
+    AGENTS, APPROVALS, ApprovalState, DECISIONS, DELIVERIES, Digest, EVIDENCE_METADATA, INTEGRATIONS, Kind,
+    MCP_SERVERS, Object, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, Timestamp, canonical, is_unverified,
 };
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,14 @@ pub enum LogEvent {
     McpServerChanged,
     /// An integration was registered or changed.
     IntegrationChanged,
+    /// An event arrived at an integration.
+    DeliverySucceeded,
+    /// An event could not be delivered to an integration and was given up.
+    DeliveryGivenUp,
+    /// Somebody has an event sent again that was given up.
+    DeliveryRetried,
+    /// Somebody decided that an event is not sent.
+    DeliveryDropped,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -113,6 +121,9 @@ impl LogEvent {
             Self::AgentChanged => Some(&AGENTS),
             Self::McpServerChanged => Some(&MCP_SERVERS),
             Self::IntegrationChanged => Some(&INTEGRATIONS),
+            Self::DeliverySucceeded | Self::DeliveryGivenUp | Self::DeliveryRetried | Self::DeliveryDropped => {
+                Some(&DELIVERIES)
+            }
             // Decisions change a session too, without a leaf about it.
             Self::SessionReported | Self::KeyRotated | Self::StoreRestored => None,
         }

@@ -10,9 +10,9 @@ use super::document;
 use crate::{App, Caller, CoreError, Delivered, DeliveryEvidence, PageRequest};
 
 /// Who delivers promotions.
-const OF_PROMOTIONS: &str = "release_governance_promotion";
+pub const PROMOTION_DELIVERY: &str = "release_governance_promotion";
 /// Who delivers rollbacks.
-const OF_ROLLBACKS: &str = "release_governance_rollback";
+pub const ROLLBACK_DELIVERY: &str = "release_governance_rollback";
 
 impl App {
     /// Delivers the audit event of a promotion; answers what came of it with the `metadata` that was stored. That a system
@@ -25,7 +25,7 @@ impl App {
     pub async fn deliver_promotion(&self, id: &str, body: &Object, caller: &Caller) -> Result<Object, CoreError> {
         self.connectors()?;
         let record = self.evidence.get(&PROMOTION_EXECUTIONS, id).await?;
-        self.deliver_audit(&PROMOTION, &record, OF_PROMOTIONS, body, caller).await
+        self.deliver_audit(&PROMOTION, &record, PROMOTION_DELIVERY, body, caller).await
     }
 
     /// As [`App::deliver_promotion`], of a rollback. The id of a promotion means its rollback.
@@ -38,7 +38,7 @@ impl App {
             Err(CoreError::NotFound(_)) => self.rollback_of(id).await?,
             found => found?,
         };
-        self.deliver_audit(&ROLLBACK, &record, OF_ROLLBACKS, body, caller).await
+        self.deliver_audit(&ROLLBACK, &record, ROLLBACK_DELIVERY, body, caller).await
     }
 
     async fn deliver_audit(

@@ -24,6 +24,7 @@ use crate::evidence::Written;
 use crate::fields::{FIELD_LIMIT, label, text, trimmed, whole_number};
 use crate::{App, CoreError, MAX_TTL_HOURS};
 
+pub use delivery::{PROMOTION_DELIVERY, ROLLBACK_DELIVERY};
 pub use keys::ReleaseKeys;
 pub use requests::{Promotion, ask_promotion};
 pub use signers::package_signers;

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod channel;
+mod delivery;
 mod endpoints;
 mod execution;
 mod history;
@@ -58,6 +59,8 @@ fn carry_out(command: ReleaseCommand) -> anyhow::Result<ExitCode> {
         ReleaseCommand::ExecuteRolloutPromotion(args) => execution::promote(&args),
         ReleaseCommand::ExecuteRolloutRollback(args) => execution::roll_back(&args),
         ReleaseCommand::ExportPromotionAudit(args) => execution::export(&args),
+        ReleaseCommand::DeliverPromotionAudit(args) => delivery::promotion(&args),
+        ReleaseCommand::DeliverRollbackExecution(args) => delivery::rollback(&args),
         ReleaseCommand::RequestChannelPromotion(args) => channel::request(&args),
         ReleaseCommand::ConnectorDeliveryHistory(args) => history::list(&args),
         ReleaseCommand::ConnectorDeliveryDashboard { store, json } => history::dashboard(&store, json),
