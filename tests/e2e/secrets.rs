@@ -183,6 +183,99 @@ static KINDS: &[Kind] = &[
     },
 ];
 
+/// Texts of the requests of one kind.
+type Body = fn() -> Value;
+
+fn notification() -> Value {
+    json!({"generated_by": "ann", "provider": "slack", "notes": "n", "external_ref": "CHG-1", "plan_id": "p", "reviewed_by": "r",
+        "acknowledged_by": "a", "acknowledgement_state": "acknowledged", "review_state": "accepted", "owner": "o",
+        "routing_policy": {"rules": [{"name": "n", "owners": ["o"]}]}, "items": [{"provider": "slack", "notes": "n"}]})
+}
+
+fn delivery() -> Value {
+    json!({"provider": "splunk", "event": {"event_type": "t", "title": "t", "deep": ["d"]}, "generated_by": "g"})
+}
+
+fn inventory() -> Value {
+    let endpoint =
+        json!({"endpoint_id": "e", "deployment_target": "t", "hostname": "h", "installed_version": "1", "os": "o"});
+    json!({"provider": "linux", "channel": "c", "source": "s", "inventory": {"endpoints": [endpoint], "channel": "c"}})
+}
+
+fn reconciliation() -> Value {
+    json!({"requested_by": "ann", "strategy": "mixed", "approver_group": "g", "target_scope": "t", "package_dir": "p",
+        "manifest": {"schema_version": "cavra.go-runtime.endpoint-deployment.v1", "version": "1", "commit": "c",
+            "targets": [{"id": "t", "binary": "b"}]},
+        "inventory": {"schema_version": "cavra.endpoint-observations.v1", "endpoints": [{"endpoint_id": "e", "hostname": "h"}]}})
+}
+
+fn remediation() -> Value {
+    json!({"requested_by": "ann", "executed_by": "bob", "recorded_by": "eve", "strategy": "mixed", "approver_group": "g",
+        "approval_id": "a", "execution_environment": "e", "notes": "n", "provider": "jira", "delivery_mode": "d", "status": "queued",
+        "external_ref": "r", "external_url": "https://a.example/b", "request_note": "n"})
+}
+
+fn integration() -> Value {
+    json!({"integration_id": "i", "name": "n", "provider": "webhook", "category": "c", "owner": "o", "environment": "e",
+        "endpoint_ref": "r", "auth_mode": "a", "capabilities": ["c"], "event_types": ["t"], "repositories": ["r"],
+        "evidence_refs": ["e"]})
+}
+
+/// Requests about something that need not be there, and what they may hold.
+static REPORTS: &[(&str, Body)] = &[
+    ("/endpoint-deployment/reconcile", reconciliation),
+    ("/endpoint-inventory-ingestions/{inventory_id}/reconcile", reconciliation),
+    ("/endpoint-inventory/freshness-report", remediation),
+    ("/endpoint-inventory/ingest", inventory),
+    ("/endpoint-management-exports/{export_id}/publish", remediation),
+    ("/endpoint-reconciliations/{reconciliation_id}/remediation-request", remediation),
+    ("/endpoint-remediation-handoffs/{handoff_id}/status", remediation),
+    ("/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/deliver", notification),
+    (
+        "/endpoint-remediation-sla-escalation-recurrence-automation-health-alerts/{health_id}/acknowledgements",
+        notification,
+    ),
+    ("/endpoint-remediation-sla-escalation-recurrences/automation-run", notification),
+    ("/endpoint-remediation-sla-escalation-recurrences/retry-plan", notification),
+    ("/endpoint-remediation-sla-escalation-recurrences/{recurrence_plan_id}/deliver", notification),
+    ("/endpoint-remediation-sla-escalation-recurrences/{recurrence_plan_id}/owner-digest", notification),
+    ("/endpoint-remediation-sla-escalations/recurrence-plan", notification),
+    ("/endpoint-remediation-sla-escalations/{plan_id}/deliver", notification),
+    ("/endpoint-remediation-sla-escalations/{plan_id}/reviews", notification),
+    ("/endpoint-remediation-sla-notifications/escalation-plan", notification),
+    ("/endpoint-remediation-sla-reports/{report_id}/acknowledgements", notification),
+    ("/endpoint-remediation-sla-reports/{report_id}/deliver", notification),
+    ("/endpoint-remediation-sla/report", notification),
+    ("/endpoint-remediations/{request_id}/execute", remediation),
+    ("/endpoint-remediations/{request_id}/handoff", remediation),
+    ("/integration-deliveries/{delivery_id}/drop", delivery),
+    ("/integration-deliveries/{delivery_id}/retry", delivery),
+    ("/integrations", integration),
+    ("/integrations/{integration_id}/deliver", delivery),
+    ("/promotion-executions/{execution_id}/audit-export/deliver", delivery),
+    ("/rollback-executions/{rollback_id}/deliver", delivery),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plan", notification),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plans/{retry_plan_id}/acknowledgements",
+        notification,
+    ),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-health-alerts/deliver",
+        notification,
+    ),
+    (
+        "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-health-alerts/{health_id}/acknowledgements",
+        notification,
+    ),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-run", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-package", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/acknowledgements/bulk", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/deliver", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/escalation-plan", notification),
+    ("/runtime/go-pilot/rollback-drill-notifications/{schedule_id}/acknowledgements", notification),
+];
+
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
@@ -271,6 +364,14 @@ fn a_secret_in_any_text_of_any_request_comes_to_rest_nowhere() {
         let server = serve(&home, backend, &[(name, &packs), ("CAVRA_LOG", "debug")]);
         let mut secrets = Vec::new();
         let served = served(&server);
+        for (template, body) in REPORTS.iter().filter(|(template, _)| served.contains(*template)) {
+            for (pointer, planted, secret) in planted(&body()) {
+                let answer = server.post(&about_nothing(template), &planted);
+                let what = format!("{template} {pointer}: {} {}", answer.status, answer.text());
+                assert!(answer.status < 500 && !answer.text().contains(&secret), "{what}");
+                secrets.push((what, secret));
+            }
+        }
         for kind in KINDS.iter().filter(|kind| served.contains(kind.template)) {
             let (_, body) = (kind.make)(&server);
             for (pointer, planted, secret) in planted(&body) {
@@ -314,6 +415,12 @@ fn a_secret_in_any_text_of_any_request_comes_to_rest_nowhere() {
     }
 }
 
+/// The path with names that stand for nothing.
+fn about_nothing(template: &str) -> String {
+    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "none" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// Paths that take a body.
 fn served(server: &Server) -> BTreeSet<String> {
     let document = server.get("/openapi.json").ok();
@@ -325,6 +432,7 @@ fn served(server: &Server) -> BTreeSet<String> {
 #[test]
 fn no_request_is_left_out() {
     let mut left_out = served(&Home::new().serve(&[]));
-    left_out.retain(|path| KINDS.iter().all(|kind| kind.template != path));
+    let templates = || KINDS.iter().map(|kind| kind.template).chain(REPORTS.iter().map(|(template, _)| *template));
+    left_out.retain(|path| templates().all(|template| template != path));
     assert_eq!(left_out, BTreeSet::new());
 }

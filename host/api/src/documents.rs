@@ -298,12 +298,12 @@ static DOCUMENTS: &[Row] = &[
         &[("provider", Text), ("inventory", Any), ("channel", Gap), ("observed_at", Any), ("source", Gap)],
     ),
     (
-        "PublishRequest",
+        "ExportPublishRequest",
         "Which tools an export is sent to, and how often it is tried.",
         &[("provider", Gap), ("requested_by", Gap)],
     ),
     (
-        "PublishResult",
+        "ExportPublishResult",
         "What was published, and what came of it at each tool.",
         &[
             ("valid", Flag),
@@ -595,5 +595,18 @@ impl Is {
             }
             List(name) => crate::endpoint::array_of(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_document_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = DOCUMENTS.iter().chain(NOTIFICATIONS).map(|(name, ..)| *name).collect();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        assert_eq!(twice, Vec::<&str>::new());
     }
 }

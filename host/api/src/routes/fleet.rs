@@ -92,8 +92,8 @@ fn exports() -> Vec<Endpoint> {
             post(fleet::publish),
         )
         .about("endpoints", "Sends an export to the endpoint-management tools that it was made for.")
-        .takes("PublishRequest")
-        .answers(named("PublishResult"))
+        .takes("ExportPublishRequest")
+        .answers(named("ExportPublishResult"))
         .console("endpoint_management_export_publish")
         .refuses(&[404, 409]),
         list("/endpoint-management-publications", "list_endpoint_management_publications", &ENDPOINT_PUBLICATIONS)
