@@ -70,7 +70,7 @@ fn what_happens_is_told_in_order() {
         let wanted: Vec<String> = (0..20).map(|number| decide(&server, &format!("{number}.txt"))).collect();
         let blocked = decide(&server, ".env");
         let got = receiver.wait_for(21);
-        assert_eq!(told(&receiver), [&wanted[..], &[blocked.clone()]].concat());
+        assert_eq!(told(&receiver), [&wanted[..], std::slice::from_ref(&blocked)].concat());
         let last = got.last().unwrap();
         let event = &last.json()["payload"];
         for (member, value) in [

@@ -106,7 +106,7 @@ mod tests {
         let members = built(json!({"plan_id": "p", "signer": "somebody", "providers": ["none"]}));
         let record = delivery_record(&delivery, "source", members);
         let digest = Digest::of("RPE/1 x|2031-01-01T00:00:00.000000+00:00|jira,splunk");
-        assert_eq!(record["session_id"], format!("rcd-rpe-1-x-{}", &digest.hex()[..12]));
+        assert_eq!(record["session_id"], format!("rcd-rpe-1-x-{}", digest.hex().get(..12).unwrap()));
         for (member, value) in [
             ("created_at", json!("2031-01-01T00:00:00.000000+00:00")),
             ("signer", json!("source")),
@@ -119,7 +119,7 @@ mod tests {
             ("attempt_count", json!(4)),
             ("max_attempt_count", json!(3)),
             ("status_codes", json!([200])),
-            ("delivery", Value::Object(delivery.clone())),
+            ("delivery", Value::Object(delivery)),
         ] {
             assert_eq!(record[member], value, "{member}");
         }
