@@ -431,7 +431,8 @@ fn a_backup_holds_no_unit_of_work_by_halves() {
             let mut using: Vec<&str> = using.collect();
             let spent = approvals.iter().filter(|approval| approval.get("used_by_decision").is_some());
             let mut spent: Vec<&str> = spent.map(|approval| text(approval, "approval_id")).collect();
-            (using.sort_unstable(), spent.sort_unstable());
+            using.sort_unstable();
+            spent.sort_unstable();
             assert_eq!(using, spent, "{backup}");
             used += using.len();
         }
