@@ -76,7 +76,8 @@ pub fn spawn(_command: &mut Command, _profile: &Profile) -> Result<Child, Confin
     Err(ConfineError::Unavailable)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::fs;
