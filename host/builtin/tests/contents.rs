@@ -33,7 +33,7 @@ fn the_component_is_of_the_policy_world() {
 /// A large engine is slow to compile where packs are loaded; see the crate `cavra-rules` before raising this.
 #[test]
 fn the_component_stays_small() {
-    assert!(POLICY_RULES.wasm.len() < 200_000, "{} bytes", POLICY_RULES.wasm.len());
+    assert!(POLICY_RULES.wasm.len() < 210_000, "{} bytes", POLICY_RULES.wasm.len());
 }
 
 #[test]

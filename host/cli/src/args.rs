@@ -60,7 +60,7 @@ pub use sla::{
     SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,
     SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs, SlaStoreArgs,
 };
-pub use sla_lists::{SlaNoticeFilters, SlaPageArgs};
+pub use sla_lists::{SlaListArgs, SlaNoticeFilters, SlaPageArgs};
 pub use token::TokenCommand;
 
 /// The runtime authority in front of AI coding agents: before the agent acts, cavra decides.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::sla_lists::{
-    SlaActionsArgs, SlaAlertsArgs, SlaEscalationsArgs, SlaNoticesArgs, SlaRecurrencesArgs, SlaReportsArgs, SlaRunsArgs,
+    SlaActionsArgs, SlaAlertsArgs, SlaEscalationsArgs, SlaListArgs, SlaNoticesArgs, SlaRecurrencesArgs, SlaReportsArgs,
+    SlaRunsArgs,
 };
 use super::{HistoryStoreArgs, Json};
 
@@ -20,17 +21,17 @@ pub enum SlaCommand {
     /// List reports, newest first.
     EndpointRemediationSlaHistory(SlaReportsArgs),
     /// Print the newest report in numbers.
-    EndpointRemediationSlaDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaDashboard(SlaListArgs),
     /// List plans, answers and deliveries of notifications, newest first.
     EndpointRemediationSlaNotificationHistory(SlaNoticesArgs),
     /// Print notifications in numbers.
-    EndpointRemediationSlaNotificationDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaNotificationDashboard(SlaListArgs),
     /// Find out who has not answered in time.
     EndpointRemediationSlaEscalationPlan(SlaPlanArgs),
     /// List escalation plans, newest first.
     EndpointRemediationSlaEscalationHistory(SlaEscalationsArgs),
     /// Print the newest escalation plan in numbers.
-    EndpointRemediationSlaEscalationDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationDashboard(SlaListArgs),
     /// Tell people about the late routes of a plan.
     DeliverEndpointRemediationSlaEscalation(SlaFollowArgs),
     /// Record what an owner says about a late route.
@@ -38,13 +39,13 @@ pub enum SlaCommand {
     /// List everything that followed escalations, newest first.
     EndpointRemediationSlaEscalationActionHistory(SlaActionsArgs),
     /// Print what followed escalations in numbers.
-    EndpointRemediationSlaEscalationActionDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationActionDashboard(SlaListArgs),
     /// Find out which late routes are told again.
     EndpointRemediationSlaEscalationRecurrencePlan(SlaPlanArgs),
     /// List recurrence plans, newest first.
     EndpointRemediationSlaEscalationRecurrenceHistory(SlaRecurrencesArgs),
     /// Print the newest recurrence plan in numbers.
-    EndpointRemediationSlaEscalationRecurrenceDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationRecurrenceDashboard(SlaListArgs),
     /// Tell again about the routes that a plan lets through.
     DeliverEndpointRemediationSlaEscalationRecurrence(SlaFollowArgs),
     /// Write why routes of a recurrence plan are not told again.
@@ -54,13 +55,13 @@ pub enum SlaCommand {
     /// Tell owners what they have open of a recurrence plan.
     DeliverEndpointRemediationSlaEscalationOwnerDigest(SlaDigestArgs),
     /// Print how often routes were not told again.
-    EndpointRemediationSlaEscalationSuppressionTrends(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationSuppressionTrends(SlaListArgs),
     /// Do one pass of the scheduled worker.
     EndpointRemediationSlaEscalationRecurrenceAutomation(SlaAutomationArgs),
     /// List passes of the scheduled worker, newest first.
     EndpointRemediationSlaEscalationRecurrenceAutomationHistory(SlaRunsArgs),
     /// Print passes of the scheduled worker in numbers.
-    EndpointRemediationSlaEscalationRecurrenceAutomationDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationRecurrenceAutomationDashboard(SlaListArgs),
     /// Print whether the scheduled worker does its work.
     EndpointRemediationSlaEscalationRecurrenceAutomationHealth(SlaHealthArgs),
     /// Tell people that the scheduled worker needs attention.
@@ -70,7 +71,7 @@ pub enum SlaCommand {
     /// List plans, answers and deliveries of such alerts, newest first.
     EndpointRemediationSlaEscalationRecurrenceAutomationHealthAlertHistory(SlaAlertsArgs),
     /// Print such alerts in numbers.
-    EndpointRemediationSlaEscalationRecurrenceAutomationHealthAlertDashboard(HistoryStoreArgs),
+    EndpointRemediationSlaEscalationRecurrenceAutomationHealthAlertDashboard(SlaListArgs),
 }
 
 impl SlaCommand {
@@ -364,7 +365,7 @@ pub struct SlaAutomationArgs {
 #[derive(Args)]
 pub struct SlaHealthArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     #[command(flatten)]
     pub limits: SlaLimitArgs,
 }

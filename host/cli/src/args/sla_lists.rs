@@ -1,8 +1,28 @@
 //! Filters of the lists of `cavra release endpoint-remediation-sla-…`. Contract 45, section 13.
 
+use std::ops::Deref;
+
 use clap::Args;
 
-use super::HistoryStoreArgs;
+use super::{HistoryStoreArgs, Json};
+
+/// Where a list or a dashboard is read from. It is printed as JSON whether `--json` is given or not.
+#[derive(Args)]
+pub struct SlaListArgs {
+    #[command(flatten)]
+    store: HistoryStoreArgs,
+    #[command(flatten)]
+    #[expect(dead_code, reason = "every command takes it; there is no other form of these")]
+    json: Json,
+}
+
+impl Deref for SlaListArgs {
+    type Target = HistoryStoreArgs;
+
+    fn deref(&self) -> &HistoryStoreArgs {
+        &self.store
+    }
+}
 
 /// A page.
 #[derive(Args, Clone)]
@@ -18,7 +38,7 @@ pub struct SlaPageArgs {
 #[derive(Args)]
 pub struct SlaReportsArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only reports of this level.
     #[arg(long, value_name = "LEVEL")]
     pub alert_level: Option<String>,
@@ -54,7 +74,7 @@ pub struct SlaNoticeFilters {
 #[derive(Args)]
 pub struct SlaNoticesArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only those of this report.
     #[arg(long, value_name = "ID")]
     pub report_id: Option<String>,
@@ -65,7 +85,7 @@ pub struct SlaNoticesArgs {
 #[derive(Args)]
 pub struct SlaAlertsArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only those of this health.
     #[arg(long, value_name = "ID")]
     pub health_id: Option<String>,
@@ -76,7 +96,7 @@ pub struct SlaAlertsArgs {
 #[derive(Args)]
 pub struct SlaEscalationsArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only plans with routes of this owner.
     #[arg(long)]
     pub owner: Option<String>,
@@ -99,7 +119,7 @@ pub struct SlaEscalationsArgs {
 #[derive(Args)]
 pub struct SlaActionsArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only what is about this plan.
     #[arg(long, value_name = "ID")]
     pub plan_id: Option<String>,
@@ -122,7 +142,7 @@ pub struct SlaActionsArgs {
 #[derive(Args)]
 pub struct SlaRecurrencesArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only plans of this escalation plan.
     #[arg(long, value_name = "ID")]
     pub plan_id: Option<String>,
@@ -142,7 +162,7 @@ pub struct SlaRecurrencesArgs {
 #[derive(Args)]
 pub struct SlaRunsArgs {
     #[command(flatten)]
-    pub store: HistoryStoreArgs,
+    pub store: SlaListArgs,
     /// Only passes that sent nothing.
     #[arg(long, overrides_with = "no_dry_run")]
     pub dry_run: bool,

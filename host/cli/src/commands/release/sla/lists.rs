@@ -9,7 +9,7 @@ use cavra_core::{
 };
 
 use super::desk::Desk;
-use crate::args::{HistoryStoreArgs, SlaCommand, SlaNoticeFilters, SlaPageArgs};
+use crate::args::{SlaCommand, SlaListArgs, SlaNoticeFilters, SlaPageArgs};
 use crate::output::print_json;
 
 /// Prints a list or a dashboard.
@@ -91,7 +91,7 @@ fn flag(yes: bool, no: bool) -> Option<String> {
 }
 
 fn list(
-    store: &HistoryStoreArgs,
+    store: &SlaListArgs,
     history: &'static History,
     page: &SlaPageArgs,
     filters: impl IntoIterator<Item = Filter>,
@@ -102,7 +102,7 @@ fn list(
     Ok(ExitCode::SUCCESS)
 }
 
-fn board(store: &HistoryStoreArgs, board: &'static Board) -> anyhow::Result<ExitCode> {
+fn board(store: &SlaListArgs, board: &'static Board) -> anyhow::Result<ExitCode> {
     print_json(&Desk::reading(store, None)?.board(board)?)?;
     Ok(ExitCode::SUCCESS)
 }
