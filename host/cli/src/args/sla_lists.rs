@@ -12,7 +12,6 @@ pub struct SlaListArgs {
     #[command(flatten)]
     store: HistoryStoreArgs,
     #[command(flatten)]
-    #[expect(dead_code, reason = "every command takes it; there is no other form of these")]
     json: Json,
 }
 
