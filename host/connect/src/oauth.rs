@@ -2,6 +2,7 @@
 //! before they run out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -75,18 +76,18 @@ struct Kept {
     until: Instant,
 }
 
-/// The tokens that are kept.
+/// The tokens that are kept, each in a place of its own: an endpoint that does not answer keeps nobody else waiting.
 #[derive(Default)]
 pub(crate) struct Tokens {
-    kept: Mutex<HashMap<String, Kept>>,
+    places: Mutex<HashMap<String, Arc<Mutex<Option<Kept>>>>>,
 }
 
 impl Tokens {
     /// A token, fetched if there is none that can be used. Who wants one while it is fetched waits for it.
     pub async fn token(&self, sender: &Sender, credentials: &ClientCredentials) -> Result<Secret, Attempt> {
-        let mut kept = self.kept.lock().await;
-        let key = credentials.key();
-        if let Some(found) = kept.get(&key).filter(|found| found.until > Instant::now()) {
+        let place = self.place(credentials.key()).await;
+        let mut kept = place.lock().await;
+        if let Some(found) = kept.as_ref().filter(|found| found.until > Instant::now()) {
             return Ok(found.token.clone());
         }
         let addresses = addresses(&credentials.url, &credentials.grant).await?;
@@ -100,17 +101,22 @@ impl Tokens {
             return Err(if answer.status >= 500 { Attempt::Unreachable } else { Attempt::Failed });
         }
         let (token, lifetime) = read(&answer.body).ok_or(Attempt::Failed)?;
-        if kept.len() >= MOST {
-            kept.clear();
-        }
         let until = Instant::now() + Duration::from_secs(lifetime).saturating_sub(MARGIN);
-        kept.insert(key, Kept { token: token.clone(), until });
+        *kept = Some(Kept { token: token.clone(), until });
         Ok(token)
+    }
+
+    async fn place(&self, key: String) -> Arc<Mutex<Option<Kept>>> {
+        let mut places = self.places.lock().await;
+        if places.len() >= MOST && !places.contains_key(&key) {
+            places.clear();
+        }
+        Arc::clone(places.entry(key).or_default())
     }
 
     /// A token was not accepted: the next one is fetched.
     pub async fn forget(&self, credentials: &ClientCredentials) {
-        self.kept.lock().await.remove(&credentials.key());
+        self.places.lock().await.remove(&credentials.key());
     }
 }
 

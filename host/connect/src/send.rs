@@ -85,8 +85,12 @@ impl Outbound {
         body: &[u8],
         limit: Duration,
     ) -> Attempt {
-        let Ok(_permit) = self.permits.acquire().await else { return Attempt::Failed };
-        match timeout(limit, self.exchange(target, headers, body)).await {
+        // Waiting for a permit counts: whoever asks has said how long an attempt may take.
+        let attempt = async {
+            let Ok(_permit) = self.permits.acquire().await else { return Attempt::Failed };
+            self.exchange(target, headers, body).await
+        };
+        match timeout(limit, attempt).await {
             Ok(attempt) => attempt,
             Err(_) => Attempt::TimedOut,
         }

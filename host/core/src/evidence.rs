@@ -185,8 +185,7 @@ impl Evidence {
         Ok(page)
     }
 
-    /// Shows `visit` every record of a kind, newest first, as it was written. What is posted meanwhile may be shown too, or
-    /// move another one to where it is shown twice.
+    /// Shows `visit` every record of a kind, newest first, as it was written, and none twice whatever is posted meanwhile.
     ///
     /// # Errors
     /// [`CoreError::Store`].
@@ -212,19 +211,18 @@ impl Evidence {
         presented: bool,
         mut visit: impl FnMut(&Object),
     ) -> Result<(), CoreError> {
-        let mut request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
+        let request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
+        let mut query = Query { criteria: of_kind(kind), ..request.page() };
         loop {
-            let query = Query { criteria: of_kind(kind), ..request.page() };
-            let mut page = self.store.list(&EVIDENCE_METADATA, query).await?;
+            let mut page = self.store.list(&EVIDENCE_METADATA, query.clone()).await?;
             if presented {
                 self.present(&mut page.items).await?;
             }
             page.items.iter().for_each(&mut visit);
-            let seen = request.offset().saturating_add(page.places);
-            if page.places == 0 || seen >= page.total {
-                return Ok(());
+            match page.next_cursor {
+                Some(cursor) => query.cursor = Some(cursor),
+                None => return Ok(()),
             }
-            request.offset = i64::try_from(seen).ok();
         }
     }
 

@@ -94,8 +94,9 @@ impl PageRequest {
         }
     }
 
-    /// What is answered with a page. `next_cursor` is where the next one begins, if there is one. `limit` is how many records it was allowed to hold: for one that was full before,
-    /// that is how many it holds, so that the next one begins where it ends.
+    /// What is answered with a page. `next_cursor` is where the next one begins, if there is one. `limit` is how many records
+    /// it was allowed to hold: for one that was full before, that is how many it holds, so that the next one begins where it
+    /// ends.
     #[must_use]
     pub fn answer(&self, page: Page) -> Object {
         let limit = if page.full { page.places } else { self.limit() };

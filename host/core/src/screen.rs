@@ -23,8 +23,8 @@ pub struct Protected {
 }
 
 impl DecisionPoint {
-    /// Which of `files` the pack does not simply let be read where they lie. Its rules are asked by the same code as in a decision, outside
-    /// of the sandbox; its components are asked as always.
+    /// Which of `files` the pack does not simply let be read where they lie. Its rules are asked by the same code as in a
+    /// decision, outside of the sandbox; its components are asked as always.
     ///
     /// # Errors
     /// [`CoreError::BrokenPack`].

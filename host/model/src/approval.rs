@@ -310,7 +310,7 @@ pub fn is_used_for(record: &Object, tool_use_id: &str, now: Timestamp) -> bool {
     let used_at = filled(record, "used_at").and_then(|moment| moment.parse::<Timestamp>().ok());
     let age = used_at.map(|used_at| now.as_micros().saturating_sub(used_at.as_micros()));
     filled(record, "used_by_tool_use") == Some(tool_use_id)
-        && age.is_some_and(|age| age <= ONE_CALL.saturating_mul(1_000_000))
+        && age.is_some_and(|age| (0..=ONE_CALL.saturating_mul(1_000_000)).contains(&age))
 }
 
 /// Marks the approval as used by a decision, of the tool call that the agent names so.

@@ -205,7 +205,12 @@ impl Facts {
         for provider in members::texts(record, "providers") {
             self.deliveries.push(Delivery {
                 source: members::text(record, "connector_delivery_source").to_owned(),
-                event_id: members::text(record, "event_id").to_owned(),
+                // Another attempt has an event of its own, which says what it is another attempt of.
+                event_id: ["retry_of", "event_id"]
+                    .iter()
+                    .find_map(|name| members::filled(record, name))
+                    .unwrap_or_default()
+                    .to_owned(),
                 provider: provider.to_owned(),
                 success: !all_failed && !failed.contains(&provider),
                 at,

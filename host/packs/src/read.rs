@@ -82,7 +82,7 @@ pub(crate) fn read(root: Option<&Path>, path: &Path, limit: usize) -> Result<(Op
         let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
         let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
         let now = SystemTime::now();
-        let before = inspect(root, path, &file)?;
+        let Some(before) = inspect(root, path, &file)? else { continue };
         let bytes = read_at_most(&file, limit)?;
         if Stamp::of(&file.metadata()?) == before {
             return Ok((Some(bytes), Watched::Present { stamp: before, settled: before.is_settled_at(now) }));
@@ -91,25 +91,53 @@ pub(crate) fn read(root: Option<&Path>, path: &Path, limit: usize) -> Result<(Op
     Err(ReadFault::Unsteady)
 }
 
-/// The state of an open file that is regular and lies below the root, if there is one.
-fn inspect(root: Option<&Path>, path: &Path, file: &File) -> Result<Stamp, ReadFault> {
+/// The state of an open file that is regular and lies below the root, if there is one; none if another file has taken its
+/// place, as when a pack is published.
+fn inspect(root: Option<&Path>, path: &Path, file: &File) -> Result<Option<Stamp>, ReadFault> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(ReadFault::NotAFile);
     }
     let stamp = Stamp::of(&metadata);
-    let Some(root) = root else { return Ok(stamp) };
+    let Some(root) = root else { return Ok(Some(stamp)) };
     let canonical = path.canonicalize()?;
-    let is_inside = canonical.starts_with(root.canonicalize()?);
-    if is_inside && Stamp::of(&fs::symlink_metadata(&canonical)?).is_same_file(&stamp) {
-        Ok(stamp)
-    } else {
-        Err(ReadFault::Outside)
+    if !canonical.starts_with(root.canonicalize()?) {
+        return Err(ReadFault::Outside);
     }
+    Ok(Some(stamp).filter(|stamp| look(&canonical).is_ok_and(|now| now.is_some_and(|now| now.is_same_file(stamp)))))
 }
 
 fn read_at_most(file: &File, limit: usize) -> Result<Vec<u8>, ReadFault> {
     let mut bytes = Vec::new();
     file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > limit { Err(ReadFault::TooLarge(limit)) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    #[test]
+    fn a_folder_that_is_exchanged_meanwhile_is_no_link_out() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (root.path().join("one"), root.path().join("other"));
+        for folder in [&one, &other] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("file"), "text").unwrap();
+        }
+        std::thread::scope(|scope| {
+            let exchanging = scope.spawn(|| {
+                (0..2000).for_each(|_| renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap());
+            });
+            while !exchanging.is_finished() {
+                match read(Some(root.path()), &one.join("file"), 100) {
+                    Ok((Some(bytes), _)) => assert_eq!(bytes, b"text"),
+                    // Whoever replaces a pack faster than it can be read has to wait.
+                    Err(ReadFault::Unsteady) => {}
+                    strange => panic!("{strange:?}"),
+                }
+            }
+        });
+    }
 }

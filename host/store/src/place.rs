@@ -46,6 +46,18 @@ impl Location {
         self.path().exists()
     }
 
+    /// Its size in bytes; none if there is nothing.
+    ///
+    /// # Errors
+    /// What the system said: what cannot be looked at may well be there.
+    pub fn size(&self) -> std::io::Result<Option<u64>> {
+        match std::fs::metadata(self.path()) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The file's full name, whether it is there or not: two locations of one file have the same.
     #[must_use]
     pub fn full_name(&self) -> PathBuf {

@@ -95,9 +95,9 @@ pub struct DrillAckArgs {
 
 #[derive(Args)]
 pub struct DrillEscalationArgs {
-    /// Minutes in which somebody has to answer, unless a rule says otherwise.
-    #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
-    pub acknowledgement_minutes: i64,
+    /// Minutes in which somebody has to answer, whatever the policy says; without, 60 where it says nothing.
+    #[arg(long, allow_negative_numbers = true)]
+    pub acknowledgement_minutes: Option<i64>,
     /// Who is told on whose behalf, JSON or YAML.
     #[arg(long, value_name = "FILE")]
     pub routing_policy: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cavra_core::{Caller, Deliveries, LOGS, MAX_LIMIT, PageRequest, Settings, look_at_store};
+use cavra_core::{Caller, CoreError, Deliveries, LOGS, MAX_LIMIT, PageRequest, Settings, look_at_store};
 use cavra_model::members::{filled, list, text};
 use cavra_model::{DELIVERIES, Object};
 use serde_json::{Value, json};
@@ -51,16 +51,24 @@ async fn retry(deliveries: &Deliveries, args: &DeliveryRetryArgs) -> anyhow::Res
     let mut parameters = vec![("state".to_owned(), "dead_letter".to_owned())];
     parameters.extend(args.integration.clone().map(|id| ("integration_id".to_owned(), id)));
     let page = PageRequest { parameters, limit: i64::try_from(MAX_LIMIT).ok(), offset: None };
-    let mut retried: u64 = 0;
+    let mut query = page.query(&DELIVERIES);
+    let mut ids = Vec::new();
+    // Each once: what is refused again meanwhile is not tried again by this.
     loop {
-        // Those that are sent again are no dead letters any more, so the next page begins where this one did.
-        let found = deliveries.list(page.query(&DELIVERIES)).await?;
-        if found.items.is_empty() {
+        let found = deliveries.list(query.clone()).await?;
+        ids.extend(found.items.iter().map(|record| text(record, DELIVERIES.id).to_owned()));
+        query.cursor = found.next_cursor;
+        if query.cursor.is_none() {
             break;
         }
-        for record in &found.items {
-            deliveries.retry(text(record, DELIVERIES.id), &caller).await?;
-            retried += 1;
+    }
+    let mut retried: u64 = 0;
+    for id in ids {
+        match deliveries.retry(&id, &caller).await {
+            Ok(_) => retried += 1,
+            // Somebody has decided about it meanwhile.
+            Err(CoreError::Conflict(_) | CoreError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if args.json.json { print_json(&json!({ "retried": retried })) } else { print_line(&format!("{retried} retried")) }

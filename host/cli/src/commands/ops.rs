@@ -52,7 +52,8 @@ fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     print_json(&restored)?;
     if target == Target::Live && restored.get("restored_count").is_some_and(|count| count != 0) {
         tell(
-            "a log of an older store does not continue what was signed: see `cavra evidence log verify` and accept-restore",
+            "a log of an older store does not continue what was signed: see `cavra evidence log verify` and accept-restore; API \
+             tokens that were revoked since the backup are valid again: see `cavra token list`",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -107,7 +107,7 @@ fn escalate(args: &DrillEscalationArgs) -> anyhow::Result<ExitCode> {
         Some(Value::Object(policy)) => policy,
         Some(_) => anyhow::bail!("the routing policy must be an object"),
     };
-    policy.entry("acknowledgement_minutes").or_insert_with(|| json!(args.acknowledgement_minutes));
+    policy.extend(args.acknowledgement_minutes.map(|minutes| ("acknowledgement_minutes".to_owned(), json!(minutes))));
     let body = built(json!({ "policy": policy, "generated_by": BY }));
     let app = App::open(&Settings::from_env()?, Engine::OneShot)?;
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;

@@ -32,7 +32,7 @@ impl Desk<'_> {
     /// Tells people about it.
     pub async fn alert_health(self, call: Call) -> Result<Object, CoreError> {
         self.app.connectors()?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let limits = request_limits(&request)?;
         let policy = RoutingPolicy::read(request.value("routing_policy"), &HEALTH_TAGS, &HEALTH_METRICS)?;
         let wanted = self.wanted(&request, policy, ("max_alerts", ALERTS))?;

@@ -53,7 +53,7 @@ impl Desk<'_> {
             _ => (StageKind::NotificationPlan, "report_id"),
         };
         self.is_known(plans, member, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let said = Said::of(&request, "acknowledged_by", "acknowledgement_state")?;
         let reply = said.reply(member, &request.id);
         let stage = self.stage(kind)?;
@@ -65,7 +65,7 @@ impl Desk<'_> {
     /// Records what an owner says about a route of an escalation plan.
     pub async fn review(self, call: Call) -> Result<Object, CoreError> {
         let plan = self.named(StageKind::EscalationPlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let (subject, owner) = (request.required("report_id")?, request.required("owner")?);
         let said = Said::of(&request, "reviewed_by", "review_state")?;
         let reply = Reply { owner: &owner, plan_id: Some(&request.id), ..said.reply("report_id", &subject) };

@@ -51,7 +51,7 @@ struct Outcome {
 impl Desk<'_> {
     /// Does a pass. The same work in the same window is the same pass: it is kept once, and its digests are sent once.
     pub async fn automate(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let wanted = self.pass(&request)?;
         let _turn = self.app.reservations.hold(&format!("{} pass", self.family.sources.digest)).await;
         let mut progress = self.prepare(&wanted, &request).await?;
@@ -71,8 +71,8 @@ impl Desk<'_> {
         let asked = request.providers("provider", known)?;
         let connectors = self.app.outgoing.events.as_ref();
         let set_up = connectors.map(|connectors| enabled(connectors, known));
-        if let (false, Some(set_up)) = (dry_run, &set_up) {
-            all_enabled(asked.as_ref(), set_up)?;
+        if !dry_run {
+            all_enabled(asked.as_ref(), set_up.as_deref().unwrap_or_default())?;
         }
         let targets = match (asked, set_up) {
             (_, None) => Vec::new(),

@@ -13,9 +13,9 @@ impl Desk<'_> {
     pub async fn digest_owners(self, call: Call) -> Result<Object, CoreError> {
         let connectors = self.app.connectors()?;
         let plan = self.deliverable(StageKind::RecurrencePlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let retry = match request.name("retry_plan_id")? {
-            Some(id) => Some(self.named(StageKind::RetryPlan, &id).await?),
+            Some(id) => Some(self.deliverable(StageKind::RetryPlan, &id).await?),
             None => None,
         };
         let known = self.family.follow_ups;

@@ -32,7 +32,7 @@ impl Desk<'_> {
     pub async fn escalate(self, call: Call) -> Result<Object, CoreError> {
         self.app.connectors()?;
         let plan = self.deliverable(StageKind::EscalationPlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let wanted = self.follow_up(&request, ESCALATED)?;
         let facts = self.facts(&OF_REVIEWED_ROUTES).await?;
         let open = open_routes(self.family, &facts, &routes(&facts), active_routes(&plan));
@@ -53,7 +53,7 @@ impl Desk<'_> {
     pub async fn recur(self, call: Call) -> Result<Object, CoreError> {
         self.app.connectors()?;
         let plan = self.deliverable(StageKind::RecurrencePlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let wanted = self.follow_up(&request, RECURRED)?;
         let force = request.flag("force")?;
         let source = self.family.sources.recurrence;

@@ -54,7 +54,7 @@ impl Desk<'_> {
     pub async fn notify(self, call: Call) -> Result<Object, CoreError> {
         self.app.connectors()?;
         let report = self.deliverable(StageKind::Report, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let policy = RoutingPolicy::read(request.value("routing_policy"), &REPORT_TAGS, &REPORT_METRICS)?;
         let wanted = self.wanted(&request, policy, ("max_escalations", ESCALATIONS))?;
         let making = Making { family: self.family, generated_by: &wanted.generated_by, now: request.now };

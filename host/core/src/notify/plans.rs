@@ -27,7 +27,7 @@ const READER: &str = "console";
 impl Desk<'_> {
     /// Which routes are late.
     pub async fn plan_escalation(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let policy = SloPolicy::read(request.value("slo_policy"))?;
         let by = request.generated_by()?;
         let states = routes(&self.facts(&OF_ROUTES).await?);
@@ -38,7 +38,7 @@ impl Desk<'_> {
 
     /// Which escalated routes are told again.
     pub async fn plan_recurrence(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let policy = RecurrencePolicy::read(request.value("recurrence_policy"))?;
         let by = request.generated_by()?;
         let facts = self.facts(&OF_REVIEWED_ROUTES).await?;
@@ -56,7 +56,7 @@ impl Desk<'_> {
 
     /// Which deliveries are tried again.
     pub async fn plan_retries(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let policy = Backoff::read(request.value("retry_policy"))?;
         let by = request.generated_by()?;
         let plan = self.retries(&policy, &by, request.now).await?;
@@ -81,7 +81,7 @@ impl Desk<'_> {
     /// Why routes of a recurrence plan are not told again. Who only looks adds nothing by looking again.
     pub async fn audit_suppression(self, call: Call) -> Result<Object, CoreError> {
         let plan = self.named(StageKind::RecurrencePlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let audit = suppression_audit(self.stage(StageKind::SuppressionAudit)?, &plan, READER, request.now);
         let metadata = self.keep(StageKind::SuppressionAudit, &audit, READER, &request).await?;
         Ok(members::built(json!({ "audit": audit.content, "metadata": metadata })))
@@ -89,7 +89,7 @@ impl Desk<'_> {
 
     /// How often routes were not told again.
     pub async fn trend_suppression(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let trend = self.trend(READER, request.now).await?;
         let metadata = self.keep(StageKind::SuppressionTrend, &trend, READER, &request).await?;
         Ok(members::built(json!({ "trend": trend.content, "metadata": metadata })))

@@ -27,7 +27,7 @@ const OF_STATUSES: [&str; 7] =
 impl Desk<'_> {
     /// Observes the work, and keeps the report.
     pub async fn report(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let limits = WorkLimits {
             warning_hours: request.count("warning_hours", 24, (1, u64::MAX))?,
             critical_hours: request.count("critical_hours", 48, (1, u64::MAX))?,

@@ -19,14 +19,19 @@ pub(super) struct Request {
 }
 
 impl Desk<'_> {
-    /// Takes a call. The secrets of connectors are cut out of what it says, wherever they stand.
-    pub fn request(self, call: Call) -> Request {
+    /// Takes a call, whichever door it comes through. Secrets, those of connectors too, are cut out of what it says, wherever
+    /// they stand.
+    ///
+    /// # Errors
+    /// [`CoreError::SecretIdentifier`].
+    pub fn request(self, mut call: Call) -> Result<Request, CoreError> {
+        self.app.settings.redactor.clean(&mut call.body, &[])?;
         let mut body = Value::Object(call.body);
         if let Some(connectors) = &self.app.outgoing.events {
             connectors.scrubber().scrub(&mut body);
         }
         let body = cavra_model::members::built(body);
-        Request { id: call.id, body, caller: call.caller, now: Timestamp::now() }
+        Ok(Request { id: call.id, body, caller: call.caller, now: Timestamp::now() })
     }
 }
 
@@ -91,6 +96,13 @@ impl Request {
     /// Who asks: a known caller, else who the body says, else the console.
     pub fn generated_by(&self) -> Result<String, CoreError> {
         let said = self.name("generated_by")?;
+        Ok(self.caller.doer(|| said.unwrap_or_else(|| "console".to_owned())).name)
+    }
+
+    /// Who looks: a known caller, else the console; who looks without being known may say who they are only where nobody is
+    /// asked.
+    pub fn looked_by(&self, identifies: bool) -> Result<String, CoreError> {
+        let said = self.name("generated_by")?.filter(|_| !identifies);
         Ok(self.caller.doer(|| said.unwrap_or_else(|| "console".to_owned())).name)
     }
 

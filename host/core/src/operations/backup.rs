@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use cavra_artifacts::{
-    Access, Draft, Inside, Measured, Reach, Tree, create_parents, replace_file, sibling, sync_directory, unique_sibling,
+    Access, Draft, Inside, Measured, Otherwise, Reach, Tree, create_file, create_parents, put_directory, replace_file,
+    sibling, sync_directory, unique_sibling,
 };
 use cavra_model::Timestamp;
 use cavra_store::{FrozenFile, Location, Mode, RecordStore, freeze};
@@ -44,33 +45,79 @@ struct Copied {
 /// [`CoreError::Store`], [`CoreError::Configuration`] for a directory that cannot be written.
 pub async fn backup(settings: &Settings, output: &Path, include_missing: bool) -> Result<Value, CoreError> {
     let stores: Vec<Copied> = copied(settings).collect();
+    for store in &stores {
+        let unseen = |error| CoreError::Configuration(format!("{} cannot be looked at: {error}", store.item.path));
+        store.location.size().map_err(unseen)?;
+    }
     finish_units(settings, &stores).await?;
     let frozen = freeze(&places(&stores))?;
     let created_at = Timestamp::now();
-    let directory = output.join(COPIES);
     let unwritable =
         |error: io::Error| CoreError::Configuration(format!("{} cannot be written: {error}", output.display()));
-    create_parents(&directory.join(FILE), DIRECTORY_MODE).map_err(unwritable)?;
-    // Until there is a new manifest there is none: what lies here belongs to no backup.
-    remove(&output.join(FILE)).map_err(unwritable)?;
+    create_parents(&output.join(FILE), DIRECTORY_MODE).map_err(unwritable)?;
+    let draft = Copies::beside(&output.join(COPIES)).map_err(unwritable)?;
+    let written = write_copies(&draft.0, &stores, &frozen, include_missing).await?;
+    drop(frozen);
+    let attachments = copy_attachments(&stores, &draft.0).map_err(unwritable)?;
+    sync_directory(&draft.0).map_err(unwritable)?;
+    let manifest = described_all(&draft.0, &stores, &written, attachments, created_at)?;
+    put_backup_in_place(output, &draft.0, &manifest).map_err(unwritable)?;
+    Ok(manifest)
+}
+
+/// A directory of copies that is not in its place yet; what is left of it goes away.
+struct Copies(PathBuf);
+
+impl Copies {
+    fn beside(place: &Path) -> io::Result<Self> {
+        let draft = unique_sibling(place)?;
+        DirBuilder::new().mode(DIRECTORY_MODE).create(&draft)?;
+        Ok(Self(draft))
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        // It holds the copies of the backup before, or what could not be finished; whether it goes does not matter.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies what was frozen, and makes empty stores where they are wanted; answers the names of the copies.
+async fn write_copies(
+    directory: &Path,
+    stores: &[Copied],
+    frozen: &[FrozenFile],
+    include_missing: bool,
+) -> Result<BTreeSet<String>, CoreError> {
     let mut written = BTreeSet::new();
-    for file in &frozen {
-        let name = copy_name(&stores, file.location());
-        write_copy(file, &directory.join(&name))?;
+    for file in frozen {
+        let name = copy_name(stores, file.location());
+        file.write(&directory.join(&name))?;
         written.insert(name);
     }
     for store in stores.iter().filter(|store| include_missing && !store.item.exists) {
-        let name = copy_name(&stores, &store.location);
+        let name = copy_name(stores, &store.location);
         if written.insert(name.clone()) {
-            write_empty(&directory.join(name), store, &stores).await?;
+            write_empty(&directory.join(name), store, stores).await?;
         }
     }
-    let attachments = copy_attachments(&stores, &directory).map_err(unwritable)?;
-    sync_directory(&directory).map_err(unwritable)?;
-    let tree = Reach::Anywhere.open(output).map_err(|error| unwritable(io::Error::other(error)))?;
+    Ok(written)
+}
+
+/// The manifest of the copies in a directory.
+fn described_all(
+    directory: &Path,
+    stores: &[Copied],
+    written: &BTreeSet<String>,
+    attachments: Vec<(&'static str, PathBuf, String)>,
+    created_at: Timestamp,
+) -> Result<Value, CoreError> {
+    let unreadable = |error| CoreError::Configuration(format!("{} cannot be read: {error}", directory.display()));
+    let tree = Reach::Anywhere.open(directory).map_err(unreadable)?;
     let entry = |store: &Copied| {
-        let name = Some(copy_name(&stores, &store.location)).filter(|name| written.contains(name));
-        described(&tree, store, name.map(|name| format!("{COPIES}/{name}")).as_deref())
+        let name = Some(copy_name(stores, &store.location)).filter(|name| written.contains(name));
+        described(&tree, store, name.as_deref())
     };
     let (tokens, named): (Vec<&Copied>, Vec<&Copied>) = stores.iter().partition(|store| store.item.name == TOKENS);
     let named = named.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
@@ -78,13 +125,33 @@ pub async fn backup(settings: &Settings, output: &Path, include_missing: bool) -
     for (name, source, path) in attachments {
         companions.push(attachment(&tree, name, &source, &path)?);
     }
-    let manifest = json!({
+    Ok(json!({
         "schema_version": SCHEMA, "product": PRODUCT, "created_at": created_at,
         "stores": named, "companions": companions,
-    });
-    let text = cavra_evidence::pretty(&manifest);
-    replace_file(&output.join(FILE), text.as_bytes(), &Access::Owner, Draft::Unique).map_err(unwritable)?;
-    Ok(manifest)
+    }))
+}
+
+/// Puts copies and manifest in the places of the backup before, once all of both is on the disk. Between the two there is no
+/// manifest: what lies there then belongs to no backup.
+fn put_backup_in_place(output: &Path, copies: &Path, manifest: &Value) -> io::Result<()> {
+    let place = output.join(FILE);
+    let draft = unique_sibling(&place)?;
+    let text = cavra_evidence::pretty(manifest);
+    let file = create_file(&draft, text.as_bytes(), &Access::Owner)?;
+    drop(file);
+    let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
+    let put = || {
+        remove(&place)?;
+        let within = fs::File::open(output)?;
+        let exists = output.join(COPIES).exists();
+        put_directory(&within, &name(copies), Path::new(COPIES), exists, Otherwise::InSteps)?;
+        fs::rename(&draft, &place)?;
+        sync_directory(output)
+    };
+    put().inspect_err(|_| {
+        // The first error is the one to report, whether or not this works.
+        let _ = fs::remove_file(&draft);
+    })
 }
 
 /// What is copied, by the names of operators.
@@ -138,17 +205,6 @@ pub(super) fn file_name(name: &str, mode: Mode) -> String {
     }
 }
 
-/// Writes a copy beside its place and renames it.
-fn write_copy(file: &FrozenFile, target: &Path) -> Result<(), CoreError> {
-    let unwritable = |error: io::Error| CoreError::Configuration(format!("{}: {error}", target.display()));
-    let draft = unique_sibling(target).map_err(unwritable)?;
-    let written = file.write(&draft).map_err(CoreError::Store);
-    written.and_then(|()| fs::rename(&draft, target).map_err(unwritable)).inspect_err(|_| {
-        // The first error is the one to report, whether or not this works.
-        let _ = fs::remove_file(&draft);
-    })
-}
-
 /// An empty store of its kind.
 async fn write_empty(target: &Path, store: &Copied, stores: &[Copied]) -> Result<(), CoreError> {
     let here: Vec<&Copied> = stores.iter().filter(|other| is_same(&other.location, &store.location)).collect();
@@ -165,16 +221,17 @@ async fn write_empty(target: &Path, store: &Copied, stores: &[Copied]) -> Result
             let places: Vec<_> = here.iter().map(|store| (Location::Sqlite(draft.clone()), store.area.kinds)).collect();
             RecordStore::open_all(&places)?.settle().await;
             let copy = freeze(&[Location::Sqlite(draft.clone())])?;
-            copy.iter().try_for_each(|file| write_copy(file, target))?;
+            copy.iter().try_for_each(|file| file.write(target))?;
             drop(copy);
             ["", "-wal", "-shm"].iter().try_for_each(|suffix| remove(&sibling(&draft, suffix))).map_err(unwritable)
         }
     }
 }
 
-/// The entry of a store, whose copy is at `path` if there is one.
-fn described(tree: &Tree, store: &Copied, path: Option<&str>) -> Result<Value, CoreError> {
-    let found = path.map(|path| measured(tree, path)).transpose()?;
+/// The entry of a store, whose copy has that name if there is one.
+fn described(tree: &Tree, store: &Copied, name: Option<&str>) -> Result<Value, CoreError> {
+    let found = name.map(|name| measured(tree, name)).transpose()?;
+    let path = name.map(|name| format!("{COPIES}/{name}"));
     Ok(json!({
         "name": store.item.name, "kind": store.item.kind, "source_path": store.item.path,
         "configured_by": store.item.configured_by, "exists": store.item.exists, "backup_path": path,
@@ -192,8 +249,11 @@ fn measured(tree: &Tree, path: &str) -> Result<Measured, CoreError> {
 fn copy_attachments(stores: &[Copied], directory: &Path) -> io::Result<Vec<(&'static str, PathBuf, String)>> {
     let mut copies = Vec::new();
     for store in stores.iter().filter(|store| store.item.exists && store.location.mode() == Mode::Json) {
-        let Ok(file) = store.location.file() else { continue };
-        let Ok(found) = fs::read_dir(sibling(&file, ATTACHMENTS)) else { continue };
+        let file = store.location.file().map_err(io::Error::other)?;
+        let found = match fs::read_dir(sibling(&file, ATTACHMENTS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found?,
+        };
         let folder = format!("{}{ATTACHMENTS}", copy_name(stores, &store.location));
         for entry in found {
             let entry = entry?;
@@ -204,7 +264,7 @@ fn copy_attachments(stores: &[Copied], directory: &Path) -> io::Result<Vec<(&'st
                 DirBuilder::new().mode(DIRECTORY_MODE).create(&target)?;
             }
             copy(&entry.path(), &target.join(&name))?;
-            copies.push((store.item.name, entry.path(), format!("{COPIES}/{folder}/{name}")));
+            copies.push((store.item.name, entry.path(), format!("{folder}/{name}")));
         }
     }
     copies.sort();
@@ -234,7 +294,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 fn attachment(tree: &Tree, name: &str, source: &Path, path: &str) -> Result<Value, CoreError> {
     let found = measured(tree, path)?;
     Ok(json!({
-        "name": name, "kind": ATTACHMENT, "source_path": source.display().to_string(), "backup_path": path,
+        "name": name, "kind": ATTACHMENT, "source_path": source.display().to_string(),
+        "backup_path": format!("{COPIES}/{path}"),
         "size_bytes": found.bytes, "sha256": found.sha256,
     }))
 }

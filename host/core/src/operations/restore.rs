@@ -1,6 +1,6 @@
 //! Putting a backup back. Everything is checked before the first byte is written; what is refused changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -54,10 +54,11 @@ pub fn restore(settings: &Settings, manifest: &Path, target: &Target, overwrite:
     let manifest = Manifest::read(manifest)?;
     let plan = Plan { settings, target, overwrite };
     let checked = manifest.entries().map(|entry| manifest.check(entry)).collect::<Result<Vec<_>, _>>()?;
+    let mut taken = BTreeMap::new();
     let fates = manifest
         .entries()
         .zip(checked)
-        .map(|(entry, checked)| plan.fate(&manifest, entry, checked))
+        .map(|(entry, checked)| plan.fate(&manifest, entry, checked, &mut taken))
         .collect::<Result<Vec<_>, _>>()?;
     write(&manifest, &fates)?;
     let shown: Vec<Value> = manifest.entries().zip(&fates).map(|(entry, fate)| shown(entry, fate)).collect();
@@ -78,7 +79,14 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn fate(&self, manifest: &Manifest, entry: &Entry, checked: Option<Checked>) -> Result<Fate, CoreError> {
+    /// What becomes of an entry. `taken` has the places of those before it, with the file of the backup that each takes.
+    fn fate(
+        &self,
+        manifest: &Manifest,
+        entry: &Entry,
+        checked: Option<Checked>,
+        taken: &mut BTreeMap<PathBuf, String>,
+    ) -> Result<Fate, CoreError> {
         let Some(checked) = checked else { return Ok(Fate::Skipped("missing source backup")) };
         let Some(area) = area(&entry.name) else { return Ok(Fate::Skipped("unknown store")) };
         let location = if entry.kind == ATTACHMENT {
@@ -89,6 +97,13 @@ impl Plan<'_> {
         } else {
             self.store(manifest, entry, area, &checked)?
         };
+        let path = checked.path.as_str();
+        let first = taken.entry(location.full_name()).or_insert_with(|| path.to_owned());
+        if first != path {
+            return Err(CoreError::BadRequest(format!(
+                "{first} and {path} of the backup would both become {location}; restore into a directory instead"
+            )));
+        }
         if location.exists() && !self.overwrite {
             return Ok(Fate::Skipped("target exists"));
         }

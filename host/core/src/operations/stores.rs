@@ -1,7 +1,5 @@
 //! The stores as operators know them: by name, with where they are and who says so.
 
-use std::fs;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -49,15 +47,15 @@ pub fn store_items(settings: &Settings) -> Vec<StoreItem> {
 /// One store.
 pub(super) fn store_item(settings: &Settings, name: &'static str, area: &'static Area) -> StoreItem {
     let location = area.location(settings);
-    let path = location.to_string();
-    let found = fs::metadata(&path).ok();
+    // For whoever only asks, what cannot be looked at is not there; a backup looks closer.
+    let size = location.size().ok().flatten();
     StoreItem {
         name,
         kind: location.mode().as_str(),
         configured_by: settings.placed_by.get(area.name).copied().unwrap_or("default"),
-        exists: found.is_some(),
-        size_bytes: found.map_or(0, |found| found.len()),
-        path,
+        exists: size.is_some(),
+        size_bytes: size.unwrap_or(0),
+        path: location.to_string(),
     }
 }
 

@@ -67,6 +67,13 @@ pub(super) fn settle(record: &mut Object, state: &str, attempt: &Object, attempt
     }
 }
 
+/// Whether what came of an attempt is written over what stands there: what has arrived stays so, and what somebody dropped is
+/// only overruled by its arrival.
+pub(super) fn is_news(stored: Option<&Object>, record: &Object) -> bool {
+    let is_over = stored.is_some_and(|stored| [DELIVERED, DROPPED].contains(&text(stored, "state")));
+    !is_over || (text(record, "state") == DELIVERED && stored.is_some_and(|stored| text(stored, "state") == DROPPED))
+}
+
 /// A dead letter is to be sent again.
 pub(super) fn retry(record: &mut Object, now: Timestamp) -> Result<(), CoreError> {
     if text(record, "state") != DEAD_LETTER {
@@ -113,6 +120,21 @@ mod tests {
             assert_eq!(again.get("pending_for").is_some(), retried, "{state}");
             assert_eq!(drop_it(&mut gone, now).is_ok(), dropped, "{state}");
             assert_eq!(gone.contains_key("event"), !dropped, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_stays_so() {
+        for (stored, came, written) in [
+            (None, DEAD_LETTER, true),
+            (Some(PENDING), DEAD_LETTER, true),
+            (Some(DROPPED), DEAD_LETTER, false),
+            (Some(DROPPED), DELIVERED, true),
+            (Some(DELIVERED), DEAD_LETTER, false),
+            (Some(DELIVERED), DELIVERED, false),
+        ] {
+            let of = |state: &str| built(json!({ "state": state }));
+            assert_eq!(is_news(stored.map(of).as_ref(), &of(came)), written, "{stored:?} {came}");
         }
     }
 }

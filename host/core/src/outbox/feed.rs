@@ -44,23 +44,24 @@ pub(super) async fn sizes(store: &RecordStore) -> Result<BTreeMap<String, u64>, 
     Ok(sizes)
 }
 
-/// What was noted since, in the order in which it happened: in each log as it stands there, among logs by the clock.
+/// What was noted since, in the order in which it happened: in each log as it stands there, among logs by the clock. It ends
+/// with as many events that may be wanted as are sent at once.
 pub(super) async fn steps(
     store: &RecordStore,
-    cursors: &BTreeMap<String, u64>,
+    (cursors, sizes): (&BTreeMap<String, u64>, &BTreeMap<String, u64>),
     subscription: &Subscription,
+    most: usize,
 ) -> Result<Vec<Step>, CoreError> {
     let mut queues = Vec::new();
     for (log, kind) in &LOGS {
-        let size = store.log_size(kind).await?;
-        // A log that was put in place of a longer one goes on where it is.
+        let size = sizes.get(*log).copied().unwrap_or(0);
         let from = cursors.get(*log).copied().unwrap_or(size).min(size);
         let leaves = if from < size { store.leaves(kind, from..size.min(from + MOST)).await? } else { Vec::new() };
         let read = from + leaves.len() as u64;
         let leaves = (from..).zip(leaves).map(|(index, text)| Noted { log, index, leaf: Leaf::parse(&text), text });
         queues.push((leaves.collect::<VecDeque<Noted>>(), read < size));
     }
-    let noted = merged(queues);
+    let noted = first(merged(queues), subscription, most);
     let records = records(store, &noted, subscription).await?;
     Ok(noted.into_iter().map(|noted| noted.step(&records, subscription)).collect())
 }
@@ -103,6 +104,18 @@ fn merged(mut queues: Vec<(VecDeque<Noted>, bool)>) -> Vec<Noted> {
         let Some(next) = heads.min().map(|(_, at)| at) else { return merged };
         merged.extend(queues.get_mut(next).and_then(|(queue, _)| queue.pop_front()));
     }
+}
+
+/// The leaves up to the last of so many that may be wanted.
+fn first(noted: Vec<Noted>, subscription: &Subscription, most: usize) -> Vec<Noted> {
+    let mut left = most;
+    let mut fits = |noted: &Noted| {
+        let may = noted.leaf.as_ref().is_some_and(|leaf| subscription.may_want(leaf.event));
+        let goes = !may || left > 0;
+        left = left.saturating_sub(usize::from(may));
+        goes
+    };
+    noted.into_iter().take_while(|noted| fits(noted)).collect()
 }
 
 /// Records by the table of their kind and their id.

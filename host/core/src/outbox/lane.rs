@@ -82,6 +82,20 @@ impl Lane {
         *self = Self { generation, ..Self::beginning(&self.integration_id, sizes) };
     }
 
+    /// Sets cursors right that no log goes with: one of a log that is new here, or was put in place of a longer one. They
+    /// begin with what is noted from now on. Answers the logs whose events may have been missed by that.
+    pub fn fit(&mut self, sizes: &BTreeMap<String, u64>) -> Vec<String> {
+        let is_off = |(log, size): &(&String, &u64)| self.cursors.get(*log).is_none_or(|cursor| cursor > *size);
+        let off: Vec<String> = sizes.iter().filter(is_off).map(|(log, _)| log.clone()).collect();
+        for log in &off {
+            self.cursors.insert(log.clone(), sizes.get(log).copied().unwrap_or(0));
+        }
+        if !off.is_empty() {
+            self.generation += 1;
+        }
+        off
+    }
+
     /// Takes the lane for a while; `false` if another process has it.
     pub fn take(&mut self, holder: &str, now: Timestamp) -> bool {
         let free = self.lease.as_ref().is_none_or(|lease| lease.holder == holder || lease.until < now);
@@ -187,6 +201,18 @@ mod tests {
         assert!(lane.is_same(&before));
         lane.restart(&BTreeMap::from([("activity".to_owned(), 7)]));
         assert!(!lane.is_same(&before) && lane.cursors["activity"] == 7);
+    }
+
+    #[test]
+    fn cursors_that_no_log_goes_with_begin_where_it_is() {
+        let sizes =
+            |activity, registry| BTreeMap::from([("activity".to_owned(), activity), ("registry".to_owned(), registry)]);
+        let mut lane = Lane::beginning("i", &BTreeMap::from([("activity".to_owned(), 100)]));
+        assert_eq!(lane.fit(&sizes(3, 7)), ["activity", "registry"]);
+        assert_eq!((&lane.cursors, lane.generation), (&sizes(3, 7), 1));
+        // What is noted from then on is told.
+        assert!(lane.fit(&sizes(4, 8)).is_empty());
+        assert_eq!((&lane.cursors, lane.generation), (&sizes(3, 7), 1));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use cavra_store::{Page, Query, RecordStore, Transaction, Unreadable};
 use serde_json::{Value, json};
 
 use crate::evidence_log::note_by;
-use crate::{App, Caller, CoreError, LogEvent};
+use crate::{App, Caller, CoreError, LogEvent, MAX_LIMIT};
 
 use lane::Lane;
 use subscription::Subscription;
@@ -33,6 +33,21 @@ pub struct Deliveries {
     store: RecordStore,
     /// The name under which this process takes lanes.
     holder: Option<String>,
+}
+
+/// The integrations that want to be told something, active or not.
+async fn subscribed(store: &RecordStore) -> Result<Vec<Object>, CoreError> {
+    let mut query = Query { limit: MAX_LIMIT, unreadable: Unreadable::Skip, ..Query::default() };
+    let mut subscribed = Vec::new();
+    loop {
+        let page = store.list(&INTEGRATIONS, query.clone()).await?;
+        let wants = |record: &Object| Subscription::of(record).is_ok_and(|found| found.is_some());
+        subscribed.extend(page.items.into_iter().filter(wants));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return Ok(subscribed);
+        }
+    }
 }
 
 impl Deliveries {
@@ -86,13 +101,15 @@ impl Deliveries {
             let Some(mut record) = tx.get(&DELIVERIES, &id)? else {
                 return Ok(Err(CoreError::NotFound(DELIVERIES.name)));
             };
+            let was_pending = text(&record, "state") == entry::PENDING;
             if let Err(error) = change(&mut record, Timestamp::now()) {
                 return Ok(Err(error));
             }
             tx.put(&DELIVERIES, record.clone())?;
             note_by(tx, author.as_ref(), event, &DELIVERIES, &record)?;
-            // Whoever decides does not want to wait for the next attempt.
-            if let Some(mut lane) = Lane::stored(tx, text(&record, "integration_id"))? {
+            // Whoever has one sent again, or drops the one that keeps the others back, does not want to wait.
+            let goes_on = was_pending || text(&record, "state") == entry::PENDING;
+            if goes_on && let Some(mut lane) = Lane::stored(tx, text(&record, "integration_id"))? {
                 lane.retry_at = None;
                 lane.put(tx)?;
             }
@@ -133,12 +150,8 @@ impl Deliveries {
     /// [`CoreError::Store`].
     pub async fn status(&self) -> Result<Value, CoreError> {
         let sizes = feed::sizes(&self.store).await?;
-        let query = Query { limit: MOST_SHOWN, unreadable: Unreadable::Skip, ..Query::default() };
         let mut items = Vec::new();
-        for record in self.store.list(&INTEGRATIONS, query).await?.items {
-            if Subscription::of(&record).ok().flatten().is_none() {
-                continue;
-            }
+        for record in subscribed(&self.store).await? {
             let id = text(&record, INTEGRATIONS.id);
             let lane = self.store.get(&DELIVERY_LANES, id).await?.and_then(Lane::of).unwrap_or_default();
             let filters = vec![("state", entry::DEAD_LETTER.to_owned()), ("integration_id", id.to_owned())];

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use cavra_connect::{Attempted, Connectors, Verdict};
 use cavra_model::members::text;
 use cavra_model::{DELIVERIES, DELIVERY_LANES, INTEGRATIONS, Object, Timestamp, fill_random};
-use cavra_store::{Query, Transaction, Unreadable};
+use cavra_store::{Query, Transaction};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::entry::{DEAD_LETTER, DELIVERED, record, settle};
+use super::entry::{DEAD_LETTER, DELIVERED, is_news, record, settle};
 use super::feed::{Step, sizes, steps};
 use super::lane::Lane;
 use super::subscription::Subscription;
@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_secs(5);
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 
 /// Most integrations that are told.
-const MOST_LANES: u64 = 500;
+const MOST_LANES: usize = 500;
 
 /// Most deliveries, bytes of them that wait, and time, before what came of them is written down.
 const BATCH: usize = 32;
@@ -84,11 +84,12 @@ impl App {
 
     /// The active integrations that want to be told something.
     async fn told(&self) -> Result<Vec<String>, CoreError> {
-        let filters = vec![("status", "active".to_owned())];
-        let query = Query { filters, limit: MOST_LANES, unreadable: Unreadable::Skip, ..Query::default() };
-        let active = self.store.list(&INTEGRATIONS, query).await?.items;
-        let subscribed = active.iter().filter(|record| Subscription::of(record).is_ok_and(|found| found.is_some()));
-        Ok(subscribed.map(|record| text(record, INTEGRATIONS.id).to_owned()).collect())
+        let mut told = super::subscribed(&self.store).await?;
+        told.retain(|record| text(record, "status") == "active");
+        if told.len() > MOST_LANES {
+            return Err(CoreError::Conflict(format!("more than {MOST_LANES} of them want events")));
+        }
+        Ok(told.iter().map(|record| text(record, INTEGRATIONS.id).to_owned()).collect())
     }
 }
 
@@ -141,17 +142,22 @@ impl Worker {
         let Some(subscription) = Subscription::of(&record)?.filter(|_| text(&record, "status") == "active") else {
             return Ok(Next::End);
         };
+        let sizes = sizes(store).await?;
         let stored = store.get(&DELIVERY_LANES, &self.integration).await?.and_then(Lane::of);
-        let lane = match stored {
-            Some(lane) => lane,
-            None => Lane::beginning(&self.integration, &sizes(store).await?),
+        let Some(lane) = stored.filter(|lane| lane.clone().fit(&sizes).is_empty()) else {
+            self.fit(sizes).await?;
+            return Ok(Next::Go);
         };
-        self.measure(&lane).await?;
+        self.measure(&lane, &sizes);
         if let Some(pause) = lane.pause(Timestamp::now()) {
             return Ok(Next::Sleep(pause.min(LONGEST_SLEEP)));
         }
         let waiting = self.waiting().await?;
-        let steps = if waiting.is_empty() { steps(store, &lane.cursors, &subscription).await? } else { Vec::new() };
+        let steps = if waiting.is_empty() {
+            steps(store, (&lane.cursors, &sizes), &subscription, BATCH).await?
+        } else {
+            Vec::new()
+        };
         if waiting.is_empty() && steps.is_empty() {
             return Ok(Next::Sleep(POLL));
         }
@@ -161,6 +167,31 @@ impl Worker {
         self.send(connectors, &subscription, steps, &mut batch).await;
         self.write(batch).await?;
         Ok(Next::Go)
+    }
+
+    /// Writes down where a lane begins that there is none of, or that does not go with the logs: what only were in memory
+    /// would begin anew each time.
+    async fn fit(&self, sizes: BTreeMap<String, u64>) -> Result<(), CoreError> {
+        let integration = self.integration.clone();
+        let fit = move |tx: &mut dyn Transaction| {
+            let (mut lane, off) = match Lane::stored(tx, &integration)? {
+                Some(mut lane) => {
+                    let off = lane.fit(&sizes);
+                    (lane, off)
+                }
+                None => (Lane::beginning(&integration, &sizes), sizes.keys().cloned().collect()),
+            };
+            lane.retry_at = None;
+            lane.put(tx)?;
+            Ok(off)
+        };
+        let off: Vec<String> = self.app.store.transact(fit).await?;
+        tracing::warn!(
+            integration = self.integration,
+            logs = off.join(", "),
+            "events of these logs are told from now on; some may have been missed"
+        );
+        Ok(())
     }
 
     /// Dead letters that are to be sent again, the oldest first.
@@ -271,6 +302,10 @@ impl Worker {
         let Batch { lane, records, .. } = batch;
         let write = move |tx: &mut dyn Transaction| {
             for (event, record) in &records {
+                let stored = tx.get(&DELIVERIES, text(record, DELIVERIES.id))?;
+                if !is_news(stored.as_ref(), record) {
+                    continue;
+                }
                 tx.put(&DELIVERIES, record.clone())?;
                 note(tx, *event, &DELIVERIES, record)?;
             }
@@ -283,13 +318,12 @@ impl Worker {
     }
 
     /// How the lane fares, for whoever watches the server.
-    async fn measure(&self, lane: &Lane) -> Result<(), CoreError> {
-        let behind = backlog(lane, &sizes(&self.app.store).await?);
+    fn measure(&self, lane: &Lane, sizes: &BTreeMap<String, u64>) {
+        let behind = backlog(lane, sizes);
         let name = self.integration.clone();
         metrics::gauge!("cavra_integration_backlog_leaves", "integration" => name.clone()).set(precise(behind));
         let open = if lane.circuit(Timestamp::now()) == "closed" { 0.0 } else { 1.0 };
         metrics::gauge!("cavra_integration_circuit_open", "integration" => name).set(open);
-        Ok(())
     }
 }
 

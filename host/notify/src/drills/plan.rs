@@ -154,7 +154,7 @@ pub fn drill_plan(asking: Asking<'_>) -> (Document, bool) {
     let because =
         |category: &str| suppress.iter().filter(|decision| members::text(decision, "category") == category).count();
     let unset = because("connector_not_configured");
-    let stuck = unset > 0 && unset == decisions.len();
+    let stuck = unset > 0 && deliver.is_empty();
     let level = alert_level(status);
     let id = members::text(&schedule, "schedule_id");
     // When an owner comes back is no other plan: only what is decided is.

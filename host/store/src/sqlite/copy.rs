@@ -112,9 +112,15 @@ pub(crate) fn make_way(path: &Path, other: &Path) -> Result<Replaced, StoreError
         Ok(mode) if mode == "delete" => Ok(Replaced::NotYet),
         Ok(_) => take_in(path, other, &mut old),
         Err(error) if is_busy(&error) => take_in(path, other, &mut old),
-        // What cannot be read is no database that anybody could go on with.
-        Err(_) => Ok(Replaced::NotYet),
+        // What is no database is none that anybody could go on with.
+        Err(error) if is_damaged(&error) => Ok(Replaced::NotYet),
+        Err(error) => Err(fault(path, &error)),
     }
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 fn take_in(path: &Path, other: &Path, old: &mut Connection) -> Result<Replaced, StoreError> {

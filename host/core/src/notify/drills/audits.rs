@@ -63,7 +63,7 @@ impl Desk<'_> {
     /// Records an answer to a notice about a drill.
     pub async fn acknowledge_drill(self, call: Call) -> Result<Object, CoreError> {
         self.is_schedule(&call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let said = Said::of(&request, request.id.clone())?;
         let stage = self.stage(StageKind::Acknowledgement)?;
         let mut answer = acknowledgement(stage, &said.reply("schedule_id"), &[], request.now)?;
@@ -76,7 +76,7 @@ impl Desk<'_> {
         if !self.some_say(StageKind::HealthAlertPlan, "health_id", &call.id).await? {
             return Err(CoreError::NotFound("rollback drill health alert plan"));
         }
-        let request = self.request(call);
+        let request = self.request(call)?;
         let said = Said::of(&request, request.id.clone())?;
         let stage = self.stage(StageKind::HealthAlertAcknowledgement)?;
         let mut answer = acknowledgement(stage, &said.reply("health_id"), &[], request.now)?;
@@ -87,7 +87,7 @@ impl Desk<'_> {
     /// Records what somebody says to a retry plan.
     pub async fn acknowledge_drill_retry(self, call: Call) -> Result<Object, CoreError> {
         self.named(StageKind::RetryPlan, &call.id).await?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let said = Said::of(&request, request.id.clone())?;
         let (delivery, audit) = (request.name("delivery_id")?, request.name("audit_id")?);
         let stage = self.stage(StageKind::RetryAcknowledgement)?;
@@ -100,7 +100,7 @@ impl Desk<'_> {
 
     /// Records many answers, all of them or none.
     pub async fn acknowledge_drills(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let wrong = || CoreError::BadRequest(format!("routes must be a list of 1 to {MOST} objects"));
         let routes = request.value("routes").and_then(Value::as_array).ok_or_else(wrong)?;
         if !(1..=MOST).contains(&routes.len()) {
@@ -153,7 +153,7 @@ impl Desk<'_> {
 
     /// Packages the routes that people were told about with what they answered.
     pub async fn package_audit(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let (filters, by) = (request.filters()?, request.generated_by()?);
         let package = self.package(&filters, &by, &request).await?;
         let record = self.record(StageKind::AuditPackage, &package, &by)?;
@@ -166,7 +166,7 @@ impl Desk<'_> {
     /// Packages them and sends the package to other systems.
     pub async fn deliver_audit(self, call: Call) -> Result<Object, CoreError> {
         let connectors = self.app.connectors()?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let (filters, by) = (request.filters()?, request.generated_by()?);
         let member = if request.value("delivery_provider").is_some() { "delivery_provider" } else { "provider" };
         let asked = request.providers_named(member)?;

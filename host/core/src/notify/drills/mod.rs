@@ -5,6 +5,8 @@ mod rows;
 mod tables;
 mod worker;
 
+use std::collections::BTreeMap;
+
 use cavra_model::{Object, Timestamp, members};
 use cavra_notify::{
     Asking, DrillPolicy, DrillSlo, Making, StageKind, drill_escalation, drill_event, drill_plan, routes,
@@ -35,7 +37,7 @@ impl Desk<'_> {
     /// Tells people that a drill is due.
     pub async fn notify_drill(self, call: Call) -> Result<Object, CoreError> {
         let connectors = self.app.connectors()?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let report = self.drill_report(request.now);
         let schedule = members::object(&report, "schedule").cloned().unwrap_or_default();
         let policy = DrillPolicy::read(request.value("routing_policy"), "routing_policy", &schedule)?;
@@ -108,7 +110,7 @@ impl Desk<'_> {
 
     /// Which notices about drills were not answered in time.
     pub async fn plan_drill_escalation(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let slo = DrillSlo::read(request.value("policy"))?;
         let by = request.generated_by()?;
         let states = routes(&self.facts(&OF_ROUTES).await?);
@@ -118,22 +120,26 @@ impl Desk<'_> {
         self.keep_plan(StageKind::EscalationPlan, &plan, &by, &request).await
     }
 
-    /// The latest plan of each schedule that told somebody.
+    /// The plan of each schedule by which somebody was told last. The record of a plan that is made again keeps the time at
+    /// which it was made first, so it is the document that says when.
     async fn latest_drill_plans(self) -> Result<Vec<Object>, CoreError> {
         let (stage, counted) = (self.stage(StageKind::NotificationPlan)?, self.counted().await?);
-        let (mut seen, mut plans) = (std::collections::BTreeSet::new(), Vec::new());
+        let mut latest: BTreeMap<String, (Option<Timestamp>, Object)> = BTreeMap::new();
         self.each(stage.metadata_kind, |record| {
-            if counted.counts(&record)
-                && let Some(plan) = document(stage, record)
-                && !members::list(&plan, "selected_providers").is_empty()
-                && seen.insert(members::text(&plan, "schedule_id").to_owned())
-            {
-                plans.push(plan);
+            let plan = Some(&record).filter(|record| counted.counts(record)).cloned();
+            let plan = plan.and_then(|record| document(stage, record));
+            if let Some(plan) = plan.filter(|plan| !members::list(plan, "selected_providers").is_empty()) {
+                let told: Option<Timestamp> = members::text(&plan, "generated_at").parse().ok();
+                let known = latest.entry(members::text(&plan, "schedule_id").to_owned());
+                let kept = known.or_insert_with(|| (told, plan.clone()));
+                if told > kept.0 {
+                    *kept = (told, plan);
+                }
             }
             true
         })
         .await?;
-        Ok(plans)
+        Ok(latest.into_values().map(|(_, plan)| plan).collect())
     }
 
     /// Refuses a schedule that is neither configured nor that of a plan.

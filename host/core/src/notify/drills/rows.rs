@@ -53,9 +53,8 @@ impl App {
 impl Desk<'_> {
     /// How often routes were suppressed. Who only looks adds nothing by looking again.
     pub async fn trend_drills(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
-        let (filters, by) = (request.filters()?, request.name("generated_by")?);
-        let by = by.unwrap_or_else(|| "console".to_owned());
+        let request = self.request(call)?;
+        let (filters, by) = (request.filters()?, request.looked_by(self.app.gatekeeper.identifies())?);
         let mut trend = DrillTrend::default();
         for row in self.rows(&filters).await? {
             trend.add(row);

@@ -51,7 +51,7 @@ struct Outcome {
 impl Desk<'_> {
     /// Which deliveries of audits are tried again; sends nothing.
     pub async fn plan_drill_retries(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let policy = Backoff::read(request.value("retry_policy"))?;
         let by = request.generated_by()?;
         let attempts = self.attempts().await?;
@@ -76,7 +76,7 @@ impl Desk<'_> {
 
     /// Does a pass: repeats deliveries whose time has come.
     pub async fn run_drill_worker(self, call: Call) -> Result<Object, CoreError> {
-        let request = self.request(call);
+        let request = self.request(call)?;
         let pass = self.drill_pass(&request)?;
         let _turn = self.app.reservations.hold(&format!("{} pass", self.family.sources.recurrence)).await;
         let attempts = self.attempts().await?;
@@ -217,7 +217,7 @@ impl Desk<'_> {
     /// Tells people about it.
     pub async fn alert_drill_health(self, call: Call) -> Result<Object, CoreError> {
         let connectors = self.app.connectors()?;
-        let request = self.request(call);
+        let request = self.request(call)?;
         let limits = request_limits(&request)?;
         let enabled = enabled(connectors, self.family.conversations);
         let asked = request.providers_named("provider")?;
