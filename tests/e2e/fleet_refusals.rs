@@ -317,6 +317,15 @@ fn who_may_call() {
         if settings.contains(&token) {
             ingest(Some("in-gest")).ok();
             ingest(Some("other")).refusal(401);
+            // What somebody says of themselves does not stand for the token.
+            let claims = json!({"sub": "mallory", "email": "m@x.example"});
+            for (path, mut body) in [
+                ("/endpoint-inventory/ingest", export.clone()),
+                ("/endpoint-remediation-handoffs/none/status", json!({"provider": "jira", "status": "completed"})),
+            ] {
+                body["actor_claims"] = claims.clone();
+                server.post(path, &body).refused(&[401]);
+            }
         }
         if settings.len() > usize::from(settings.contains(&token)) {
             ingest(Some(&issuer.token("ann", &["IAM"]))).ok();

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const SMALL: usize = 64 * 1024;
 /// Bytes of small bodies at once.
 const SMALL_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of larger bodies at once, unless a single one may be larger: four records of evidence.
+/// Bytes of larger bodies at once: four records of evidence.
 const LARGE_BYTES: usize = 32 * 1024 * 1024;
 /// Permits are for so many bytes each, because their number is limited.
 const UNIT: usize = 1024;
@@ -24,6 +24,9 @@ const LONG: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// After how many seconds a refused client should ask again.
 const RETRY_AFTER: u32 = 5;
+
+/// What whoever does not fit is told.
+const BUSY: &str = "the server is receiving as much as it can hold";
 
 /// Whether the work of an endpoint grows with what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,22 +41,32 @@ pub enum Work {
 pub struct Load {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    inventories: Arc<Semaphore>,
     long: Arc<Semaphore>,
 }
 
 impl Load {
-    /// Of a server whose largest body has so many bytes.
-    pub fn new(largest: usize) -> Self {
+    /// Of a server whose largest inventory has so many bytes. One of those at once has a room of its own.
+    pub fn new(inventory: usize) -> Self {
         let of = |permits| Arc::new(Semaphore::new(permits));
-        let large = LARGE_BYTES.max(largest).div_ceil(UNIT);
-        Self { small: of(SMALL_BYTES / UNIT), large: of(large), long: of(LONG) }
+        Self {
+            small: of(SMALL_BYTES / UNIT),
+            large: of(LARGE_BYTES / UNIT),
+            inventories: of(inventory.div_ceil(UNIT).max(1)),
+            long: of(LONG),
+        }
+    }
+
+    /// Room for an inventory of so many bytes, kept until the permit is dropped.
+    pub async fn inventory(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        turn(&self.inventories, bytes.div_ceil(UNIT).max(1), BUSY).await
     }
 
     /// Room for a body of so many bytes, kept until the permit is dropped.
     pub async fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let room = if bytes <= SMALL { &self.small } else { &self.large };
         let permits = bytes.div_ceil(UNIT).max(1);
-        turn(room, permits, "the server is receiving as much as it can hold").await
+        turn(room, permits, BUSY).await
     }
 
     /// The permit for work of that kind; none for short work.
@@ -78,7 +91,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_fit_is_refused_and_what_is_dropped_makes_room() {
-        let load = Load::new(1);
+        let load = Load::new(64 * 1024 * 1024);
+        let inventory = load.inventory(64 * 1024 * 1024).await;
+        assert!(inventory.is_ok() && load.inventory(1).await.is_err());
         let mut held = Vec::new();
         while let Ok(permit) = load.body(8 * 1024 * 1024).await {
             held.push(permit);

@@ -1,5 +1,7 @@
 //! The plan of a remediation: one action per drift item.
 
+use std::collections::HashMap;
+
 use cavra_model::{Object, members};
 use serde_json::{Value, json};
 
@@ -38,10 +40,13 @@ pub fn provider_of(target: &Object) -> &'static str {
 pub fn actions(report: &Object, strategy: &str) -> Vec<Value> {
     let reconciliation = members::text(report, "reconciliation_id");
     let items = members::objects(report, "drift_items");
-    items.iter().enumerate().map(|(index, item)| action(report, reconciliation, index + 1, item, strategy)).collect()
+    let managers = managers(report);
+    let manager = |item: &Object| managers.get(members::text(item, "deployment_target")).copied().unwrap_or("unknown");
+    let numbered = items.iter().enumerate();
+    numbered.map(|(index, item)| action(reconciliation, index + 1, item, strategy, manager(item))).collect()
 }
 
-fn action(report: &Object, reconciliation: &str, number: usize, item: &Object, strategy: &str) -> Value {
+fn action(reconciliation: &str, number: usize, item: &Object, strategy: &str, manager: &str) -> Value {
     let (drift, target) = (members::text(item, "type"), members::text(item, "deployment_target"));
     let kind = action_type(drift, strategy);
     json!({
@@ -49,7 +54,7 @@ fn action(report: &Object, reconciliation: &str, number: usize, item: &Object, s
         "action_type": kind,
         "deployment_target": target,
         "endpoint_id": member(item, "endpoint_id"),
-        "provider": manager(report, target),
+        "provider": manager,
         "severity": member(item, "severity"),
         "drift_type": drift,
         "expected_version": member(item, "expected_version"),
@@ -73,12 +78,15 @@ fn action_type(drift: &str, strategy: &str) -> &'static str {
     row.and_then(|(_, columns)| columns.get(column)).copied().unwrap_or(REVIEW)
 }
 
-/// Who manages a target of the report's manifest.
-fn manager(report: &Object, target: &str) -> &'static str {
+/// Who manages each target of the report's manifest; of targets with one id, the first counts.
+fn managers(report: &Object) -> HashMap<&str, &'static str> {
     let manifest = members::object(report, "desired_manifest");
     let targets = manifest.map(|manifest| members::objects(manifest, "deployment_targets")).unwrap_or_default();
-    let found = targets.into_iter().find(|desired| members::text(desired, "id") == target);
-    found.map_or("unknown", provider_of)
+    let mut managers = HashMap::new();
+    for target in targets {
+        managers.entry(members::text(target, "id")).or_insert_with(|| provider_of(target));
+    }
+    managers
 }
 
 #[cfg(test)]

@@ -163,6 +163,20 @@ impl Approvals {
         self.pending(subject, request)
     }
 
+    /// As [`Approvals::prepare`], about something that follows from what a client posted: nobody but them vouches for it.
+    ///
+    /// # Errors
+    /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] where approvals are only asked for what was recorded here.
+    pub fn prepare_unverified(&self, mut request: NewApproval) -> Result<Object, CoreError> {
+        if self.routing.requires_recorded_decision() {
+            return Err(CoreError::Conflict(
+                "a client posted what this is about; approvals are asked for what was recorded here".to_owned(),
+            ));
+        }
+        let subject = self.own_subject(std::mem::take(&mut request.decision));
+        self.pending(Subject { unverified: true, ..subject }, request)
+    }
+
     /// Stores an approval that was prepared, with its leaf, in a unit of work that writes more than it.
     ///
     /// # Errors

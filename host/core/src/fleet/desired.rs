@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cavra_artifacts::{Inside, Reach};
+use cavra_artifacts::{Inside, Reach, Tree};
 use cavra_evidence::{PublicKey, pretty};
 use cavra_model::{Digest, Object, members, read_json};
 use cavra_release::{
@@ -17,6 +17,8 @@ use crate::{CoreError, Settings, package_signers};
 
 /// Largest signature file of a package.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
+/// Largest manifest of a package.
+const MANIFEST_LIMIT: u64 = 64 << 20;
 /// What is needed of a package.
 static NEEDED: [&Document; 1] = [&DEPLOYMENT];
 /// What is said of a manifest that nobody signed.
@@ -138,9 +140,10 @@ impl Desired {
         let package = verify_package(tree, &options);
         let mut errors = package.report.errors.clone();
         let manifest = package.document(&DEPLOYMENT).cloned().unwrap_or_default();
-        if self.manifest.is_some_and(|given| given != manifest) {
+        if self.manifest.as_ref().is_some_and(|given| *given != manifest) {
             errors.push("desired_manifest is not the one of the package".to_owned());
         }
+        errors.extend(self.unfitting(&package.tree, &manifest, trust));
         if !errors.is_empty() {
             return Err(CoreError::Refused { errors, warnings: package.report.warnings });
         }
@@ -156,6 +159,22 @@ impl Desired {
             errors: Vec::new(),
             manifest,
         })
+    }
+}
+
+impl Desired {
+    /// What was brought along and does not fit the package's manifest: a signature that is there has to hold.
+    fn unfitting(&self, tree: &Tree, manifest: &Object, trust: &ManifestTrust) -> Vec<String> {
+        let file = Inside::new(DEPLOYMENT.file).and_then(|file| tree.read(&file, MANIFEST_LIMIT).ok());
+        let bytes = file.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let mut errors = Vec::new();
+        if self.text.as_ref().is_some_and(|text| *text != bytes) {
+            errors.push("desired_manifest_text is not that of the package".to_owned());
+        }
+        // Whether it has to be signed is a question about the package.
+        let trust = ManifestTrust { required: false, ..trust.clone() };
+        errors.extend(signed(manifest.clone(), &bytes, self.signature.as_ref(), &trust).errors);
+        errors
     }
 }
 

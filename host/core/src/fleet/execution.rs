@@ -17,7 +17,7 @@ impl App {
     /// an approval; [`CoreError::NotFound`] for the approval; [`CoreError::Refused`] with everything that does not fit;
     /// [`CoreError::Store`].
     pub async fn execute_remediation(&self, id: &str, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
-        let (_, request, approval_id) = self.remediation_request(id, label(body, "approval_id")?).await?;
+        let (request, approval_id) = self.remediation_request(id, label(body, "approval_id")?).await?;
         let said = label(body, "executed_by")?.unwrap_or_else(|| CONSOLE.to_owned());
         let by = caller.doer(|| said);
         let (environment, notes) = (label(body, "execution_environment")?, text(body, "notes", FIELD_LIMIT)?);

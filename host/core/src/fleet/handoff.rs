@@ -24,13 +24,14 @@ impl App {
     /// In this order: [`CoreError::NotFound`]; [`CoreError::BadRequest`] for a record without a request or an approval, and
     /// for members that are not what they must be; [`CoreError::Store`].
     pub async fn hand_off(&self, id: &str, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
-        let (record, request, approval_id) = self.remediation_request(id, None).await?;
+        let (request, approval_id) = self.remediation_request(id, None).await?;
         let names = provider_names(body)?;
         let providers = handoff_providers(names.iter().map(String::as_str))?;
         let requested_by = label(body, "requested_by")?.unwrap_or_else(|| CONSOLE.to_owned());
         let requested_by = caller.doer(|| requested_by).name;
         let delivery_mode = label(body, "delivery_mode")?.unwrap_or_else(|| "manual".to_owned());
-        let state = members::text(&record, "approval_state").to_owned();
+        // Only what this server knows of an approval counts, whatever a record says that somebody posted.
+        let state = self.approval_state(&approval_id).await?.unwrap_or_else(|| "unknown".to_owned());
         let author = caller.author();
         let change = move |tx: &mut dyn Transaction| {
             let asked = HandoffRequest {
@@ -91,8 +92,9 @@ impl App {
             recorded_by: &recorded_by,
         };
         let approval_id = members::filled(package, "approval_id").or_else(|| members::filled(&record, "approval_id"));
-        let approval = (approval_id.unwrap_or_default(), members::filled(&record, "approval_state"));
-        let made = status_record(package, approval, &update, Timestamp::now())?;
+        let approval_id = approval_id.unwrap_or_default();
+        let state = self.approval_state(approval_id).await?;
+        let made = status_record(package, (approval_id, state.as_deref()), &update, Timestamp::now())?;
         let made = cleaned(self.settings.redactor, made)?;
         let stored = self.evidence.put_own(vec![made.record], caller).await?;
         Ok(answer(
@@ -105,6 +107,13 @@ impl App {
                 "metadata": stored.into_iter().next(),
             }),
         ))
+    }
+}
+
+impl App {
+    /// The state of an approval at this moment, if there is one of that id here.
+    async fn approval_state(&self, id: &str) -> Result<Option<String>, CoreError> {
+        Ok(self.approvals.states(vec![id.to_owned()]).await?.remove(id))
     }
 }
 

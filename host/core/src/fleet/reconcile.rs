@@ -68,11 +68,12 @@ impl App {
         let Compared { made, established } = self.compare(desired, observed, &body, only_provider).await?;
         let report = members::built(made.document.clone());
         let drifted = members::text(&report, "drift_status") != "aligned";
-        let opening = match drifted {
-            true => {
-                Some(Opening::prepare(&self.approvals, RequestedRemediation::plan(&report, &asked.strategy)?, &asked)?)
-            }
-            false => None,
+        let opening = if drifted {
+            let (plan, is_ours) =
+                (RequestedRemediation::plan(&report, &asked.strategy)?, self.evidence.is_ours(id).await?);
+            Some(Opening::prepare(&self.approvals, plan, &asked, is_ours)?)
+        } else {
+            None
         };
         let reconciliation = Own::checked(made.record)?;
         let author = caller.author();

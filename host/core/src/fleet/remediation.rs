@@ -63,15 +63,22 @@ pub(super) struct Opened {
 }
 
 impl Opening {
-    pub(super) fn prepare(approvals: &Approvals, plan: RequestedRemediation, asked: &Asked) -> Result<Self, CoreError> {
+    /// `is_ours` says that this server made the report that the plan follows from.
+    pub(super) fn prepare(
+        approvals: &Approvals,
+        plan: RequestedRemediation,
+        asked: &Asked,
+        is_ours: bool,
+    ) -> Result<Self, CoreError> {
         let requested_by = asked.requester.name.clone();
-        let approval = approvals.prepare(NewApproval {
+        let new = NewApproval {
             decision: remediation_decision(&plan, &requested_by),
             approver_group: Some(asked.approver_group.clone()),
             requester: asked.requester.clone(),
             ttl_hours: asked.ttl_hours,
             note: asked.note.clone(),
-        })?;
+        };
+        let approval = if is_ours { approvals.prepare(new) } else { approvals.prepare_unverified(new) }?;
         Ok(Self { plan, requested_by, approval })
     }
 
@@ -144,12 +151,17 @@ impl App {
     pub async fn request_remediation(&self, id: &str, body: &Object, caller: &Caller) -> Result<Value, CoreError> {
         let record = self.evidence.get(&ENDPOINT_RECONCILIATIONS, id).await?;
         let report = document(&ENDPOINT_RECONCILIATIONS, &record)?;
+        // Else the plan of another reconciliation could be taken with this report's words.
+        if members::text(report, "reconciliation_id") != id {
+            return Err(CoreError::BadRequest("the report is that of another reconciliation".to_owned()));
+        }
         let asked = Asked::read(body, "strategy", caller, self.settings.redactor)?;
         let plan = RequestedRemediation::plan(report, &asked.strategy)?;
         if plan.action_count() == 0 {
             return Err(CoreError::Conflict("there is no drift to remedy".to_owned()));
         }
-        let opening = Opening::prepare(&self.approvals, plan, &asked)?;
+        let is_ours = self.evidence.is_ours(id).await?;
+        let opening = Opening::prepare(&self.approvals, plan, &asked, is_ours)?;
         let author = caller.author();
         let change = move |tx: &mut dyn Transaction| {
             let opened = match opening.find(tx)? {
@@ -172,7 +184,7 @@ impl App {
         ))
     }
 
-    /// A stored request: its record and document, and the id of its approval.
+    /// A stored request, and the id of its approval.
     ///
     /// # Errors
     /// [`CoreError::NotFound`]; [`CoreError::BadRequest`] for a record without a document or without an approval.
@@ -180,13 +192,13 @@ impl App {
         &self,
         id: &str,
         approval_id: Option<String>,
-    ) -> Result<(Object, Object, String), CoreError> {
+    ) -> Result<(Object, String), CoreError> {
         let record = self.evidence.get(&ENDPOINT_REMEDIATIONS, id).await?;
         let request = document(&ENDPOINT_REMEDIATIONS, &record)?.clone();
         let named = members::object(&request, "approval").and_then(|approval| members::filled(approval, "approval_id"));
         let named = named.or_else(|| members::filled(&record, "approval_id")).map(ToOwned::to_owned);
         let approval_id =
             approval_id.or(named).ok_or_else(|| CoreError::BadRequest("approval_id is required".to_owned()))?;
-        Ok((record, request, approval_id))
+        Ok((request, approval_id))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cavra_core::{EVIDENCE_KINDS, Evidence};
+use cavra_core::{EVIDENCE_KINDS, Evidence, Settings};
 use cavra_model::Object;
 use cavra_store::{Location, RecordStore};
 use tokio::runtime::{Builder, Runtime};
@@ -39,9 +39,16 @@ fn prepare(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// A record without secrets: these stores may be those of a server.
+fn cleaned(mut record: Object) -> anyhow::Result<Object> {
+    Settings::from_env()?.redactor.clean(&mut record, &[])?;
+    Ok(record)
+}
+
 /// Puts a record that may be replaced into the named stores; answers their paths.
 pub fn index(args: &MetadataArgs, record: &Object) -> anyhow::Result<Vec<String>> {
     let runtime = runtime()?;
+    let record = &cleaned(record.clone())?;
     let mut paths = Vec::new();
     for (path, location) in named(args) {
         prepare(&path)?;
@@ -63,7 +70,7 @@ pub fn index_once(
     exclusive: Option<&str>,
 ) -> anyhow::Result<(Vec<String>, Object)> {
     let runtime = runtime()?;
-    let (mut paths, mut record) = (Vec::new(), record);
+    let (mut paths, mut record) = (Vec::new(), cleaned(record)?);
     for (path, location) in named(args) {
         prepare(&path)?;
         let evidence = open(location)?;
