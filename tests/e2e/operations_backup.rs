@@ -314,6 +314,43 @@ fn one_database() {
     assert_eq!(fs::read_dir(home.join("there")).unwrap().count(), 1);
 }
 
+/// Stores that were files of their own do not become one database: one of them would take the place of the others.
+#[test]
+fn several_stores_do_not_become_one() {
+    let home = Home::new();
+    let apart = settings(Backend::Sqlite);
+    let server = serve(&home, &apart);
+    fill(&server);
+    drop(server);
+    ops(&home, &apart, &["backup"]).ok();
+    let one = vec![("CAVRA_DATABASE_URL".to_owned(), "sqlite:data/cavra.db".to_owned())];
+    for options in [&["restore", MANIFEST][..], &["restore", MANIFEST, "--overwrite"]] {
+        refused(&home, &one, options, "would both become");
+        assert!(!home.exists("data/cavra.db"));
+    }
+    ops(&home, &one, &["restore", MANIFEST, "--target-dir", "there"]).ok();
+}
+
+/// A backup that cannot be finished leaves the one before as it was.
+#[test]
+fn a_backup_that_fails_keeps_the_one_before() {
+    let home = Home::new();
+    let places = settings(Backend::Json);
+    let server = serve(&home, &places);
+    fill(&server);
+    drop(server);
+    ops(&home, &places, &["backup"]).ok();
+    let before = home.read(MANIFEST);
+    // What cannot be looked at may well be a store.
+    let (name, path) = places.iter().find(|(name, _)| name.starts_with("CAVRA_REGISTRY")).unwrap();
+    let mut elsewhere = places.clone();
+    elsewhere.retain(|(known, _)| known != name);
+    elsewhere.push((name.clone(), format!("{path}/below-a-file.json")));
+    refused(&home, &elsewhere, &["backup"], "cannot be looked at");
+    assert_eq!(home.read(MANIFEST), before);
+    ops(&home, &places, &["verify", MANIFEST]).ok();
+}
+
 /// Decides on several connections until told to stop; answers the ids that were acknowledged.
 fn under_load<T>(server: &Server, work: impl FnOnce() -> T) -> (T, usize) {
     let stop = AtomicBool::new(false);
