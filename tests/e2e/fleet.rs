@@ -316,19 +316,6 @@ fn drift_is_found_approved_executed_and_handed_off() {
         server.get("/endpoint-remediations?view=brief").refusal(400);
         assert_eq!(server.get("/endpoint-remediations/dashboard").ok()["alert_level"], "critical");
 
-        // That it is approved is not for whoever posts a record to say.
-        let mut posted = server.get(&format!("/evidence/{request_id}")).ok();
-        posted["session_id"] = json!("err_posted");
-        (posted["approval_id"], posted["approval_state"]) = (json!("apr_nobody"), json!("approved"));
-        (posted["request"]["approval"]["approval_id"], posted["request"]["approval"]["state"]) =
-            (json!("apr_nobody"), json!("approved"));
-        server.post("/evidence", &posted).ok();
-        let trusted = server.post("/endpoint-remediations/err_posted/handoff", &json!({"providers": ["jira"]})).ok();
-        assert_eq!(
-            (&trusted["handoff"]["approval_required"], &trusted["handoff"]["approval_state"]),
-            (&json!(true), &json!("unknown"))
-        );
-
         let execute = format!("/endpoint-remediations/{request_id}/execute");
         let early = server.post(&execute, &json!({})).refusal(400);
         assert!(early["errors"].to_string().contains("pending"), "{early}");
@@ -384,5 +371,18 @@ fn drift_is_found_approved_executed_and_handed_off() {
             let kept = std::fs::read(home.join(file)).unwrap();
             assert!(!kept.windows(4).any(|bytes| bytes == b"hush"), "{file}");
         }
+
+        // That it is approved is not for whoever posts a record to say.
+        let mut posted = server.get(&format!("/evidence/{request_id}")).ok();
+        posted["session_id"] = json!("err_posted");
+        (posted["approval_id"], posted["approval_state"]) = (json!("apr_nobody"), json!("approved"));
+        (posted["request"]["approval"]["approval_id"], posted["request"]["approval"]["state"]) =
+            (json!("apr_nobody"), json!("approved"));
+        server.post("/evidence", &posted).ok();
+        let trusted = server.post("/endpoint-remediations/err_posted/handoff", &json!({"providers": ["jira"]})).ok();
+        assert_eq!(
+            (&trusted["handoff"]["approval_required"], &trusted["handoff"]["approval_state"]),
+            (&json!(true), &json!("unknown"))
+        );
     });
 }
