@@ -366,11 +366,6 @@ fn drift_is_found_approved_executed_and_handed_off() {
         assert_eq!((&board["completed_count"], &board["in_progress_count"]), (&json!(1), &json!(1)), "{board}");
 
         assert!(!server.log().contains("hush"));
-        drop(server);
-        for file in ["metadata.json", "metadata.db", "metadata.db-wal"].into_iter().filter(|file| home.exists(file)) {
-            let kept = std::fs::read(home.join(file)).unwrap();
-            assert!(!kept.windows(4).any(|bytes| bytes == b"hush"), "{file}");
-        }
 
         // That it is approved is not for whoever posts a record to say.
         let mut posted = server.get(&format!("/evidence/{request_id}")).ok();
@@ -384,5 +379,11 @@ fn drift_is_found_approved_executed_and_handed_off() {
             (&trusted["handoff"]["approval_required"], &trusted["handoff"]["approval_state"]),
             (&json!(true), &json!("unknown"))
         );
+
+        drop(server);
+        for file in ["metadata.json", "metadata.db", "metadata.db-wal"].into_iter().filter(|file| home.exists(file)) {
+            let kept = std::fs::read(home.join(file)).unwrap();
+            assert!(!kept.windows(4).any(|bytes| bytes == b"hush"), "{file}");
+        }
     });
 }
