@@ -238,3 +238,24 @@ fn init_keeps_to_the_stores_that_have_records() {
     assert!(home.exists(".cavra/api/activity.db") && !home.exists(".cavra/api/activity.json"));
     home.cavra(&["init", "claude-code", "--policy-pack", "cavra-nobody"]).run().fails();
 }
+
+/// A project's records lie below the project, from wherever in it a server is started.
+#[test]
+fn a_server_does_not_leave_records_of_its_project_behind() {
+    let home = Home::new();
+    assert_eq!(hook(&home, "Read", json!({"file_path": "a"})).0, "none");
+    let records = home.join(".cavra/api/activity.json").canonicalize().unwrap();
+    home.write(".cavra/config.yaml", "stores:\n  activity: .cavra/api/activity.db\n");
+    std::fs::create_dir_all(home.join("deep/below")).unwrap();
+    let serve = |directory: &str| home.cavra(&["serve", "--port", "0"]).dir(home.join(directory)).run();
+    for directory in ["", "deep/below"] {
+        let refused = serve(directory).fails();
+        assert!(refused.stderr.contains(&records.display().to_string()), "{directory}: {refused:?}");
+        assert!(refused.stderr.contains("cavra ops import"), "{directory}: {refused:?}");
+    }
+    let moved = home.cavra(&["ops", "import", "--json"]).dir(home.join("deep/below")).run().ok().json();
+    assert_eq!(moved["moved"].as_array().map(Vec::len), Some(1), "{moved}");
+    assert!(!records.exists() && home.exists(".cavra/api/activity.db"));
+    let server = home.serve(&[]);
+    assert!(server.total("/decisions") > 0);
+}

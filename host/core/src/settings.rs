@@ -324,10 +324,7 @@ impl Settings {
             inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
             evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
             artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
-            json_files: AREAS
-                .iter()
-                .map(|area| (area.name, asked.path(area.json_variable).unwrap_or_default()))
-                .collect(),
+            json_files: AREAS.iter().map(|area| (area.name, asked.json_file(area.json_variable))).collect(),
             tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")?,
             routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
@@ -429,6 +426,18 @@ impl Asked<'_> {
                 Location::of_url(&value(ALL)).map_err(|error| CoreError::Configuration(format!("{ALL}: {error}")))
             }
             _ => Ok(Location::Json(self.path(store).unwrap_or_default())),
+        }
+    }
+
+    /// The JSON file of an area, whether or not it is what the area is in: in a project with settings it is that of the
+    /// project, from wherever its commands are run.
+    fn json_file(&self, store: &'static str) -> PathBuf {
+        let config = self.project.and_then(|project| project.config.as_ref());
+        match (self.set(store), config) {
+            (None, Some(config)) => config
+                .value(store, |_| false)
+                .map_or_else(|| config.root.join(self.path(store).unwrap_or_default()), PathBuf::from),
+            (set, _) => set.map(PathBuf::from).or_else(|| self.path(store)).unwrap_or_default(),
         }
     }
 
