@@ -74,6 +74,7 @@ mod operations;
 mod operations_backup;
 mod operations_examples;
 mod outbox;
+mod pack_components;
 mod pack_signatures;
 mod packs;
 mod promotion;

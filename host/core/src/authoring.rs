@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_evidence::{PolicyTrust, Signing, sign_policy, verify_policy};
-use cavra_model::{Object, PackName, REPLACES, Ruling, Severity, Timestamp, approval_summary, replaced, still_fits};
-use cavra_packs::{Diff, Draft, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
+use cavra_model::{
+    Digest, Object, PackName, REPLACES, Ruling, Severity, Timestamp, approval_summary, replaced, still_fits,
+};
+use cavra_packs::{Diff, Draft, Pack, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
 use serde_json::{Value, json};
 
 use crate::approvals::{NewApproval, Publication, forbidden, request_note};
@@ -22,6 +24,8 @@ use crate::{App, Approvals, CoreError, DecisionPoint, MAX_TTL_HOURS, Redactor, m
 const OPERATION: &str = "policy_publish";
 /// Who publishes if nobody says so.
 const PUBLISHER: &str = "policy-authoring-api";
+/// Member of plans and of an approval's decision: the digest of the `policy.wasm` that the pack keeps, if it has one.
+const COMPONENT: &str = "component_digest";
 /// Member of an approval's decision: the version of a draft that names none.
 const ASSUMED_VERSION: &str = "assumed_version";
 /// Days of decisions that a plan decides again.
@@ -37,6 +41,8 @@ struct Plan {
     change: Option<Diff>,
     /// What is installed now.
     replaces: String,
+    /// Digest of the component that the pack keeps.
+    component: Option<Digest>,
     risk: Severity,
     backtest: Option<Backtest>,
     notes: Vec<String>,
@@ -137,7 +143,7 @@ impl App {
         publishable(&plan.draft)?;
         let (id, digest) = (plan.draft.id(), plan.draft.digest());
         let short = digest.hex().get(..12).unwrap_or_default().to_owned();
-        let decision = json!({
+        let mut decision = json!({
             "decision_id": format!("policy_publish:{id}:{short}"),
             "session_id": "policy-authoring",
             "agent_id": console,
@@ -159,6 +165,7 @@ impl App {
             "backtest": plan.backtest,
             "evidence_refs": [format!("policy-draft://{id}/{short}")],
         });
+        with_component(&mut decision, plan.component.as_ref());
         let Value::Object(decision) = decision else { return Err(CoreError::BadRequest("no decision".to_owned())) };
         let request = NewApproval { decision, approver_group: Some(group), requester, ttl_hours, note };
         let approval = self.approvals.request(request).await?;
@@ -195,14 +202,16 @@ impl App {
         let digest = draft.digest();
         Approvals::admit(&approval, OPERATION, &[("policy_id", draft.id()), ("policy_digest", digest.as_str())])?;
         let replaces = Replaces::approved(&approval, &draft);
-        replaces.check(self.installed(draft.id()).await?.as_ref()).map_err(CoreError::Conflict)?;
+        let there = self.installed(draft.id()).await?;
+        replaces.check(there.as_ref()).map_err(CoreError::Conflict)?;
         self.decisions.preview(&draft).await.map_err(CoreError::BadRequest)?;
         let root = self.settings.policy_dir.clone().unwrap_or_else(|| PathBuf::from(LOCAL_ROOT));
         let signing = self.settings.signing_key.clone().map_or(Signing::Checksum, Signing::Hmac);
         let (policy, library) = (draft.policy.clone(), self.decisions.library().clone());
         let work = move || {
             let still = || replaces.check(installed(&library, &name).map_err(|error| error.to_string())?.as_ref());
-            write(&root, &name, &policy, (&signing, &signer), still)
+            let signed = (&signing, signer.as_str());
+            write(&root, &name, &policy, signed, |component| replaces.check_component(component), still)
         };
         let publication = self.approvals.begin_publication(Publication {
             policy_id: draft.id(),
@@ -253,9 +262,11 @@ impl App {
             Some(_) => return Err(CoreError::BadRequest("backtest must be true, false or an object".to_owned())),
         };
         let installed = self.installed(draft.id()).await?;
-        let replaces = replaced(installed.as_ref());
-        let change = installed.map(|installed| cavra_packs::diff(&installed, &draft.policy));
+        let replaces = replaced(installed.as_ref().map(|installed| &installed.document));
         let mut notes = notes_on(&draft);
+        notes.extend(installed.as_ref().and_then(Installed::note));
+        let component = installed.as_ref().and_then(|installed| installed.component.clone());
+        let change = installed.map(|installed| cavra_packs::diff(&installed.document, &draft.policy));
         let backtest = match (self.decisions.preview(&draft).await, days) {
             (Ok(pack), Some(days)) if draft.errors.is_empty() => {
                 let scope = scope(days, change.is_some().then(|| draft.id().to_owned()));
@@ -267,11 +278,11 @@ impl App {
                 None
             }
         };
-        Ok(Plan { risk: publish_risk(change.as_ref()), draft, change, replaces, backtest, notes })
+        Ok(Plan { risk: publish_risk(change.as_ref()), draft, change, replaces, component, backtest, notes })
     }
 
-    /// The installed pack of that id as written, if there is one. An id that no pack can have is not looked up.
-    async fn installed(&self, id: &str) -> Result<Option<Value>, CoreError> {
+    /// The installed pack of that id, if there is one. An id that no pack can have is not looked up.
+    async fn installed(&self, id: &str) -> Result<Option<Installed>, CoreError> {
         let Ok(name) = PackName::new(id) else { return Ok(None) };
         let library = self.decisions.library().clone();
         let found = tokio::task::spawn_blocking(move || installed(&library, &name)).await;
@@ -279,10 +290,41 @@ impl App {
     }
 }
 
-/// The installed pack of that name as written, if there is one.
-fn installed(library: &PackLibrary, name: &PackName) -> Result<Option<Value>, PackError> {
+/// A pack that a publication replaces.
+struct Installed {
+    /// The document as written.
+    document: Value,
+    /// Digest of its component, which the publication leaves where it is.
+    component: Option<Digest>,
+    is_unverified: bool,
+}
+
+impl Installed {
+    /// What approvers should know of the component that stays.
+    fn note(&self) -> Option<String> {
+        let component = self.component.as_ref()?;
+        let changed = if self.is_unverified {
+            " The pack is not as it was published: make sure that this is the component you mean."
+        } else {
+            ""
+        };
+        Some(format!("The pack keeps its policy.wasm, {component}; the approval is of this one.{changed}"))
+    }
+}
+
+/// Adds the component to what is shown and approved.
+fn with_component(document: &mut Value, component: Option<&Digest>) {
+    if let (Value::Object(members), Some(component)) = (document, component) {
+        members.insert(COMPONENT.to_owned(), json!(component));
+    }
+}
+
+/// The installed pack of that name, if there is one.
+fn installed(library: &PackLibrary, name: &PackName) -> Result<Option<Installed>, PackError> {
     match library.get(name) {
-        Ok(pack) => Ok(Some(pack.document)),
+        Ok(Pack { document, component, is_unverified, .. }) => {
+            Ok(Some(Installed { document, component, is_unverified }))
+        }
         Err(PackError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -292,25 +334,46 @@ fn installed(library: &PackLibrary, name: &PackName) -> Result<Option<Value>, Pa
 struct Replaces {
     planned: Option<String>,
     policy: Value,
+    /// Digest of the component that the pack keeps.
+    component: Option<String>,
 }
 
 impl Replaces {
     fn approved(approval: &Object, draft: &Draft) -> Self {
-        let planned = approval.get("decision").and_then(|decision| decision.get(REPLACES)).and_then(Value::as_str);
-        Self { planned: planned.map(ToOwned::to_owned), policy: draft.policy.clone() }
+        let decision = approval.get("decision");
+        let text = |member: &str| decision.and_then(|decision| decision.get(member)?.as_str()).map(ToOwned::to_owned);
+        Self { planned: text(REPLACES), policy: draft.policy.clone(), component: text(COMPONENT) }
     }
 
-    fn check(&self, installed: Option<&Value>) -> Result<(), String> {
-        let fits = still_fits(self.planned.as_deref(), installed, &self.policy);
+    fn check(&self, installed: Option<&Installed>) -> Result<(), String> {
+        self.check_component(installed.and_then(|installed| installed.component.as_ref()))?;
+        let fits = still_fits(self.planned.as_deref(), installed.map(|installed| &installed.document), &self.policy);
         fits.map_err(|stale| format!("the installed pack is not the one that this publication was to replace: {stale}"))
+    }
+
+    /// The component that stays is the one that was approved.
+    fn check_component(&self, there: Option<&Digest>) -> Result<(), String> {
+        let (approved, there) = (self.component.as_deref(), there.map(Digest::as_str));
+        if approved == there {
+            return Ok(());
+        }
+        let [approved, there] = [approved, there].map(|digest| digest.unwrap_or("none"));
+        Err(format!(
+            "the component of the installed pack is not the one that was approved (approved {approved}, found {there}); \
+             plan it again and have the new plan approved"
+        ))
     }
 }
 
 impl DecisionPoint {
-    /// The draft as a pack that can decide, or why it cannot.
+    /// The draft as a pack that can decide, with the component that the installed pack of its name has, or why it cannot.
     async fn preview(&self, draft: &Draft) -> Result<Arc<ResolvedPack>, String> {
         let (library, policy, id) = (self.library().clone(), draft.policy.clone(), draft.id().to_owned());
-        let resolved = tokio::task::spawn_blocking(move || library.resolve_document(&id, policy)).await;
+        let resolved = tokio::task::spawn_blocking(move || match PackName::new(&id) {
+            Ok(name) => library.resolve_draft(&name, &policy),
+            Err(_) => library.resolve_document(&id, policy),
+        })
+        .await;
         let pack = resolved.map_err(|_| "interrupted".to_owned())?.map_err(|error| error.to_string())?;
         self.load(&pack).await.map_err(|error| error.to_string())?;
         Ok(pack)
@@ -329,7 +392,7 @@ impl Plan {
     }
 
     fn to_value(&self) -> Value {
-        json!({
+        let mut plan = json!({
             "schema_version": "cavra.policy_pack.publish_plan.v1",
             "product": "CAVRA",
             "generated_at": Timestamp::now(),
@@ -347,7 +410,9 @@ impl Plan {
             "diff": self.change.clone().unwrap_or_default(),
             "backtest": self.backtest,
             "operator_notes": self.notes,
-        })
+        });
+        with_component(&mut plan, self.component.as_ref());
+        plan
     }
 }
 
@@ -368,18 +433,22 @@ fn notes_on(draft: &Draft) -> Vec<String> {
     notes.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note.to_owned()).collect()
 }
 
-/// Writes pack and signature and reads both back.
+/// Writes pack and signature and reads both back. `keeps` is asked about the component that stays.
 fn write(
     root: &Path,
     name: &PackName,
     policy: &Value,
     (signing, signer): (&Signing, &str),
+    keeps: impl FnOnce(Option<&Digest>) -> Result<(), String>,
     still: impl FnOnce() -> Result<(), String>,
 ) -> Result<(Published, &'static str), CoreError> {
     let yaml = cavra_packs::to_yaml(policy).map_err(|problem| CoreError::BadRequest(format!("the draft {problem}")))?;
-    let signature = sign_policy(yaml.as_bytes(), signing, signer, Timestamp::now());
-    let text = cavra_evidence::pretty(&Value::Object(signature));
-    let published = cavra_packs::publish(root, name, yaml.as_bytes(), text.as_bytes(), still)?;
+    let sign = |component: Option<&Digest>| {
+        keeps(component)?;
+        let signature = sign_policy(yaml.as_bytes(), component, signing, signer, Timestamp::now());
+        Ok(cavra_evidence::pretty(&Value::Object(signature)).into_bytes())
+    };
+    let published = cavra_packs::publish(root, name, yaml.as_bytes(), sign, still)?;
     let message = read_back(&published, signing).ok_or_else(|| {
         CoreError::Conflict("the published pack was changed while it was published; publish it again".to_owned())
     })?;
@@ -390,8 +459,10 @@ fn write(
 fn read_back(published: &Published, signing: &Signing) -> Option<&'static str> {
     let bytes = std::fs::read(&published.policy).ok()?;
     let document = serde_json::from_slice(&std::fs::read(&published.signature).ok()?).ok()?;
+    let component = cavra_packs::component_digest(&published.policy).ok()?;
     let key = if let Signing::Hmac(key) = signing { Some(key.clone()) } else { None };
-    verify_policy(&bytes, &document, &PolicyTrust { key, public_key: None }).ok().map(|verdict| verdict.message())
+    let trust = PolicyTrust { key, public_key: None };
+    verify_policy(&bytes, component.as_ref(), &document, &trust).ok().map(|verdict| verdict.message())
 }
 
 impl From<PublishError> for CoreError {

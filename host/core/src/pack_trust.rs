@@ -28,9 +28,9 @@ pub(crate) fn library(settings: &Settings) -> PackLibrary {
 /// A signature has to be that of the key's holder.
 fn check(key: Secret) -> SignatureCheck {
     let trust = PolicyTrust { key: Some(key), public_key: None };
-    SignatureCheck::new(move |policy, signature| {
+    SignatureCheck::new(move |policy, component, signature| {
         let document = cavra_model::read_json(signature).map_err(|_| "its signature file is not JSON".to_owned())?;
-        verify_policy(policy, &document, &trust).map(|_| ()).map_err(|error| error.to_string())
+        verify_policy(policy, component, &document, &trust).map(|_| ()).map_err(|error| error.to_string())
     })
 }
 

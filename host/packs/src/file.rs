@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cavra_model::Digest;
 use serde_json::Value;
 
 use crate::error::PackError;
@@ -35,7 +36,15 @@ pub(crate) fn read_policy_bytes(path: &Path) -> Result<(Value, Vec<u8>), PackErr
     Ok((document, yaml))
 }
 
-/// The component that belongs to the policy at a path: the `policy.wasm` beside a `policy.yaml`.
+/// Digest of the component that belongs to the policy at a path: the `policy.wasm` beside a `policy.yaml`.
+///
+/// # Errors
+/// [`PackError::Unreadable`].
+pub fn component_digest(path: &Path) -> Result<Option<Digest>, PackError> {
+    Ok(read_component(path)?.map(|(_, digest)| digest))
+}
+
+/// The component that belongs to the policy at a path.
 pub(crate) fn read_component(path: &Path) -> Result<Option<Component>, PackError> {
     let file = policy_file(path);
     if file.file_name().is_none_or(|name| name != POLICY) {
@@ -48,14 +57,18 @@ pub(crate) fn read_component(path: &Path) -> Result<Option<Component>, PackError
 
 /// What is wrong with the signature beside the policy at a path, if there is one and anything is. No other pack's place
 /// can be taken there, so the policy may be called as it likes.
-pub(crate) fn unverified_at(path: &Path, yaml: &[u8], check: &SignatureCheck) -> Result<Option<String>, PackError> {
+pub(crate) fn unverified_at(
+    path: &Path,
+    signed: (&[u8], Option<&Digest>),
+    check: &SignatureCheck,
+) -> Result<Option<String>, PackError> {
     let file = policy_file(path);
     if file.file_name().is_none_or(|name| name != POLICY) {
         return Ok(None);
     }
     let (signature, _) = read(None, &file.with_file_name(SIGNATURE_FILE), MAX_SIGNATURE_BYTES)
         .map_err(|fault| unreadable(path, SIGNATURE_FILE, fault))?;
-    match standing(Some(check), None, yaml, None, signature.as_deref()) {
+    match standing(Some(check), None, signed, None, signature.as_deref()) {
         Standing::Refused(problem) => Ok(Some(problem)),
         Standing::Unchecked | Standing::Unsigned | Standing::Verified => Ok(None),
     }

@@ -34,7 +34,7 @@ pub use cases::{CASES_FILE, Case, read_cases};
 pub use diff::{Diff, diff};
 pub use draft::{Draft, publish_risk};
 pub use error::PackError;
-pub use file::read_policy;
+pub use file::{component_digest, read_policy};
 pub use ignored::ignored;
 pub use library::{PackLibrary, PackRoot};
 pub use merge::merge;

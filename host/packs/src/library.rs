@@ -209,6 +209,17 @@ impl PackLibrary {
         self.inheritance().resolve_document(label, label, &document, None).map(Arc::new)
     }
 
+    /// As [`PackLibrary::resolve_document`], with the component of the directory's pack of that name if there is one: what
+    /// that pack would be if the document took the place of its own.
+    ///
+    /// # Errors
+    /// Every [`PackError`] but `NotFound`.
+    pub fn resolve_draft(&self, name: &PackName, document: &Value) -> Result<Arc<ResolvedPack>, PackError> {
+        let root = self.inner.root.current();
+        let component = self.inner.shelf.pack(root, name)?.and_then(|pack| pack.component.clone());
+        self.inheritance().resolve_document(name.as_str(), name.as_str(), document, component).map(Arc::new)
+    }
+
     /// Resolves the policy at a path: a file, or a folder with a `policy.yaml`. A `policy.wasm` beside a `policy.yaml`
     /// counts, as it does in the library. The pack is called by its `metadata.id`: records say which policy decided, and not
     /// where it lies on some machine. Not cached.
@@ -219,9 +230,10 @@ impl PackLibrary {
         let (document, yaml) = read_policy_bytes(path)?;
         let component = read_component(path)?;
         let name = metadata(&document, "id").filter(|id| PackName::new(id).is_ok()).unwrap_or(UNNAMED);
+        let digest = component.as_ref().map(|(_, digest)| digest.clone());
         let mut pack = self.inheritance().resolve_document(&path.display().to_string(), name, &document, component)?;
         if let Some(check) = self.inner.shelf.check() {
-            let problem = unverified_at(path, &yaml, check)?;
+            let problem = unverified_at(path, (&yaml, digest.as_ref()), check)?;
             pack.unverified.extend(problem.map(|problem| Unverified { pack: name.to_owned(), problem }));
         }
         Ok(Arc::new(pack))

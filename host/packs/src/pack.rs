@@ -26,6 +26,8 @@ pub struct Pack {
     pub origin: PackOrigin,
     /// The document; null if it cannot be parsed.
     pub document: Value,
+    /// Digest of its `policy.wasm`.
+    pub component: Option<Digest>,
     /// What keeps it from deciding, as `<dotted path>: <message>`.
     pub errors: Vec<String>,
     /// It, or a pack that it inherits, is not as it was published.
@@ -39,6 +41,7 @@ impl Pack {
             name,
             origin: PackOrigin::Directory,
             document: Value::Null,
+            component: None,
             errors: vec![format!("<root>: {error}")],
             is_unverified: false,
         }

@@ -9,12 +9,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use cavra_artifacts::{Otherwise, put_directory};
-use cavra_model::{PackName, random_hex};
+use cavra_model::{Digest, PackName, random_hex};
+use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::shelf::POLICY;
+use crate::shelf::{COMPONENT, MAX_COMPONENT_BYTES, POLICY};
 use crate::signature::SIGNATURE_FILE;
 
 /// Held while a pack is published.
@@ -45,9 +46,10 @@ pub struct Published {
     pub signature: PathBuf,
 }
 
-/// Makes `yaml` and `signature` the pack `name` below `root`, which is created if it is missing. Other files of an
-/// existing pack, such as its component, stay. `still` is asked first, while nobody else can publish: it says why this
-/// may not be put in place any more, if so.
+/// Makes `yaml` the pack `name` below `root`, which is created if it is missing. Other files of an existing pack, such as
+/// its component, stay. `still` is asked first, while nobody else can publish: it says why this may not be put in place
+/// any more, if so. `sign` is then handed the digest of the component that stays, if there is one, and answers the
+/// signature of policy and component, or why they may not be put in place together.
 ///
 /// # Errors
 /// [`PublishError`]; nothing was changed.
@@ -55,7 +57,7 @@ pub fn publish(
     root: &Path,
     name: &PackName,
     yaml: &[u8],
-    signature: &[u8],
+    sign: impl FnOnce(Option<&Digest>) -> Result<Vec<u8>, String>,
     still: impl FnOnce() -> Result<(), String>,
 ) -> Result<Published, PublishError> {
     // A policy directory that is there takes the place of any other, so what is in force is asked for before it is made.
@@ -75,9 +77,11 @@ pub fn publish(
         return Err(PublishError::Stale("somebody else has just published this pack; plan it again".to_owned()));
     }
     sweep(&directory, name)?;
+    let component = if exists { component(&directory.open_dir(name)?)? } else { None };
+    let signature = sign(component.as_ref()).map_err(PublishError::Stale)?;
     let draft = format!("{}{}", draft_prefix(name), random_hex(6).map_err(io::Error::other)?);
     directory.create_dir(&draft)?;
-    let outcome = fill(&directory, exists.then_some(name), &draft, &[(POLICY, yaml), (SIGNATURE_FILE, signature)])
+    let outcome = fill(&directory, exists.then_some(name), &draft, &[(POLICY, yaml), (SIGNATURE_FILE, &signature)])
         .and_then(|()| put_in_place(&directory, &draft, name, exists));
     // The draft is the old pack now, or what could not be finished; whether it goes does not matter to anybody.
     let _ = directory.remove_dir_all(&draft);
@@ -104,6 +108,24 @@ fn is_folder(directory: &Dir, name: &str) -> Result<bool, PublishError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Digest of the component in a pack's folder. Opening a pipe does not wait.
+fn component(folder: &Dir) -> Result<Option<Digest>, PublishError> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match folder.open_with(COMPONENT, OpenOptions::new().read(true).custom_flags(flags)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let limit = u64::try_from(MAX_COMPONENT_BYTES).unwrap_or(u64::MAX);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > limit {
+        return Err(PublishError::Strange(COMPONENT.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes)?;
+    Ok(Some(Digest::of(bytes)))
 }
 
 /// Removes drafts that a crash left.
@@ -173,6 +195,11 @@ mod tests {
         PackName::new("cavra-x").unwrap()
     }
 
+    /// This signature, whatever is signed.
+    fn signed(bytes: &[u8]) -> impl FnOnce(Option<&Digest>) -> Result<Vec<u8>, String> {
+        move |_| Ok(bytes.to_vec())
+    }
+
     /// Names and contents below a folder, sorted.
     fn all(folder: &Path) -> Vec<(String, String)> {
         let mut found = Vec::new();
@@ -192,13 +219,13 @@ mod tests {
     fn a_pack_is_created_and_replaced_with_all_it_has() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().join("deep/policies");
-        let published = publish(&root, &name(), b"one", b"sig one", || Ok(())).unwrap();
+        let published = publish(&root, &name(), b"one", signed(b"sig one"), || Ok(())).unwrap();
         assert_eq!(fs::read(&published.policy).unwrap(), b"one");
         fs::write(root.join("cavra-x/policy.wasm"), "component").unwrap();
         fs::create_dir(root.join("cavra-x/tests")).unwrap();
         fs::write(root.join("cavra-x/tests/a.json"), "{}").unwrap();
         fs::create_dir(root.join(".cavra-x.draft-00")).unwrap();
-        publish(&root, &name(), b"two", b"sig two", || Ok(())).unwrap();
+        publish(&root, &name(), b"two", signed(b"sig two"), || Ok(())).unwrap();
         let contents: Vec<_> = all(&root).into_iter().map(|(_, content)| content).collect();
         assert_eq!(contents, ["component", "two", "sig two", "{}"]);
         assert_eq!(fs::read_dir(&root).unwrap().count(), 2, "only the pack and the lock are left");
@@ -207,10 +234,33 @@ mod tests {
     #[test]
     fn nothing_is_replaced_that_was_not_to_be() {
         let root = tempfile::tempdir().unwrap();
-        publish(root.path(), &name(), b"one", b"sig", || Ok(())).unwrap();
-        let refused = publish(root.path(), &name(), b"two", b"sig", || Err("it is another one".to_owned()));
+        publish(root.path(), &name(), b"one", signed(b"sig"), || Ok(())).unwrap();
+        let refused = publish(root.path(), &name(), b"two", signed(b"sig"), || Err("it is another one".to_owned()));
         assert!(matches!(refused, Err(PublishError::Stale(why)) if why == "it is another one"));
         assert_eq!(fs::read_to_string(root.path().join("cavra-x/policy.yaml")).unwrap(), "one");
+    }
+
+    /// The component that stays is the one that is signed, and one that may not stay changes nothing.
+    #[test]
+    fn the_component_that_stays_is_shown_to_the_signer() {
+        let root = tempfile::tempdir().unwrap();
+        let shown = |component: Option<&Digest>| Ok(component.map_or("none", Digest::as_str).as_bytes().to_vec());
+        let published = publish(root.path(), &name(), b"one", shown, || Ok(())).unwrap();
+        assert_eq!(fs::read(&published.signature).unwrap(), b"none");
+        let component = root.path().join("cavra-x/policy.wasm");
+        fs::write(&component, "component").unwrap();
+        publish(root.path(), &name(), b"two", shown, || Ok(())).unwrap();
+        assert_eq!(fs::read_to_string(&published.signature).unwrap(), Digest::of(b"component").as_str());
+        let refused = publish(root.path(), &name(), b"three", |_| Err("another one".to_owned()), || Ok(()));
+        assert!(matches!(refused, Err(PublishError::Stale(why)) if why == "another one"));
+        assert_eq!(fs::read(&published.policy).unwrap(), b"two");
+        fs::remove_file(&component).unwrap();
+        fs::create_dir(&component).unwrap();
+        assert!(publish(root.path(), &name(), b"three", shown, || Ok(())).is_err());
+        fs::remove_dir(&component).unwrap();
+        fs::File::create(&component).unwrap().set_len(MAX_COMPONENT_BYTES as u64 + 1).unwrap();
+        assert!(matches!(publish(root.path(), &name(), b"three", shown, || Ok(())), Err(PublishError::Strange(_))));
+        assert_eq!(fs::read(&published.policy).unwrap(), b"two");
     }
 
     #[test]
@@ -219,20 +269,26 @@ mod tests {
         fs::write(outside.path().join("policy.yaml"), "outside").unwrap();
         let root = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("cavra-x")).unwrap();
-        assert!(matches!(publish(root.path(), &name(), b"new", b"sig", || Ok(())), Err(PublishError::Strange(_))));
+        assert!(matches!(
+            publish(root.path(), &name(), b"new", signed(b"sig"), || Ok(())),
+            Err(PublishError::Strange(_))
+        ));
         assert_eq!(fs::read_to_string(outside.path().join("policy.yaml")).unwrap(), "outside");
 
         let other = PackName::new("cavra-y").unwrap();
-        publish(root.path(), &other, b"old", b"old sig", || Ok(())).unwrap();
+        publish(root.path(), &other, b"old", signed(b"old sig"), || Ok(())).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.path().join("cavra-y/link")).unwrap();
-        assert!(matches!(publish(root.path(), &other, b"new", b"sig", || Ok(())), Err(PublishError::Strange(_))));
+        assert!(matches!(
+            publish(root.path(), &other, b"new", signed(b"sig"), || Ok(())),
+            Err(PublishError::Strange(_))
+        ));
         assert_eq!(fs::read_to_string(root.path().join("cavra-y/policy.yaml")).unwrap(), "old");
     }
 
     #[test]
     fn readers_find_the_old_pack_or_the_new_one() {
         let root = tempfile::tempdir().unwrap();
-        publish(root.path(), &name(), b"0", b"0", || Ok(())).unwrap();
+        publish(root.path(), &name(), b"0", signed(b"0"), || Ok(())).unwrap();
         let folder = root.path().join("cavra-x");
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -249,7 +305,7 @@ mod tests {
             });
             for round in 1..200 {
                 let text = round.to_string();
-                publish(root.path(), &name(), text.as_bytes(), text.as_bytes(), || Ok(())).unwrap();
+                publish(root.path(), &name(), text.as_bytes(), signed(text.as_bytes()), || Ok(())).unwrap();
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
         });

@@ -54,8 +54,10 @@ impl RawPack {
         let digest = files.fingerprint();
         let document = document_of(&files.policy);
         let known = document.as_ref().ok();
-        let standing = standing(check, Some(&name), &files.policy, known, files.signature.as_deref());
-        Self { name, origin, digest, document, component: files.component.map(component_of), standing }
+        let component = files.component.map(component_of);
+        let signed = (files.policy.as_slice(), component.as_ref().map(|(_, digest)| digest));
+        let standing = standing(check, Some(&name), signed, known, files.signature.as_deref());
+        Self { name, origin, digest, document, component, standing }
     }
 
     /// Says in the log what an operator should know of a pack that was just read.
@@ -77,7 +79,8 @@ impl RawPack {
             Ok(document) => document.clone(),
             Err(_) => Value::Null,
         };
-        Some(Pack { name: self.name.clone(), origin: self.origin, document, errors, is_unverified: false })
+        let component = self.component.as_ref().map(|(_, digest)| digest.clone());
+        Some(Pack { name: self.name.clone(), origin: self.origin, document, component, errors, is_unverified: false })
     }
 }
 

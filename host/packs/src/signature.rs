@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cavra_model::PackName;
+use cavra_model::{Digest, PackName};
 use serde_json::Value;
 
 use crate::pack::metadata;
@@ -14,16 +14,16 @@ pub const SIGNATURE_FILE: &str = "policy.yaml.sig.json";
 /// Largest signature file, in bytes.
 pub(crate) const MAX_SIGNATURE_BYTES: usize = 64 << 10;
 
-type Check = dyn Fn(&[u8], &[u8]) -> Result<(), String> + Send + Sync;
+type Check = dyn Fn(&[u8], Option<&Digest>, &[u8]) -> Result<(), String> + Send + Sync;
 
-/// Checks the bytes of a policy against those of its signature file.
+/// Checks the bytes of a policy and the digest of its component against the bytes of its signature file.
 #[derive(Clone)]
 pub struct SignatureCheck(Arc<Check>);
 
 impl SignatureCheck {
     /// A check that says in one sentence what is wrong.
     #[must_use]
-    pub fn new(check: impl Fn(&[u8], &[u8]) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    pub fn new(check: impl Fn(&[u8], Option<&Digest>, &[u8]) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(check))
     }
 }
@@ -41,7 +41,7 @@ pub(crate) enum Standing {
     Unchecked,
     /// There is none.
     Unsigned,
-    /// It is the operator's, of exactly this policy under this name.
+    /// It is the operator's, of exactly this policy and component under this name.
     Verified,
     /// It is not, and why.
     Refused(String),
@@ -67,13 +67,13 @@ impl fmt::Display for Unverified {
 pub(crate) fn standing(
     check: Option<&SignatureCheck>,
     name: Option<&PackName>,
-    yaml: &[u8],
+    (yaml, component): (&[u8], Option<&Digest>),
     document: Option<&Value>,
     signature: Option<&[u8]>,
 ) -> Standing {
     let (Some(check), signature) = (check, signature) else { return Standing::Unchecked };
     let Some(signature) = signature else { return Standing::Unsigned };
-    if let Err(problem) = (check.0)(yaml, signature) {
+    if let Err(problem) = (check.0)(yaml, component, signature) {
         return Standing::Refused(problem);
     }
     match (name, document.and_then(|document| metadata(document, "id"))) {

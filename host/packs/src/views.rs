@@ -108,6 +108,7 @@ mod tests {
             origin: PackOrigin::Directory,
             document,
             errors: Vec::new(),
+            component: None,
             is_unverified: false,
         }
     }

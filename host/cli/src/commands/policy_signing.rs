@@ -1,4 +1,5 @@
-//! `cavra policy sign` and `verify`: the signature beside a policy. Contract 20, section 4.3.
+//! `cavra policy sign` and `verify`: the signature beside a policy, of it and of the `policy.wasm` beside it
+//! (`docs/policy-packs.md`).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,14 +28,16 @@ pub fn sign(args: &PolicySignArgs) -> anyhow::Result<ExitCode> {
     let bytes = policy_bytes(&policy)?;
     let document = cavra_packs::read_policy(&policy).context("only a policy is signed")?;
     ensure!(document.is_object(), "{} is no policy; only a policy is signed", policy.display());
-    let document = Value::Object(sign_policy(&bytes, &signing, &args.signer, Timestamp::now()));
+    let component = cavra_packs::component_digest(&policy)?;
+    let document = Value::Object(sign_policy(&bytes, component.as_ref(), &signing, &args.signer, Timestamp::now()));
     let file = signature_file(&policy);
     cavra_evidence::write_file(&file, pretty(&document))?;
     if args.json.json {
         print_json(&json!({ "signature_path": file.display().to_string(), "signature": document }))?;
     } else {
         let algorithm = document.get("algorithm").and_then(Value::as_str).unwrap_or_default();
-        print_line(&format!("signed {} ({algorithm}): {}", policy.display(), file.display()))?;
+        let with = component.map(|_| " with its policy.wasm").unwrap_or_default();
+        print_line(&format!("signed {}{with} ({algorithm}): {}", policy.display(), file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -46,7 +49,8 @@ pub fn verify(args: &PolicyVerifyArgs) -> anyhow::Result<ExitCode> {
     let bytes = policy_bytes(&policy)?;
     let file = args.signature.clone().unwrap_or_else(|| signature_file(&policy));
     let document = json_file(&file, MAX_KEY_BYTES)?;
-    let outcome = verify_policy(&bytes, &document, &PolicyTrust { key, public_key });
+    let component = cavra_packs::component_digest(&policy)?;
+    let outcome = verify_policy(&bytes, component.as_ref(), &document, &PolicyTrust { key, public_key });
     let (valid, message) = match outcome {
         Ok(verdict) => (true, verdict.message().to_owned()),
         Err(error) => (false, error.to_string()),
