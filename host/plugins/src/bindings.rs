@@ -18,3 +18,13 @@ pub(crate) mod policy_1_1 {
         exports: { default: async },
     });
 }
+
+/// `cavra:connector@1.0.0-dev.2`.
+pub(crate) mod connector_1_0 {
+    wasmtime::component::bindgen!({
+        path: "../../wit/connector/1.0.0-dev.2",
+        world: "connector",
+        exports: { default: async },
+        additional_derives: [PartialEq],
+    });
+}

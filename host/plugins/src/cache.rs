@@ -1,4 +1,4 @@
-//! Compiled packs on disk.
+//! Compiled components on disk.
 //!
 //! Compiled code is machine code: whoever can make the host load a file of theirs runs in the host. So every file
 //! carries an HMAC under a key that only this user can read, over everything that matters about it. A file that is
@@ -19,7 +19,7 @@ use sha2::Sha256;
 use crate::compile::{Compiled, Facts};
 
 /// First bytes of every file; the digit is the version of this format.
-const MAGIC: &[u8; 8] = b"cavrapk1";
+const MAGIC: &[u8; 8] = b"cavrapk2";
 const MAC_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "key";
@@ -36,6 +36,7 @@ const MOST_HEADER: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CacheId {
     pub(crate) component: String,
+    /// Digest of a pack's document; empty for components without one.
     pub(crate) document: String,
     /// The engine that can run the code.
     pub(crate) compatibility: u64,

@@ -25,6 +25,8 @@ struct Request {
     limits: Limits,
     /// The engine whose code is wanted; another build of the host must not answer.
     compatibility: u64,
+    /// The second blob is the document of a pack.
+    has_document: bool,
 }
 
 type Answer = Result<Facts, Failure>;
@@ -35,7 +37,7 @@ pub(crate) fn compile_in_child(
     compatibility: u64,
     limits: &Limits,
     wasm: Vec<u8>,
-    document: String,
+    document: Option<String>,
 ) -> Result<Compiled, Failure> {
     let mut child = Command::new(executable)
         .arg(ARGUMENT)
@@ -67,15 +69,16 @@ fn exchange(
     compatibility: u64,
     limits: &Limits,
     wasm: Vec<u8>,
-    document: String,
+    document: Option<String>,
 ) -> Result<wire::Frame<Answer>, mpsc::RecvTimeoutError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let (request, longest) = (Request { limits: limits.clone(), compatibility }, limits.code_bytes);
+    let (request, longest) =
+        (Request { limits: limits.clone(), compatibility, has_document: document.is_some() }, limits.code_bytes);
     let talk = move || -> io::Result<wire::Frame<Answer>> {
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let mut stdin = BufWriter::new(stdin.ok_or_else(closed)?);
-        wire::write(&mut stdin, &request, &wasm, document.as_bytes())?;
+        wire::write(&mut stdin, &request, &wasm, document.unwrap_or_default().as_bytes())?;
         drop(stdin);
         wire::read(&mut stdout.ok_or_else(closed)?, longest)
     };
@@ -103,7 +106,7 @@ pub fn compile_worker() -> ExitCode {
 fn serve() -> io::Result<()> {
     let ceiling = 64 * 1024 * 1024;
     let mut stdin = io::stdin().lock();
-    let wire::Frame { header: Request { limits, compatibility }, first: wasm, second: document } =
+    let wire::Frame { header: Request { limits, compatibility, has_document }, first: wasm, second: document } =
         wire::read(&mut stdin, ceiling)?;
     // Nothing may follow, so a host that is out of step is noticed.
     if stdin.read(&mut [0; 1])? != 0 {
@@ -111,19 +114,20 @@ fn serve() -> io::Result<()> {
     }
     confine(&limits)?;
     let document = String::from_utf8(document).map_err(|_| io::ErrorKind::InvalidData)?;
-    let (answer, code) = match compile_here(&limits, compatibility, &wasm, &document) {
-        Ok(compiled) => {
-            let (facts, code) = compiled.into_parts();
-            (Ok(facts), code)
-        }
-        Err(failure) => (Err(failure), Vec::new()),
-    };
+    let (answer, code) =
+        match compile_here(&limits, compatibility, &wasm, Some(document.as_str()).filter(|_| has_document)) {
+            Ok(compiled) => {
+                let (facts, code) = compiled.into_parts();
+                (Ok(facts), code)
+            }
+            Err(failure) => (Err(failure), Vec::new()),
+        };
     let mut stdout = io::stdout().lock();
     wire::write(&mut stdout, &answer, &code, &[])?;
     stdout.flush()
 }
 
-fn compile_here(limits: &Limits, compatibility: u64, wasm: &[u8], document: &str) -> Result<Compiled, Failure> {
+fn compile_here(limits: &Limits, compatibility: u64, wasm: &[u8], document: Option<&str>) -> Result<Compiled, Failure> {
     let runtime = Runtime::new(Profile::Compiler, limits).map_err(|error| Failure::load(format_args!("{error:#}")))?;
     if runtime.compatibility() != compatibility {
         return Err(Failure::load("the compile process is another build than the host"));

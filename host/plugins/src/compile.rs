@@ -1,4 +1,4 @@
-//! From a component and a document to compiled code whose memory already holds the compiled document.
+//! From a component to compiled code; with a document, to code whose memory already holds the compiled document.
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, Instance};
@@ -8,6 +8,7 @@ use wasmtime_wizer::{ComponentContext, Wizer};
 use crate::engine::{Runtime, SNAPSHOT_SLACK};
 use crate::error::{Failure, PluginErrorKind};
 use crate::limits::Limits;
+use crate::linked::{link, start};
 use crate::pack::Description;
 use crate::policy;
 use crate::snapshot::Reader;
@@ -15,14 +16,19 @@ use crate::store::{Budget, CallState, store};
 
 /// What is known about compiled code besides the code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Facts {
-    pub(crate) description: Description,
-    /// The code starts configured. Components of unusual shape cannot be snapshotted; they are configured again before
-    /// each call.
-    pub(crate) configured: bool,
+pub(crate) enum Facts {
+    /// It is a pack that was given its document.
+    Pack {
+        description: Description,
+        /// The code starts configured. Components of unusual shape cannot be snapshotted; they are configured again
+        /// before each call.
+        configured: bool,
+    },
+    /// Nothing: it was compiled and not run.
+    Plain,
 }
 
-/// A compiled pack. Its code is machine code, so there are three ways to make one and no other: [`compile`], an
+/// A compiled component. Its code is machine code, so there are three ways to make one and no other: [`compile`], an
 /// answer of the compile process, and a cache file that has been authenticated.
 pub(crate) struct Compiled {
     facts: Facts,
@@ -43,10 +49,6 @@ impl Compiled {
 
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    pub(crate) fn into_facts(self) -> Facts {
-        self.facts
     }
 
     pub(crate) fn code(&self) -> &[u8] {
@@ -71,19 +73,40 @@ impl Compiled {
 /// How a core module begins: the commonest mistake is to forget to make a component of it.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// Compiles `wasm` and configures it with `document`.
+/// Compiles `wasm`, and configures it with `document` where there is one.
 pub(crate) async fn compile(
     runtime: &Runtime,
     limits: &Limits,
     wasm: &[u8],
-    document: &str,
+    document: Option<&str>,
 ) -> Result<Compiled, Failure> {
-    if wasm.len() > limits.wasm_bytes || document.len() > limits.document_bytes {
+    if wasm.len() > limits.wasm_bytes || document.is_some_and(|document| document.len() > limits.document_bytes) {
         return Err(PluginErrorKind::Input.into());
     }
     if wasm.starts_with(CORE_MODULE) {
         return Err(PluginErrorKind::Incompatible("it is a core module, not a component".to_owned()).into());
     }
+    let (facts, snapshot) = match document {
+        Some(document) => configured(runtime, limits, wasm, document).await?,
+        None => (Facts::Plain, None),
+    };
+    let code = runtime
+        .engine
+        .precompile_component(snapshot.as_deref().unwrap_or(wasm))
+        .map_err(|error| Failure::load(format_args!("{error:#}")))?;
+    if code.len() > limits.code_bytes {
+        return Err(Failure::load(format_args!("{} bytes of compiled code", code.len())));
+    }
+    Ok(Compiled { facts, code })
+}
+
+/// What a pack says about itself, and its component as it is after `configure` unless it cannot be read.
+async fn configured(
+    runtime: &Runtime,
+    limits: &Limits,
+    wasm: &[u8],
+    document: &str,
+) -> Result<(Facts, Option<Vec<u8>>), Failure> {
     let mut wizer = Wizer::new();
     wizer.init_func("configure").keep_init_func(true);
     let instrumented = wizer.instrument_component(wasm).map_err(|error| {
@@ -103,15 +126,7 @@ pub(crate) async fn compile(
             (description, None)
         }
     };
-    let configured = snapshot.is_some();
-    let code = runtime
-        .engine
-        .precompile_component(snapshot.as_deref().unwrap_or(wasm))
-        .map_err(|error| Failure::load(format_args!("{error:#}")))?;
-    if code.len() > limits.code_bytes {
-        return Err(Failure::load(format_args!("{} bytes of compiled code", code.len())));
-    }
-    Ok(Compiled { facts: Facts { description, configured }, code })
+    Ok((Facts::Pack { description, configured: snapshot.is_some() }, snapshot))
 }
 
 /// The description, and the component as it is after `configure` unless it cannot be read.
@@ -145,9 +160,9 @@ async fn configure(
     component: &Component,
     document: &str,
 ) -> Result<(Description, Store<CallState>, Instance), Failure> {
-    let linked = policy::link(runtime, component, limits)?;
+    let linked: policy::Linked = link(runtime, component, limits)?;
     let mut store = store(runtime, limits, Budget::configure(limits)).map_err(Failure::load)?;
-    let (instance, running) = linked.start(&mut store).await?;
+    let (instance, running) = start(&linked, &mut store).await?;
     let description = running.configure(&mut store, document).await?;
     Ok((description, store, instance))
 }

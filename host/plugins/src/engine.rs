@@ -43,7 +43,7 @@ pub(crate) enum Profile {
     Compiler,
 }
 
-/// An engine with its clock and the linker of the policy world, which offers nothing.
+/// An engine with its clock and the linker of all worlds, which offers nothing.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<CallState>,

@@ -1,4 +1,4 @@
-//! The host of all plugins: one engine, the packs in memory, and how a pack gets there.
+//! The host of all plugins: one engine, the plugins in memory, and how they get there.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,13 +11,16 @@ use wasmtime::component::Component;
 
 use crate::cache::{Cache, CacheId};
 use crate::child::compile_in_child;
-use crate::compile::{Compiled, compile};
+use crate::compile::{Compiled, Facts, compile};
+use crate::connector::Connector;
 use crate::engine::{Profile, Runtime};
 use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
 use crate::limits::Limits;
+use crate::linked::{Linked, link};
 use crate::loaded::{Key, Loaded};
 use crate::pack::PolicyPack;
-use crate::policy;
+use crate::places::Places;
+use crate::plugin::Plugin;
 
 /// Compilations at a time; each takes a core.
 const COMPILATIONS: usize = 2;
@@ -71,6 +74,63 @@ pub struct PackSource<'a> {
     pub origin: Origin,
 }
 
+/// A component to load that needs no document.
+#[derive(Clone, Copy, Debug)]
+pub struct ComponentSource<'a> {
+    /// Name of the plugin, for errors and metrics.
+    pub plugin: &'a str,
+    /// Version of the plugin, for errors.
+    pub version: &'a str,
+    /// The component.
+    pub wasm: &'a [u8],
+    /// `sha256:` digest of `wasm`. It is checked before anything is compiled.
+    pub wasm_digest: &'a str,
+    /// Whose component it is.
+    pub origin: Origin,
+}
+
+/// What is to be loaded, whatever its world.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) plugin: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) wasm: &'a [u8],
+    pub(crate) wasm_digest: &'a str,
+    pub(crate) origin: Origin,
+    /// The document of a pack, and its digest.
+    document: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Digest of the document; empty where there is none.
+    pub(crate) fn document_digest(&self) -> &'a str {
+        self.document.map_or("", |(_, digest)| digest)
+    }
+
+    fn is_genuine(&self) -> bool {
+        let is = |bytes: &[u8], digest: &str| Digest::of(bytes).as_str() == digest;
+        is(self.wasm, self.wasm_digest)
+            && self.document.is_none_or(|(document, digest)| is(document.as_bytes(), digest))
+    }
+}
+
+impl<'a> From<PackSource<'a>> for Wanted<'a> {
+    fn from(source: PackSource<'a>) -> Self {
+        let PackSource { plugin, version, wasm, wasm_digest, document, document_digest, origin } = source;
+        Self { plugin, version, wasm, wasm_digest, origin, document: Some((document, document_digest)) }
+    }
+}
+
+impl<'a> From<ComponentSource<'a>> for Wanted<'a> {
+    fn from(source: ComponentSource<'a>) -> Self {
+        let ComponentSource { plugin, version, wasm, wasm_digest, origin } = source;
+        Self { plugin, version, wasm, wasm_digest, origin, document: None }
+    }
+}
+
+/// Makes a plugin of compiled code and, for a pack, its document.
+type Admit<T> = fn(&PluginHost, &Identity, &Compiled, Option<String>) -> Result<T, Failure>;
+
 /// What the pool of a server holds at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolUsage {
@@ -92,7 +152,8 @@ struct Inner {
     compatibility: u64,
     cache: Option<Arc<Cache>>,
     compile_worker: Option<PathBuf>,
-    loaded: Loaded,
+    packs: Loaded<PolicyPack>,
+    connectors: Loaded<Connector>,
     /// Places in the pool of instances.
     pool: Arc<Semaphore>,
     compilations: Arc<Semaphore>,
@@ -132,7 +193,8 @@ impl PluginHost {
             limits: Arc::new(limits),
             cache,
             compile_worker,
-            loaded: Loaded::default(),
+            packs: Loaded::default(),
+            connectors: Loaded::default(),
             compilations: Arc::new(Semaphore::new(COMPILATIONS)),
         })))
     }
@@ -145,7 +207,31 @@ impl PluginHost {
     /// # Errors
     /// [`PluginError`], of every kind: loading runs `configure`.
     pub async fn policy_pack(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
-        self.0.loaded.get(Key::of(&source), || self.load(source)).await
+        let wanted = Wanted::from(source);
+        let load = || async { self.load(wanted, Self::admit_pack).await.map(Arc::new) };
+        self.0.packs.get(Key::of(&wanted), load).await
+    }
+
+    /// The connector of a component: from memory, from the cache, or compiled. Callers that ask for the same one wait
+    /// for one load, and a failure is remembered for some seconds, as with [`PluginHost::policy_pack`].
+    ///
+    /// # Errors
+    /// [`PluginError`], of every kind but a rejected document: loading asks for its description.
+    pub async fn connector(&self, source: ComponentSource<'_>) -> Result<Arc<Connector>, PluginError> {
+        let wanted = Wanted::from(source);
+        let load = || async {
+            let plugin = self.plugin(source).await?;
+            Connector::described(plugin).await.map(Arc::new)
+        };
+        self.0.connectors.get(Key::of(&wanted), load).await
+    }
+
+    /// A component of a world without a snapshot, loaded anew.
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    pub(crate) async fn plugin<L: Linked>(&self, source: ComponentSource<'_>) -> Result<Plugin<L>, PluginError> {
+        self.load(Wanted::from(source), Self::admit_plugin).await
     }
 
     /// What the pool holds; `None` without a pool.
@@ -158,28 +244,28 @@ impl PluginHost {
         })
     }
 
-    async fn load(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
-        let identity = Identity::of(&source);
+    async fn load<T: Send + 'static>(&self, wanted: Wanted<'_>, admit: Admit<T>) -> Result<T, PluginError> {
+        let identity = Identity::of(&wanted);
         let began = std::time::Instant::now();
-        let pack = match self.cached(&identity, &source).await {
-            Some(pack) => pack,
-            None => self.compile_and_keep(&identity, &source).await.map_err(|failure| {
-                tracing::debug!(plugin = source.plugin, kind = failure.kind.as_str(), cause = ?failure.cause, "plugin does not load");
+        let plugin = match self.cached(&identity, &wanted, admit).await {
+            Some(plugin) => plugin,
+            None => self.compile_and_keep(&identity, &wanted, admit).await.map_err(|failure| {
+                tracing::debug!(plugin = wanted.plugin, kind = failure.kind.as_str(), cause = ?failure.cause, "plugin does not load");
                 failure.about(&identity)
             })?,
         };
-        tracing::debug!(plugin = source.plugin, version = source.version, elapsed = ?began.elapsed(), "plugin loaded");
-        Ok(Arc::new(pack))
+        tracing::debug!(plugin = wanted.plugin, version = wanted.version, elapsed = ?began.elapsed(), "plugin loaded");
+        Ok(plugin)
     }
 
     /// Any trouble with the cache is a miss.
-    async fn cached(&self, identity: &Identity, source: &PackSource<'_>) -> Option<PolicyPack> {
-        let (host, id) = (self.clone(), self.cache_id(source));
-        let (identity, document) = (identity.clone(), source.document.to_owned());
+    async fn cached<T: Send + 'static>(&self, identity: &Identity, wanted: &Wanted<'_>, admit: Admit<T>) -> Option<T> {
+        let (host, id, identity) = (self.clone(), self.cache_id(wanted), identity.clone());
+        let document = wanted.document.map(|(document, _)| document.to_owned());
         let cache = self.0.cache.clone()?;
         let read = move || {
             let compiled = cache.load(&id, host.0.limits.code_bytes)?;
-            host.admit(&identity, compiled, document).map_err(|failure| tracing::debug!(?failure, "cache miss")).ok()
+            admit(&host, &identity, &compiled, document).map_err(|failure| tracing::debug!(?failure, "cache miss")).ok()
         };
         if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
             return read();
@@ -188,33 +274,36 @@ impl PluginHost {
     }
 
     /// Compiles, keeps the result, and admits it.
-    async fn compile_and_keep(&self, identity: &Identity, source: &PackSource<'_>) -> Result<PolicyPack, Failure> {
+    async fn compile_and_keep<T: Send + 'static>(
+        &self,
+        identity: &Identity,
+        wanted: &Wanted<'_>,
+        admit: Admit<T>,
+    ) -> Result<T, Failure> {
         let slots = self.0.compilations.clone();
         let slot = tokio::time::timeout(self.0.limits.compile_time, slots.acquire_owned()).await;
         let slot = slot.map_err(|elapsed| Failure::new(PluginErrorKind::Busy, elapsed))?.map_err(Failure::load)?;
-        if Digest::of(source.wasm).as_str() != source.wasm_digest
-            || Digest::of(source.document).as_str() != source.document_digest
-        {
+        if !wanted.is_genuine() {
             return Err(Failure::load("the component or the document is not what its digest says"));
         }
-        let (host, identity, id, origin) = (self.clone(), identity.clone(), self.cache_id(source), source.origin);
-        let (wasm, document) = (source.wasm.to_vec(), source.document.to_owned());
+        let (host, identity, id, origin) = (self.clone(), identity.clone(), self.cache_id(wanted), wanted.origin);
+        let (wasm, document) = (wanted.wasm.to_vec(), wanted.document.map(|(document, _)| document.to_owned()));
         let work = move || {
             // Held until the work is done, even if nobody waits for it any more.
             let _slot = slot;
-            let compiled = host.compile(origin, wasm, &document)?;
+            let compiled = host.compile(origin, wasm, document.as_deref())?;
             if let Some(cache) = &host.0.cache {
                 cache.store(&id, &compiled);
             }
-            host.admit(&identity, compiled, document)
+            admit(&host, &identity, &compiled, document)
         };
         tokio::task::spawn_blocking(work).await.map_err(Failure::load)?
     }
 
     /// Blocks. Runs on a thread that may be blocked.
-    fn compile(&self, origin: Origin, wasm: Vec<u8>, document: &str) -> Result<Compiled, Failure> {
+    fn compile(&self, origin: Origin, wasm: Vec<u8>, document: Option<&str>) -> Result<Compiled, Failure> {
         let Inner { runtime, limits, compatibility, compile_worker, .. } = &*self.0;
-        if wasm.len() > limits.wasm_bytes || document.len() > limits.document_bytes {
+        if wasm.len() > limits.wasm_bytes || document.is_some_and(|text| text.len() > limits.document_bytes) {
             return Err(PluginErrorKind::Input.into());
         }
         match (origin, compile_worker) {
@@ -223,33 +312,58 @@ impl PluginHost {
                 executor.block_on(compile(runtime, limits, &wasm, document))
             }
             (Origin::Operator, Some(executable)) => {
-                compile_in_child(executable, *compatibility, limits, wasm, document.to_owned())
+                compile_in_child(executable, *compatibility, limits, wasm, document.map(ToOwned::to_owned))
             }
             (Origin::Operator, None) => Err(Failure::load("no process to compile operators' components in")),
         }
     }
 
-    fn admit(&self, identity: &Identity, compiled: Compiled, document: String) -> Result<PolicyPack, Failure> {
+    /// Links compiled code, and gives it places in the pool by its size.
+    fn linked<L: Linked>(&self, compiled: &Compiled) -> Result<(L, Places), Failure> {
         let Inner { runtime, limits, pool, .. } = &*self.0;
         let component = compiled.component(&runtime.engine)?;
-        let linked = policy::link(runtime, &component, limits)?;
-        let places = places_of(&component);
-        let facts = compiled.into_facts();
-        if !facts.configured {
+        let linked = link(runtime, &component, limits)?;
+        Ok((linked, Places::new(pool.clone(), limits, places_of(&component))))
+    }
+
+    fn shared(&self) -> (Arc<Runtime>, Arc<Limits>) {
+        (self.0.runtime.clone(), self.0.limits.clone())
+    }
+
+    fn admit_pack(
+        &self,
+        identity: &Identity,
+        compiled: &Compiled,
+        document: Option<String>,
+    ) -> Result<PolicyPack, Failure> {
+        let linked = self.linked(compiled)?;
+        let Facts::Pack { description, configured } = compiled.facts().clone() else {
+            return Err(Failure::load("the pack was compiled without its document"));
+        };
+        if !configured {
             tracing::warn!(
                 plugin = identity.plugin,
                 "plugin cannot be snapshotted and is configured before every call"
             );
         }
-        let document = (!facts.configured).then_some(document);
-        let shared = (runtime.clone(), limits.clone(), pool.clone());
-        Ok(PolicyPack::new(identity.clone(), shared, (linked, places), document, facts.description))
+        let document = document.filter(|_| !configured);
+        Ok(PolicyPack::new(identity.clone(), self.shared(), linked, document, description))
     }
 
-    fn cache_id(&self, source: &PackSource<'_>) -> CacheId {
+    fn admit_plugin<L: Linked>(
+        &self,
+        identity: &Identity,
+        compiled: &Compiled,
+        _document: Option<String>,
+    ) -> Result<Plugin<L>, Failure> {
+        let (linked, places) = self.linked(compiled)?;
+        Ok(Plugin::new(identity.clone(), self.shared(), linked, places))
+    }
+
+    fn cache_id(&self, wanted: &Wanted<'_>) -> CacheId {
         CacheId {
-            component: source.wasm_digest.to_owned(),
-            document: source.document_digest.to_owned(),
+            component: wanted.wasm_digest.to_owned(),
+            document: wanted.document_digest().to_owned(),
             compatibility: self.0.compatibility,
         }
     }
@@ -262,7 +376,7 @@ fn places_of(component: &Component) -> u32 {
 }
 
 impl Identity {
-    fn of(source: &PackSource<'_>) -> Self {
+    fn of(source: &Wanted<'_>) -> Self {
         Self {
             plugin: source.plugin.to_owned(),
             version: source.version.to_owned(),

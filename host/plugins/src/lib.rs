@@ -5,6 +5,9 @@
 //! in a fresh instance that is already configured. A pack can only compute: it has no clock, files, network,
 //! randomness or memory of earlier calls.
 //!
+//! Components of other worlds are compiled and linked the same way, without a document and a snapshot. Each is asked in
+//! sessions: a fresh instance with one budget, for one call ([`Connector`]) or several.
+//!
 //! What a pack may use is decided in [`Limits`], and no call can be made without them: one function makes stores.
 //! What goes wrong is a [`PluginError`] that names the plugin, its version and its digest; nothing that goes wrong
 //! is ever an empty answer, because an empty answer means "no opinion".
@@ -13,12 +16,16 @@ mod bindings;
 mod cache;
 mod child;
 mod compile;
+pub mod connector;
 mod engine;
 mod error;
 mod host;
 mod limits;
+mod linked;
 mod loaded;
 mod pack;
+mod places;
+mod plugin;
 mod policy;
 mod snapshot;
 mod store;
@@ -26,7 +33,8 @@ mod wire;
 mod world;
 
 pub use child::compile_worker;
+pub use connector::Connector;
 pub use error::{Diagnostic, PluginError, PluginErrorKind};
-pub use host::{HostConfig, Origin, PackSource, PluginHost, PoolUsage};
-pub use limits::{LimitOutOfRange, Limits};
+pub use host::{ComponentSource, HostConfig, Origin, PackSource, PluginHost, PoolUsage};
+pub use limits::{CallLimits, LimitOutOfRange, Limits};
 pub use pack::{Description, PolicyPack};

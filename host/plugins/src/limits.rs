@@ -66,7 +66,52 @@ pub struct Limits {
     pub compile_memory_bytes: u64,
     /// Compiled code of one pack. Default 128 MiB, ceiling 512 MiB.
     pub code_bytes: usize,
+    /// One step of a connector.
+    pub connector: CallLimits,
 }
+
+/// Limits of one call, or of one session of several calls, in a world without a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallLimits {
+    /// Instructions, roughly, whatever it is given. Ceiling 10 thousand million.
+    pub fuel: u64,
+    /// What every byte that it is given adds to that. Ceiling 100,000; what a call has never exceeds the ceiling of
+    /// `fuel`.
+    pub fuel_per_byte: u64,
+    /// Time in which the guest runs, its instantiation included. Ceiling 60 s.
+    pub time: Duration,
+    /// What it is given in one call. Ceiling 64 MiB.
+    pub input_bytes: usize,
+    /// What the host copies out of it in one call. Ceiling 64 MiB.
+    pub output_bytes: usize,
+}
+
+impl CallLimits {
+    /// The fuel that so many bytes add.
+    pub(crate) fn fuel_for_bytes(&self, bytes: usize) -> u64 {
+        self.fuel_per_byte.saturating_mul(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    /// The most fuel that a call may have.
+    pub(crate) const MOST_FUEL: u64 = MOST_EVALUATE_FUEL;
+
+    /// Value and ceiling of each, under these names.
+    fn rows(&self, names: [&'static str; 5]) -> [Row; 5] {
+        let [fuel, fuel_per_byte, time, input_bytes, output_bytes] = names;
+        let mib = MIB as u128;
+        [
+            (fuel, self.fuel.into(), MOST_EVALUATE_FUEL.into()),
+            (fuel_per_byte, self.fuel_per_byte.into(), 100_000),
+            (time, self.time.as_millis(), 60_000),
+            (input_bytes, self.input_bytes as u128, 64 * mib),
+            (output_bytes, self.output_bytes as u128, 64 * mib),
+        ]
+    }
+}
+
+/// A limit: its name, its value, its ceiling.
+type Row = (&'static str, u128, u128);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -92,6 +137,14 @@ impl Default for Limits {
             compile_time: Duration::from_secs(30),
             compile_memory_bytes: 2 * 1024 * MIB as u64,
             code_bytes: 128 * MIB,
+            // An event has a megabyte at most, and a body may hold it as a text within a text.
+            connector: CallLimits {
+                fuel: 500_000_000,
+                fuel_per_byte: 2_000,
+                time: Duration::from_secs(5),
+                input_bytes: 16 * MIB,
+                output_bytes: 16 * MIB,
+            },
         }
     }
 }
@@ -155,7 +208,7 @@ impl Limits {
     /// [`LimitOutOfRange`] for the first limit that is zero or too high.
     pub fn check(&self) -> Result<(), LimitOutOfRange> {
         let mib = MIB as u128;
-        let rows: [(&'static str, u128, u128); 21] = [
+        let rows: [Row; 21] = [
             ("memory_bytes", self.memory_bytes as u128, 512 * mib),
             ("memories", self.memories as u128, 64),
             ("tables", self.tables as u128, 64),
@@ -178,7 +231,14 @@ impl Limits {
             ("compile_memory_bytes", self.compile_memory_bytes.into(), 8 * 1024 * mib),
             ("code_bytes", self.code_bytes as u128, 512 * mib),
         ];
-        match rows.into_iter().find(|(_, value, ceiling)| *value == 0 || value > ceiling) {
+        let connector = self.connector.rows([
+            "connector.fuel",
+            "connector.fuel_per_byte",
+            "connector.time",
+            "connector.input_bytes",
+            "connector.output_bytes",
+        ]);
+        match rows.into_iter().chain(connector).find(|(_, value, ceiling)| *value == 0 || value > ceiling) {
             Some((name, value, ceiling)) => Err(LimitOutOfRange { name, value, ceiling }),
             None => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Packs in memory: a bounded map in which each pack is loaded once, however many ask for it.
+//! Plugins in memory: a bounded map in which each is loaded once, however many ask for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 use crate::error::{PluginError, PluginErrorKind};
-use crate::host::PackSource;
-use crate::pack::PolicyPack;
+use crate::host::Wanted;
 
-/// Packs kept; the least recently used goes first. One pack is a few hundred kilobytes of code.
+/// Plugins of a world that are kept; the least recently used goes first. One is a few hundred kilobytes of code.
 const CAPACITY: usize = 128;
 
 /// How long a failure answers for the next try.
 const FAILURE_MEMORY: Duration = Duration::from_secs(10);
 
-/// What makes two packs the same. The limits are those of the host, so they are the same for all of its packs.
+/// What makes two plugins of a world the same. The limits are those of the host, so they are the same for all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     plugin: String,
@@ -26,35 +25,39 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn of(source: &PackSource<'_>) -> Self {
+    pub(crate) fn of(source: &Wanted<'_>) -> Self {
         Self {
             plugin: source.plugin.to_owned(),
             version: source.version.to_owned(),
             wasm_digest: source.wasm_digest.to_owned(),
-            document_digest: source.document_digest.to_owned(),
+            document_digest: source.document_digest().to_owned(),
         }
     }
 }
 
-type Outcome = Result<Arc<PolicyPack>, PluginError>;
+type Outcome<T> = Result<Arc<T>, PluginError>;
 
 /// A load that is going on or done, and when it was done.
-type Slot = Arc<OnceCell<(Instant, Outcome)>>;
+type Slot<T> = Arc<OnceCell<(Instant, Outcome<T>)>>;
 
-#[derive(Default)]
-pub(crate) struct Loaded(Mutex<Map>);
+pub(crate) struct Loaded<T>(Mutex<Map<T>>);
 
-#[derive(Default)]
-struct Map {
-    slots: HashMap<Key, (u64, Slot)>,
+struct Map<T> {
+    slots: HashMap<Key, (u64, Slot<T>)>,
     uses: u64,
 }
 
-impl Loaded {
-    /// The pack under `key`, loaded with `load` if nobody has done so.
-    pub(crate) async fn get<F>(&self, key: Key, load: impl FnOnce() -> F) -> Outcome
+impl<T> Default for Loaded<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Map { slots: HashMap::new(), uses: 0 }))
+    }
+}
+
+impl<T> Loaded<T> {
+    /// The plugin under `key`, loaded with `load` if nobody has done so.
+    pub(crate) async fn get<F>(&self, key: Key, load: impl FnOnce() -> F) -> Outcome<T>
     where
-        F: Future<Output = Outcome>,
+        F: Future<Output = Outcome<T>>,
     {
         let slot = self.slot(key);
         let (_, outcome) = slot
@@ -66,7 +69,7 @@ impl Loaded {
         outcome.clone()
     }
 
-    fn slot(&self, key: Key) -> Slot {
+    fn slot(&self, key: Key) -> Slot<T> {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         map.uses = map.uses.wrapping_add(1);
         let now = map.uses;
@@ -76,14 +79,14 @@ impl Loaded {
             *used = now;
             return slot.clone();
         }
-        let slot = Slot::default();
+        let slot = Slot::<T>::default();
         map.slots.insert(key, (now, slot.clone()));
         map.make_room();
         slot
     }
 }
 
-impl Map {
+impl<T> Map<T> {
     fn make_room(&mut self) {
         while self.slots.len() > CAPACITY {
             let oldest = self.slots.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
@@ -94,7 +97,7 @@ impl Map {
 }
 
 /// True for a failure that has been remembered for long enough.
-fn is_over(slot: &Slot) -> bool {
+fn is_over<T>(slot: &Slot<T>) -> bool {
     match slot.get() {
         Some((at, Err(error))) => {
             let memory = if *error.kind() == PluginErrorKind::Busy { Duration::ZERO } else { FAILURE_MEMORY };
@@ -126,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_remembered_and_a_full_house_is_not() {
-        let (loaded, loads) = (Loaded::default(), AtomicUsize::new(0));
+        let (loaded, loads) = (Loaded::<()>::default(), AtomicUsize::new(0));
         let load = async |number, kind: PluginErrorKind| {
             let result = loaded.get(key(number), || async {
                 loads.fetch_add(1, Ordering::SeqCst);
@@ -144,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_map_is_bounded_and_keeps_what_is_used() {
-        let loaded = Loaded::default();
+        let loaded = Loaded::<()>::default();
         for number in 0..CAPACITY * 2 {
             for wanted in [0, number] {
                 let _ = loaded.get(key(wanted), || async { Err(failure(PluginErrorKind::Trap)) }).await;

@@ -6,11 +6,12 @@ use std::time::Instant;
 use cavra_model::{Action, Facts, Finding};
 use metrics::{Counter, Histogram};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::engine::Runtime;
 use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
 use crate::limits::Limits;
+use crate::linked::start;
+use crate::places::Places;
 use crate::policy::{self, Linked};
 use crate::store::{Budget, store};
 
@@ -37,11 +38,7 @@ pub struct PolicyPack {
     /// For a component that could not be snapshotted: what to configure each instance with.
     document: Option<String>,
     description: Description,
-    /// Places of the pool, shared with all packs; how many of them one call takes; and how many this pack may take at
-    /// a time.
-    pool: Arc<Semaphore>,
-    places: u32,
-    own_places: Semaphore,
+    places: Places,
     meters: Meters,
 }
 
@@ -64,17 +61,16 @@ impl Meters {
 }
 
 impl PolicyPack {
-    /// A pack that is linked, on a runtime with its limits and its pool.
+    /// A pack that is linked, on a runtime with its limits and its places in the pool.
     pub(crate) fn new(
         identity: Identity,
-        (runtime, limits, pool): (Arc<Runtime>, Arc<Limits>, Arc<Semaphore>),
-        (linked, places): (Linked, u32),
+        (runtime, limits): (Arc<Runtime>, Arc<Limits>),
+        (linked, places): (Linked, Places),
         document: Option<String>,
         description: Description,
     ) -> Self {
-        let own_places = Semaphore::new(limits.calls_per_pack.max(places as usize));
         let meters = Meters::new(&identity.plugin);
-        Self { identity, runtime, limits, linked, document, description, pool, places, own_places, meters }
+        Self { identity, runtime, limits, linked, document, description, places, meters }
     }
 
     /// What the pack says about itself.
@@ -104,11 +100,11 @@ impl PolicyPack {
         if bytes > self.limits.input_bytes {
             return Err(PluginErrorKind::Input.into());
         }
-        let _turn = self.turn().await?;
+        let _turn = self.places.turn().await?;
         let began = Instant::now();
         let budget = Budget::evaluate(&self.limits, bytes);
         let mut store = store(&self.runtime, &self.limits, budget).map_err(Failure::load)?;
-        let (_, running) = self.linked.start(&mut store).await?;
+        let (_, running) = start(&self.linked, &mut store).await?;
         self.meters.instantiate.record(began.elapsed());
         if let Some(document) = &self.document {
             running.configure(&mut store, document).await?;
@@ -116,26 +112,5 @@ impl PolicyPack {
         let answer = running.evaluate(&mut store, action, facts, self.limits.findings).await?;
         self.meters.evaluate.record(began.elapsed());
         Ok(answer)
-    }
-
-    /// Waits for this pack's turn first and for a place in the pool second, so that callers of a slow pack queue up
-    /// where they are in nobody else's way.
-    async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Failure> {
-        if let Ok(own) = self.own_places.try_acquire_many(self.places)
-            && let Ok(place) = self.pool.try_acquire_many(self.places)
-        {
-            return Ok((own, place));
-        }
-        let wait = async {
-            Ok((self.own_places.acquire_many(self.places).await?, self.pool.acquire_many(self.places).await?))
-        };
-        match tokio::time::timeout(self.limits.queue_time, wait).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(closed)) => {
-                let closed: tokio::sync::AcquireError = closed;
-                Err(Failure::new(PluginErrorKind::Busy, closed))
-            }
-            Err(elapsed) => Err(Failure::new(PluginErrorKind::Busy, elapsed)),
-        }
     }
 }

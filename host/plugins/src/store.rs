@@ -12,16 +12,18 @@ use crate::limits::Limits;
 pub(crate) struct Budget {
     pub(crate) fuel: u64,
     pub(crate) time: Duration,
+    /// What the host copies out of the guest for one call.
+    pub(crate) output_bytes: usize,
 }
 
 impl Budget {
     /// For a call that is given so many bytes.
     pub(crate) fn evaluate(limits: &Limits, bytes: usize) -> Self {
-        Self { fuel: limits.fuel_for(bytes), time: limits.evaluate_time }
+        Self { fuel: limits.fuel_for(bytes), time: limits.evaluate_time, output_bytes: limits.output_bytes }
     }
 
     pub(crate) fn configure(limits: &Limits) -> Self {
-        Self { fuel: limits.configure_fuel, time: limits.configure_time }
+        Self { fuel: limits.configure_fuel, time: limits.configure_time, output_bytes: limits.output_bytes }
     }
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn store(runtime: &Runtime, limits: &Limits, budget: Budget) -> wasmt
     let mut store = Store::new(&runtime.engine, state);
     store.limiter(|state| state);
     store.set_fuel(budget.fuel)?;
-    store.set_hostcall_fuel(limits.output_bytes);
+    store.set_hostcall_fuel(budget.output_bytes);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|context| {
         let over = Instant::now() >= context.data().deadline;
@@ -70,6 +72,16 @@ impl CallState {
     /// The guest asked for more memory or table elements than it may have and was refused.
     pub(crate) fn memory_limit_met(&self) -> bool {
         self.memory_limit_met
+    }
+
+    /// Time that is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Goes on with so much time, after a pause that does not count.
+    pub(crate) fn resume(&mut self, left: Duration) {
+        self.deadline = Instant::now() + left;
     }
 
     /// Lets the host itself grow memories while it reads a snapshot, and counts no more instances and time for it.

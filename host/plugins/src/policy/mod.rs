@@ -9,12 +9,11 @@ mod v1_1;
 
 use cavra_model::{Action, Facts, Finding};
 use wasmtime::Store;
-use wasmtime::component::{Component, Instance};
+use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::{policy_1_0, policy_1_1};
-use crate::engine::Runtime;
 use crate::error::Failure;
-use crate::limits::Limits;
+use crate::linked;
 use crate::pack::Description;
 use crate::store::CallState;
 use crate::world::World;
@@ -41,37 +40,32 @@ pub(crate) enum Running {
     V1_1(policy_1_1::PolicyPack),
 }
 
-/// Checks a component and links it.
-pub(crate) fn link(runtime: &Runtime, component: &Component, limits: &Limits) -> Result<Linked, Failure> {
-    let version = POLICY.audit(&runtime.engine, component, limits)?;
-    let incompatible = |error: wasmtime::Error| POLICY.incompatible(&runtime.engine, component, &error);
-    let instance = runtime.linker.instantiate_pre(component).map_err(incompatible)?;
-    let linked = match version {
-        "1.0.0" => policy_1_0::PolicyPackPre::new(instance).map(Linked::V1_0),
-        _ => policy_1_1::PolicyPackPre::new(instance).map(Linked::V1_1),
-    };
-    linked.map_err(incompatible)
-}
+impl linked::Linked for Linked {
+    type Exports = Running;
 
-impl Linked {
-    /// An instance in a fresh store, as the component and as what it exports.
-    ///
-    /// # Errors
-    /// [`Failure`], with why it cannot be made.
-    pub(crate) async fn start(&self, store: &mut Store<CallState>) -> Result<(Instance, Running), Failure> {
-        let pre = match self {
+    fn world() -> &'static World {
+        &POLICY
+    }
+
+    fn of(version: &str, instance: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        match version {
+            "1.0.0" => policy_1_0::PolicyPackPre::new(instance).map(Self::V1_0),
+            _ => policy_1_1::PolicyPackPre::new(instance).map(Self::V1_1),
+        }
+    }
+
+    fn instance_pre(&self) -> &InstancePre<CallState> {
+        match self {
             Self::V1_0(pre) => pre.instance_pre(),
             Self::V1_1(pre) => pre.instance_pre(),
-        };
-        let instance = match pre.instantiate_async(&mut *store).await {
-            Ok(instance) => instance,
-            Err(error) => return Err(Failure::of_instantiation(&error, store.data())),
-        };
-        let running = match self {
-            Self::V1_0(_) => policy_1_0::PolicyPack::new(&mut *store, &instance).map(Running::V1_0),
-            Self::V1_1(_) => policy_1_1::PolicyPack::new(&mut *store, &instance).map(Running::V1_1),
-        };
-        Ok((instance, running.map_err(|error| Failure::load(format_args!("{error:#}")))?))
+        }
+    }
+
+    fn exports(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<Running> {
+        match self {
+            Self::V1_0(_) => policy_1_0::PolicyPack::new(store, instance).map(Running::V1_0),
+            Self::V1_1(_) => policy_1_1::PolicyPack::new(store, instance).map(Running::V1_1),
+        }
     }
 }
 
