@@ -1,4 +1,4 @@
-//! Compiles `plugins/` to components and collects `policies/`, then writes `generated.rs` with both.
+//! Compiles `plugins/` and `plugins/connectors/` to components and collects `policies/`, then writes `generated.rs` with both.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,16 +13,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let root = manifest.join("../..").canonicalize()?;
 
-    let plugins = root.join("plugins");
-    for sources in [&plugins, &root.join("sdk/rust"), &root.join("host/rules")] {
+    // Connectors read JSON as the host does, which the interpreter of policies need not: a workspace of their own.
+    let workspaces = [root.join("plugins"), root.join("plugins/connectors")];
+    for sources in workspaces.iter().chain([&root.join("sdk/rust"), &root.join("host/rules")]) {
         watch(sources)?;
     }
+    watch_file(&root.join("wit/connector"));
     watch_file(&root.join("Cargo.toml"));
 
-    let components = cavra_guest_build::build_components(&plugins, &guest_target(&out))?;
     let mut generated = String::new();
-    for component in &components {
-        generated.push_str(&embed_component(component, &out)?);
+    for workspace in &workspaces {
+        for component in cavra_guest_build::build_components(workspace, &guest_target(&out))? {
+            generated.push_str(&embed_component(&component, &out)?);
+        }
     }
     generated.push_str(&embed_packs(&root.join("policies"))?);
     write_if_changed(&out.join("generated.rs"), generated.as_bytes())?;
@@ -41,11 +44,11 @@ fn guest_target(out: &Path) -> PathBuf {
 }
 
 /// Asks cargo to run this again when a source changes. Build output that a developer left beside the sources, by
-/// running cargo there, is not a source.
+/// running cargo there, is not a source, and a workspace within another one is watched by itself.
 fn watch(folder: &Path) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let path = entry?.path();
-        if !path.ends_with("target") {
+        if !path.ends_with("target") && !path.ends_with("connectors") {
             watch_file(&path);
         }
     }

@@ -19,10 +19,10 @@ pub(crate) mod policy_1_1 {
     });
 }
 
-/// `cavra:connector@1.0.0-dev.2`.
+/// `cavra:connector@1.0.0`.
 pub(crate) mod connector_1_0 {
     wasmtime::component::bindgen!({
-        path: "../../wit/connector/1.0.0-dev.2",
+        path: "../../wit/connector/1.0.0",
         world: "connector",
         exports: { default: async },
         additional_derives: [PartialEq],

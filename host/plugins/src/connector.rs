@@ -20,7 +20,7 @@ pub use bound::cavra::connector::types::{
 
 /// Connectors.
 static CONNECTOR: World =
-    World { package: "cavra:connector", noun: "connector", versions: &["1.0.0-dev.2"], exports: &["describe", "step"] };
+    World { package: "cavra:connector", noun: "connector", versions: &["1.0.0"], exports: &["describe", "step"] };
 
 /// Most requests, headers of one, and credentials, endpoints, settings and names of a description.
 const MOST_ITEMS: usize = 64;

@@ -140,7 +140,7 @@ mod tests {
     async fn counter(limits: Limits) -> Plugin<LinkedConnector> {
         let mut module = wat::parse_str(COUNTER).unwrap();
         let mut resolve = Resolve::default();
-        let wit = include_str!("../../../wit/connector/1.0.0-dev.2/connector.wit");
+        let wit = include_str!("../../../wit/connector/1.0.0/connector.wit");
         let package = resolve.push_str("connector.wit", wit).unwrap();
         let world = resolve.select_world(&[package], Some("connector")).unwrap();
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();

@@ -13,7 +13,7 @@ use cavra_plugins::{
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
-const WIT: &str = include_str!("../../../wit/connector/1.0.0-dev.2/connector.wit");
+const WIT: &str = include_str!("../../../wit/connector/1.0.0/connector.wit");
 
 fn component(fixture: &str, wit: &str) -> Vec<u8> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/connectors");
@@ -142,9 +142,9 @@ async fn what_is_no_connector_is_refused_at_load() {
     let wit = WIT.replace("world connector {", importing);
     let error = load(&host, "log", &component("forbidden_import", &wit)).await.err().unwrap();
     assert_eq!(*error.kind(), PluginErrorKind::Denied("log#write".to_owned()));
-    let other = WIT.replace("1.0.0-dev.2", "0.9.0");
+    let other = WIT.replace("1.0.0", "0.9.0");
     let error = load(&host, "old", &component("good", &other)).await.err().unwrap();
-    let expected = "expected cavra:connector@1.0.0-dev.2, found cavra:connector@0.9.0".to_owned();
+    let expected = "expected cavra:connector@1.0.0, found cavra:connector@0.9.0".to_owned();
     assert_eq!(*error.kind(), PluginErrorKind::Incompatible(expected));
     let empty = wat::parse_str("(component)").unwrap();
     let error = load(&host, "empty", &empty).await.err().unwrap();
