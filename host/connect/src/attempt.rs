@@ -7,7 +7,6 @@ use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};
 
 use crate::Provider;
-use crate::send::Attempt;
 
 /// An attempt that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,42 +45,5 @@ impl Attempted {
             "request": Value::Null,
         });
         Self { shown: built(shown), verdict: Verdict::Later(None) }
-    }
-}
-
-impl Verdict {
-    pub(crate) const fn of(attempt: Attempt) -> Self {
-        match attempt {
-            Attempt::Answered { status: 200..=299, .. } => Self::Accepted,
-            Attempt::Answered { status: 401 | 402 | 403 | 407 | 408 | 425 | 429 | 500..=599, wait } => {
-                Self::Later(wait)
-            }
-            Attempt::Answered { .. } => Self::Refused,
-            // What the operator has not granted is his to grant.
-            Attempt::Unreachable | Attempt::TimedOut | Attempt::Failed => Self::Later(None),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_can_never_succeed_is_refused() {
-        let answered = |status| Attempt::Answered { status, wait: Some(Duration::from_secs(7)) };
-        for (attempt, verdict) in [
-            (answered(202), Verdict::Accepted),
-            (answered(400), Verdict::Refused),
-            (answered(302), Verdict::Refused),
-            (answered(410), Verdict::Refused),
-            (answered(401), Verdict::Later(Some(Duration::from_secs(7)))),
-            (answered(429), Verdict::Later(Some(Duration::from_secs(7)))),
-            (answered(503), Verdict::Later(Some(Duration::from_secs(7)))),
-            (Attempt::TimedOut, Verdict::Later(None)),
-            (Attempt::Failed, Verdict::Later(None)),
-        ] {
-            assert_eq!(Verdict::of(attempt), verdict, "{attempt:?}");
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cavra_model::{Object, read_json};
+use cavra_plugins::connector::Setting;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -82,10 +83,10 @@ impl Config {
         Ok(Self { entries: known.collect() })
     }
 
-    /// Without providers that are none of these.
+    /// Without providers that are not asked for approvals.
     #[must_use]
-    pub fn only(mut self, providers: &[Provider]) -> Self {
-        self.entries.retain(|provider, _| providers.contains(provider));
+    pub fn for_approvals(mut self) -> Self {
+        self.entries.retain(|provider, _| provider.takes_approvals());
         self
     }
 
@@ -106,19 +107,14 @@ impl Config {
     }
 }
 
-/// Every setting of a provider. What may be a secret can be held by a variable or a file that is named in its place.
-const SETTINGS: [&str; 38] = [
+/// The settings that every provider may have, beside those that its connector describes. What may be a secret can be held by
+/// a variable or a file that is named in its place.
+const SETTINGS: [&str; 32] = [
     "enabled",
     "method",
     "headers",
     "authorization_scheme",
     "api_key_header",
-    "title",
-    "index",
-    "service",
-    "project_key",
-    "issue_type",
-    "payload_style",
     "allow_private_network",
     "oauth_token_url",
     "oauth_scope",
@@ -177,7 +173,7 @@ pub struct SettingError {
 }
 
 /// A variable of the environment.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 impl<'a> Settings<'a> {
     pub fn of(provider: Provider, entry: &'a Value) -> Result<Self, SettingError> {
@@ -225,11 +221,27 @@ impl<'a> Settings<'a> {
     }
 
     /// Refuses settings that nothing reads: what is misspelt would be missed in silence.
-    pub fn check(&self) -> Result<(), SettingError> {
-        match self.members.keys().find(|name| !SETTINGS.contains(&name.as_str())) {
-            Some(unknown) => Err(self.error(cavra_documents::unknown_key(unknown, &SETTINGS))),
+    pub fn check(&self, described: &[Setting]) -> Result<(), SettingError> {
+        let described = described.iter().map(|setting| setting.name.as_str());
+        let known: Vec<&str> = SETTINGS.into_iter().chain(described).collect();
+        match self.members.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => Err(self.error(cavra_documents::unknown_key(unknown, &known))),
             None => Ok(()),
         }
+    }
+
+    /// What is set of the settings that a connector describes: names and values.
+    pub fn described(&self, described: &[Setting]) -> Result<Vec<(String, String)>, SettingError> {
+        let mut set = Vec::new();
+        // A connector cannot ask for what is the host's to know.
+        for Setting { name, values, .. } in described.iter().filter(|it| !SETTINGS.contains(&it.name.as_str())) {
+            let Some(value) = self.text(name)? else { continue };
+            if !values.is_empty() && !values.iter().any(|known| known == value) {
+                return Err(self.error(format!("`{name}` is {}", values.join(" or "))));
+            }
+            set.push((name.clone(), value.to_owned()));
+        }
+        Ok(set)
     }
 
     pub fn object(&self, name: &str) -> Result<Option<&'a Object>, SettingError> {

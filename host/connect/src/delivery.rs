@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_model::{Object, Timestamp};
+use cavra_plugins::PluginHost;
+use cavra_plugins::connector::Subject;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinSet;
 
 use crate::attempt::{Attempted, Verdict};
-use crate::body::body_for;
 use crate::config::{Environment, SettingError};
+use crate::conversation::{Message, tell};
 use crate::event::Event;
-use crate::message::Message;
-use crate::redact::{shown, shown_url};
+use crate::message::new_id;
+use crate::plug::Plug;
+use crate::redact::shown_url;
 use crate::send::{Attempt, Outbound, addresses};
 use crate::target::Target;
 use crate::{Config, Provider};
@@ -44,6 +47,9 @@ pub enum DeliveryError {
     /// An option is out of its kind.
     #[error("{0}")]
     Option(&'static str),
+    /// A component cannot be run. The sentence is for the log.
+    #[error("{0}")]
+    Component(String),
 }
 
 /// Which failures are worth another attempt.
@@ -111,13 +117,14 @@ pub enum Source {
 pub struct Connectors {
     config: Arc<Config>,
     outbound: Arc<Outbound>,
+    plugins: PluginHost,
 }
 
 impl Connectors {
-    /// The systems of a file.
+    /// The systems of a file. Their connectors run in `plugins`, which loads each when it is first needed.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()) }
+    pub fn new(config: Config, plugins: PluginHost) -> Self {
+        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()), plugins }
     }
 
     /// The systems that an event can be sent to, by name.
@@ -137,9 +144,14 @@ impl Connectors {
     /// [`DeliveryError`]; then nothing was sent.
     pub async fn deliver(&self, mut event: Object, source: Source, options: &Options) -> Result<Object, DeliveryError> {
         let payloads = event.remove(PROVIDER_PAYLOADS).filter(|_| source == Source::Server);
+        let text = json!(event).to_string();
+        let subject = |provider: Provider| match payloads.as_ref().and_then(|payloads| payloads.get(provider.as_str()))
+        {
+            Some(document) => Subject::Document(document.to_string()),
+            None => Subject::Event(text.clone()),
+        };
         let now = Timestamp::now();
-        let body = |target: &Target| payload(target, payloads.as_ref(), Event { members: &event }, now);
-        let deliveries = self.each(options, &body).await?;
+        let deliveries = self.each(options, Event { members: &event }.time(), &subject).await?;
         let success = deliveries.iter().all(|delivery| delivery["success"] == true);
         let event = Event { members: &event };
         let document = json!({
@@ -166,13 +178,16 @@ impl Connectors {
         id: &str,
         timeout: Duration,
     ) -> Result<Attempted, DeliveryError> {
-        let [target] = <[Target; 1]>::try_from(self.targets(provider.as_str(), &variable)?)
+        let [target] = <[Target; 1]>::try_from(self.targets(provider.as_str(), &variable).await?)
             .map_err(|_| DeliveryError::NotConfigured(provider.to_string()))?;
-        let body = payload(&target, None, Event { members: event }, Timestamp::now()).to_string().into_bytes();
-        let message = Message { id: id.to_owned(), body };
+        let message = Message {
+            id: id.to_owned(),
+            subject: Subject::Event(json!(event).to_string()),
+            happened: Event { members: event }.time(),
+        };
         let once = Options { provider: String::new(), retries: 0, timeout, persistence: Persistence::Passing };
-        let (shown, last) = tried(&self.outbound, &target, &message, &once).await;
-        Ok(Attempted { shown: cavra_model::members::built(shown), verdict: Verdict::of(last) })
+        let (shown, verdict) = tried(&self.outbound, &target, &message, &once).await;
+        Ok(Attempted { shown: cavra_model::members::built(shown), verdict })
     }
 
     /// Whether events can be sent to a system as it is configured: its settings, and where its address leads. Nothing is
@@ -181,7 +196,7 @@ impl Connectors {
     /// # Errors
     /// A sentence without secrets.
     pub async fn check(&self, provider: Provider) -> Result<String, String> {
-        let targets = self.targets(provider.as_str(), &variable).map_err(|error| error.to_string())?;
+        let targets = self.targets(provider.as_str(), &variable).await.map_err(|error| error.to_string())?;
         let target = targets.first().ok_or("it is not configured")?;
         match addresses(&target.url, &target.grant).await {
             Ok(_) => Ok(shown_url(&target.url)),
@@ -190,27 +205,25 @@ impl Connectors {
         }
     }
 
-    /// Sends each of the systems that are asked for a body of its own; answers what came of it, by name.
+    /// Tells the systems that are asked for about an approval; answers what came of it, by name.
     ///
     /// # Errors
     /// [`DeliveryError`]; then nothing was sent.
-    pub async fn send(
-        &self,
-        options: &Options,
-        body: &(dyn Fn(Provider) -> Value + Sync),
-    ) -> Result<Vec<Value>, DeliveryError> {
-        self.each(options, &|target: &Target| body(target.provider)).await
+    pub async fn tell_approval(&self, record: &Object, options: &Options) -> Result<Vec<Value>, DeliveryError> {
+        let text = json!(record).to_string();
+        self.each(options, None, &|_| Subject::Approval(text.clone())).await
     }
 
     async fn each(
         &self,
         options: &Options,
-        body: &(dyn Fn(&Target) -> Value + Sync),
+        happened: Option<Timestamp>,
+        subject: &(dyn Fn(Provider) -> Subject + Sync),
     ) -> Result<Vec<Value>, DeliveryError> {
-        let targets = self.targets(&options.provider, &variable)?;
+        let targets = self.targets(&options.provider, &variable).await?;
         let mut under_way = JoinSet::new();
         for target in targets {
-            let message = Message::new(body(&target).to_string().into_bytes());
+            let message = Message { id: new_id(), subject: subject(target.provider), happened };
             let (outbound, options) = (self.outbound.clone(), options.clone());
             under_way.spawn(async move { (target.provider, tried(&outbound, &target, &message, &options).await.0) });
         }
@@ -220,7 +233,17 @@ impl Connectors {
     }
 
     /// The systems that are asked for, ready to be sent to.
-    fn targets(&self, names: &str, environment: Environment<'_>) -> Result<Vec<Target>, DeliveryError> {
+    async fn targets(&self, names: &str, environment: Environment<'_>) -> Result<Vec<Target>, DeliveryError> {
+        let mut targets = Vec::new();
+        for provider in self.chosen(names)? {
+            let plug = Plug::load(&self.plugins, provider).await?;
+            let entry = self.config.entry(provider).unwrap_or(&Value::Null);
+            targets.push(Target::resolve(provider, plug, entry, environment)?);
+        }
+        Ok(targets)
+    }
+
+    fn chosen(&self, names: &str) -> Result<Vec<Provider>, DeliveryError> {
         let enabled = self.config.enabled();
         let chosen: Vec<Provider> = if names.trim() == "all" {
             enabled
@@ -242,19 +265,8 @@ impl Connectors {
         if chosen.is_empty() {
             return Err(DeliveryError::NotConfigured(names.trim().to_owned()));
         }
-        let resolve = |provider| {
-            let entry = self.config.entry(provider).unwrap_or(&Value::Null);
-            Ok(Target::resolve(provider, entry, environment)?)
-        };
-        chosen.into_iter().map(resolve).collect()
+        Ok(chosen)
     }
-}
-
-/// The body for a target: the one that the server brought for it, else the event in the target's form.
-fn payload(target: &Target, payloads: Option<&Value>, event: Event<'_>, now: Timestamp) -> Value {
-    let brought = payloads.and_then(|payloads| payloads.get(target.provider.as_str()));
-    let made = || body_for(target.provider, event, &target.style, target.url.path(), now);
-    brought.cloned().unwrap_or_else(made)
 }
 
 /// A variable of the process's environment.
@@ -262,42 +274,41 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Tries until it succeeds or makes no sense any more; answers what is shown of it, and the last attempt.
-async fn tried(outbound: &Outbound, target: &Target, message: &Message, options: &Options) -> (Value, Attempt) {
+/// Tries until it succeeds or makes no sense any more; answers what is shown of it, and what follows from the last attempt.
+async fn tried(outbound: &Outbound, target: &Target, message: &Message, options: &Options) -> (Value, Verdict) {
     let mut attempts = 0;
     let (started, last) = loop {
         let started = Timestamp::now();
-        let headers = message.headers(target, started);
-        let attempt = outbound.attempt(target, &headers, &message.body, options.timeout).await;
+        let told = tell(outbound, target, message, options.timeout).await;
         attempts += 1;
-        let is_worth_it = attempt.is_passing() || options.persistence == Persistence::Any;
-        if attempt.is_success() || !is_worth_it || attempts > options.retries {
-            break (started, attempt);
+        let is_worth_it = told.is_passing || options.persistence == Persistence::Any;
+        if told.verdict == Verdict::Accepted || !is_worth_it || attempts > options.retries {
+            break (started, told);
         }
-        tokio::time::sleep(pause(attempt, attempts)).await;
+        tokio::time::sleep(pause(told.wait, attempts)).await;
     };
-    let shown = json!({
+    let mut shown = json!({
         "provider": target.provider.as_str(),
-        "success": last.is_success(),
-        "status_code": last.status(),
+        "success": last.verdict == Verdict::Accepted,
+        "status_code": last.status,
         "attempt_count": attempts,
         "started_at": started,
         "completed_at": Timestamp::now(),
-        "error": last.error(),
-        "request": shown(&target.method, &target.url, &target.headers, target.key_header.as_deref()),
+        "error": last.error,
+        "request": last.request,
     });
-    (shown, last)
+    if let (Some(reference), Some(shown)) = (last.reference, shown.as_object_mut()) {
+        shown.insert("reference".to_owned(), json!(reference));
+    }
+    (shown, last.verdict)
 }
 
-/// How long to wait after the attempt of this number: as long as the receiver says, else a little longer each time.
-fn pause(attempt: Attempt, number: u32) -> Duration {
+/// How long to wait after the attempt of this number: as long as the receiver wishes, else a little longer each time.
+fn pause(wish: Option<Duration>, number: u32) -> Duration {
     let own = Duration::from_millis(250).saturating_mul(number).min(Duration::from_secs(1));
-    match attempt {
-        Attempt::Answered { wait: Some(wait), .. } if wait <= LONGEST_WAIT => wait.max(own),
-        _ => own,
-    }
+    wish.filter(|wish| *wish <= LONGEST_WAIT).map_or(own, |wish| wish.max(own))
 }
 
 #[cfg(test)]
 #[path = "delivery_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A receiver: answers each request with the next of its answers, the last one for ever, and keeps what it got.
-struct Receiver {
-    address: String,
+pub(crate) struct Receiver {
+    pub address: String,
     got: Arc<Mutex<Vec<String>>>,
 }
 
 impl Receiver {
-    async fn answering(answers: &'static [&'static str]) -> Self {
+    pub async fn answering(answers: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let got = Arc::new(Mutex::new(Vec::new()));
@@ -37,7 +37,25 @@ impl Receiver {
         Self { address, got }
     }
 
-    fn got(&self) -> Vec<String> {
+    /// One that repeats what it is sent.
+    pub async fn echoing() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let seen = got.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read(&mut stream).await;
+                seen.lock().unwrap().push(request.clone());
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", request.len());
+                stream.write_all((head + &request).as_bytes()).await.unwrap();
+            }
+        });
+        Self { address, got }
+    }
+
+    pub fn got(&self) -> Vec<String> {
         self.got.lock().unwrap().clone()
     }
 }
@@ -57,8 +75,8 @@ async fn read(stream: &mut tokio::net::TcpStream) -> String {
     }
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
-const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+pub(crate) const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const DENIED: &str = "HTTP/1.1 401 No\r\ncontent-length: 4\r\nconnection: close\r\n\r\nhush";
 const ELSEWHERE: &str =
     "HTTP/1.1 307 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -67,7 +85,14 @@ fn connectors(map: &Value) -> Connectors {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("connectors.json");
     std::fs::write(&file, json!({ "connectors": map }).to_string()).unwrap();
-    Connectors::new(Config::read(&file, crate::CONNECTOR_KEYS).unwrap())
+    Connectors::new(Config::read(&file, crate::CONNECTOR_KEYS).unwrap(), plugins())
+}
+
+/// One host for all tests: each connector is compiled once.
+pub(crate) fn plugins() -> PluginHost {
+    static PLUGINS: std::sync::OnceLock<PluginHost> = std::sync::OnceLock::new();
+    let new = || PluginHost::new(cavra_plugins::HostConfig { pooling: false, ..Default::default() }).unwrap();
+    PLUGINS.get_or_init(new).clone()
 }
 
 fn options(value: &Value) -> Options {
@@ -146,22 +171,25 @@ async fn nothing_is_sent_to_where_nobody_granted() {
     }
 }
 
-#[test]
-fn only_the_systems_that_are_asked_for_have_to_work() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_systems_that_are_asked_for_have_to_work() {
     let connectors = connectors(&json!({
         "webhook": {"url": "http://127.0.0.1:1"}, "splunk": {"url": "x"}, "slack": {"enabled": false, "url": "x"},
     }));
-    let chosen = |names: &str| {
-        let targets = connectors.targets(names, &|_| None);
+    let chosen = async |names: &str| {
+        let targets = connectors.targets(names, &|_| None).await;
         targets.map(|targets| targets.len()).map_err(|error| error.to_string())
     };
-    assert_eq!(chosen("webhook"), Ok(1));
-    assert_eq!(chosen(" webhook, webhook ,"), Ok(1));
-    assert_eq!(chosen("webhook,splunk"), Err("connector splunk: its address cannot be understood".into()));
-    assert_eq!(chosen("nobody, slack,webhook"), Err("connector provider is not configured: nobody, slack".into()));
-    assert_eq!(chosen(","), Err("connector provider is not configured: ,".into()));
-    let none = Connectors::new(Config::default());
-    assert!(none.targets("all", &|_| None).is_err(), "all of nothing is nothing");
+    assert_eq!(chosen("webhook").await, Ok(1));
+    assert_eq!(chosen(" webhook, webhook ,").await, Ok(1));
+    assert_eq!(chosen("webhook,splunk").await, Err("connector splunk: its address cannot be understood".into()));
+    assert_eq!(
+        chosen("nobody, slack,webhook").await,
+        Err("connector provider is not configured: nobody, slack".into())
+    );
+    assert_eq!(chosen(",").await, Err("connector provider is not configured: ,".into()));
+    let none = Connectors::new(Config::default(), plugins());
+    assert!(none.targets("all", &|_| None).await.is_err(), "all of nothing is nothing");
 }
 
 #[test]

@@ -3,12 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cavra_model::{Timestamp, random_hex};
+use cavra_model::random_hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
-
-use crate::target::Target;
 
 /// What stands before a secret of Standard Webhooks.
 const MARK: &str = "whsec_";
@@ -16,36 +14,15 @@ const MARK: &str = "whsec_";
 /// Shortest key, in bytes.
 const SHORTEST: usize = 16;
 
-/// A body with its id.
-pub(crate) struct Message {
-    pub id: String,
-    pub body: Vec<u8>,
+/// The id of a new message. Without randomness it has none.
+pub(crate) fn new_id() -> String {
+    random_hex(16).map(|digits| format!("msg_{digits}")).unwrap_or_default()
 }
 
-impl Message {
-    /// One with a new id.
-    pub fn new(body: Vec<u8>) -> Self {
-        // Without randomness it goes without an id.
-        let id = random_hex(16).map(|digits| format!("msg_{digits}")).unwrap_or_default();
-        Self { id, body }
-    }
-
-    /// The headers of an attempt at `now`.
-    pub fn headers(&self, target: &Target, now: Timestamp) -> Vec<(&'static str, String)> {
-        if self.id.is_empty() {
-            return Vec::new();
-        }
-        let mut headers = vec![("idempotency-key", self.id.clone())];
-        if target.provider.is_own() || !target.signing_keys.is_empty() {
-            let time = now.as_micros().div_euclid(1_000_000).to_string();
-            headers.extend([("webhook-id", self.id.clone()), ("webhook-timestamp", time.clone())]);
-            let signatures: Vec<_> = target.signing_keys.iter().filter_map(|key| key.sign(self, &time)).collect();
-            if !signatures.is_empty() {
-                headers.push(("webhook-signature", signatures.join(" ")));
-            }
-        }
-        headers
-    }
+/// The signatures of a message by each of the keys; `None` without keys.
+pub(crate) fn signature(keys: &[SigningKey], id: &str, time: &str, body: &[u8]) -> Option<String> {
+    let signatures: Vec<_> = keys.iter().filter_map(|key| key.sign(id, time, body)).collect();
+    (!signatures.is_empty()).then(|| signatures.join(" "))
 }
 
 /// A key that messages are signed with.
@@ -66,10 +43,10 @@ impl SigningKey {
         if usable { Ok(keys) } else { Err(()) }
     }
 
-    fn sign(&self, message: &Message, time: &str) -> Option<String> {
+    fn sign(&self, id: &str, time: &str, body: &[u8]) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        mac.update(format!("{}.{time}.", message.id).as_bytes());
-        mac.update(&message.body);
+        mac.update(format!("{id}.{time}.").as_bytes());
+        mac.update(body);
         Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
     }
 }
@@ -82,9 +59,8 @@ mod tests {
     fn a_signature_is_that_of_standard_webhooks() {
         // The example of the specification's libraries.
         let keys = SigningKey::all("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let body = b"{\"test\": 2432232314}".to_vec();
-        let message = Message { id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(), body };
-        let signature = keys[0].sign(&message, "1614265330").unwrap();
+        let body = b"{\"test\": 2432232314}";
+        let signature = signature(&keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body).unwrap();
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

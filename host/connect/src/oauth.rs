@@ -95,12 +95,12 @@ impl Tokens {
             sender.send(credentials.request(), &addresses, ANSWER_LIMIT).await.map_err(|error| match error {
                 SendError::Unreachable => Attempt::Unreachable,
                 SendError::TimedOut => Attempt::TimedOut,
-                _ => Attempt::Failed,
+                _ => Attempt::Broken,
             })?;
         if !(200..300).contains(&answer.status) {
-            return Err(if answer.status >= 500 { Attempt::Unreachable } else { Attempt::Failed });
+            return Err(if answer.status >= 500 { Attempt::Unreachable } else { Attempt::NotPermitted });
         }
-        let (token, lifetime) = read(&answer.body).ok_or(Attempt::Failed)?;
+        let (token, lifetime) = read(&answer.body).ok_or(Attempt::NotPermitted)?;
         let until = Instant::now() + Duration::from_secs(lifetime).saturating_sub(MARGIN);
         *kept = Some(Kept { token: token.clone(), until });
         Ok(token)

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cavra_builtin::{
+    CONNECTOR_DATADOG, CONNECTOR_JIRA, CONNECTOR_RECEIVER, CONNECTOR_SENTINEL, CONNECTOR_SERVICENOW, CONNECTOR_SLACK,
+    CONNECTOR_SPLUNK, CONNECTOR_TEAMS, Component,
+};
+
 /// A system that takes events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "names of products")]
@@ -20,20 +25,13 @@ pub enum Provider {
     Webhook,
 }
 
-/// What is particular about a provider's requests, apart from their bodies.
-pub(crate) struct Row {
-    pub name: &'static str,
-    /// Nothing is sent without a credential.
-    pub needs_credential: bool,
-    /// Stands before a token.
-    pub scheme: &'static str,
-    /// The header of an API key.
-    pub key_header: &'static str,
-    /// What it is asked to answer with, where it has a choice.
-    pub accept: Option<&'static str>,
+/// A provider's name, and the component that knows the form in which it is told something.
+struct Row {
+    name: &'static str,
+    component: &'static Component,
+    /// People are asked there for approvals.
+    takes_approvals: bool,
 }
-
-const PLAIN: Row = Row { name: "", needs_credential: false, scheme: "Bearer", key_header: "x-api-key", accept: None };
 
 impl Provider {
     /// All of them, by name.
@@ -51,28 +49,32 @@ impl Provider {
         Self::Webhook,
     ];
 
-    pub(crate) const fn row(self) -> Row {
-        match self {
-            Self::Datadog => Row { name: "datadog", needs_credential: true, key_header: "dd-api-key", ..PLAIN },
-            Self::Intune => Row { name: "intune", ..PLAIN },
-            Self::Jamf => Row { name: "jamf", ..PLAIN },
-            Self::Jira => Row { name: "jira", needs_credential: true, ..PLAIN },
-            Self::Linux => Row { name: "linux", ..PLAIN },
-            Self::Sentinel => Row { name: "sentinel", needs_credential: true, ..PLAIN },
-            Self::ServiceNow => {
-                Row { name: "servicenow", needs_credential: true, accept: Some("application/json"), ..PLAIN }
-            }
-            Self::Slack => Row { name: "slack", ..PLAIN },
-            // The collector refuses any other.
-            Self::Splunk => Row { name: "splunk", needs_credential: true, scheme: "Splunk", ..PLAIN },
-            Self::Teams => Row { name: "teams", ..PLAIN },
-            Self::Webhook => Row { name: "webhook", ..PLAIN },
-        }
+    const fn row(self) -> Row {
+        let (name, component, takes_approvals) = match self {
+            Self::Datadog => ("datadog", &CONNECTOR_DATADOG, false),
+            Self::Intune => ("intune", &CONNECTOR_RECEIVER, false),
+            Self::Jamf => ("jamf", &CONNECTOR_RECEIVER, false),
+            Self::Jira => ("jira", &CONNECTOR_JIRA, true),
+            Self::Linux => ("linux", &CONNECTOR_RECEIVER, false),
+            Self::Sentinel => ("sentinel", &CONNECTOR_SENTINEL, false),
+            Self::ServiceNow => ("servicenow", &CONNECTOR_SERVICENOW, true),
+            Self::Slack => ("slack", &CONNECTOR_SLACK, true),
+            Self::Splunk => ("splunk", &CONNECTOR_SPLUNK, false),
+            Self::Teams => ("teams", &CONNECTOR_TEAMS, true),
+            Self::Webhook => ("webhook", &CONNECTOR_RECEIVER, true),
+        };
+        Row { name, component, takes_approvals }
     }
 
-    /// A receiver of one's own, not a vendor's.
-    pub(crate) const fn is_own(self) -> bool {
-        matches!(self, Self::Webhook | Self::Jamf | Self::Intune | Self::Linux)
+    /// The component that tells it something.
+    pub(crate) const fn component(self) -> &'static Component {
+        self.row().component
+    }
+
+    /// Whether people are asked there for approvals.
+    #[must_use]
+    pub const fn takes_approvals(self) -> bool {
+        self.row().takes_approvals
     }
 
     /// Its name in files and requests.

@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::address::Grant;
+use crate::applied::Applied;
 use crate::oauth::Tokens;
+use crate::permit::Permitted;
 use crate::target::Target;
 
 /// Most requests under way at once.
@@ -28,8 +30,16 @@ pub(crate) enum Attempt {
     Unreachable,
     /// There was no answer in time.
     TimedOut,
-    /// It cannot be sent, and never could.
-    Failed,
+    /// The exchange broke off, or was none.
+    Broken,
+    /// The address leads to where nothing may be sent, or there is no access token.
+    NotPermitted,
+}
+
+/// What came of one request, with the beginning of the answer's body, without secrets.
+pub(crate) struct Answered {
+    pub attempt: Attempt,
+    pub body: Vec<u8>,
 }
 
 impl Attempt {
@@ -37,12 +47,11 @@ impl Attempt {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 
-    /// The same may well succeed a moment later.
-    pub const fn is_passing(self) -> bool {
+    /// How long the receiver wants to be left alone.
+    pub const fn wait(self) -> Option<Duration> {
         match self {
-            Self::Answered { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
-            Self::Unreachable | Self::TimedOut => true,
-            Self::Failed => false,
+            Self::Answered { wait, .. } => wait,
+            _ => None,
         }
     }
 
@@ -60,7 +69,7 @@ impl Attempt {
             Self::Answered { status, .. } => Some(format!("HTTP {status}")),
             Self::Unreachable => Some("connector endpoint unreachable".to_owned()),
             Self::TimedOut => Some("connector delivery timed out".to_owned()),
-            Self::Failed => Some("connector delivery failed".to_owned()),
+            Self::Broken | Self::NotPermitted => Some("connector delivery failed".to_owned()),
         }
     }
 }
@@ -77,53 +86,43 @@ impl Outbound {
         Self { sender: Sender::new(), tokens: Tokens::default(), permits: Semaphore::new(MOST_AT_ONCE) }
     }
 
-    /// One attempt, with further headers for it alone.
-    pub async fn attempt(
-        &self,
-        target: &Target,
-        headers: &[(&'static str, String)],
-        body: &[u8],
-        limit: Duration,
-    ) -> Attempt {
+    /// Sends one request.
+    pub async fn attempt(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>, limit: Duration) -> Answered {
         // Waiting for a permit counts: whoever asks has said how long an attempt may take.
         let attempt = async {
-            let Ok(_permit) = self.permits.acquire().await else { return Attempt::Failed };
-            self.exchange(target, headers, body).await
+            let Ok(_permit) = self.permits.acquire().await else { return Err(Attempt::Broken) };
+            self.exchange(target, permitted, body).await
         };
         match timeout(limit, attempt).await {
-            Ok(attempt) => attempt,
-            Err(_) => Attempt::TimedOut,
+            Ok(Ok(answered)) => answered,
+            Ok(Err(attempt)) => Answered { attempt, body: Vec::new() },
+            Err(_) => Answered { attempt: Attempt::TimedOut, body: Vec::new() },
         }
     }
 
-    async fn exchange(&self, target: &Target, more: &[(&'static str, String)], body: &[u8]) -> Attempt {
-        let addresses = match addresses(&target.url, &target.grant).await {
-            Ok(addresses) => addresses,
-            Err(attempt) => return attempt,
-        };
+    async fn exchange(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>) -> Result<Answered, Attempt> {
+        let Permitted { method, url, headers, client } = permitted;
+        let addresses = addresses(&url, &target.grant).await?;
         let mut headers: Vec<(String, String)> =
-            target.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-        // What the operator wrote wins.
-        let more = more.iter().filter(|(name, _)| !target.headers.contains_key(*name));
-        headers.extend(more.map(|(name, value)| ((*name).to_owned(), value.clone())));
-        if let Some(client) = &target.client {
-            match self.tokens.token(&self.sender, client).await {
-                Ok(token) => headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose()))),
-                Err(attempt) => return attempt,
-            }
+            headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
+        let mut applied = Vec::new();
+        if let Some(client) = client {
+            let token = self.tokens.token(&self.sender, client).await?;
+            headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
+            applied.push(token);
         }
-        let (method, url) = (target.method.clone(), target.url.clone());
-        let outgoing = Outgoing { method, url, headers, body: body.to_vec() };
-        let attempt = match self.sender.send(outgoing, &addresses, ANSWER_LIMIT).await {
-            Ok(answer) => Attempt::Answered { status: answer.status, wait: wait(&answer) },
-            Err(SendError::Unreachable) => Attempt::Unreachable,
-            Err(SendError::TimedOut) => Attempt::TimedOut,
-            Err(_) => Attempt::Failed,
+        let outgoing = Outgoing { method, url, headers, body };
+        let answer = match self.sender.send(outgoing, &addresses, ANSWER_LIMIT).await {
+            Ok(answer) => answer,
+            Err(SendError::Unreachable) => return Err(Attempt::Unreachable),
+            Err(SendError::TimedOut) => return Err(Attempt::TimedOut),
+            Err(_) => return Err(Attempt::Broken),
         };
-        if let (Some(client), Attempt::Answered { status: 401, .. }) = (&target.client, attempt) {
+        let attempt = Attempt::Answered { status: answer.status, wait: wait(&answer) };
+        if let (Some(client), Attempt::Answered { status: 401, .. }) = (client, attempt) {
             self.tokens.forget(client).await;
         }
-        attempt
+        Ok(Answered { attempt, body: Applied::of(target, &applied).cut_out(answer.body) })
     }
 }
 
@@ -137,7 +136,7 @@ pub(crate) async fn addresses(url: &Url, grant: &Grant) -> Result<Vec<SocketAddr
     if addresses.is_empty() {
         return Err(Attempt::Unreachable);
     }
-    if addresses.iter().all(|address| grant.permits(address.ip())) { Ok(addresses) } else { Err(Attempt::Failed) }
+    if addresses.iter().all(|address| grant.permits(address.ip())) { Ok(addresses) } else { Err(Attempt::NotPermitted) }
 }
 
 /// How long the receiver asks us to wait.

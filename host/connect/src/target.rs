@@ -11,87 +11,106 @@ use crate::address::Grant;
 use crate::config::{Environment, SettingError, Settings};
 use crate::message::SigningKey;
 use crate::oauth::ClientCredentials;
+use crate::plug::Plug;
 use crate::{Provider, Secret};
 
 /// Headers that belong to the connection, and are not the operator's to set.
-const OF_THE_CONNECTION: [&str; 8] =
+pub(crate) const OF_THE_CONNECTION: [&str; 8] =
     ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"];
 
 /// Headers that let somebody in.
-const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api-key"];
+pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api-key"];
 
 /// A resolved provider.
 pub(crate) struct Target {
     pub provider: Provider,
+    pub plug: Plug,
     pub url: Url,
     pub grant: Grant,
-    pub method: String,
-    /// All headers, by their names in lower case.
+    /// The method that the operator wants.
+    pub method: Option<String>,
+    /// The operator's headers, by their names in lower case.
     pub headers: BTreeMap<String, Secret>,
-    /// The header that the operator chose for his key.
+    /// Headers that let a message in, by their names in lower case.
+    pub access: BTreeMap<String, Secret>,
+    /// The header of the operator's key.
     pub key_header: Option<String>,
     /// What it gets access tokens with.
     pub client: Option<ClientCredentials>,
+    /// There is a credential.
+    pub is_let_in: bool,
     /// Keys that messages are signed with, the newest first.
     pub signing_keys: Vec<SigningKey>,
-    pub style: Style,
-}
-
-/// What the settings say about the body.
-#[derive(Default)]
-pub(crate) struct Style {
-    pub title: Option<String>,
-    pub index: Option<String>,
-    pub service: Option<String>,
-    pub project_key: Option<String>,
-    pub issue_type: Option<String>,
-    /// The older bodies, for a relay in front of the vendor.
-    pub is_compatible: bool,
+    /// Secrets of the settings as they stand there, which are looked for in answers.
+    pub secrets: Vec<Secret>,
+    /// What the connector is told of the settings.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Target {
     /// # Errors
     /// A setting that is missing or cannot be used.
-    pub fn resolve(provider: Provider, entry: &Value, environment: Environment<'_>) -> Result<Self, SettingError> {
+    pub fn resolve(
+        provider: Provider,
+        plug: Plug,
+        entry: &Value,
+        environment: Environment<'_>,
+    ) -> Result<Self, SettingError> {
         let settings = Settings::of(provider, entry)?;
-        settings.check()?;
+        settings.check(&plug.description().settings)?;
         let url = url(&settings, environment)?;
         let Some(host) = url.host() else { return Err(settings.error("its address names no host")) };
         let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
-        let row = provider.row();
-        let method = settings.text("method")?.unwrap_or("POST").to_owned();
-        if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        let method = settings.text("method")?.map(ToOwned::to_owned);
+        if method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_uppercase())) {
             return Err(settings.error("`method` is no method"));
         }
-        let mut headers = own_headers(&settings)?;
-        headers.insert("content-type".to_owned(), Secret::new("application/json"));
-        if let Some(accept) = row.accept {
-            headers.entry("accept".to_owned()).or_insert_with(|| Secret::new(accept));
-        }
-        if let Some(authorization) = authorization(&settings, row.scheme, environment)? {
-            headers.insert("authorization".to_owned(), authorization);
+        let headers = own_headers(&settings)?;
+        let mut access = BTreeMap::new();
+        if let Some(authorization) = authorization(&settings, plug.scheme().unwrap_or("Bearer"), environment)? {
+            access.insert("authorization".to_owned(), authorization);
         }
         let mut key_header = None;
         if let Some(key) = settings.secret("api_key", environment)? {
-            let name = settings.text("api_key_header")?.unwrap_or(row.key_header).to_ascii_lowercase();
+            let name = settings.text("api_key_header")?.or(plug.key_header()).unwrap_or("x-api-key");
+            let name = name.to_ascii_lowercase();
             check_header(&settings, &name, &key)?;
-            headers.insert(name.clone(), Secret::new(key));
+            access.insert(name.clone(), Secret::new(key));
             key_header = Some(name);
         }
         let client = client(&settings, environment)?;
-        if client.is_some() && headers.contains_key("authorization") {
+        let has = |name: &str| headers.contains_key(name) || access.contains_key(name);
+        if client.is_some() && has("authorization") {
             return Err(settings.error("it has an authorization and `oauth_token_url`; one of them is enough"));
         }
-        let is_let_in =
-            key_header.is_some() || client.is_some() || CREDENTIALS.iter().any(|name| headers.contains_key(*name));
-        if row.needs_credential && !is_let_in {
+        let is_let_in = key_header.is_some() || client.is_some() || CREDENTIALS.iter().any(|name| has(name));
+        if plug.access().is_some_and(|access| access.required) && !is_let_in {
             return Err(settings.error("it needs a token, an authorization or an API key"));
         }
         let signing_keys = match settings.secret("signing_secret", environment)? {
             Some(secrets) => SigningKey::all(&secrets).map_err(|()| settings.error("`signing_secret` is no secret"))?,
             None => Vec::new(),
         };
-        Ok(Self { provider, url, grant, method, headers, key_header, client, signing_keys, style: style(&settings)? })
+        let mut secrets = Vec::new();
+        for name in ["token", "api_key", "authorization", "signing_secret", "oauth_client_secret"] {
+            secrets.extend(settings.secret(name, environment)?.map(Secret::new));
+        }
+        let settings = settings.described(&plug.description().settings)?;
+        Ok(Self {
+            provider,
+            plug,
+            url,
+            grant,
+            method,
+            headers,
+            access,
+            key_header,
+            client,
+            is_let_in,
+            signing_keys,
+            secrets,
+            settings,
+        })
     }
 }
 
@@ -121,14 +140,24 @@ fn own_headers(settings: &Settings<'_>) -> Result<BTreeMap<String, Secret>, Sett
 
 /// Nothing in a header ends it or begins another one.
 fn check_header(settings: &Settings<'_>, name: &str, value: &str) -> Result<(), SettingError> {
-    let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(of_names) || OF_THE_CONNECTION.contains(&name) {
+    if !is_header_name(name) || OF_THE_CONNECTION.contains(&name) {
         return Err(settings.error("a name in `headers` cannot be that of a header to be set"));
     }
-    if !value.chars().all(|c| c == '\t' || (!c.is_control() && c.is_ascii())) {
+    if !is_header_value(value) {
         return Err(settings.error(format!("the value of the header {name} cannot be sent")));
     }
     Ok(())
+}
+
+/// A token of RFC 9110, section 5.6.2.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(of_names)
+}
+
+/// Visible characters of ASCII, blanks and tabs.
+pub(crate) fn is_header_value(value: &str) -> bool {
+    value.chars().all(|c| c == '\t' || (!c.is_control() && c.is_ascii()))
 }
 
 fn authorization(
@@ -172,27 +201,15 @@ fn client(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Optio
     Ok(Some(ClientCredentials { url, grant, id, secret, scope }))
 }
 
-fn style(settings: &Settings<'_>) -> Result<Style, SettingError> {
-    let owned = |name: &str| settings.text(name).map(|text| text.map(ToOwned::to_owned));
-    let is_compatible = match settings.text("payload_style")? {
-        None | Some("vendor") => false,
-        Some("compat") => true,
-        Some(_) => return Err(settings.error("`payload_style` is vendor or compat")),
-    };
-    Ok(Style {
-        title: owned("title")?,
-        index: owned("index")?,
-        service: owned("service")?,
-        project_key: owned("project_key")?,
-        issue_type: owned("issue_type")?,
-        is_compatible,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn plug(provider: Provider) -> Plug {
+        let executor = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+        executor.block_on(Plug::load(&crate::delivery::tests::plugins(), provider)).unwrap()
+    }
 
     fn resolve(provider: Provider, entry: &Value) -> Result<Target, String> {
         let environment = |name: &str| match name {
@@ -201,12 +218,12 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        Target::resolve(provider, entry, &environment).map_err(|error| error.to_string())
+        Target::resolve(provider, plug(provider), entry, &environment).map_err(|error| error.to_string())
     }
 
     fn header(provider: Provider, entry: &Value, name: &str) -> Option<String> {
-        let headers = resolve(provider, entry).unwrap().headers;
-        headers.get(name).map(|value| value.expose().to_owned())
+        let Target { headers, access, .. } = resolve(provider, entry).unwrap();
+        access.get(name).or(headers.get(name)).map(|value| value.expose().to_owned())
     }
 
     #[test]
@@ -224,12 +241,11 @@ mod tests {
             (Provider::Webhook, json!({"api_key": "k", "api_key_header": "X-Mine"}), "x-mine", Some("k")),
             (Provider::Webhook, json!({"headers": {"X-One": "1", "x-two": 2}}), "x-two", Some("2")),
             (
-                Provider::Webhook,
-                json!({"headers": {"Content-Type": "text/html"}}),
-                "content-type",
-                Some("application/json"),
+                Provider::ServiceNow,
+                json!({"token": "t", "headers": {"Authorization": "x"}}),
+                "authorization",
+                Some("Bearer t"),
             ),
-            (Provider::ServiceNow, json!({"headers": {"Authorization": "x"}}), "accept", Some("application/json")),
         ] {
             let mut entry = entry;
             entry["url"] = json!("https://a.example/");

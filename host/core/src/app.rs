@@ -84,16 +84,23 @@ impl DecisionPoint {
     /// # Errors
     /// [`CoreError::Runtime`].
     pub fn from_settings(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
-        let library = pack_trust::library(settings);
-        let config = HostConfig {
-            pooling: engine == Engine::Server,
-            cache_dir: settings.cache_dir.clone(),
-            compile_worker: current_exe(),
-            ..HostConfig::default()
-        };
-        let plugins = PluginHost::new(config).map_err(CoreError::Runtime)?;
-        Ok(Self::new(library, plugins).with_redactor(settings.redactor))
+        let plugins = plugins(settings, engine)?;
+        Ok(Self::new(pack_trust::library(settings), plugins).with_redactor(settings.redactor))
     }
+}
+
+/// The plugin runtime that the settings describe.
+///
+/// # Errors
+/// [`CoreError::Runtime`].
+pub fn plugins(settings: &Settings, engine: Engine) -> Result<PluginHost, CoreError> {
+    let config = HostConfig {
+        pooling: engine == Engine::Server,
+        cache_dir: settings.cache_dir.clone(),
+        compile_worker: current_exe(),
+        ..HostConfig::default()
+    };
+    PluginHost::new(config).map_err(CoreError::Runtime)
 }
 
 fn current_exe() -> Option<PathBuf> {
@@ -119,8 +126,10 @@ impl App {
         let approvals = Approvals::new(store.clone(), routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
             .with_decisions(store.clone());
+        let decisions = DecisionPoint::from_settings(settings, engine)?;
         Ok(Self(Arc::new(Parts {
-            decisions: DecisionPoint::from_settings(settings, engine)?,
+            outgoing: Outgoing::read(settings, decisions.plugins())?,
+            decisions,
             log,
             activity: Activity::new(store.clone()).with_redactor(settings.redactor),
             registry: Registry::new(store.clone()),
@@ -131,7 +140,6 @@ impl App {
             deliveries: Deliveries::new(store.clone()),
             store,
             gatekeeper,
-            outgoing: Outgoing::read(settings)?,
             reservations: Reservations::default(),
             settings: Arc::new(settings.clone()),
         })))

@@ -56,6 +56,12 @@ impl DecisionPoint {
         &self.library
     }
 
+    /// The sandboxes.
+    #[must_use]
+    pub fn plugins(&self) -> &PluginHost {
+        &self.plugins
+    }
+
     /// The pack a request names, or the default pack.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ mod told;
 mod views;
 
 pub use activity::Activity;
-pub use app::{App, Engine};
+pub use app::{App, Engine, plugins};
 pub use approvals::{
     ActionClaim, Approvals, BREAK_GLASS_GROUP, Claim, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS, NewApproval,
     approval_messages, approval_requests, may_decide, read_routing,

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::{
-    ACTIVITY_KINDS, APPROVAL_KINDS, Approvals, Caller, PageRequest, Settings, approval_messages, approval_requests,
-    read_routing,
+    ACTIVITY_KINDS, APPROVAL_KINDS, Approvals, Caller, Engine, PageRequest, Settings, approval_messages,
+    approval_requests, plugins, read_routing,
 };
 use cavra_identity::{Envelope, Gatekeeper};
 use cavra_model::members::built;
 use cavra_model::{APPROVALS, DECISIONS, Object, Routing, Ruling};
+use cavra_plugins::PluginHost;
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -66,15 +67,26 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
         }
         ApprovalCommand::Route { decision_file, routing } => route(&decision(&decision_file)?, &rules(&routing)?),
         ApprovalCommand::ExportNotifications { id, output, provider } => {
-            let documents = approval_messages(&Desk::read(store, &id)?, &provider)?;
+            let (record, plugins) = (Desk::read(store, &id)?, sandboxes()?);
+            let documents = runtime()?.block_on(approval_messages(&plugins, &record, &provider))?;
             write(&output, &documents, "payload")
         }
         ApprovalCommand::ProviderRequests { id, output, provider } => {
-            let documents = approval_requests(&Desk::read(store, &id)?, &provider)?;
+            let (record, plugins) = (Desk::read(store, &id)?, sandboxes()?);
+            let documents = runtime()?.block_on(approval_requests(&plugins, &record, &provider))?;
             write(&output, &documents, "request")
         }
         ApprovalCommand::Migrate { migrations_dir } => migrate(store, &migrations_dir),
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// Where connectors run.
+fn sandboxes() -> anyhow::Result<PluginHost> {
+    Ok(plugins(&Settings::from_env()?, Engine::OneShot)?)
 }
 
 /// An open approval store and what is needed to wait for it.
@@ -95,7 +107,7 @@ impl Desk {
     }
 
     fn at(store: RecordStore, routing: Routing, gatekeeper: Gatekeeper) -> anyhow::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        let runtime = runtime()?;
         let approvals = Approvals::new(store, routing, gatekeeper).with_redactor(Settings::from_env()?.redactor);
         Ok(Self { approvals, runtime })
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_connect::{CONNECTOR_KEYS, Config, Connectors, Options, Source};
-use cavra_core::{Registry, Settings, look_at_store};
+use cavra_core::{Engine, Registry, Settings, look_at_store, plugins};
 use cavra_evidence::{pretty, write_file};
 use cavra_model::members::{built, text};
 use cavra_model::{INTEGRATIONS, Object, Timestamp};
@@ -71,7 +71,8 @@ fn test(args: &IntegrationTestArgs) -> anyhow::Result<ExitCode> {
 /// The connectors of a file.
 pub fn connectors(file: &Path) -> anyhow::Result<Connectors> {
     let config = Config::read(file, CONNECTOR_KEYS);
-    config.map(Connectors::new).with_context(|| format!("the connector file {} cannot be used", file.display()))
+    let config = config.with_context(|| format!("the connector file {} cannot be used", file.display()))?;
+    Ok(Connectors::new(config, plugins(&Settings::from_env()?, Engine::OneShot)?))
 }
 
 /// Name of the file that a delivery is written into.

@@ -6,7 +6,7 @@
 mod binding;
 mod gate;
 mod intake;
-mod messages;
+mod previews;
 mod publications;
 mod routing;
 
@@ -33,8 +33,7 @@ pub(crate) use gate::{REFUSALS, use_up};
 pub(crate) use intake::request_note;
 pub use intake::{BREAK_GLASS_GROUP, MAX_BREAK_GLASS_HOURS, MAX_TTL_HOURS};
 use intake::{Statement, decision_of};
-pub(crate) use messages::{APPROVAL_PROVIDERS, approval_message};
-pub use messages::{approval_messages, approval_requests};
+pub use previews::{approval_messages, approval_requests};
 pub use publications::Publication;
 
 /// Expired records written in one transaction.

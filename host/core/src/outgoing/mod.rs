@@ -5,12 +5,12 @@ mod evidence;
 
 use std::path::Path;
 
-use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Options, Persistence, Provider};
+use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Options, Persistence};
 use cavra_model::members::{built, text};
 use cavra_model::{Object, Timestamp};
+use cavra_plugins::PluginHost;
 use serde_json::{Value, json};
 
-use crate::approvals::{APPROVAL_PROVIDERS, approval_message};
 use crate::{App, CoreError, Settings};
 
 pub use events::Delivered;
@@ -26,17 +26,17 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Reads the files that the settings name.
+    /// Reads the files that the settings name. Connectors run in `plugins`.
     ///
     /// # Errors
     /// [`CoreError::Configuration`] naming a file that cannot be used.
-    pub fn read(settings: &Settings) -> Result<Self, CoreError> {
+    pub fn read(settings: &Settings, plugins: &PluginHost) -> Result<Self, CoreError> {
         let events = config(settings.connector_config.as_deref(), "CAVRA_CONNECTOR_CONFIG", CONNECTOR_KEYS)?;
         let approvals =
             config(settings.approval_provider_config.as_deref(), "CAVRA_APPROVAL_PROVIDER_CONFIG", APPROVAL_KEYS)?;
         Ok(Self {
-            events: events.map(Connectors::new),
-            approvals: approvals.map(|config| Connectors::new(config.only(&APPROVAL_PROVIDERS))),
+            events: events.map(|config| Connectors::new(config, plugins.clone())),
+            approvals: approvals.map(|config| Connectors::new(config.for_approvals(), plugins.clone())),
         })
     }
 }
@@ -49,7 +49,13 @@ fn config(file: Option<&Path>, variable: &str, keys: [&str; 2]) -> Result<Option
 
 impl From<DeliveryError> for CoreError {
     fn from(error: DeliveryError) -> Self {
-        Self::BadRequest(error.to_string())
+        match error {
+            DeliveryError::Component(problem) => {
+                tracing::error!(problem, "a connector cannot be run");
+                Self::Unavailable("a connector cannot be run; the log says why")
+            }
+            error => Self::BadRequest(error.to_string()),
+        }
     }
 }
 
@@ -65,8 +71,7 @@ impl App {
             return Err(CoreError::BadRequest("approval provider config is not configured".to_owned()));
         };
         let options = Options { persistence: Persistence::Any, ..Options::of(body, "all")? };
-        let message = |provider: Provider| approval_message(&approval, provider.as_str()).unwrap_or_default();
-        let deliveries = connectors.send(&options, &message).await?;
+        let deliveries = connectors.tell_approval(&approval, &options).await?;
         Ok(built(json!({
             "schema_version": "cavra.approval.delivery.v1",
             "product": "CAVRA",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_artifacts::Tree;
-use cavra_connect::{CONNECTOR_KEYS, Config, Connectors, Options};
+use cavra_connect::Options;
 use cavra_core::{PublishRequest, Settings};
 use cavra_evidence::pretty;
 use cavra_fleet::{EXPORT_MANIFEST, ExportRequest};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::files::{Output, markdown, with_checksums};
 use crate::args::{DeliverExportArgs, ExportArgs};
+use crate::commands::integration::connectors;
 use crate::commands::release::{look_at_package, metadata, open, read_object, refused, report, write_files};
 
 /// What an export needs of a package.
@@ -104,8 +105,7 @@ pub fn deliver(args: &DeliverExportArgs) -> anyhow::Result<ExitCode> {
         json: args.json,
     };
     let manifest = read_object(&args.manifest)?;
-    let config = Config::read(&args.config, CONNECTOR_KEYS)
-        .with_context(|| format!("the connector file {} cannot be used", args.config.display()))?;
+    let connectors = connectors(&args.config)?;
     let said = json!({ "retries": args.retries, "timeout_seconds": args.timeout_seconds, "provider": args.provider });
     let options = Options::of(&members::built(said), "all")?;
     let directory = args.manifest.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -122,7 +122,7 @@ pub fn deliver(args: &DeliverExportArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return output.refuse(error),
     };
     let redactor = Settings::from_env()?.redactor;
-    let delivered = metadata::runtime()?.block_on(checked.deliver(&Connectors::new(config), options, redactor));
+    let delivered = metadata::runtime()?.block_on(checked.deliver(&connectors, options, redactor));
     let (delivery, mut record) = delivered?;
     let name = format!("{}-connector-delivery.json", request.export_id);
     let files = write_files(output.directory, &[(name, pretty(&Value::Object(delivery.clone())))])?;
