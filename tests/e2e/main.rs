@@ -68,6 +68,7 @@ mod mutations;
 mod notify_cli;
 mod notify_drills;
 mod notify_sla;
+mod notify_walks;
 mod oidc_provider;
 mod openapi;
 mod operations;

@@ -5,24 +5,24 @@ use serde_json::{Value, json};
 use crate::notify_sla::{ago, assert_has};
 use crate::support::{Backend, Home, Issuer, Receiver, Server, on_both, strings, text};
 
-const D: &str = "/runtime/go-pilot/rollback-drill-notifications";
+pub const D: &str = "/runtime/go-pilot/rollback-drill-notifications";
 const A: &str = "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery";
 
 /// A server with a schedule that is overdue, a webhook that takes everything and a Teams that takes nothing.
-struct Site {
-    server: Server,
-    good: Receiver,
+pub struct Site {
+    pub server: Server,
+    pub good: Receiver,
     bad: Receiver,
 }
 
-fn schedule() -> Value {
+pub fn schedule() -> Value {
     json!({"schema_version": "cavra.go-backend-rollback-drill-schedule.v1", "schedule_id": "quarterly",
         "environment": "prod", "status": "active", "interval_days": 90, "next_due_at": ago(60),
         "owners": ["ann", "bob"], "notification_providers": ["webhook"], "runbook_ref": "runbook://drill"})
 }
 
 impl Site {
-    fn new(backend: Backend, schedule: &Value) -> Self {
+    pub fn new(backend: Backend, schedule: &Value) -> Self {
         Self::with(backend, schedule, &[])
     }
 
@@ -53,7 +53,7 @@ impl Site {
         self.server.post(path, body).ok()
     }
 
-    fn deliver(&self, body: &Value) -> Value {
+    pub fn deliver(&self, body: &Value) -> Value {
         self.post(&format!("{D}/deliver"), body)
     }
 }

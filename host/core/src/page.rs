@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_full_page_says_how_much_it_holds() {
         let request = PageRequest { limit: Some(9), offset: Some(3), ..PageRequest::default() };
-        let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full, next_cursor: None };
+        let page = |full| Page { items: vec![Object::new(); 2], places: 2, total: 40, full, ..Page::default() };
         let more = Page { next_cursor: Some("c".to_owned()), ..page(false) };
         assert_eq!(request.answer(more)["next_cursor"], json!("c"));
         let answer = |full| Value::Object(request.answer(page(full)));

@@ -25,6 +25,8 @@ pub(crate) trait Reader: Send + Sync {
     fn get_many(&self, kind: &'static Kind, ids: &[String]) -> Result<Vec<Object>, StoreError>;
     fn values(&self, kind: &'static Kind, column: &'static Column) -> Result<Vec<String>, StoreError>;
     fn check(&self) -> Result<(), StoreError>;
+    /// The last place in the order in which records of a kind were first written.
+    fn last_place(&self, kind: &'static Kind) -> Result<i64, StoreError>;
     /// Number of leaves of an area's log.
     fn log_size(&self, area: &'static str) -> Result<u64, StoreError>;
     fn leaves(&self, area: &'static str, range: Range<u64>) -> Result<Vec<String>, StoreError>;

@@ -27,6 +27,7 @@ mod writer;
 
 pub use attachments::Attachment;
 pub use criteria::{Criterion, Test};
+pub use cursor::{Mark, Standing};
 pub use error::StoreError;
 pub use log::{Audited, LogFile, MAX_LEAF};
 pub use place::{Area, Location, Mode};

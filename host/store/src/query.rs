@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::StoreError;
 use crate::criteria::{Asked, Criterion};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Standing};
 
 /// A list request. The caller has clamped `limit` and `offset` and dropped filters that do not constrain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Query {
     /// What becomes of records that cannot be read. A page that leaves some out is shorter; they count in `total`, and as
     /// places that `offset` skips.
     pub unreadable: Unreadable,
+    /// The page says where its records stand.
+    pub standings: bool,
 }
 
 /// What becomes of records that cannot be read: those of a database to which somebody else wrote.
@@ -110,6 +112,8 @@ pub struct Page {
     pub full: bool,
     /// Where the next page begins, if there is one; in the order of commits also where there is none yet.
     pub next_cursor: Option<String>,
+    /// Where its records stand, if [`Query::standings`] asks for it.
+    pub standings: Vec<Standing>,
 }
 
 /// What still fits on a page.

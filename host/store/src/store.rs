@@ -172,6 +172,15 @@ impl RecordStore {
         self.read(kind, move |reader| reader.list(kind, &query)).await
     }
 
+    /// The last place in the order in which records of a kind were first written: where a walk through lists begins that is
+    /// put together of several queries.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn last_place(&self, kind: &'static Kind) -> Result<i64, StoreError> {
+        self.read(kind, move |reader| reader.last_place(kind)).await
+    }
+
     /// The member `member` of the records whose filter column `by.0` is `by.1`, ascending by the kind's order column and
     /// then by key; of more than `newest`, the last. Lists are flattened; missing members and nulls are left out.
     ///

@@ -1,16 +1,13 @@
 //! Histories: lists over the records of several kinds, declared as data. A history is the kinds it shows and the questions
 //! it understands, about its records or about the routes inside of them.
 
-use std::cmp::Reverse;
-
 use cavra_model::{EVIDENCE_METADATA, Object, RELEASE_DELIVERIES, Timestamp, members};
 use cavra_notify::{Family, StageKind, provider_name};
-use cavra_store::Page;
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::listing::{Item, Listing};
 use crate::fields::truth;
-use crate::page::PAGE_BYTES;
 use crate::{App, CoreError, PageRequest};
 
 /// A list over several kinds of records.
@@ -73,6 +70,9 @@ pub enum Ask {
     Source(&'static str, &'static [&'static str]),
 }
 
+/// The sources of which records are wanted, of a kind that has some.
+type Sources = Option<&'static [&'static str]>;
+
 /// A question with what is asked.
 struct Question {
     asked: &'static Asked,
@@ -110,18 +110,21 @@ impl App {
             None => None,
         };
         let inside = inside.filter(|(_, questions)| !questions.is_empty());
+        let listing = Listing::begin(self, history.schema, request).await?;
         let mut found = Vec::new();
-        desk.each_of(history, |record| {
-            let matched = inside.as_ref().is_none_or(|(inside, asked)| !matching(&record, inside, asked).is_empty());
-            if matched && outside.iter().all(|question| question.holds(&record)) {
-                found.push((Reverse(moment(&record)), members::text(&record, EVIDENCE_METADATA.id).to_owned()));
-            }
-            true
-        })
-        .await?;
-        found.sort_unstable();
-        found.dedup();
-        let page = self.notification_page(found, request).await?;
+        for (value, sources) in desk.kinds_of(history)? {
+            let fits = |record: &Object| {
+                let matched = inside.as_ref().is_none_or(|(inside, asked)| !matching(record, inside, asked).is_empty());
+                is_from(record, sources) && matched && outside.iter().all(|question| question.holds(record))
+            };
+            let take = |standing, record: Object| {
+                if fits(&record) {
+                    found.push((standing, Item::Record(members::text(&record, EVIDENCE_METADATA.id).to_owned())));
+                }
+            };
+            listing.each(desk, value, take).await?;
+        }
+        let page = listing.page(self, found).await?;
         let mut answer = request.answer(page);
         if let (Some((inside, asked)), Some(Value::Array(items))) = (&inside, answer.get_mut("items")) {
             for item in items.iter_mut().filter_map(Value::as_object_mut) {
@@ -133,31 +136,6 @@ impl App {
         answer.insert("product".to_owned(), json!("CAVRA"));
         Ok(answer)
     }
-
-    /// The records of a page, as far as they fit into one answer.
-    async fn notification_page(
-        &self,
-        found: Vec<(Reverse<Timestamp>, String)>,
-        request: &PageRequest,
-    ) -> Result<Page, CoreError> {
-        let total = found.len();
-        let skipped = usize::try_from(request.offset()).unwrap_or(usize::MAX);
-        let most = usize::try_from(request.limit()).unwrap_or(usize::MAX);
-        let mut page = Page { total: u64::try_from(total).unwrap_or(u64::MAX), ..Page::default() };
-        let mut room = PAGE_BYTES;
-        for (_, id) in found.into_iter().skip(skipped).take(most) {
-            let Some(record) = self.evidence.store().get(&EVIDENCE_METADATA, &id).await? else { continue };
-            let size = u64::try_from(json!(record).to_string().len()).unwrap_or(u64::MAX);
-            if size > room && !page.items.is_empty() {
-                page.full = true;
-                break;
-            }
-            room = room.saturating_sub(size);
-            page.items.push(record);
-            page.places += 1;
-        }
-        Ok(page)
-    }
 }
 
 impl Desk<'_> {
@@ -167,17 +145,28 @@ impl Desk<'_> {
         history: &'static History,
         mut visit: impl FnMut(Object) -> bool,
     ) -> Result<(), CoreError> {
-        for kind in history.kinds {
-            self.each(self.stage(*kind)?.metadata_kind, &mut visit).await?;
-        }
-        if !history.sources.is_empty() {
-            let is_ours =
-                |record: &Object| history.sources.contains(&members::text(record, "connector_delivery_source"));
-            let value = RELEASE_DELIVERIES.value.unwrap_or_default();
-            self.each(value, |record| !is_ours(&record) || visit(record)).await?;
+        for (value, sources) in self.kinds_of(history)? {
+            self.each(value, |record| !is_from(&record, sources) || visit(record)).await?;
         }
         Ok(())
     }
+
+    /// The kinds of records of a history; of some only those of some sources.
+    fn kinds_of(self, history: &'static History) -> Result<Vec<(&'static str, Sources)>, CoreError> {
+        let mut kinds = Vec::new();
+        for kind in history.kinds {
+            kinds.push((self.stage(*kind)?.metadata_kind, None));
+        }
+        if !history.sources.is_empty() {
+            kinds.push((RELEASE_DELIVERIES.value.unwrap_or_default(), Some(history.sources)));
+        }
+        Ok(kinds)
+    }
+}
+
+/// Whether a record comes from one of these sources, where it is of a kind that has some.
+fn is_from(record: &Object, sources: Sources) -> bool {
+    sources.is_none_or(|sources| sources.contains(&members::text(record, "connector_delivery_source")))
 }
 
 /// When a record was made; what is no time comes last.

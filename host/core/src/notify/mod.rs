@@ -14,6 +14,7 @@ mod drills;
 mod follow_ups;
 mod history;
 mod ledger;
+mod listing;
 mod notices;
 mod plans;
 mod records;

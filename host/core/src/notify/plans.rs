@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cavra_model::{Object, Timestamp, members};
+use cavra_model::{EVIDENCE_METADATA, Object, Timestamp, members};
 use cavra_notify::{
     Backoff, Document, Planning, RecurrencePolicy, SloPolicy, StageKind, Suppressions, escalation_plan, failed_events,
     recurrence_plan, retry_plan, routes, suppression_audit,
@@ -83,16 +83,16 @@ impl Desk<'_> {
         let plan = self.named(StageKind::RecurrencePlan, &call.id).await?;
         let request = self.request(call)?;
         let audit = suppression_audit(self.stage(StageKind::SuppressionAudit)?, &plan, READER, request.now);
-        let metadata = self.keep(StageKind::SuppressionAudit, &audit, READER, &request).await?;
-        Ok(members::built(json!({ "audit": audit.content, "metadata": metadata })))
+        let (audit, metadata) = self.look(StageKind::SuppressionAudit, audit, READER, &request).await?;
+        Ok(members::built(json!({ "audit": audit, "metadata": metadata })))
     }
 
     /// How often routes were not told again.
     pub async fn trend_suppression(self, call: Call) -> Result<Object, CoreError> {
         let request = self.request(call)?;
         let trend = self.trend(READER, request.now).await?;
-        let metadata = self.keep(StageKind::SuppressionTrend, &trend, READER, &request).await?;
-        Ok(members::built(json!({ "trend": trend.content, "metadata": metadata })))
+        let (trend, metadata) = self.look(StageKind::SuppressionTrend, trend, READER, &request).await?;
+        Ok(members::built(json!({ "trend": trend, "metadata": metadata })))
     }
 
     /// The trend over all recurrence plans.
@@ -110,6 +110,29 @@ impl Desk<'_> {
         })
         .await?;
         Ok(seen.trend(self.stage(StageKind::SuppressionTrend)?, by, now))
+    }
+
+    /// Keeps what somebody saw who only looks, unless the server has kept the same before; answers what is kept, and its
+    /// record. So who looks again over the same data changes nothing.
+    pub async fn look(
+        self,
+        kind: StageKind,
+        seen: Document,
+        by: &str,
+        request: &Request,
+    ) -> Result<(Object, Value), CoreError> {
+        let stage = self.stage(kind)?;
+        let evidence = &self.app.evidence;
+        if evidence.is_ours(&seen.id).await?
+            && let Some(record) = evidence.store().get(&EVIDENCE_METADATA, &seen.id).await?
+            && let Some(kept) = document(stage, record.clone())
+            && kept.len() == seen.content.len()
+            && kept.iter().all(|(name, value)| name == "generated_at" || seen.content.get(name) == Some(value))
+        {
+            return Ok((kept, json!(record)));
+        }
+        let metadata = self.keep(kind, &seen, by, request).await?;
+        Ok((seen.content, metadata))
     }
 
     /// Keeps a document; answers its record.

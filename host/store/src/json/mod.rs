@@ -16,7 +16,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use cavra_model::{Column, Kind, Object};
 use serde_json::Value;
 
-use crate::cursor::{Cursor, Place};
+use crate::cursor::{Place, Standing};
 use crate::engine::{Backend, Begun, Reader, Visitor};
 use crate::log::{Audited, Slots, missing};
 use crate::overlay::Changes;
@@ -98,7 +98,7 @@ impl Reader for JsonReader {
         }
         let total = matches.len() as u64;
         if let Some(cursor) = &conditions.after {
-            matches.retain(|(position, entry)| is_beyond(kind, cursor, *position, entry));
+            matches.retain(|(position, entry)| cursor.is_before(kind, entry.order(), *position));
         }
         let bound = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let (mut page, mut room) = (Page { total, ..Page::default() }, Room::new(query.bytes));
@@ -114,14 +114,22 @@ impl Reader for JsonReader {
             page.items.push(entry.object(&self.shared.path)?);
             page.places += 1;
             let (order, id) = entry.order();
-            last = Some(Place { order: order.clone(), id: id.to_owned(), position });
+            let place = Place { order: order.clone(), id: id.to_owned(), position };
+            if query.standings {
+                page.standings.push(Standing::new(place.clone()));
+            }
+            last = Some(place);
         }
         if let Some(last) = last.filter(|_| more || query.committed) {
-            let newest = i64::try_from(document.entries(kind).count()).unwrap_or(i64::MAX);
+            let newest = last_place(&document, kind);
             let snapshot = conditions.after.as_ref().map_or(newest, |cursor| cursor.snapshot);
             page.next_cursor = Some(last.cursor(kind, query.committed, || Ok::<_, StoreError>(snapshot))?);
         }
         Ok(page)
+    }
+
+    fn last_place(&self, kind: &'static Kind) -> Result<i64, StoreError> {
+        Ok(last_place(&*self.shared.current()?, kind))
     }
 
     /// There is nothing beside the records here that could say something else.
@@ -205,13 +213,9 @@ impl Reader for JsonReader {
     }
 }
 
-/// Whether a record is on the pages after a cursor.
-fn is_beyond(kind: &Kind, cursor: &Cursor, position: i64, entry: &Entry) -> bool {
-    if cursor.committed {
-        return position > cursor.place.position;
-    }
-    let after = compare(kind, (&cursor.place.order, &cursor.place.id), entry.order());
-    position <= cursor.snapshot && after == std::cmp::Ordering::Less
+/// The last place in the order of commits.
+fn last_place(document: &Document, kind: &'static Kind) -> i64 {
+    i64::try_from(document.entries(kind).count()).unwrap_or(i64::MAX)
 }
 
 /// Writes, on the writer thread.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 
 use crate::criteria::{Asked, Target, Test};
-use crate::cursor::{Cursor, Place};
+use crate::cursor::{Cursor, Place, Standing};
 use crate::query::{Cell, Condition, Conditions, Page, Query, Room};
 
 use super::read::{ReadError, Reading, readable, record_in};
@@ -192,8 +192,12 @@ fn page(search: &Search<'_>, after: Option<&Cursor>, query: &Query) -> Result<Pa
             break;
         }
         page.places += 1;
-        last = Some(Place { order: cell(row, 3)?, id: postings::text(row, 0)?, position: row.get(2)? });
-        page.items.extend(readable(record_in(kind, row), query.unreadable)?);
+        let place = Place { order: cell(row, 3)?, id: postings::text(row, 0)?, position: row.get(2)? };
+        if let Some(record) = readable(record_in(kind, row), query.unreadable)? {
+            page.items.push(record);
+            page.standings.extend(query.standings.then(|| Standing::new(place.clone())));
+        }
+        last = Some(place);
     }
     drop(rows);
     if let Some(last) = last.filter(|_| more || query.committed) {
@@ -237,8 +241,13 @@ fn snapshot(search: &Search<'_>, after: Option<&Cursor>) -> Result<i64, ReadErro
     if let Some(cursor) = after {
         return Ok(cursor.snapshot);
     }
-    let sql = format!("SELECT coalesce(max(rowid), 0) FROM {}", quote(search.kind.table));
-    Ok(search.reading.connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+    last_place(&search.reading, search.kind)
+}
+
+/// The last place in the order of commits.
+pub(super) fn last_place(reading: &Reading<'_>, kind: &'static Kind) -> Result<i64, ReadError> {
+    let sql = format!("SELECT coalesce(max(rowid), 0) FROM {}", quote(kind.table));
+    Ok(reading.connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// The value of a column as lists are ordered by it.

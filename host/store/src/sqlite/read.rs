@@ -13,7 +13,7 @@ use crate::log::{Audited, missing};
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, Unreadable};
 use crate::{Attachment, StoreError};
 
-use super::list::list;
+use super::list::{last_place, list};
 use super::postings::text;
 use super::schema::{self, PROPERTIES, has_index, has_table, index_name, missing_columns, order, quote};
 use super::{Database, asked, audit};
@@ -163,6 +163,10 @@ impl Reader for SqliteReader {
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
         let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
         self.of(kind, |reading| list(&reading, kind, &conditions, query))
+    }
+
+    fn last_place(&self, kind: &'static Kind) -> Result<i64, StoreError> {
+        self.of(kind, |reading| last_place(&reading, kind))
     }
 
     fn gather(&self, kind: &'static Kind, by: &Condition, member: &str, newest: u64) -> Result<Vec<Value>, StoreError> {

@@ -115,8 +115,8 @@ impl Desk<'_> {
             .collect::<Result<_, CoreError>>()?;
         let stage = self.stage(StageKind::Acknowledgement)?;
         let mut answers: Vec<Document> = Vec::new();
+        self.are_schedules(&said.iter().map(|one| one.subject.as_str()).collect()).await?;
         for one in &said {
-            self.is_schedule(&one.subject).await?;
             let mut answer = acknowledgement(stage, &one.reply("schedule_id"), &[], request.now)?;
             with_empty_texts(&mut answer.content);
             answers.push(answer);

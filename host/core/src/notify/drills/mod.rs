@@ -5,7 +5,7 @@ mod rows;
 mod tables;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cavra_model::{Object, Timestamp, members};
 use cavra_notify::{
@@ -144,16 +144,27 @@ impl Desk<'_> {
 
     /// Refuses a schedule that is neither configured nor that of a plan.
     pub async fn is_schedule(self, id: &str) -> Result<(), CoreError> {
+        self.are_schedules(&BTreeSet::from([id])).await
+    }
+
+    /// Refuses schedules of which one is neither configured nor that of a plan. Files and plans are read once.
+    pub async fn are_schedules(self, ids: &BTreeSet<&str>) -> Result<(), CoreError> {
         let report = self.drill_report(Timestamp::now());
         let configured = members::object(&report, "schedule").map(|schedule| members::text(schedule, "schedule_id"));
-        if configured == Some(id) && !id.is_empty() {
+        let is_open = |id: &&str| id.is_empty() || configured != Some(*id);
+        let mut open: BTreeSet<&str> = ids.iter().copied().filter(is_open).collect();
+        if open.is_empty() {
             return Ok(());
         }
-        if self.some_say(StageKind::NotificationPlan, "schedule_id", id).await? {
-            Ok(())
-        } else {
-            Err(CoreError::NotFound("rollback drill schedule"))
-        }
+        let stage = self.stage(StageKind::NotificationPlan)?;
+        self.each(stage.metadata_kind, |record| {
+            if let Some(plan) = members::object(&record, stage.payload) {
+                open.remove(members::text(plan, "schedule_id"));
+            }
+            !open.is_empty()
+        })
+        .await?;
+        if open.is_empty() { Ok(()) } else { Err(CoreError::NotFound("rollback drill schedule")) }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Routes of stored plans as rows, and how often they were suppressed.
 
-use std::cmp::Reverse;
-
 use cavra_model::{Object, Timestamp, members};
-use cavra_notify::{DrillTrend, Family, Filters, RouteRow, StageKind, provider_name, route_rows};
-use cavra_store::Page;
+use cavra_notify::{DrillTrend, Family, Filters, RouteRow, Stage, StageKind, provider_name, route_rows};
+use cavra_store::Standing;
 use serde_json::json;
 
+use crate::notify::listing::{Item, Listing};
 use crate::notify::{Call, Desk};
 use crate::{App, CoreError, PageRequest};
 
@@ -28,18 +27,19 @@ impl App {
         let is = |wanted: &Option<String>, row: &Object, name: &str| {
             wanted.as_ref().is_none_or(|wanted| members::text(row, name) == wanted)
         };
-        let mut rows = Desk { app: self, family }.rows(&filters).await?;
-        rows.retain(|row| is(&action, &row.row, "action") && is(&category, &row.row, "category"));
-        rows.sort_by(|left, right| (Reverse(left.at), &left.id).cmp(&(Reverse(right.at), &right.id)));
-        let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let (offset, limit) = (request.offset(), request.limit());
-        let items: Vec<Object> = rows
-            .into_iter()
-            .skip(usize::try_from(offset).unwrap_or(usize::MAX))
-            .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .map(|row| row.row)
-            .collect();
-        let mut answer = request.answer(Page { items, total, ..Page::default() });
+        let desk = Desk { app: self, family };
+        let stage = desk.stage(StageKind::NotificationPlan)?;
+        let listing = Listing::begin(self, SCHEMA, request).await?;
+        let mut found = Vec::new();
+        let take = |standing: Standing, record: Object| {
+            let mut rows = rows_of(stage, &record, &filters);
+            rows.retain(|row| is(&action, &row.row, "action") && is(&category, &row.row, "category"));
+            rows.sort_by(|left, right| left.id.cmp(&right.id));
+            found.extend((0..).zip(rows).map(|(nth, row)| (standing.nth(nth), Item::Row(row.row))));
+        };
+        listing.each(desk, stage.metadata_kind, take).await?;
+        let page = listing.page(self, found).await?;
+        let mut answer = request.answer(page);
         let mut shown = members::built(filters.document());
         shown.insert("action".to_owned(), json!(action));
         shown.insert("category".to_owned(), json!(category));
@@ -61,22 +61,25 @@ impl Desk<'_> {
         }
         let now = Timestamp::now();
         let trend = trend.trend(self.stage(StageKind::SuppressionTrend)?, &filters.document(), &by, now);
-        let record = self.record(StageKind::SuppressionTrend, &trend, &by)?;
-        let stored = self.app.evidence.put_own(vec![record], &request.caller).await?;
-        Ok(members::built(json!({ "trend": trend.content, "metadata": stored.first() })))
+        let (trend, metadata) = self.look(StageKind::SuppressionTrend, trend, &by, &request).await?;
+        Ok(members::built(json!({ "trend": trend, "metadata": metadata })))
     }
 
     async fn rows(self, filters: &Filters) -> Result<Vec<RouteRow>, CoreError> {
         let stage = self.stage(StageKind::NotificationPlan)?;
         let mut rows = Vec::new();
         self.each(stage.metadata_kind, |record| {
-            if let Some(plan) = members::object(&record, stage.payload) {
-                let all = route_rows(plan, members::text(&record, "created_at"));
-                rows.extend(all.into_iter().filter(|row| filters.fit(&row.row)));
-            }
+            rows.extend(rows_of(stage, &record, filters));
             true
         })
         .await?;
         Ok(rows)
     }
+}
+
+/// The routes in the record of a plan.
+fn rows_of(stage: &Stage, record: &Object, filters: &Filters) -> Vec<RouteRow> {
+    let plan = members::object(record, stage.payload);
+    let rows = plan.map(|plan| route_rows(plan, members::text(record, "created_at"))).unwrap_or_default();
+    rows.into_iter().filter(|row| filters.fit(&row.row)).collect()
 }

@@ -1,11 +1,10 @@
 //! The worker that repeats deliveries of audits, its health, and who is told about that.
 
 use cavra_connect::Options;
-use cavra_model::{Object, RELEASE_DELIVERIES, Timestamp, members};
+use cavra_model::{Object, Timestamp, members};
 use cavra_notify::{
-    Attempt, Backoff, Delivering, Document, DrillPass, DrillWatched, HealthLimits, Making, Schedule, StageKind,
-    attempts, audit_event, delivery_plan, drill_health, drill_health_subject, drill_retries, drill_run, health_event,
-    run_word,
+    Backoff, Delivering, Document, DrillPass, DrillWatched, HealthLimits, Making, Schedule, StageKind, audit_event,
+    delivery_plan, drill_health, drill_health_subject, drill_retries, drill_run, health_event, run_word,
 };
 use serde_json::{Value, json};
 
@@ -54,24 +53,9 @@ impl Desk<'_> {
         let request = self.request(call)?;
         let policy = Backoff::read(request.value("retry_policy"))?;
         let by = request.generated_by()?;
-        let attempts = self.attempts().await?;
-        let plan = drill_retries(self.stage(StageKind::RetryPlan)?, &attempts, &policy, &by, request.now);
+        let facts = self.facts(&[]).await?;
+        let plan = drill_retries(self.family, self.stage(StageKind::RetryPlan)?, &facts, &policy, &by, request.now);
         self.keep_plan(StageKind::RetryPlan, &plan, &by, &request).await
-    }
-
-    /// Attempts to deliver audits, in the order of time.
-    async fn attempts(self) -> Result<Vec<Attempt>, CoreError> {
-        let counted = self.counted().await?;
-        let mut found = Vec::new();
-        self.each(RELEASE_DELIVERIES.value.unwrap_or_default(), |record| {
-            if counted.counts(&record) {
-                found.extend(attempts(self.family, &record));
-            }
-            true
-        })
-        .await?;
-        found.sort_by(|left: &Attempt, right| (left.at, &left.id).cmp(&(right.at, &right.id)));
-        Ok(found)
     }
 
     /// Does a pass: repeats deliveries whose time has come.
@@ -79,8 +63,9 @@ impl Desk<'_> {
         let request = self.request(call)?;
         let pass = self.drill_pass(&request)?;
         let _turn = self.app.reservations.hold(&format!("{} pass", self.family.sources.recurrence)).await;
-        let attempts = self.attempts().await?;
-        let retry = drill_retries(self.stage(StageKind::RetryPlan)?, &attempts, &pass.policy, &pass.by, request.now);
+        let facts = self.facts(&[]).await?;
+        let stage = self.stage(StageKind::RetryPlan)?;
+        let retry = drill_retries(self.family, stage, &facts, &pass.policy, &pass.by, request.now);
         let selected: Vec<Object> = members::objects(&retry.content, "retry_decisions")
             .into_iter()
             .filter(|decision| members::text(decision, "action") == "retry")
@@ -283,13 +268,13 @@ impl Desk<'_> {
             true
         })
         .await?;
-        let attempts = self.attempts().await?;
+        let facts = self.facts(&[]).await?;
         let watched = DrillWatched {
             runs: documents.iter().collect(),
             latest: latest.iter().collect(),
             retry_plans,
             retry_plan: retry_plan.as_ref(),
-            attempts: &attempts,
+            facts: &facts,
         };
         Ok(drill_health(self.family, &watched, limits, now).content)
     }
