@@ -56,12 +56,20 @@ fn from_a_report_to_a_digest() {
     let id = text(&report, "report_id");
     assert_eq!(home.json(&format!("sent/{id}-connector-delivery.json")), told["delivery"]);
     assert!(!told.to_string().contains("hush-hush"), "{told}");
+    // A document that is handed in is kept with what it counts.
+    let receiving = ["--config", "connectors.yaml", "--metadata-json", "data/other.json", "--output", "sent", "--json"];
+    json_of(&home, "deliver-endpoint-remediation-sla", &[&["report.json"][..], &receiving].concat());
+    let kept = json_of(&home, "endpoint-remediation-sla-history", &["--metadata-json", "data/other.json"]);
+    for member in ["decision_count", "blocked_count", "approval_required_count", "breached_count"] {
+        assert_eq!(kept["items"][0][member], report["metadata"][member], "{member}");
+    }
+    assert_eq!(kept["items"][0]["decision_count"], 1);
     let again = json_of(
         &home,
         "deliver-endpoint-remediation-sla",
         &["report.json", "--config", "connectors.yaml", "--metadata-json", STORE, "--output", "sent", "--json"],
     );
-    assert_eq!((&again["delivery"], receiver.got().len()), (&json!(null), 1));
+    assert_eq!((&again["delivery"], receiver.got().len()), (&json!(null), 2));
     let board = json_of(&home, "endpoint-remediation-sla-notification-dashboard", &["--metadata-json", STORE]);
     assert_eq!(board["outstanding_acknowledgement_count"], 1);
     let ack = [

@@ -87,6 +87,8 @@ pub struct Delivery {
     pub status_code: Option<i64>,
     /// Keys of the routes in the event.
     pub route_keys: Vec<String>,
+    /// The package that was delivered, of an audit.
+    pub audit_id: String,
 }
 
 /// Everything that is known, each in the order of time.
@@ -217,18 +219,27 @@ impl Facts {
                 id: members::text(record, "session_id").to_owned(),
                 status_code: codes.get(provider).copied(),
                 route_keys: members::texts(record, "route_keys").into_iter().map(ToOwned::to_owned).collect(),
+                audit_id: members::text(record, "audit_id").to_owned(),
             });
         }
     }
 
-    /// Pairs of event and connector of a source whose latest attempt failed.
+    /// Failures of a source by event and connector since the latest success; what succeeded since is no failure any more.
+    #[must_use]
+    pub fn failures(&self, source: &str) -> BTreeMap<(&str, &str), Vec<&Delivery>> {
+        let mut groups: BTreeMap<(&str, &str), Vec<&Delivery>> = BTreeMap::new();
+        for delivery in self.deliveries.iter().filter(|delivery| delivery.source == source) {
+            let group = groups.entry((&delivery.event_id, &delivery.provider)).or_default();
+            if delivery.success { group.clear() } else { group.push(delivery) }
+        }
+        groups.retain(|_, group| !group.is_empty());
+        groups
+    }
+
+    /// The latest failures of the pairs of event and connector of a source whose latest attempt failed.
     #[must_use]
     pub fn open_failures(&self, source: &str) -> Vec<&Delivery> {
-        let mut latest: BTreeMap<(&str, &str), &Delivery> = BTreeMap::new();
-        for delivery in self.deliveries.iter().filter(|delivery| delivery.source == source) {
-            latest.insert((&delivery.event_id, &delivery.provider), delivery);
-        }
-        latest.into_values().filter(|delivery| !delivery.success).collect()
+        self.failures(source).into_values().filter_map(|group| group.last().copied()).collect()
     }
 
     /// Failures of a source after which its connector has not taken anything from that source.

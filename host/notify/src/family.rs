@@ -121,7 +121,36 @@ impl Family {
     }
 }
 
+/// Where a document says what its record counts: decisions, blocked, waiting for an approval. A number is one, a list has
+/// as many as elements.
+const COUNTED: [(StageKind, [&str; 3]); 6] = [
+    (StageKind::Report, ["tracked_work_item_count", "breached_count", "at_risk_count"]),
+    (StageKind::NotificationPlan, ["eligible_providers", "suppressed_providers", "acknowledgement_required_providers"]),
+    (StageKind::HealthAlertPlan, ["eligible_providers", "suppressed_providers", "acknowledgement_required_providers"]),
+    (StageKind::EscalationPlan, ["route_count", "active_escalation_count", "acknowledgement_breach_count"]),
+    (StageKind::RecurrencePlan, ["route_count", "suppressed_route_count", "deliverable_route_count"]),
+    (StageKind::RetryPlan, ["decision_count", "suppressed_count", "retryable_count"]),
+];
+
+/// What stands under a name in a document or in its summary.
+fn stated<'a>(content: &'a Object, name: &str) -> Option<&'a Value> {
+    let summary = ["executive_summary", "summary"].iter().find_map(|name| content.get(*name));
+    content.get(name).or_else(|| summary.and_then(|summary| summary.get(name)))
+}
+
 impl Stage {
+    /// A document that somebody hands in, such as a file, with the counts that it states; what it does not state is 0.
+    #[must_use]
+    pub fn handed_in(&self, id: &str, content: Object) -> Document {
+        let row = COUNTED.iter().find(|(kind, _)| *kind == self.kind);
+        let number = |name: &str| match stated(&content, name) {
+            Some(Value::Array(items)) => crate::count(items.len()),
+            value => value.and_then(Value::as_u64).unwrap_or(0),
+        };
+        let counts = row.map(|(_, names)| names.map(number)).unwrap_or_default();
+        Document { id: id.to_owned(), content, counts, warnings: Vec::new() }
+    }
+
     /// The record that holds a document; `signer` is who made it.
     #[must_use]
     pub fn record(&self, document: &Document, created_at: &str, signer: &str) -> Object {
@@ -137,10 +166,8 @@ impl Stage {
             "approval_required_count": approvals,
             "metadata_kind": self.metadata_kind,
         }));
-        let summary = ["executive_summary", "summary"].iter().find_map(|name| document.content.get(*name));
         for name in self.copied {
-            let nested = summary.and_then(|summary| summary.get(*name));
-            let value = document.content.get(*name).or(nested).map_or(Value::Null, names_of);
+            let value = stated(&document.content, name).map_or(Value::Null, names_of);
             record.insert((*name).to_owned(), value);
         }
         record.insert(self.payload.to_owned(), Value::Object(document.content.clone()));

@@ -40,9 +40,9 @@ pub use backoff::{Backoff, Verdict};
 pub use calendar::{Availability, Calendar, Calendars, Traits, Window, Windows};
 pub use digest::{Digest, owner_digest};
 pub use drills::{
-    Asking, Attempt, AuditRoute, Delivering, DrillPass, DrillPolicy, DrillSlo, DrillTrend, DrillWatched, Filters,
-    RouteRow, attempts, audit_event, audit_package, audit_routes, delivery_plan, drill_escalation, drill_event,
-    drill_health, drill_health_subject, drill_plan, drill_retries, drill_run, drill_window, route_rows, run_word,
+    Asking, AuditRoute, Delivering, DrillPass, DrillPolicy, DrillSlo, DrillTrend, DrillWatched, Filters, RouteRow,
+    audit_event, audit_package, audit_routes, delivery_plan, drill_escalation, drill_event, drill_health,
+    drill_health_subject, drill_plan, drill_retries, drill_run, drill_window, route_rows, run_word,
 };
 pub use escalation::{active_routes, escalation_plan};
 pub use events::{Making, escalation_event, health_event, recurrence_event, report_event};

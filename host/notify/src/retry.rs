@@ -21,7 +21,7 @@ pub fn retry_plan(
     generated_by: &str,
     now: Timestamp,
 ) -> Document {
-    let failed = open_groups(facts, source);
+    let failed = facts.failures(source);
     let decisions: Vec<Value> =
         failed.iter().map(|((event, provider), group)| decision(event, provider, group, plans, policy, now)).collect();
     let of = |verdict: Verdict| {
@@ -61,18 +61,7 @@ pub fn retry_plan(
 /// The ids of the events of which something has failed since it last succeeded.
 #[must_use]
 pub fn failed_events(facts: &Facts, source: &str) -> BTreeSet<String> {
-    open_groups(facts, source).into_keys().map(|(event, _)| event.to_owned()).collect()
-}
-
-/// Failures by event and connector since the latest success; what succeeded since is no failure any more.
-fn open_groups<'a>(facts: &'a Facts, source: &str) -> BTreeMap<(&'a str, &'a str), Vec<&'a Delivery>> {
-    let mut groups: BTreeMap<(&str, &str), Vec<&Delivery>> = BTreeMap::new();
-    for delivery in facts.deliveries.iter().filter(|delivery| delivery.source == source) {
-        let group = groups.entry((&delivery.event_id, &delivery.provider)).or_default();
-        if delivery.success { group.clear() } else { group.push(delivery) }
-    }
-    groups.retain(|_, group| !group.is_empty());
-    groups
+    facts.failures(source).into_keys().map(|(event, _)| event.to_owned()).collect()
 }
 
 fn decision(

@@ -3,7 +3,7 @@
 use cavra_model::{Object, Timestamp, members};
 use serde_json::{Value, json};
 
-use super::retries::Attempt;
+use crate::facts::{Delivery, Facts};
 use crate::family::Family;
 use crate::health::{BROKEN, HealthLimits, is_disabled, whole_minutes};
 use crate::policy::{moment, sorted};
@@ -14,7 +14,7 @@ use crate::{Document, count, id_of, member};
 const SHOWN: usize = 10;
 
 /// What is known of the worker, newest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DrillWatched<'a> {
     /// Documents of its passes.
     pub runs: Vec<&'a Object>,
@@ -24,8 +24,8 @@ pub struct DrillWatched<'a> {
     pub retry_plans: usize,
     /// The newest one.
     pub retry_plan: Option<&'a Object>,
-    /// Attempts to deliver audits, in the order of time.
-    pub attempts: &'a [Attempt],
+    /// What was sent.
+    pub facts: &'a Facts,
 }
 
 /// The health of the worker.
@@ -43,7 +43,9 @@ pub fn drill_health(family: &Family, watched: &DrillWatched<'_>, limits: HealthL
         .and_then(|plan| moment(members::text(plan, "generated_at")))
         .map(|at| whole_minutes(at, now));
     let stale = plan_age.is_none_or(|age| age > limits.stale_metadata_minutes);
-    let failures = open_failures(watched.attempts);
+    let mut failures: Vec<&Delivery> =
+        watched.facts.failures(family.sources.recurrence).into_values().flatten().collect();
+    failures.sort_by(|left, right| (left.at, &left.id).cmp(&(right.at, &right.id)));
     let of_latest = |name: &str| latest.and_then(|run| run.get(name)).and_then(Value::as_u64).unwrap_or(0);
     let retryable = of_latest("retryable_count");
     let checks = [
@@ -120,22 +122,9 @@ pub fn drill_health_subject(health: &Object) -> Subject {
     }
 }
 
-/// Failures after which the same delivery has not reached its connector.
-fn open_failures(attempts: &[Attempt]) -> Vec<&Attempt> {
-    let closed = |failure: &Attempt| {
-        attempts.iter().any(|later| {
-            later.success
-                && later.at >= failure.at
-                && later.delivery_id == failure.delivery_id
-                && later.provider == failure.provider
-        })
-    };
-    attempts.iter().filter(|attempt| !attempt.success && !closed(attempt)).collect()
-}
-
-fn shown_failure(failure: &Attempt) -> Value {
+fn shown_failure(failure: &Delivery) -> Value {
     json!({
-        "delivery_id": failure.id, "event_id": failure.delivery_id, "provider": failure.provider,
+        "delivery_id": failure.id, "event_id": failure.event_id, "provider": failure.provider,
         "created_at": failure.at, "status_code": failure.status_code,
     })
 }

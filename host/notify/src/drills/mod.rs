@@ -12,6 +12,6 @@ pub use audit::{AuditRoute, Delivering, Filters, audit_event, audit_package, aud
 pub use escalation::{DrillSlo, drill_escalation};
 pub use health::{DrillWatched, drill_health, drill_health_subject};
 pub use plan::{Asking, DrillPolicy, drill_event, drill_plan};
-pub use retries::{Attempt, attempts, drill_retries};
+pub use retries::drill_retries;
 pub use runs::{DrillPass, drill_run, drill_window, run_word};
 pub use views::{DrillTrend, RouteRow, route_rows};

@@ -13,7 +13,7 @@ use cavra_core::Operation;
 use cavra_documents::read_document;
 use cavra_model::members::{built, filled, object, text};
 use cavra_model::{Object, Timestamp};
-use cavra_notify::{Document, Stage, StageKind};
+use cavra_notify::{Stage, StageKind};
 use serde_json::{Value, json};
 
 use self::desk::{Desk, FAMILY};
@@ -252,8 +252,7 @@ fn kept(kind: StageKind, document: &Object) -> anyhow::Result<Object> {
     let id = id.with_context(|| format!("the document has no {}", names.join(" or ")))?.to_owned();
     let at = filled(document, "generated_at").context("the document has no generated_at")?.to_owned();
     let by = filled(document, "generated_by").unwrap_or("unknown").to_owned();
-    let document = Document { id, content: document.clone(), counts: [0; 3], warnings: Vec::new() };
-    Ok(stage.record(&document, &at, &by))
+    Ok(stage.record(&stage.handed_in(&id, document.clone()), &at, &by))
 }
 
 /// A policy in a file.
