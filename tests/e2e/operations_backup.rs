@@ -394,6 +394,7 @@ fn a_backup_under_load_is_whole() {
             checkpoint
         });
         assert!(written > 20, "{written}");
+        let keys = crate::evidence_log::keys(&server, "activity");
         ops(&home, &settings, &["verify", MANIFEST]).ok();
         drop(server);
         // In another installation's place: with the key, without the rest.
@@ -410,7 +411,13 @@ fn a_backup_under_load_is_whole() {
             assert!(accepted.code == 0 || accepted.stderr.contains("nothing is accepted"), "{log}: {accepted:?}");
         }
         cavra(&["evidence", "log", "verify", "--records"]).ok();
+        // What had been signed before the copy was begun is in it.
         copy.write("checkpoint", &checkpoint);
+        let store = format!(".cavra/backups/latest/stores/activity.{suffix}");
+        let mut verify = vec!["evidence", "log", "verify", "--store", &store, "--checkpoint", "checkpoint", "--json"];
+        keys.iter().for_each(|key| verify.extend(["--vkey", key]));
+        let found = cavra(&verify).ok().json();
+        assert_eq!(found["checkpoints"], 1, "{found}");
         let restored = serve(&copy, &settings);
         let decisions = restored.total("/decisions");
         assert!(decisions > 1 && decisions <= u64::try_from(written).unwrap() + 1, "{decisions} {written}");

@@ -79,6 +79,17 @@ fn metrics_that_are_named_are_counted() {
     for name in named.iter().filter(|name| !labelled.contains(&name.as_str())) {
         assert!(shown.contains(name.as_str()), "{name} is not shown by a server that has just begun");
     }
+    // What begins at its first event does not increase by it: rules ask whether it was there before, too.
+    let rules = fs::read_to_string(repository().join("examples/operations/monitoring/alerts.yaml")).unwrap();
+    for name in labelled {
+        let windows: Vec<&str> =
+            rules.split(&format!("increase({name}[")).skip(1).map(|rest| rest.split(']').next().unwrap()).collect();
+        assert!(!windows.is_empty(), "{name}");
+        for window in windows {
+            let first = format!("({name} unless {name} offset {window})");
+            assert!(rules.contains(&first), "a rule misses the first event of {name}: {first}");
+        }
+    }
 }
 
 #[test]
