@@ -5,6 +5,7 @@ mod properties;
 mod routing;
 mod states;
 mod watching;
+mod year;
 
 use cavra_model::Timestamp;
 
