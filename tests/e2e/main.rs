@@ -101,6 +101,7 @@ mod streams;
 mod support;
 mod tokens;
 mod walks;
+mod workers;
 
 #[path = "../../host/release/tests/support/mod.rs"]
 mod release_package;

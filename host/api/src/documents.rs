@@ -533,6 +533,26 @@ static DOCUMENTS: &[Row] = &[
             ("stores", List("Store")),
         ],
     ),
+    (
+        "WorkerJob",
+        "A job that servers do by themselves.",
+        &[
+            ("job", Text),
+            ("every_minutes", Count),
+            ("execute", Flag),
+            ("health", Text),
+            ("state", Text),
+            ("run_count", Count),
+            ("failed_run_count", Count),
+            ("missed_window_count", Count),
+            ("interrupted_run_count", Count),
+        ],
+    ),
+    (
+        "WorkerList",
+        "The jobs that are turned on, `cavra.workers.v1`.",
+        &[("schema_version", Text), ("product", Text), ("items", List("WorkerJob")), ("total", Count)],
+    ),
     ("ReadinessCheck", "A named check.", &[("id", Text), ("status", Text), ("message", Text)]),
     (
         "ReadinessReport",

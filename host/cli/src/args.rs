@@ -340,6 +340,8 @@ pub struct DoctorArgs {
 pub enum DoctorCommand {
     /// Whether integrations and connectors can work as they are configured; nothing is sent.
     Integrations(Json),
+    /// Whether servers do the jobs that they are to do by themselves (`CAVRA_WORKERS`); nothing is done.
+    Workers(Json),
 }
 
 #[derive(Subcommand)]

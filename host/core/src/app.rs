@@ -16,7 +16,7 @@ use crate::notify::Reservations;
 use crate::outgoing::Outgoing;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Deliveries, Evidence, EvidenceLog,
-    Governor, Inventory, Keyring, LOGS, Registry, Settings, Verdict, pack_trust, package_signers,
+    Governor, Inventory, Keyring, LOGS, Registry, Settings, Verdict, Workers, pack_trust, package_signers,
 };
 
 /// How often approvals that ran out are expired when nobody looks at them.
@@ -64,6 +64,8 @@ pub struct Parts {
     pub gatekeeper: Gatekeeper,
     /// Tells other systems.
     pub outgoing: Outgoing,
+    /// Knows what this server does by itself.
+    pub workers: Workers,
     /// Whose turn it is to tell somebody about something.
     pub reservations: Reservations,
     /// What all of it was made from.
@@ -140,6 +142,7 @@ impl App {
             deliveries: Deliveries::new(store.clone()),
             store,
             gatekeeper,
+            workers: Workers::read(settings)?,
             reservations: Reservations::default(),
             settings: Arc::new(settings.clone()),
         })))
@@ -175,7 +178,8 @@ impl App {
         }
     }
 
-    /// Expires approvals, signs the evidence log and tells integrations what happened, until the future is dropped.
+    /// Expires approvals, signs the evidence log, tells integrations what happened and does the jobs that are turned on, until
+    /// the future is dropped.
     pub async fn keep_time(&self) {
         let expire = async {
             loop {
@@ -201,7 +205,7 @@ impl App {
                 said = problem;
             }
         };
-        tokio::join!(expire, sign, self.deliver_subscribed());
+        tokio::join!(expire, sign, self.deliver_subscribed(), self.work());
     }
 
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
@@ -241,6 +245,9 @@ impl App {
     pub async fn close(&self) {
         if let Err(error) = self.deliveries.release().await {
             tracing::error!(error = &error as &dyn std::error::Error, "deliveries are not handed over");
+        }
+        if let Err(error) = self.workers.release(&self.store).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "jobs are not handed over");
         }
         if let Err(error) = self.log.sign_all().await {
             tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");

@@ -3,7 +3,7 @@
 use cavra_model::{
     AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, DELIVERIES, DELIVERY_LANES, EVIDENCE_METADATA,
     EVIDENCE_ORIGINS, INTEGRATIONS, Kind, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES,
-    SESSIONS,
+    SESSIONS, WORKER_JOBS,
 };
 use cavra_store::{Location, RecordStore, StoreError};
 
@@ -14,7 +14,7 @@ pub static ACTIVITY_KINDS: [&Kind; 4] = [&DECISIONS, &SESSIONS, &COUNTED_SESSION
 /// The kinds of the approvals area.
 pub static APPROVAL_KINDS: [&Kind; 2] = [&APPROVALS, &PUBLICATIONS];
 /// The kinds of the evidence area.
-pub static EVIDENCE_KINDS: [&Kind; 2] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS];
+pub static EVIDENCE_KINDS: [&Kind; 3] = [&EVIDENCE_METADATA, &EVIDENCE_ORIGINS, &WORKER_JOBS];
 /// The kinds of the integrations area.
 pub static INTEGRATION_KINDS: [&Kind; 3] = [&INTEGRATIONS, &DELIVERIES, &DELIVERY_LANES];
 /// The kinds of the inventory area.

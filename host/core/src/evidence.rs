@@ -126,9 +126,23 @@ impl Evidence {
     /// # Errors
     /// [`CoreError::BadRequest`] if one is no record; [`CoreError::Store`].
     pub async fn put_own(&self, records: Vec<Object>, caller: &Caller) -> Result<Vec<Object>, CoreError> {
+        self.put_own_if(records, caller, |_| Ok(())).await
+    }
+
+    /// As [`Evidence::put_own`], if `may` says so in the same unit of work.
+    ///
+    /// # Errors
+    /// As [`Evidence::put_own`], and what `may` answers.
+    pub(crate) async fn put_own_if(
+        &self,
+        records: Vec<Object>,
+        caller: &Caller,
+        may: impl Fn(&mut dyn Transaction) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Vec<Object>, CoreError> {
         let own = records.into_iter().map(Own::checked).collect::<Result<Vec<Own>, CoreError>>()?;
         let author = caller.author();
         let change = move |tx: &mut dyn Transaction| {
+            may(tx)?;
             own.iter().map(|record| record.put(tx, author.as_ref())).collect::<Result<Vec<Object>, StoreError>>()
         };
         let mut stored = self.store.transact(change).await?;

@@ -198,6 +198,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("CAVRA_TOKEN_DB", "unset", "SQLite file of API tokens; wins over CAVRA_TOKEN_STORE."),
     valued("CAVRA_TOKEN_STORE", ".cavra/api/tokens.json", "JSON file of API tokens; it holds hashes only."),
+    setting("CAVRA_WORKERS", "unset: nothing", "Jobs that the server does by itself, and how often, JSON or YAML."),
 ];
 
 /// Where a setting's value came from.
@@ -259,6 +260,8 @@ pub struct Settings {
     pub rbac_file: Option<PathBuf>,
     /// Systems that events are delivered to.
     pub connector_config: Option<PathBuf>,
+    /// Jobs that the server does by itself.
+    pub workers_file: Option<PathBuf>,
     /// How long an event is tried to be delivered to an integration.
     pub delivery_max_age: Duration,
     /// Systems that approvals are delivered to.
@@ -323,6 +326,7 @@ impl Settings {
             integrations: asked.location("CAVRA_INTEGRATION_DB", "CAVRA_INTEGRATION_STORE")?,
             inventory: asked.location("CAVRA_INVENTORY_DB", "CAVRA_INVENTORY_STORE")?,
             evidence: asked.location("CAVRA_EVIDENCE_METADATA_DB", "CAVRA_EVIDENCE_METADATA_STORE")?,
+            workers_file: asked.path("CAVRA_WORKERS"),
             artifact_root: asked.path("CAVRA_EVIDENCE_ARTIFACT_ROOT"),
             json_files: AREAS.iter().map(|area| (area.name, asked.json_file(area.json_variable))).collect(),
             tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")?,

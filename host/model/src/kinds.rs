@@ -340,8 +340,19 @@ pub static DELIVERY_LANES: Kind = Kind {
     beside: true,
 };
 
+/// Jobs that servers do by themselves: which window each has been done for, by whom, and how that went.
+pub static WORKER_JOBS: Kind = Kind {
+    name: "worker job",
+    id: "job",
+    collection: "worker_jobs",
+    table: "worker_jobs",
+    columns: &[text("updated_at")],
+    order: Order { by: "job", direction: Direction::Ascending },
+    beside: true,
+};
+
 /// Every kind there is.
-pub static KINDS: [&Kind; 16] = [
+pub static KINDS: [&Kind; 17] = [
     &DECISIONS,
     &SESSIONS,
     &COUNTED_SESSIONS,
@@ -358,6 +369,7 @@ pub static KINDS: [&Kind; 16] = [
     &INTEGRATIONS,
     &DELIVERIES,
     &DELIVERY_LANES,
+    &WORKER_JOBS,
 ];
 
 #[cfg(test)]

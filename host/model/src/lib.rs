@@ -66,7 +66,7 @@ pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, O
 pub use kinds::{
     AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, DELIVERIES, DELIVERY_LANES, EVIDENCE_METADATA,
     EVIDENCE_ORIGINS, INTEGRATIONS, KINDS, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES,
-    SESSIONS,
+    SESSIONS, WORKER_JOBS,
 };
 pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{

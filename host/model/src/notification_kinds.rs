@@ -3,7 +3,7 @@
 use crate::metadata_kind::{BUNDLE_FILES, MetadataKind};
 
 /// Every kind.
-pub static NOTIFICATION_KINDS: [MetadataKind; 24] = [
+pub static NOTIFICATION_KINDS: [MetadataKind; 26] = [
     kept("endpoint-remediation-sla-report", "endpoint remediation SLA report", "report"),
     kept(
         "endpoint-remediation-sla-notification-plan",
@@ -49,6 +49,8 @@ pub static NOTIFICATION_KINDS: [MetadataKind; 24] = [
         "endpoint remediation SLA health alert acknowledgement",
         "acknowledgement",
     ),
+    kept("waiting-approvals-escalation-plan", "plan of approvals that wait too long", "escalation_plan"),
+    kept("waiting-approvals-reminder-plan", "plan of reminders of approvals", "recurrence_plan"),
     kept("go-backend-rollback-drill-notification-plan", "rollback drill notification plan", "plan"),
     kept("go-backend-rollback-drill-notification-ack", "rollback drill acknowledgement", "acknowledgement"),
     kept("go-backend-rollback-drill-notification-escalation-plan", "rollback drill escalation plan", "escalation_plan"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -51,6 +52,12 @@ impl Timestamp {
     #[must_use]
     pub fn minus_hours(self, hours: u64) -> Self {
         Self::from_micros(self.0.saturating_sub(micros_of(hours)))
+    }
+
+    /// The moment so much later; at most the last one.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self::from_micros(self.0.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
     }
 
     fn civil(self) -> DateTime {

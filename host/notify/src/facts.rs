@@ -132,6 +132,36 @@ impl Facts {
         }
     }
 
+    /// Adds what an approval says: those who may decide were told when it was asked for, and are not waited for any more when it
+    /// is decided. It has a route to each of these connectors.
+    pub fn add_approval(&mut self, approval: &Object, providers: &[String]) {
+        let text = |name: &str| members::text(approval, name);
+        let Some(at) = moment(text("requested_at")) else { return };
+        let severity = members::object(approval, "decision").map_or("", |decision| members::text(decision, "severity"));
+        let level = if ["critical", "high"].contains(&severity) { "critical" } else { "warning" };
+        for provider in providers {
+            self.notices.push(Notice {
+                subject: text("approval_id").to_owned(),
+                provider: provider.clone(),
+                at,
+                owner: text("approver_group").to_owned(),
+                alert_level: level.to_owned(),
+                plan_id: text("approval_id").to_owned(),
+                acknowledgement_required: true,
+            });
+            if text("state") != "pending" {
+                self.answers.push(Answer {
+                    subject: text("approval_id").to_owned(),
+                    provider: provider.clone(),
+                    at: moment(text("decided_at")).unwrap_or(at),
+                    state: "resolved".to_owned(),
+                    id: text("approval_id").to_owned(),
+                    more: BTreeMap::new(),
+                });
+            }
+        }
+    }
+
     /// Puts everything in the order of time.
     pub fn sort(&mut self) {
         self.notices.sort_by(|left, right| (left.at, &left.plan_id).cmp(&(right.at, &right.plan_id)));
@@ -268,10 +298,16 @@ impl Facts {
     }
 }
 
+/// Members by which documents name what they are about.
+const SUBJECTS: [&str; 4] = ["report_id", "health_id", "schedule_id", "approval_id"];
+
+/// The member by which a document names what it is about, and the id.
+#[must_use]
+pub fn subject_of(document: &Object) -> Option<(&'static str, &str)> {
+    SUBJECTS.iter().find_map(|name| Some((*name, members::filled(document, name)?)))
+}
+
 /// The id of what a document is about.
 pub(crate) fn subject(document: &Object) -> &str {
-    ["report_id", "health_id", "schedule_id"]
-        .iter()
-        .find_map(|name| members::filled(document, name))
-        .unwrap_or_default()
+    subject_of(document).map_or("", |(_, id)| id)
 }

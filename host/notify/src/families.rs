@@ -1,6 +1,6 @@
 //! The families, as data.
 
-use crate::family::{CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Family, Sources, Stage, StageKind};
+use crate::family::{CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind};
 
 /// Work that was handed off to remediate endpoints, against how long it may take.
 pub static ENDPOINT_REMEDIATION: Family = Family {
@@ -192,6 +192,9 @@ pub static ENDPOINT_REMEDIATION: Family = Family {
         },
     ],
     route_prefix: "erslaroute-",
+    subject: "report_id",
+    clocks: Clocks::Notices,
+    recurs_by_ladder: false,
     conversations: &CONVERSATIONS,
     follow_ups: &CONVERSATIONS_AND_SIEMS,
     fallback_owner: "release-governance",
@@ -356,6 +359,9 @@ pub static ROLLBACK_DRILLS: Family = Family {
         },
     ],
     route_prefix: "gordroute-",
+    subject: "schedule_id",
+    clocks: Clocks::Notices,
+    recurs_by_ladder: false,
     conversations: &CONVERSATIONS_AND_SIEMS,
     follow_ups: &CONVERSATIONS_AND_SIEMS,
     fallback_owner: "release-governance",
@@ -378,4 +384,69 @@ pub static ROLLBACK_DRILLS: Family = Family {
     title: "rollback drill",
     health_prefix: "gordackhealth-",
     health_schema: "cavra.go-backend-pilot.rollback-drill-acknowledgement-audit-delivery-worker-health.v1",
+};
+
+/// Approvals that wait for somebody, against how long they may wait. Nobody is told by plans of this family but again: those who
+/// may decide were told when the approval was asked for.
+pub static WAITING_APPROVALS: Family = Family {
+    stages: &[
+        Stage {
+            kind: StageKind::EscalationPlan,
+            id_prefix: "apwesc-",
+            schema: "cavra.waiting_approvals.escalation_plan.v1",
+            metadata_kind: "waiting-approvals-escalation-plan",
+            payload: "escalation_plan",
+            copied: &[
+                "plan_id",
+                "alert_level",
+                "route_count",
+                "active_escalation_count",
+                "acknowledgement_breach_count",
+                "resolution_breach_count",
+                "owner_count",
+                "owners",
+            ],
+        },
+        Stage {
+            kind: StageKind::RecurrencePlan,
+            id_prefix: "apwrec-",
+            schema: "cavra.waiting_approvals.reminder_plan.v1",
+            metadata_kind: "waiting-approvals-reminder-plan",
+            payload: "recurrence_plan",
+            copied: &[
+                "recurrence_plan_id",
+                "plan_id",
+                "alert_level",
+                "route_count",
+                "deliverable_route_count",
+                "waiting_route_count",
+                "suppressed_route_count",
+            ],
+        },
+    ],
+    route_prefix: "apwroute-",
+    subject: "approval_id",
+    clocks: Clocks::Approvals,
+    recurs_by_ladder: true,
+    conversations: &CONVERSATIONS,
+    follow_ups: &CONVERSATIONS,
+    fallback_owner: "security-approvers",
+    work_references: ["approval", "approval"],
+    sources: Sources {
+        notification: "waiting_approvals_notification",
+        escalation: "waiting_approvals_escalation",
+        recurrence: "waiting_approvals_reminder",
+        digest: "waiting_approvals_digest",
+        health_alert: "waiting_approvals_health_alert",
+    },
+    event_types: Sources {
+        notification: "cavra.waiting_approvals.notification",
+        escalation: "cavra.waiting_approvals.escalation",
+        recurrence: "cavra.waiting_approvals.reminder",
+        digest: "cavra.waiting_approvals.digest",
+        health_alert: "cavra.waiting_approvals.health_alert",
+    },
+    title: "approvals that wait",
+    health_prefix: "apwh-",
+    health_schema: "cavra.waiting_approvals.health.v1",
 };

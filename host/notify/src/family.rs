@@ -65,6 +65,15 @@ pub enum StageKind {
     RetryAcknowledgement,
 }
 
+/// What starts and stops the clocks of a family's routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// Notices, and answers to them.
+    Notices,
+    /// Approvals that are asked for, and decisions about them.
+    Approvals,
+}
+
 /// A family of subjects.
 #[derive(Debug)]
 pub struct Family {
@@ -72,6 +81,12 @@ pub struct Family {
     pub stages: &'static [Stage],
     /// What is written before the keys of its routes.
     pub route_prefix: &'static str,
+    /// The member by which its routes name what they are about.
+    pub subject: &'static str,
+    /// What starts and stops the clocks of its routes.
+    pub clocks: Clocks,
+    /// Who is told again is whom the ladder names, where it names somebody for each route.
+    pub recurs_by_ladder: bool,
     /// Connectors that its notifications go to.
     pub conversations: &'static [&'static str],
     /// Connectors that its follow-ups go to.

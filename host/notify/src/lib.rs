@@ -46,9 +46,9 @@ pub use drills::{
 };
 pub use escalation::{active_routes, escalation_plan};
 pub use events::{Making, escalation_event, health_event, recurrence_event, report_event};
-pub use facts::{Answer, Delivery, Facts, Notice, Review};
+pub use facts::{Answer, Delivery, Facts, Notice, Review, subject_of};
 pub use family::{
-    CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Family, Sources, Stage, StageKind, provider_name, providers_asked,
+    CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind, provider_name, providers_asked,
     providers_named,
 };
 pub use gate::{Action, Category, Decision, Gates, Paced, gate};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::acknowledgement::closes;
 use crate::calendar::{Calendars, Traits, Windows};
 use crate::escalation::active_routes;
-use crate::facts::{Facts, Review, subject};
+use crate::facts::{Facts, Review, subject, subject_of};
 use crate::family::Family;
 use crate::gate::{Action, Gates, Paced, gate};
 use crate::policy::{PolicyError, Section};
@@ -178,10 +178,12 @@ fn decision(
         "owner_availability": decided.availability.document(),
         "recommended_action": member(route, "recommended_action"),
     }));
-    for name in ["report_id", "health_id", "schedule_id"] {
-        if let Some(value) = route.get(name) {
-            content.insert(name.to_owned(), value.clone());
-        }
+    if let Some((name, id)) = subject_of(route) {
+        content.insert(name.to_owned(), json!(id));
+    }
+    if family.recurs_by_ladder {
+        content.insert("escalation_level".to_owned(), member(route, "escalation_level"));
+        content.insert("escalation_providers".to_owned(), member(route, "escalation_providers"));
     }
     content
 }

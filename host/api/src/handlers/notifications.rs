@@ -18,7 +18,7 @@ fn named(path: &RawPathParams) -> String {
 /// A call with a body, which may be left out.
 pub fn operation(family: &'static Family, operation: Operation) -> MethodRouter<App> {
     post(move |State(app): State<App>, By(caller): By, path: RawPathParams, MaybeBody(body): MaybeBody| async move {
-        let call = Call { id: named(&path), body: body.unwrap_or_default(), caller };
+        let call = Call { id: named(&path), body: body.unwrap_or_default(), caller, run: None };
         answer(app.notify(family, operation, call).await)
     })
 }
@@ -29,7 +29,7 @@ pub fn look(family: &'static Family, operation: Operation) -> MethodRouter<App> 
         // The first one that is given counts.
         let query = page.parameters.into_iter().rev().filter(|(_, value)| !value.is_empty());
         let body: Object = query.map(|(name, value)| (name, json!(value))).collect();
-        answer(app.notify(family, operation, Call { id: named(&path), body, caller }).await)
+        answer(app.notify(family, operation, Call { id: named(&path), body, caller, run: None }).await)
     })
 }
 

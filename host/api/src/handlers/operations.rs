@@ -18,6 +18,11 @@ pub async fn retention_plan(State(app): State<App>, Filters(page): Filters) -> A
     Ok(Json(cavra_core::retention_plan(&app.settings, &request)?))
 }
 
+/// `GET /operations/workers`.
+pub async fn workers(State(app): State<App>) -> Answer {
+    Ok(Json(app.workers.status(&app.store).await?))
+}
+
 /// `GET /deployment/production-readiness`.
 pub async fn production_readiness(State(app): State<App>) -> Answer {
     Ok(Json(app.production_readiness().await?))

@@ -30,6 +30,13 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .with_parameter("classification", ParameterKind::Text, "Class of the records; default is regulated-sdlc.")
         .with_parameter("legal_hold", ParameterKind::Boolean, "Whether they are kept until a hold is lifted.")
         .refuses(&[400]),
+        Endpoint::get(Access::READ, "/operations/workers", "operations_workers", get(operations::workers))
+            .about(
+                "operations",
+                "The jobs that servers do by themselves: when each was done, by what schedule, and what is wrong.",
+            )
+            .console("operations_workers")
+            .answers(named("WorkerList")),
         Endpoint::get(
             Access::READ,
             "/deployment/production-readiness",

@@ -15,8 +15,10 @@ use crate::setup::settings::{survey, version_findings};
 use crate::setup::{Finding, Level, canary, guards};
 
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    if let Some(DoctorCommand::Integrations(json)) = &args.about {
-        return super::doctor_integrations::run(*json);
+    match &args.about {
+        Some(DoctorCommand::Integrations(json)) => return super::doctor_integrations::run(*json),
+        Some(DoctorCommand::Workers(json)) => return super::doctor_workers::run(*json),
+        None => {}
     }
     let here = std::env::current_dir().context("there is no working directory")?;
     let project = project_around(&here);

@@ -7,33 +7,19 @@ use anyhow::Context as _;
 use cavra_core::{Deliveries, LOGS, Settings, look_at_store};
 use cavra_model::Object;
 use cavra_model::members::{filled, list, text};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Builder;
 
+use super::checks::{Check, report};
 use super::integration::connectors;
 use crate::args::Json;
-use crate::output::{print_json, print_line};
-
-/// One thing that was looked at.
-struct Check {
-    subject: String,
-    problem: Option<String>,
-    note: String,
-}
 
 pub fn run(format: Json) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let mut checks = runtime.block_on(connector_checks(&settings));
     checks.extend(runtime.block_on(integration_checks(&settings))?);
-    let sound = checks.iter().all(|check| check.problem.is_none());
-    if format.json {
-        let shown: Vec<Value> = checks.iter().map(Check::shown).collect();
-        print_json(&json!({ "sound": sound, "checks": shown }))?;
-    } else {
-        checks.iter().try_for_each(|check| print_line(&check.line()))?;
-    }
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report(format, &checks)
 }
 
 /// The connector file, and every system that it switches on.
@@ -73,28 +59,5 @@ fn of_lane(lane: &Object) -> Check {
         ("closed", 0) => Check::fine(&subject, &format!("{}, {} behind", text(lane, "status"), count("backlog"))),
         ("closed", dead) => Check::broken(&subject, format!("{dead} dead letters; see `cavra delivery list`")),
         (circuit, dead) => Check::broken(&subject, format!("the circuit is {circuit}, {dead} dead letters{error}")),
-    }
-}
-
-impl Check {
-    fn fine(subject: &str, note: &str) -> Self {
-        Self { subject: subject.to_owned(), problem: None, note: note.to_owned() }
-    }
-
-    fn broken(subject: &str, problem: String) -> Self {
-        Self { subject: subject.to_owned(), problem: Some(problem), note: String::new() }
-    }
-
-    fn shown(&self) -> Value {
-        json!({
-            "subject": self.subject,
-            "status": if self.problem.is_none() { "pass" } else { "fail" },
-            "message": self.problem.as_ref().unwrap_or(&self.note),
-        })
-    }
-
-    fn line(&self) -> String {
-        let (mark, text) = self.problem.as_ref().map_or(("ok", &self.note), |problem| ("FAIL", problem));
-        format!("{mark:4}  {}: {text}", self.subject)
     }
 }

@@ -3,11 +3,13 @@
 mod agent;
 mod approval;
 mod backtest;
+mod checks;
 mod config;
 mod corpus;
 mod delivery;
 mod doctor;
 mod doctor_integrations;
+mod doctor_workers;
 mod documents;
 mod evaluate;
 mod evidence;

@@ -112,7 +112,7 @@ fn escalate(args: &DrillEscalationArgs) -> anyhow::Result<ExitCode> {
     let app = App::open(&Settings::from_env()?, Engine::OneShot)?;
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let made = runtime.block_on(async {
-        let call = Call { id: String::new(), body, caller: Caller::default() };
+        let call = Call { id: String::new(), body, caller: Caller::default(), run: None };
         let made = app.notify(FAMILY, Operation::PlanDrillEscalation, call).await;
         app.close().await;
         made

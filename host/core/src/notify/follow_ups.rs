@@ -64,7 +64,11 @@ impl Desk<'_> {
             decisions.into_iter().filter(|decision| members::text(decision, "action") == "deliver").collect();
         let making = Making { family: self.family, generated_by: &wanted.by, now: request.now };
         let mut event = recurrence_event(making, &plan, &due, wanted.most);
-        let asked = wanted.providers.clone().unwrap_or_else(|| wanted.enabled.clone());
+        let asked = match &wanted.providers {
+            Some(named) => named.clone(),
+            None if self.family.recurs_by_ladder => by_ladder(&members::objects(&event, "routes"), &wanted.enabled),
+            None => wanted.enabled.clone(),
+        };
         let told = |provider: &String| !force && facts.latest_success(source, &request.id, provider).is_some();
         let (told, targets): (Vec<String>, Vec<String>) = asked.into_iter().partition(told);
         let suppressed =

@@ -39,7 +39,7 @@ pub use sla::{
 use cavra_model::Object;
 use cavra_notify::{Family, PolicyError, StageKind};
 
-use crate::{App, Caller, CoreError};
+use crate::{App, Caller, CoreError, JobRun};
 
 /// What is done for a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub struct Call {
     pub body: Object,
     /// Who calls.
     pub caller: Caller,
+    /// The run of a job that it is part of.
+    pub run: Option<JobRun>,
 }
 
 /// A family at work.

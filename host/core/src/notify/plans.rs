@@ -32,7 +32,7 @@ impl Desk<'_> {
         let by = request.generated_by()?;
         let states = routes(&self.facts(&OF_ROUTES).await?);
         let stage = self.stage(StageKind::EscalationPlan)?;
-        let plan = escalation_plan(self.family, stage, "report_id", &states, &policy, &by, request.now);
+        let plan = escalation_plan(self.family, stage, self.family.subject, &states, &policy, &by, request.now);
         self.keep_plan(StageKind::EscalationPlan, &plan, &by, &request).await
     }
 

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, MetadataKind, Object, RELEASE_DELIVERIES, members};
-use cavra_notify::{Document, Facts, Stage, StageKind};
+use cavra_model::{APPROVALS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, MetadataKind, Object, RELEASE_DELIVERIES, members};
+use cavra_notify::{Clocks, Document, Facts, Stage, StageKind};
 use cavra_store::{Criterion, Query, Test, Unreadable, Walk};
 
 use super::Desk;
+use super::request::Request;
+use super::sending::enabled;
 use crate::evidence::written;
+use crate::outgoing::JOB_RUN;
 use crate::page::PAGE_BYTES;
 use crate::{CoreError, MAX_LIMIT};
 
@@ -85,8 +88,65 @@ impl Desk<'_> {
             })
             .await?;
         }
+        if self.family.clocks == Clocks::Approvals {
+            self.add_approvals(&mut facts).await?;
+        }
         facts.sort();
         Ok(facts)
+    }
+
+    /// Adds what is known of approvals that wait, and of those that did when it was found out last which ones are late.
+    async fn add_approvals(self, facts: &mut Facts) -> Result<(), CoreError> {
+        let connectors = self.app.outgoing.events.as_ref();
+        let providers = connectors.map(|connectors| enabled(connectors, self.family.conversations)).unwrap_or_default();
+        let mut waiting = BTreeSet::new();
+        let mut query = Query {
+            filters: vec![("state", "pending".to_owned())],
+            limit: MAX_LIMIT,
+            bytes: Some(PAGE_BYTES),
+            unreadable: Unreadable::Skip,
+            ..Query::default()
+        };
+        loop {
+            let page = self.app.approvals.list(query.clone()).await?;
+            for approval in page.items.iter().filter(|approval| members::text(approval, "state") == "pending") {
+                waiting.insert(members::text(approval, APPROVALS.id).to_owned());
+                facts.add_approval(approval, &providers);
+            }
+            if page.next_cursor.is_none() || page.places == 0 {
+                break;
+            }
+            query.cursor = page.next_cursor;
+        }
+        let late = self.newest(StageKind::EscalationPlan).await?.unwrap_or_default();
+        let routes = members::objects(&late, "route_statuses").into_iter();
+        let known: BTreeSet<&str> = routes.filter_map(|route| members::filled(route, APPROVALS.id)).collect();
+        for id in known.into_iter().filter(|id| !waiting.contains(*id)) {
+            match self.app.approvals.get(id).await {
+                Ok(approval) => facts.add_approval(&approval, &providers),
+                Err(CoreError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The connectors to which the run of a job has sent something of a source, or has begun to. A run that is done again
+    /// leaves them out.
+    pub async fn told_by_run(self, request: &Request, source: &str) -> Result<BTreeSet<String>, CoreError> {
+        let mut told = BTreeSet::new();
+        let Some(run) = &request.run else { return Ok(told) };
+        self.each(RELEASE_DELIVERIES.value.unwrap_or_default(), |record| {
+            let is = |member: &str, text: &str| members::text(&record, member) == text;
+            if is(JOB_RUN, run.name()) && is("connector_delivery_source", source) {
+                let failed = members::texts(&record, "failed_providers");
+                let reached = members::texts(&record, "providers").into_iter().filter(|name| !failed.contains(name));
+                told.extend(reached.map(ToOwned::to_owned));
+            }
+            true
+        })
+        .await?;
+        Ok(told)
     }
 
     /// The newest document of a kind that counts.
@@ -152,12 +212,12 @@ pub(super) fn document(stage: &Stage, mut record: Object) -> Option<Object> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cavra_notify::families::{ENDPOINT_REMEDIATION, ROLLBACK_DRILLS};
+    use cavra_notify::families::{ENDPOINT_REMEDIATION, ROLLBACK_DRILLS, WAITING_APPROVALS};
 
     /// What a family keeps is a kind of evidence with the same document.
     #[test]
     fn every_document_has_a_row() {
-        let stages = ENDPOINT_REMEDIATION.stages.iter().chain(ROLLBACK_DRILLS.stages);
+        let stages = ENDPOINT_REMEDIATION.stages.iter().chain(ROLLBACK_DRILLS.stages).chain(WAITING_APPROVALS.stages);
         for stage in stages {
             let kind = MetadataKind::of(Some(stage.metadata_kind));
             assert_eq!((kind.value, kind.document), (Some(stage.metadata_kind), Some(stage.payload)));

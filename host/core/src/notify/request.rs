@@ -6,7 +6,7 @@ use cavra_notify::{providers_asked, providers_named};
 use serde_json::{Value, json};
 
 use super::{Call, Desk};
-use crate::{Caller, CoreError, check_id};
+use crate::{Caller, CoreError, JobRun, check_id};
 
 /// A call that is looked at, at a moment.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub id: String,
     body: Object,
     pub caller: Caller,
+    /// The run of a job that the call is part of.
+    pub run: Option<JobRun>,
     pub now: Timestamp,
 }
 
@@ -31,7 +33,7 @@ impl Desk<'_> {
             connectors.scrubber().scrub(&mut body);
         }
         let body = cavra_model::members::built(body);
-        Ok(Request { id: call.id, body, caller: call.caller, now: Timestamp::now() })
+        Ok(Request { id: call.id, body, caller: call.caller, run: call.run, now: Timestamp::now() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cavra_connect::{Connectors, Options};
 use cavra_model::{Object, members};
-use cavra_notify::Family;
+use cavra_notify::{Family, subject_of};
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -25,7 +25,11 @@ impl Desk<'_> {
     /// Sends an event and keeps what came of it.
     pub async fn send(self, sending: Sending, request: &Request) -> Result<Delivered, CoreError> {
         let options = Options { provider: sending.targets.join(","), ..sending.options };
-        self.app.deliver_event(sending.event, &options, sending.evidence, &request.caller).await
+        let evidence = match &request.run {
+            Some(run) => sending.evidence.announced_by(run),
+            None => sending.evidence,
+        };
+        self.app.deliver_event(sending.event, &options, evidence, &request.caller).await
     }
 }
 
@@ -53,15 +57,9 @@ pub(super) fn nobody_set_up() -> CoreError {
 
 /// Keys of routes, as evidence of a delivery names what was in its event.
 pub(super) fn route_keys(family: &Family, routes: &[&Object]) -> Value {
-    let subject = |route: &Object| {
-        ["report_id", "health_id", "schedule_id"]
-            .iter()
-            .find_map(|name| members::filled(route, name))
-            .map(ToOwned::to_owned)
-    };
     let key = |route: &&Object| {
         let text = |name: &str| members::text(route, name);
-        family.route_key(&subject(route).unwrap_or_default(), text("provider"), text("owner"))
+        family.route_key(subject_of(route).map_or("", |(_, id)| id), text("provider"), text("owner"))
     };
     json!(routes.iter().map(key).collect::<Vec<_>>())
 }

@@ -10,6 +10,8 @@ use cavra_model::{DELIVERY_LANES, Object, Timestamp};
 use cavra_store::{StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Lease;
+
 /// Failures in a row after which only trials are sent.
 const OPENS_AFTER: u32 = 5;
 
@@ -45,12 +47,6 @@ pub(super) struct Lane {
     pub last_delivered_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease: Option<Lease>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Lease {
-    holder: String,
-    until: Timestamp,
 }
 
 impl Lane {
@@ -98,16 +94,12 @@ impl Lane {
 
     /// Takes the lane for a while; `false` if another process has it.
     pub fn take(&mut self, holder: &str, now: Timestamp) -> bool {
-        let free = self.lease.as_ref().is_none_or(|lease| lease.holder == holder || lease.until < now);
-        if free {
-            self.lease = Some(Lease { holder: holder.to_owned(), until: after(now, LEASE) });
-        }
-        free
+        Lease::take(&mut self.lease, holder, now, LEASE)
     }
 
     /// Gives the lane back; answers whether this process had it.
     pub fn release(&mut self, holder: &str) -> bool {
-        self.lease.take_if(|lease| lease.holder == holder).is_some()
+        Lease::release(&mut self.lease, holder)
     }
 
     /// Whether what was found out meanwhile still belongs to this lane.
@@ -140,7 +132,7 @@ impl Lane {
         let whole = 2_u64.saturating_pow(self.failures.saturating_sub(1)).min(LONGEST_PAUSE);
         // Those who were refused at the same moment do not come back at the same moment.
         let pause = Duration::from_secs(whole).mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
-        self.retry_at = Some(after(now, pause.max(wish.unwrap_or_default().min(LONGEST_WISH))));
+        self.retry_at = Some(now.after(pause.max(wish.unwrap_or_default().min(LONGEST_WISH))));
     }
 
     /// How long nothing is sent.
@@ -157,10 +149,6 @@ impl Lane {
             (true, None) => "half_open",
         }
     }
-}
-
-fn after(now: Timestamp, time: Duration) -> Timestamp {
-    Timestamp::from_micros(now.as_micros().saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

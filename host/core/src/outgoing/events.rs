@@ -1,9 +1,10 @@
 //! The one way to send an event that the server made, and to keep what came of it.
 
 use cavra_connect::{Connectors, Options, Source};
-use cavra_model::Object;
+use cavra_model::{Object, Timestamp};
 
 use super::DeliveryEvidence;
+use super::evidence::unsent;
 use crate::{App, Caller, CoreError};
 
 /// A delivery that is done.
@@ -38,16 +39,36 @@ impl App {
         &self,
         event: Object,
         options: &Options,
-        evidence: DeliveryEvidence,
+        mut evidence: DeliveryEvidence,
         caller: &Caller,
     ) -> Result<Delivered, CoreError> {
         let connectors = self.connectors()?.clone();
         let (app, options, caller) = (self.clone(), options.clone(), caller.clone());
         let work = async move {
-            let delivery = connectors.deliver(event, Source::Server, &options).await?;
+            let (now, providers): (_, Vec<&str>) = (Timestamp::now(), options.provider.split(',').collect());
+            let unsent = unsent(&event, &providers, now, false);
+            let beside = match evidence.run().cloned() {
+                Some(run) => {
+                    let records = evidence.announcement(&event, &providers, now);
+                    let mut announced = app.evidence.put_own_if(records, &caller, move |tx| run.is_ours(tx)).await?;
+                    announced.pop();
+                    announced
+                }
+                None => Vec::new(),
+            };
+            let delivery = match connectors.deliver(event, Source::Server, &options).await {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    // What was announced did not happen.
+                    if evidence.run().is_some() {
+                        app.evidence.put_own(evidence.records(&unsent), &caller).await?;
+                    }
+                    return Err(error.into());
+                }
+            };
             let mut stored = app.evidence.put_own(evidence.records(&delivery), &caller).await?;
             let metadata = stored.pop().unwrap_or_default();
-            Ok(Delivered { delivery, metadata, beside: stored })
+            Ok(Delivered { delivery, metadata, beside: beside.into_iter().chain(stored).collect() })
         };
         tokio::spawn(work).await.map_err(|_| CoreError::Unavailable("the delivery was interrupted"))?
     }

@@ -1,8 +1,10 @@
 //! Evidence of deliveries: from what the connectors answered to the record that keeps it.
 
 use cavra_model::members::{filled, objects, text};
-use cavra_model::{Digest, Object, RELEASE_DELIVERIES, slug};
+use cavra_model::{Digest, Object, RELEASE_DELIVERIES, Timestamp, slug};
 use serde_json::{Value, json};
+
+use crate::JobRun;
 
 /// Longest part of a record's id that tells what was delivered, in characters.
 const SLUG_LENGTH: usize = 200;
@@ -13,7 +15,15 @@ pub struct DeliveryEvidence {
     source: String,
     members: Object,
     beside: Vec<Object>,
+    run: Option<JobRun>,
+    /// The id under which it was announced.
+    announced: Option<String>,
 }
+
+/// The member that names the run of a job that sent something.
+pub(crate) const JOB_RUN: &str = "job_run";
+/// The member that says whether it is known what came of a delivery.
+const STATE: &str = "delivery_state";
 
 impl DeliveryEvidence {
     /// Evidence of a delivery by `source`: its `connector_delivery_source` and its `signer`.
@@ -36,11 +46,50 @@ impl DeliveryEvidence {
         self
     }
 
+    /// Announced in the store before anything is sent, as what the run of a job does: whoever does the run again, because this
+    /// process was killed meanwhile, finds it and sends it to nobody a second time.
+    #[must_use]
+    pub fn announced_by(mut self, run: &JobRun) -> Self {
+        self.members.insert(JOB_RUN.to_owned(), json!(run.name()));
+        self.run = Some(run.clone());
+        self
+    }
+
+    /// The run of a job in which it is sent.
+    pub(super) fn run(&self) -> Option<&JobRun> {
+        self.run.as_ref()
+    }
+
+    /// The records of a delivery that is about to begin: those beside it, and last its own. It counts as one that arrives,
+    /// until it is known what came of it.
+    pub(super) fn announcement(&mut self, event: &Object, providers: &[&str], now: Timestamp) -> Vec<Object> {
+        let delivery = unsent(event, providers, now, true);
+        let mut own = delivery_record(&delivery, &self.source, self.members.clone());
+        own.insert("delivery_success".to_owned(), Value::Null);
+        own.insert(STATE.to_owned(), json!("under_way"));
+        self.announced = Some(text(&own, "session_id").to_owned());
+        self.beside.drain(..).chain([own]).collect()
+    }
+
     /// The records to write: those beside it, and last the delivery's own.
     pub(super) fn records(self, delivery: &Object) -> Vec<Object> {
-        let own = delivery_record(delivery, &self.source, self.members);
+        let mut own = delivery_record(delivery, &self.source, self.members);
+        if let Some(id) = self.announced {
+            own.insert("session_id".to_owned(), json!(id));
+            own.insert(STATE.to_owned(), json!("done"));
+        }
         self.beside.into_iter().chain([own]).collect()
     }
+}
+
+/// A delivery of which nothing has been sent, as what is announced (`success`) or as what came to nothing.
+pub(super) fn unsent(event: &Object, providers: &[&str], now: Timestamp, success: bool) -> Object {
+    let one =
+        |provider: &&str| json!({ "provider": provider, "success": success, "status_code": null, "attempt_count": 0 });
+    cavra_model::members::built(json!({
+        "event_id": event.get("session_id"), "event_type": event.get("event_type"), "generated_at": now,
+        "success": success, "deliveries": providers.iter().map(one).collect::<Vec<_>>(),
+    }))
 }
 
 /// The evidence metadata of a delivery: who delivered what to whom, and what came of it. `members` are those of the event's

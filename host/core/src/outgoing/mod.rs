@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{App, CoreError, Settings};
 
 pub use events::Delivered;
+pub(crate) use evidence::JOB_RUN;
 pub use evidence::{DeliveryEvidence, delivery_record};
 
 /// The systems that are told something.

@@ -64,8 +64,12 @@ impl Desk<'_> {
         }
         let since = self.since(&plan.id, request.now).await?;
         let record = self.stage(StageKind::NotificationPlan)?.record(&plan, &since.to_string(), &by);
-        let targets: Vec<String> =
-            members::texts(&plan.content, "selected_providers").into_iter().map(ToOwned::to_owned).collect();
+        let told = self.told_by_run(&request, source).await?;
+        let targets: Vec<String> = members::texts(&plan.content, "selected_providers")
+            .into_iter()
+            .filter(|name| !told.contains(*name))
+            .map(ToOwned::to_owned)
+            .collect();
         let (kept, delivered) = if targets.is_empty() {
             (self.app.evidence.put_own(vec![record], &request.caller).await?, None)
         } else {

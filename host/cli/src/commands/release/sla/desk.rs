@@ -119,7 +119,7 @@ impl Desk {
 
     /// Does what an endpoint does; says in which stores its records are.
     pub fn operate(&self, operation: Operation, id: &str, body: Object) -> anyhow::Result<Object> {
-        let call = Call { id: id.to_owned(), body, caller: cavra_core::Caller::default() };
+        let call = Call { id: id.to_owned(), body, caller: cavra_core::Caller::default(), run: None };
         let mut answer = self.runtime.block_on(self.app.notify(FAMILY, operation, call))?;
         answer.remove("actor");
         let mut stores: Vec<String> = self.named.iter().map(|file| file.display().to_string()).collect();
