@@ -258,15 +258,18 @@ fn approvals_that_wait_are_reminded_of() {
     on_both(|backend| {
         let receiver = Receiver::answering("200 OK");
         let site = Site::new(backend, &receiver);
-        let config = json!({"connectors": {"webhook": {"url": receiver.at("/hook")}, "slack": {"url": receiver.at("/slack")}}});
+        let config =
+            json!({"connectors": {"webhook": {"url": receiver.at("/hook")}, "slack": {"url": receiver.at("/slack")}}});
         site.home.write("connectors.json", config.to_string());
         let server = site.serve();
-        let decision = server.decide(&json!({"action_type": "write_file", "target": "iam/admin.tf", "session_id": "s"}));
+        let decision =
+            server.decide(&json!({"action_type": "write_file", "target": "iam/admin.tf", "session_id": "s"}));
         assert_eq!(decision["decision"], "require_approval");
         let asked = server.post("/approvals", &json!({"decision": decision, "approver_group": "IAM"})).ok();
         let id = text(&asked, "approval_id").to_owned();
         drop(server);
-        let ladder = json!([{"level": "manager", "after_minutes": 0, "providers": ["slack"], "action": "call the manager"}]);
+        let ladder =
+            json!([{"level": "manager", "after_minutes": 0, "providers": ["slack"], "action": "call the manager"}]);
         let turn_on = |minutes: u64| {
             site.turn_on(&json!({"approval-reminders": {"every_minutes": minutes, "execute": true,
                 "slo_policy": {"ladders": ladder}, "recurrence_policy": {"recurrence_interval_minutes": 1}}}));
