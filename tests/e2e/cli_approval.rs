@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::approvals::{decision, serve, string};
-use crate::support::{Backend, Home, Issuer, Output, on_both, strings};
+use crate::support::{Backend, Home, Issuer, Output, Receiver, on_both, strings};
 
 /// A home with a decision file, and the store the commands use.
 struct Desk {
@@ -380,6 +380,45 @@ fn messages_and_requests_are_written() {
         assert!(desk.refused(&[verb, &id, "--provider", "fax"]).contains("slack"));
         assert!(desk.refused(&[verb, "apr_000000000000"]).contains("not found"));
     }
+}
+
+#[test]
+fn approvals_are_delivered() {
+    on_both(|backend| {
+        let desk = Desk::new(backend);
+        let id = desk.create();
+        let (taking, failing) = (Receiver::answering("200 OK"), Receiver::answering("500 Internal Server Error"));
+        let config = json!({"approval_providers": {
+            "slack": {"url": format!("{}/slack", taking.address)},
+            "webhook": {"url": format!("{}/hook", failing.address)},
+        }});
+        desk.home.write("providers.json", config.to_string());
+        let deliver = |more: &[&str]| desk.run(&[&["deliver", &id, "--config", "providers.json"], more].concat());
+
+        let output = deliver(&["--provider", "slack"]).ok();
+        let (document, path) = output.stdout.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(path, format!(".cavra/approvals/deliveries/{id}-provider-delivery.json"));
+        let delivery: Value = serde_json::from_str(document).unwrap();
+        assert_eq!(
+            (&delivery["schema_version"], &delivery["approval_id"]),
+            (&json!("cavra.approval.delivery.v1"), &json!(id))
+        );
+        assert_eq!(delivery["success"], json!(true));
+        assert_eq!(desk.home.json(path), delivery);
+        assert_eq!(taking.got().len(), 1);
+
+        let failed = deliver(&["--retries", "0", "--output", "out", "--json"]);
+        assert_eq!((failed.code, &failed.json()["success"]), (1, &json!(false)));
+        assert_eq!(desk.home.json(&format!("out/{id}-provider-delivery.json")), failed.json());
+
+        for refused in [
+            vec!["deliver", "apr_none", "--config", "providers.json"],
+            vec!["deliver", &id, "--config", "nothing.json"],
+            vec!["deliver", &id, "--config", "providers.json", "--provider", "jira"],
+        ] {
+            desk.refused(&refused);
+        }
+    });
 }
 
 #[test]

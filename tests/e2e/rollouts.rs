@@ -350,6 +350,19 @@ fn details_show_what_a_rollout_is_about() {
             assert_eq!(detail["repository"]["repository_id"], "r-1", "{path}");
             assert_eq!(checks(&detail), wanted("pass", "warn"));
         }
+        // Integrations count by category; those in use are shown.
+        for (id, category, status) in [("gh", "source_control", "active"), ("s3", "storage", "disabled")] {
+            let body = json!({"integration_id": id, "provider": "webhook", "category": category, "status": status});
+            server.post("/integrations", &body).ok();
+        }
+        server.post("/policy-rollouts", &rollout(&json!({"coverage_percent": 80}))).ok();
+        let detail = server.get(&format!("/policy-rollout-details/{id}")).ok();
+        assert_eq!(detail["readiness"]["status"], "ready", "{detail}");
+        let summary = &detail["integration_summary"];
+        assert_eq!(keys(summary), ["active_or_configured", "by_category", "by_health", "total"]);
+        assert_eq!(summary["by_category"], json!({"source_control": 1, "storage": 1}));
+        assert_eq!(summary["by_health"].as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>(), 2);
+        assert_eq!(summary["active_or_configured"], json!([server.get("/integrations/gh").ok()]));
         // An unknown pack is its id, with nothing in it; an id that ends in /detail is an id first.
         let unknown =
             json!({"rollout_id": "a/detail", "repository": "r", "policy_pack": "cavra-unknown", "policy_version": "9"});

@@ -46,7 +46,11 @@ impl Problem {
 
     /// 422 for a query parameter that is not what it must be.
     pub fn parameter(name: &str, expected: &str) -> Self {
-        let kind = if expected == "true or false" { "bool_parsing" } else { "int_parsing" };
+        let kind = match expected {
+            "true or false" => "bool_parsing",
+            "a whole number" => "int_parsing",
+            _ => "enum",
+        };
         Self::unprocessable(&["query", name], &format!("must be {expected}"), kind)
     }
 

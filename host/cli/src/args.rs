@@ -30,7 +30,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use agent::{AgentArgs, AgentCommand};
-pub use approval::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+pub use approval::{
+    ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalDeliverArgs, ApprovalStoreArgs, RoutingArg, RulingArgs,
+};
 pub use delivery::{DeliveryCommand, DeliveryListArgs, DeliveryRetryArgs};
 pub use evidence::{
     AttestArgs, BundleArgs, EvidenceCommand, ExportSiemArgs, IndexArgs, KeypairArgs, ReportArgs, ReportFormat,

@@ -98,7 +98,7 @@ pub use operations::{
     stores_document, verify_backup,
 };
 pub use outbox::Deliveries;
-pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, delivery_record};
+pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, approval_connectors, delivery_record, send_approval};
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, ORDERS, PageRequest};
 pub use pilot::{PilotMode, PilotReports, PilotSettings, drill_schedule, pilot_reports};

@@ -1,18 +1,30 @@
 //! Rollouts: plan, apply, details. Contract 20, section 6.
 
+use cavra_model::members::text;
 use cavra_model::{
-    DECISIONS, Object, POLICY_ROLLOUTS, PackName, REPOSITORIES, Timestamp, check_rollout_plan, plan_rollout,
-    requested_rollout, rollout_readiness,
+    DECISIONS, INTEGRATIONS, Measure, Measured, Object, POLICY_ROLLOUTS, PackName, REPOSITORIES, Timestamp,
+    check_rollout_plan, measured, plan_rollout, requested_rollout, rollout_readiness,
 };
 use cavra_store::{Query, Unreadable};
 use serde_json::{Value, json};
 
+use crate::dashboards::Dashboard;
 use crate::{App, Caller, CoreError};
 
 /// Decisions a detail counts.
 const SAMPLE: u64 = 100;
-/// Decisions a detail shows.
+/// Decisions, and integrations, a detail shows.
 const RECENT: usize = 10;
+
+/// Integrations in numbers.
+static INTEGRATIONS_VIEW: [Measured; 3] = [
+    measured("total", Measure::Count),
+    measured("by_category", Measure::CountBy { by: "category", most: 100 }),
+    measured("by_health", Measure::CountBy { by: "health_status", most: 100 }),
+];
+
+/// Status of integrations that are in use.
+const IN_USE: [&str; 2] = ["active", "configured"];
 
 impl App {
     /// What a change of a rollout would do; stores nothing.
@@ -70,16 +82,18 @@ impl App {
     /// [`CoreError::NotFound`], [`CoreError::Store`].
     pub async fn rollout_detail(&self, id: &str) -> Result<Value, CoreError> {
         let rollout = self.inventory.get(&POLICY_ROLLOUTS, id).await?;
-        let text = |member: &str| rollout.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let repository = match self.inventory.get(&REPOSITORIES, &text("repository")).await {
+        let of_rollout = |member: &str| text(&rollout, member).to_owned();
+        let repository = match self.inventory.get(&REPOSITORIES, text(&rollout, "repository")).await {
             Ok(repository) => Some(repository),
             Err(CoreError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
-        let activity = self.activity_of(text("repository"), text("policy_pack")).await?;
-        let pack = self.pack_view(text("policy_pack"), text("policy_version")).await;
-        // Integrations come with the connectors; until then there are none.
-        let readiness = rollout_readiness(repository.is_some(), &rollout, &[]);
+        let activity = self.activity_of(of_rollout("repository"), of_rollout("policy_pack")).await?;
+        let pack = self.pack_view(of_rollout("policy_pack"), of_rollout("policy_version")).await;
+        let integrations = self.integrations_in_numbers().await?;
+        let categories = integrations.get("by_category").and_then(Value::as_object);
+        let categories: Vec<String> = categories.into_iter().flat_map(|counts| counts.keys().cloned()).collect();
+        let readiness = rollout_readiness(repository.is_some(), &rollout, &categories);
         Ok(json!({
             "schema_version": "cavra.policy_rollout.detail.v1",
             "product": "CAVRA",
@@ -87,11 +101,29 @@ impl App {
             "repository": repository,
             "policy_pack": pack,
             "activity_summary": activity,
-            "integration_summary": {
-                "total": 0, "by_category": {}, "by_health": {}, "active_or_configured": [],
-            },
+            "integration_summary": integrations,
             "readiness": readiness,
         }))
+    }
+
+    /// All integrations in numbers, and the first of those that are in use.
+    async fn integrations_in_numbers(&self) -> Result<Object, CoreError> {
+        let store = self.registry.store();
+        let mut summary = Dashboard { kind: &INTEGRATIONS, only: None, view: &INTEGRATIONS_VIEW }.answer(store).await?;
+        let mut in_use = Vec::new();
+        for status in IN_USE {
+            let query = Query {
+                filters: vec![("status", status.to_owned())],
+                limit: RECENT as u64,
+                unreadable: Unreadable::Skip,
+                ..Query::default()
+            };
+            in_use.extend(self.registry.list(&INTEGRATIONS, query).await?.items);
+        }
+        in_use.sort_by(|one, other| text(one, INTEGRATIONS.id).cmp(text(other, INTEGRATIONS.id)));
+        in_use.truncate(RECENT);
+        summary.insert("active_or_configured".to_owned(), json!(in_use));
+        Ok(summary)
     }
 
     /// Counts over the newest decisions in a repository under a pack.

@@ -128,9 +128,10 @@ impl Member {
             Some(value) => {
                 self.shape.coerce(value).map(Some).map_err(|wrong| SchemaViolation(format!("{} {wrong}", self.name)))
             }
-            None => {
-                self.default.value(before, now).map_err(|()| SchemaViolation(format!("a {kind} needs {}", self.name)))
-            }
+            None => self
+                .default
+                .value(before, now)
+                .map_err(|()| SchemaViolation(format!("this {kind} needs {}", self.name))),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .console("evidence_rollout_promotion_request")
         .refuses(&[404, 409]),
         Endpoint::post(
-            Access::in_group(Scope::Evidence),
+            Access::in_person(Scope::Evidence),
             Effect::Changes(&[LogEvent::PromotionExecuted]),
             "/evidence/{session_id}/promotion-execution",
             "execute_promotion",
@@ -56,7 +56,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
         .console("promotion_execution_audit_export")
         .refuses(&[404, 409]),
         Endpoint::post(
-            Access::in_group(Scope::Evidence),
+            Access::in_person(Scope::Evidence),
             Effect::Changes(&[LogEvent::RollbackExecuted]),
             "/promotion-executions/{execution_id}/rollback-execution",
             "roll_back_promotion",

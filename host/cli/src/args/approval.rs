@@ -19,7 +19,7 @@ pub struct ApprovalStoreArgs {
 pub struct ApprovalArgs {
     #[command(flatten)]
     pub store: ApprovalStoreArgs,
-    /// Every command prints one JSON value anyway.
+    /// Print one JSON value and nothing else, which every command but `deliver` does anyway.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
@@ -134,12 +134,35 @@ pub enum ApprovalCommand {
         #[arg(long, default_value = "all")]
         provider: String,
     },
+    /// Send an approval to the systems of a provider file.
+    Deliver(ApprovalDeliverArgs),
     /// Bring a SQLite store up to date; --sqlite names it, default .cavra/approvals.db.
     Migrate {
         /// Ignored: the migrations are built in.
         #[arg(long, default_value = "built-in", value_name = "DIR")]
         migrations_dir: String,
     },
+}
+
+#[derive(Args)]
+pub struct ApprovalDeliverArgs {
+    /// Approval.
+    pub id: String,
+    /// Provider file, JSON or YAML.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Systems to send it to, separated by commas; all is every one that is configured.
+    #[arg(long, default_value = "all")]
+    pub provider: String,
+    /// Attempts after the first, at most 10.
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
+    pub retries: i64,
+    /// Time for one attempt, at most 60.
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub timeout_seconds: f64,
+    /// Directory that what came of it is written into.
+    #[arg(long, default_value = ".cavra/approvals/deliveries", value_name = "DIR")]
+    pub output: PathBuf,
 }
 
 /// Which routing rules apply.

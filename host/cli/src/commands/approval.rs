@@ -5,21 +5,24 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use cavra_core::{
-    ACTIVITY_KINDS, APPROVAL_KINDS, Approvals, Caller, Engine, PageRequest, Settings, approval_messages,
-    approval_requests, plugins, read_routing,
+    ACTIVITY_KINDS, APPROVAL_KINDS, Approvals, Caller, Engine, PageRequest, Settings, approval_connectors,
+    approval_messages, approval_requests, plugins, read_routing, send_approval,
 };
+use cavra_evidence::pretty;
 use cavra_identity::{Envelope, Gatekeeper};
-use cavra_model::members::built;
+use cavra_model::members::{built, text};
 use cavra_model::{APPROVALS, DECISIONS, Object, Routing, Ruling};
 use cavra_plugins::PluginHost;
 use cavra_store::{Location, RecordStore};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::{ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalStoreArgs, RoutingArg, RulingArgs};
+use crate::args::{
+    ActorArgs, ApprovalArgs, ApprovalCommand, ApprovalDeliverArgs, ApprovalStoreArgs, RoutingArg, RulingArgs,
+};
 use crate::input::{MAX_KEY_BYTES, decision_in, object_file, text_file};
 use crate::local::local_store;
-use crate::output::print_json;
+use crate::output::{print_json, print_line, print_text};
 
 /// Where `migrate` finds the database unless told.
 const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
@@ -28,7 +31,7 @@ const DEFAULT_DATABASE: &str = ".cavra/approvals.db";
 const MAX_DECISION_BYTES: u64 = 16 << 20;
 
 pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
-    let store = &args.store;
+    let (store, json_only) = (&args.store, args.json);
     match args.command {
         ApprovalCommand::Create { decision_file, approver_group, routing, requested_by, request_note, ttl_hours } => {
             let desk = Desk::new(store, rules(&routing)?, Gatekeeper::open())?.with_decisions()?;
@@ -76,6 +79,7 @@ pub fn run(args: ApprovalArgs) -> anyhow::Result<ExitCode> {
             let documents = runtime()?.block_on(approval_requests(&plugins, &record, &provider))?;
             write(&output, &documents, "request")
         }
+        ApprovalCommand::Deliver(args) => deliver(store, &args, json_only),
         ApprovalCommand::Migrate { migrations_dir } => migrate(store, &migrations_dir),
     }
 }
@@ -236,6 +240,28 @@ fn write(directory: &Path, documents: &[(&'static str, Value)], what: &str) -> a
     }
     print_json(&json!({ "files": paths }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Delivers, writes down what came of it, and exits with 1 if a system did not take it.
+fn deliver(store: &ApprovalStoreArgs, args: &ApprovalDeliverArgs, json_only: bool) -> anyhow::Result<ExitCode> {
+    let connectors = approval_connectors(&args.config, sandboxes()?)?;
+    let asked =
+        built(json!({ "provider": args.provider, "retries": args.retries, "timeout_seconds": args.timeout_seconds }));
+    let desk = Desk::open(store, Gatekeeper::open())?;
+    let delivery = desk.runtime.block_on(async {
+        let approval = desk.approvals.get(&args.id).await?;
+        desk.approvals.store().close().await;
+        send_approval(&connectors, &approval, &asked).await
+    })?;
+    let succeeded = delivery.get("success") == Some(&Value::Bool(true));
+    let path = args.output.join(format!("{}-provider-delivery.json", text(&delivery, "approval_id")));
+    let document = pretty(&Value::Object(delivery));
+    cavra_evidence::write_file(&path, document.as_bytes())?;
+    print_text(&document)?;
+    if !json_only {
+        print_line(&path.display().to_string())?;
+    }
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn migrate(store: &ApprovalStoreArgs, migrations_dir: &str) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,7 @@ use cavra_fleet::{
     EXPORT_MANIFEST, Publication, needed_files, provider_file, publication_event, publication_providers,
     publication_record,
 };
-use cavra_model::{CHECKSUMS, Digest, ENDPOINT_EXPORTS, Object, Timestamp, members, read_json};
+use cavra_model::{CHECKSUMS, Digest, ENDPOINT_EXPORTS, Object, Timestamp, has_lapsed, members, read_json};
 use serde_json::{Value, json};
 
 use super::fields::integer;
@@ -260,20 +260,48 @@ fn directory(reach: Option<Reach>, request: &PublishRequest) -> Result<Option<Tr
     }
 }
 
-/// Refuses an export whose approval is known here and not given; answers what is to be said of one that is not known.
+/// Refuses an export whose approval is known here and not in force; answers what is to be said of one that is not known.
 async fn approved(approvals: &Approvals, request: &PublishRequest) -> Result<Vec<String>, CoreError> {
     let ids = request.approvals();
     let mut warnings: Vec<String> = ids.is_empty().then(|| NO_APPROVAL.to_owned()).into_iter().collect();
     for id in ids {
         match approvals.get(id).await {
-            Ok(approval) if members::text(&approval, "state") == "approved" => {}
-            Ok(approval) => {
-                let state = members::text(&approval, "state");
-                return Err(CoreError::Conflict(format!("the approval {id} of the export is {state}, not approved")));
-            }
+            Ok(approval) => in_force(&approval, Timestamp::now())
+                .map_err(|problem| CoreError::Conflict(format!("the approval {id} of the export {problem}")))?,
             Err(CoreError::NotFound(_)) => warnings.push(format!("the approval {id} of the export is not known here")),
             Err(error) => return Err(error),
         }
     }
     Ok(warnings)
+}
+
+/// Whether an approval is given, and has not run out; else what is wrong with it. A broken glass publishes nothing.
+fn in_force(approval: &Object, now: Timestamp) -> Result<(), String> {
+    match members::text(approval, "state") {
+        "approved" if has_lapsed(approval, now) => Err("has run out".to_owned()),
+        "approved" => Ok(()),
+        state => Err(format!("is {state}, not approved")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cavra_model::members::built;
+
+    #[test]
+    fn an_approval_that_has_run_out_publishes_nothing() {
+        let now: Timestamp = "2031-02-03T04:05:06.000000+00:00".parse().unwrap();
+        for (state, expires_at, wanted) in [
+            ("approved", json!("2031-02-03T04:05:07.000000+00:00"), Ok(())),
+            ("approved", json!("2031-02-03T04:05:06.000000+00:00"), Err("has run out")),
+            ("approved", json!("soon"), Err("has run out")),
+            ("approved", Value::Null, Err("has run out")),
+            ("pending", json!("2031-02-03T04:05:07.000000+00:00"), Err("is pending, not approved")),
+            ("break_glass", json!("2031-02-03T04:05:07.000000+00:00"), Err("is break_glass, not approved")),
+        ] {
+            let approval = built(json!({"state": state, "expires_at": expires_at}));
+            assert_eq!(in_force(&approval, now), wanted.map_err(str::to_owned), "{approval:?}");
+        }
+    }
 }

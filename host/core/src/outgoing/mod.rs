@@ -71,16 +71,34 @@ impl App {
         let Some(connectors) = &self.outgoing.approvals else {
             return Err(CoreError::BadRequest("approval provider config is not configured".to_owned()));
         };
-        let options = Options { persistence: Persistence::Any, ..Options::of(body, "all")? };
-        let deliveries = connectors.tell_approval(&approval, &options).await?;
-        Ok(built(json!({
-            "schema_version": "cavra.approval.delivery.v1",
-            "product": "CAVRA",
-            "approval_id": text(&approval, "approval_id"),
-            "decision_id": text(&approval, "decision_id"),
-            "generated_at": Timestamp::now(),
-            "success": deliveries.iter().all(|delivery| delivery.get("success") == Some(&Value::Bool(true))),
-            "deliveries": deliveries,
-        })))
+        send_approval(connectors, &approval, body).await
     }
+}
+
+/// The systems of a file in the form of `CAVRA_APPROVAL_PROVIDER_CONFIG`.
+///
+/// # Errors
+/// [`CoreError::Configuration`] naming what cannot be used.
+pub fn approval_connectors(file: &Path, plugins: PluginHost) -> Result<Connectors, CoreError> {
+    let unusable = |error| CoreError::Configuration(format!("{} cannot be used: {error}", file.display()));
+    let config = Config::read(file, APPROVAL_KEYS).map_err(unusable)?;
+    Ok(Connectors::new(config.for_approvals(), plugins))
+}
+
+/// Delivers an approval to the systems that `asked` names; answers `cavra.approval.delivery.v1`.
+///
+/// # Errors
+/// [`CoreError::BadRequest`]; then nothing was sent.
+pub async fn send_approval(connectors: &Connectors, approval: &Object, asked: &Object) -> Result<Object, CoreError> {
+    let options = Options { persistence: Persistence::Any, ..Options::of(asked, "all")? };
+    let deliveries = connectors.tell_approval(approval, &options).await?;
+    Ok(built(json!({
+        "schema_version": "cavra.approval.delivery.v1",
+        "product": "CAVRA",
+        "approval_id": text(approval, "approval_id"),
+        "decision_id": text(approval, "decision_id"),
+        "generated_at": Timestamp::now(),
+        "success": deliveries.iter().all(|delivery| delivery.get("success") == Some(&Value::Bool(true))),
+        "deliveries": deliveries,
+    })))
 }
