@@ -51,6 +51,7 @@ mod evidence_values;
 mod fleet;
 mod fleet_cli;
 mod fleet_refusals;
+mod guides;
 mod hook;
 mod hook_tools;
 mod hostile_receivers;

@@ -9,6 +9,7 @@ mod documents;
 mod endpoint;
 mod extract;
 mod guard;
+mod guide;
 mod handlers;
 mod load;
 mod notification_documents;

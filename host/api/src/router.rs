@@ -14,6 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::admission::{Admission, admit};
 use crate::browser;
+use crate::guide;
 use crate::guard::{Guard, HostGuard, check_caller};
 use crate::handlers::artifacts::EXPOSED;
 use crate::handlers::console::ConsoleEndpoints;
@@ -48,6 +49,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
         .layer(Extension(telemetry))
         .with_state(app)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(guide::pages())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "Not Found") })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed") })
         .layer(map_response(problem::shape));

@@ -36,3 +36,17 @@ fn every_command_takes_json() {
         found.iter().filter(|(_, command)| !takes_json(command)).map(|(path, _)| path.as_str()).collect();
     assert_eq!(without, NO_JSON);
 }
+
+/// `docs/cli.md` is what the command line says of itself. `CAVRA_BLESS=1 cargo test` writes it anew.
+#[test]
+fn the_reference_is_what_the_commands_say() {
+    let options = clap_markdown::MarkdownOptions::new().title("Command line".to_owned()).show_footer(false);
+    let mut written = clap_markdown::help_markdown_command_custom(&Cli::command(), &options);
+    written = format!("{}\n", written.trim_end());
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    if std::env::var_os("CAVRA_BLESS").is_some() {
+        std::fs::write(file, &written).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == checked_in, "docs/cli.md differs from the commands; CAVRA_BLESS=1 cargo test writes it anew");
+}

@@ -94,12 +94,12 @@ fn settings_are_sorted_unique_and_those_that_are_read() {
     assert_eq!(ours, SETTINGS.iter().map(|setting| setting.name.to_owned()).collect());
 }
 
-/// Rows of the README's table: names in the first cell, what applies without them in the second.
+/// Rows of the table in the documentation: names in the first cell, what applies without them in the second.
 #[test]
-fn the_readme_lists_them_with_what_applies_without_them() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+fn the_documentation_lists_them_with_what_applies_without_them() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md")).unwrap();
     let mut listed = BTreeSet::new();
-    for row in readme.lines().filter(|line| line.starts_with("| `CAVRA_")) {
+    for row in page.lines().filter(|line| line.starts_with("| `CAVRA_")) {
         let cells: Vec<&str> = row.split('|').collect();
         let names: Vec<&str> = cells[1].split(", ").map(|name| name.trim().trim_matches('`')).collect();
         let known = |name: &&str| *SETTINGS.iter().find(|setting| setting.name == *name).unwrap();
