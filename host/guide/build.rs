@@ -25,10 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in entries.iter().filter(|entry| !entry.file.is_empty()) {
         let Rendered { title, html, sections } = render(&text(&root.join(&entry.file))?, &entry.file, &entries);
         index.extend(sections);
-        served.insert(summary::address(&entry.file), ("text/html; charset=utf-8", in_frame(entry, &title, &html, &entries)));
+        served.insert(
+            summary::address(&entry.file),
+            ("text/html; charset=utf-8", in_frame(entry, &title, &html, &entries)),
+        );
     }
     served.insert("search.json".to_owned(), ("application/json", serde_json::to_string(&index)?));
-    for (asset, media_type) in [("guide.css", "text/css; charset=utf-8"), ("guide.js", "text/javascript; charset=utf-8")] {
+    for (asset, media_type) in
+        [("guide.css", "text/css; charset=utf-8"), ("guide.js", "text/javascript; charset=utf-8")]
+    {
         served.insert(asset.to_owned(), (media_type, text(&crate_folder.join("assets").join(asset))?));
     }
     fs::write(out.join("generated.rs"), code(&served, &out)?)?;
@@ -52,7 +57,12 @@ fn in_frame(entry: &Entry, title: &str, html: &str, entries: &[Entry]) -> String
             continue;
         }
         let here = if other.file == entry.file { " aria-current=\"page\"" } else { "" };
-        let _ = write!(navigation, "<a class=\"level-{}\" href=\"{up}{}\"{here}>{label}</a>", other.level, summary::address(&other.file));
+        let _ = write!(
+            navigation,
+            "<a class=\"level-{}\" href=\"{up}{}\"{here}>{label}</a>",
+            other.level,
+            summary::address(&other.file)
+        );
     }
     let title = page::escaped(title);
     format!(

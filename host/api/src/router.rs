@@ -14,8 +14,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::admission::{Admission, admit};
 use crate::browser;
-use crate::guide;
 use crate::guard::{Guard, HostGuard, check_caller};
+use crate::guide;
 use crate::handlers::artifacts::EXPOSED;
 use crate::handlers::console::ConsoleEndpoints;
 use crate::load::Load;

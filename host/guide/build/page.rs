@@ -27,7 +27,8 @@ struct Section {
 
 /// Renders the Markdown of `file`. Links to other pages of the guide go there; links to what is no page are shown as text.
 pub fn render(markdown: &str, file: &str, entries: &[Entry]) -> Rendered {
-    let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
+    let mut events: Vec<Event<'_>> =
+        Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
     let sections = anchored(&mut events);
     let mut out = String::new();
     html::push_html(&mut out, linked(events, file, entries).into_iter());
@@ -58,7 +59,9 @@ fn anchored(events: &mut [Event<'_>]) -> Vec<Section> {
                 let Some(section) = sections.last_mut() else { continue };
                 section.anchor = unique(slug(&section.heading), &mut seen);
                 let anchor = section.anchor.clone();
-                if let Some(Event::Start(Tag::Heading { id, .. })) = heading_at.take().and_then(|start| events.get_mut(start)) {
+                if let Some(Event::Start(Tag::Heading { id, .. })) =
+                    heading_at.take().and_then(|start| events.get_mut(start))
+                {
                     *id = Some(CowStr::from(anchor));
                 }
             }
@@ -71,7 +74,9 @@ fn anchored(events: &mut [Event<'_>]) -> Vec<Section> {
                 }
             }
             // Words of neighbouring blocks and cells are words of their own.
-            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::TableCell | TagEnd::CodeBlock) => {
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::TableCell | TagEnd::CodeBlock) => {
                 if let Some(section) = sections.last_mut() {
                     section.text.push(' ');
                 }

@@ -1,10 +1,12 @@
 //! Every link of the guide leads to something that is there.
 
-#![allow(clippy::unwrap_used,
+#![allow(
+    clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test says what is wrong by failing")]
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::collections::HashSet;
 
@@ -43,7 +45,8 @@ fn links_and_anchors_lead_somewhere() {
             seen += 1;
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if path.is_empty() { page.path.to_owned() } else { resolved(page.path, path) };
-            let there = find(&target).is_some_and(|target| anchor.is_empty() || values(target.body, "id").contains(&anchor));
+            let there =
+                find(&target).is_some_and(|target| anchor.is_empty() || values(target.body, "id").contains(&anchor));
             if !there {
                 broken.push(format!("{}: {link}", page.path));
             }
