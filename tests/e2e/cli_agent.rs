@@ -32,6 +32,26 @@ fn start_writes_an_empty_audit() {
     home.cavra(&["agent", "start", "--tool", "x", "--policy-pack", "cavra-nobody"]).run().fails();
 }
 
+/// What the refusal advises works, once, and for exactly that command.
+#[test]
+fn exec_runs_what_was_approved() {
+    let home = Home::new();
+    let exec = |more: &[&str]| home.cavra(&[&["agent", "exec"], more].concat()).run();
+    let refused = exec(&["mkfifo pipe", "--json"]).exits(1);
+    home.write("decision.json", &refused.stdout);
+    let created = home.cavra(&["approval", "create", "decision.json", "--approver-group", "IAM"]).run().ok();
+    let id = text(&created.json(), "approval_id").to_owned();
+    exec(&["mkfifo pipe", "--approval", &id]).exits(1);
+    let approve = ["approval", "approve", &id, "--actor", "ann", "--reason", "reviewed"];
+    home.cavra(&approve).run().ok();
+    exec(&["mkfifo other", "--approval", &id]).exits(1);
+    assert!(!home.exists("pipe") && !home.exists("other"));
+    exec(&["mkfifo pipe", "--approval", &id]).exits(0);
+    assert!(home.exists("pipe"));
+    let again = exec(&["mkfifo pipe", "--approval", &id]).exits(1);
+    assert!(again.stderr.contains("the command was not run"), "{}", again.stderr);
+}
+
 #[test]
 fn exec_runs_only_what_is_allowed() {
     let rows: [(&str, &str, i32); 4] = [

@@ -88,17 +88,6 @@ impl Local {
         Ok(self.runtime.block_on(self.decisions.decide(request, pack, McpRegistry::NotConsulted))?)
     }
 
-    /// Decides by the pack and what this place's registry and inventory know.
-    pub fn decide_informed(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
-        let store = self.place().open()?;
-        let records = self.records(&store);
-        self.runtime.block_on(async {
-            let decided = self.informed(&records.governor(), request, pack).await;
-            store.close().await;
-            decided
-        })
-    }
-
     async fn informed(
         &self,
         governor: &Governor<'_>,
@@ -146,14 +135,21 @@ impl Local {
         }
     }
 
-    /// As [`Local::decide_governed`], for a decision that is not recorded.
-    pub fn decide_unrecorded(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<DecisionRecord> {
+    /// As [`Local::decide_governed`], for a decision that is not recorded. An approval that lets the action happen is used up.
+    pub fn decide_unrecorded(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
         let store = self.place().open()?;
-        let governed = self.decide_governed(request, pack, &store)?;
+        let approval_id = request.approval_id.clone();
+        let records = self.records(&store);
+        let governor = records.governor();
         self.runtime.block_on(async {
-            let settled = self.approvals(&store).settle_unrecorded(governed).await;
+            let settled = async {
+                let Verdict { record, action } = self.informed(&governor, request, pack).await?;
+                let governed = governor.govern(record, approval_id.as_deref()).await?;
+                anyhow::Ok(Verdict { record: self.approvals(&store).settle_unrecorded(governed).await?, action })
+            };
+            let settled = settled.await;
             store.close().await;
-            Ok(settled?)
+            settled
         })
     }
 

@@ -24,6 +24,9 @@ pub enum AgentCommand {
         /// Let the command use only what it was decided to do: those files, and the network only if it names some.
         #[arg(long)]
         sandbox: bool,
+        /// Approval that lets exactly this command run once.
+        #[arg(long, value_name = "ID")]
+        approval: Option<String>,
         #[command(flatten)]
         session: AgentArgs,
         #[command(flatten)]

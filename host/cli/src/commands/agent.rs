@@ -54,7 +54,9 @@ struct AuditedAction {
 pub fn run(command: AgentCommand) -> anyhow::Result<ExitCode> {
     match command {
         AgentCommand::Start { session, json } => start(&session, json),
-        AgentCommand::Exec { command, sandbox, session, json } => exec(&command, sandbox, &session, json),
+        AgentCommand::Exec { command, sandbox, approval, session, json } => {
+            exec(&command, approval, sandbox, &session, json)
+        }
         AgentCommand::Attest { session_id, audit_dir, format, json } => {
             attest(&session_id, &audit_dir, format.as_deref(), json)
         }
@@ -75,7 +77,13 @@ fn start(args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn exec(command: &str, sandbox: bool, args: &AgentArgs, format: Json) -> anyhow::Result<ExitCode> {
+fn exec(
+    command: &str,
+    approval_id: Option<String>,
+    sandbox: bool,
+    args: &AgentArgs,
+    format: Json,
+) -> anyhow::Result<ExitCode> {
     let local = Local::in_directory(&args.repo)?;
     let pack = local.pack(&args.pack)?;
     let mut audit = Audit::new(args)?;
@@ -87,17 +95,20 @@ fn exec(command: &str, sandbox: bool, args: &AgentArgs, format: Json) -> anyhow:
         ..Context::default()
     };
     let at = in_directory(&args.repo, None);
-    let request = DecisionRequest { context, at: at.clone(), ..DecisionRequest::new(action) };
-    let Verdict { record, action } = local.decide_informed(request, &pack)?;
+    let request = DecisionRequest { context, at: at.clone(), approval_id, ..DecisionRequest::new(action) };
+    let Verdict { record, action } = local.decide_unrecorded(request, &pack)?;
+    // A rollout can only make it stricter here.
+    let effective = record.rollout.as_ref().map_or(record.decision, |rollout| rollout.overlay.effective_decision);
     audit.actions.push(AuditedAction::from(&record));
     // The audit is on disk before anything runs.
     let path = audit.save(&args.output)?;
-    if record.decision != Outcome::Allow {
+    if !lets_run(record.decision) || !lets_run(effective) {
         if format.json {
             print_json(&record)?;
         }
         let reason = record.reason.as_deref().unwrap_or_default();
-        complain(format_args!("{}: {reason}; the command was not run (audit: {})", record.decision, path.display()));
+        let outcome = if lets_run(record.decision) { effective } else { record.decision };
+        complain(format_args!("{outcome}: {reason}; the command was not run (audit: {})", path.display()));
         return Ok(ExitCode::FAILURE);
     }
     let profile = if sandbox {
@@ -106,6 +117,11 @@ fn exec(command: &str, sandbox: bool, args: &AgentArgs, format: Json) -> anyhow:
         None
     };
     run_command(command, profile.as_ref(), &args.repo, &record, format)
+}
+
+/// Whether a command runs. Only a broken glass has its attestation.
+fn lets_run(decision: Outcome) -> bool {
+    matches!(decision, Outcome::Allow | Outcome::AllowWithAttestation)
 }
 
 fn run_command(

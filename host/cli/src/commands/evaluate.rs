@@ -18,7 +18,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     request.context = context(&args.identity)?;
     request.approval_id.clone_from(&args.approval);
     request.at = here();
-    let record = local.decide_unrecorded(request, &pack)?;
+    let record = local.decide_unrecorded(request, &pack)?.record;
     let glass = BreakGlass { actor: args.break_glass_actor.clone(), reason: args.break_glass_reason.clone() };
     // A rollout applies where nobody asks for another mode.
     let governed = record.rollout.as_ref().filter(|_| mode == PolicyMode::Enforce);
