@@ -92,6 +92,7 @@ mod registry_decisions;
 mod release_cli;
 mod replay;
 mod requests;
+mod retention;
 mod rollouts;
 mod sandbox;
 mod secrets;

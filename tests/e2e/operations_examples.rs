@@ -142,3 +142,29 @@ fn the_service_manager_is_told() {
     std::thread::sleep(Duration::from_millis(1));
     server.get("/health").ok();
 }
+
+/// systemd takes the units as they are, where it is there to be asked.
+#[test]
+fn systemd_takes_the_units() {
+    let asked = |arguments: &[&str]| std::process::Command::new("systemd-analyze").args(arguments).output();
+    if asked(&["--version"]).is_err() {
+        return;
+    }
+    let home = Home::new();
+    let mut units = Vec::new();
+    for entry in fs::read_dir(repository().join("examples/operations/systemd")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.ends_with(".service") || name.ends_with(".timer") {
+            // The program is where it is built, not where the example installs it.
+            let text = fs::read_to_string(entry.path()).unwrap();
+            home.write(&name, text.replace("/usr/local/bin/cavra", env!("CARGO_BIN_EXE_cavra")));
+            units.push(home.at(&name));
+        }
+    }
+    assert_eq!(units.len(), 3);
+    for unit in &units {
+        let checked = asked(&["verify", "--man=no", unit]).unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success() && said.trim().is_empty(), "{unit}: {said}");
+    }
+}

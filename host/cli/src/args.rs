@@ -45,7 +45,7 @@ pub use fleet::{
 };
 pub use integration::{DeliverArgs, IntegrationCommand, IntegrationTestArgs};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
-pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionPlanArgs};
+pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionApplyArgs, RetentionPlanArgs};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
 pub use registry::{AgentDraft, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft};
 pub use release::{

@@ -94,8 +94,8 @@ pub use notify::{
     SLA_RECURRENCES_BOARD, SLA_REPORTS, SLA_REPORTS_BOARD, SLA_RUNS, SLA_RUNS_BOARD,
 };
 pub use operations::{
-    RetentionRequest, StoreItem, Target, backup, restore, retention_markdown, retention_plan, store_items,
-    stores_document, verify_backup,
+    Disposal, RetentionRequest, StoreItem, Target, apply_retention, backup, restore, retention_markdown,
+    retention_plan, store_items, stores_document, verify_backup,
 };
 pub use outbox::Deliveries;
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, approval_connectors, delivery_record, send_approval};

@@ -40,8 +40,8 @@ pub(crate) struct Entry {
     pub(crate) unit: String,
     /// The unit that the file had taken in last.
     after: String,
-    /// Tables and records.
-    records: Vec<(String, String, Object)>,
+    /// Tables, keys and records; none for one that is removed.
+    records: Vec<(String, String, Option<Object>)>,
     /// Areas, the number of leaves in their logs before, and the new leaves.
     logs: Vec<(String, u64, Vec<String>)>,
     /// Properties.
@@ -51,7 +51,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn of(unit: &str, after: String, part: &Changes<'_>, sizes: &[(&'static str, u64)]) -> Self {
         let record = |(id, pending): &(&str, &crate::overlay::Pending)| {
-            (pending.kind.table.to_owned(), (*id).to_owned(), pending.record.as_ref().clone())
+            (pending.kind.table.to_owned(), (*id).to_owned(), pending.record.as_deref().cloned())
         };
         let log = |(area, size): &(&'static str, u64)| {
             ((*area).to_owned(), *size, part.leaves_of(area).map(ToOwned::to_owned).collect())
@@ -103,7 +103,7 @@ impl Entry {
         };
         let mut overlay = Overlay::default();
         for (table, id, record) in &self.records {
-            overlay.put((kind(table)?, engine), id.clone(), Arc::new(record.clone()), false);
+            overlay.put((kind(table)?, engine), id.clone(), record.clone().map(Arc::new), false);
         }
         for (area, _, leaves) in &self.logs {
             let area = kind(area)?.table;

@@ -17,8 +17,8 @@ use crate::{LargeBytes, StoreError, Transaction};
 pub(crate) struct Pending {
     /// Its kind.
     pub(crate) kind: &'static Kind,
-    /// Its newest content.
-    pub(crate) record: Arc<Object>,
+    /// Its newest content; nothing if it is removed.
+    pub(crate) record: Option<Arc<Object>>,
     /// The engine is known not to have a record with this key.
     pub(crate) absent: bool,
     /// The file it belongs to.
@@ -80,7 +80,7 @@ impl Overlay {
         &mut self,
         (kind, engine): (&'static Kind, usize),
         id: String,
-        record: Arc<Object>,
+        record: Option<Arc<Object>>,
         absent: bool,
     ) {
         let at = self.next;
@@ -166,14 +166,17 @@ impl Transaction for Scope<'_> {
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
         let engine = self.engine(kind)?;
         match self.pending(kind, id) {
-            Some(pending) => Ok(Some(pending.record.as_ref().clone())),
+            Some(pending) => Ok(pending.record.as_deref().cloned()),
             None => self.engines.at(engine)?.get(kind, id),
         }
     }
 
     fn holds(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
         let engine = self.engine(kind)?;
-        Ok(self.pending(kind, id).is_some() || self.engines.at(engine)?.exists(kind, id)?)
+        match self.pending(kind, id) {
+            Some(pending) => Ok(pending.record.is_some()),
+            None => self.engines.at(engine)?.exists(kind, id),
+        }
     }
 
     fn insert_shared(&mut self, kind: &'static Kind, record: Arc<Object>) -> Result<(), StoreError> {
@@ -182,15 +185,27 @@ impl Transaction for Scope<'_> {
             return Err(StoreError::Exists);
         }
         let engine = self.engine(kind)?;
-        self.own.put((kind, engine), id, record, true);
+        // One that is removed in the same commit is there until then.
+        let absent = self.pending(kind, &id).is_none_or(|pending| pending.absent);
+        self.own.put((kind, engine), id, Some(record), absent);
         Ok(())
+    }
+
+    fn remove(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
+        if !self.holds(kind, id)? {
+            return Ok(false);
+        }
+        let engine = self.engine(kind)?;
+        let absent = self.pending(kind, id).is_some_and(|pending| pending.absent);
+        self.own.put((kind, engine), id.to_owned(), None, absent);
+        Ok(true)
     }
 
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
         let engine = self.engine(kind)?;
         let id = id_of(kind, &record)?.to_owned();
         let absent = self.pending(kind, &id).is_some_and(|pending| pending.absent);
-        self.own.put((kind, engine), id, Arc::new(record), absent);
+        self.own.put((kind, engine), id, Some(Arc::new(record)), absent);
         Ok(())
     }
 
@@ -209,7 +224,9 @@ impl Transaction for Scope<'_> {
         };
         let earlier = self.batch.of_kind(kind).filter(|(id, _)| self.own.get(kind, id).is_none());
         for (id, pending) in self.own.of_kind(kind).chain(earlier) {
-            add(&pending.record, 1);
+            if let Some(record) = &pending.record {
+                add(record, 1);
+            }
             if !pending.absent
                 && let Some(stored) = self.engines.at(engine)?.get(kind, id)?
             {

@@ -53,6 +53,13 @@ pub trait Transaction {
     /// [`StoreError::Refused`] if it has no key.
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError>;
 
+    /// Removes a record; answers whether there was one. What was written last of its kind is better left: the next one may get
+    /// its place in the order of commits, and who walks in that order would not see it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn remove(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError>;
+
     /// Number of records by the values of the column `group`, ascending, among those whose filter column `by.0` is
     /// `by.1`. `group` is a filter column or the one that orders lists.
     ///

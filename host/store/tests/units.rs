@@ -69,9 +69,16 @@ fn prepare(store: &RecordStore) {
         .unwrap();
 }
 
-/// An approval lets a decision happen: the approval comes first, so the files are asked for in the wrong order.
+/// An approval lets a decision happen: the approval comes first, so the files are asked for in the wrong order. In both files what
+/// the unit before left is removed.
 fn use_up(tx: &mut dyn Transaction, unit: &str) -> Result<(), StoreError> {
     let mut approval = tx.get(&APPROVALS, "a")?.ok_or(StoreError::Closed)?;
+    if let Some(before) = approval.get("used_by").and_then(Value::as_str) {
+        assert!(tx.remove(&APPROVALS, &format!("left by {before}"))?);
+        assert!(tx.remove(&SESSIONS, &format!("left by {before}"))?);
+    }
+    tx.put(&APPROVALS, object(json!({"approval_id": format!("left by {unit}")})))?;
+    tx.put(&SESSIONS, object(json!({"session_id": format!("left by {unit}")})))?;
     approval.insert("used_by".to_owned(), json!(unit));
     tx.put(&APPROVALS, approval)?;
     tx.append(&APPROVALS, format!("used by {unit}"))?;
@@ -88,6 +95,8 @@ struct Seen {
     decisions: u64,
     counted: u64,
     leaves: (Vec<String>, Vec<String>),
+    /// What the last unit left in each, beside what was there.
+    left: (Vec<String>, Vec<String>),
 }
 
 fn look(store: &RecordStore) -> Seen {
@@ -102,8 +111,15 @@ fn look(store: &RecordStore) -> Seen {
                 store.leaves(&DECISIONS, 0..u64::MAX).await.unwrap(),
                 store.leaves(&APPROVALS, 0..u64::MAX).await.unwrap(),
             ),
+            left: (left(store, &SESSIONS).await, left(store, &APPROVALS).await),
         }
     })
+}
+
+async fn left(store: &RecordStore, kind: &'static Kind) -> Vec<String> {
+    let page = store.list(kind, cavra_store::Query { limit: 100, ..Default::default() }).await.unwrap();
+    let ids = page.items.iter().map(|record| record[kind.id].as_str().unwrap().to_owned());
+    ids.filter(|id| id.starts_with("left by ")).collect()
 }
 
 /// What has to be seen after these units.
@@ -116,6 +132,10 @@ fn after(units: &[&str]) -> Seen {
             units.iter().map(|unit| format!("decided {unit}")).collect(),
             std::iter::once("asked".to_owned()).chain(units.iter().map(|unit| format!("used by {unit}"))).collect(),
         ),
+        left: {
+            let last: Vec<String> = units.last().map(|unit| format!("left by {unit}")).into_iter().collect();
+            (last.clone(), last)
+        },
     }
 }
 

@@ -24,6 +24,8 @@ pub enum OpsCommand {
     },
     /// Write down how long the stores are to be kept; changes nothing.
     RetentionPlan(RetentionPlanArgs),
+    /// Remove what has been kept as long as the retention rule says, under an approval of exactly that rule.
+    RetentionApply(RetentionApplyArgs),
     /// Move the records of JSON files into the databases that the settings name, where these are new.
     Import(Json),
 }
@@ -70,6 +72,31 @@ pub struct RetentionPlanArgs {
     /// They are kept until a hold is lifted.
     #[arg(long)]
     pub legal_hold: bool,
+    /// Always so: the answer is one JSON value.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct RetentionApplyArgs {
+    /// Days, 1 to 36500.
+    #[arg(long, default_value_t = 2555, allow_negative_numbers = true, value_name = "DAYS")]
+    pub retention_days: i64,
+    /// Class of the records that go.
+    #[arg(long, default_value = "regulated-sdlc", value_name = "NAME")]
+    pub classification: String,
+    /// They are kept until a hold is lifted: nothing is removed.
+    #[arg(long)]
+    pub legal_hold: bool,
+    /// What is older goes; default is the begin of the day that is so many days ago. Never what is younger than that.
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<String>,
+    /// The approval of exactly this rule.
+    #[arg(long, value_name = "ID")]
+    pub approval_id: Option<String>,
+    /// Only say what would be removed, and what the approval has to be asked with.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Always so: the answer is one JSON value.
     #[command(flatten)]
     pub json: Json,

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cavra_core::{RetentionRequest, Settings, Target};
+use cavra_core::{Disposal, RetentionRequest, Settings, Target};
 use cavra_evidence::{pretty, write_file};
 use serde_json::json;
 
-use crate::args::{BackupArgs, Json, OpsCommand, RestoreArgs, RetentionPlanArgs};
+use crate::args::{BackupArgs, Json, OpsCommand, RestoreArgs, RetentionApplyArgs, RetentionPlanArgs};
 use crate::output::{print_json, print_line, tell};
 
 /// What the retention plan is called, without what tells its form.
@@ -27,6 +27,7 @@ pub fn run(command: &OpsCommand) -> anyhow::Result<ExitCode> {
             Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         OpsCommand::RetentionPlan(args) => retention_plan(args),
+        OpsCommand::RetentionApply(args) => retention_apply(args),
         OpsCommand::Import(format) => import(*format),
     }
 }
@@ -74,6 +75,21 @@ fn retention_plan(args: &RetentionPlanArgs) -> anyhow::Result<ExitCode> {
         files.push(file);
     }
     print_json(&json!({ "output_dir": args.output, "files": files, "plan": plan }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn retention_apply(args: &RetentionApplyArgs) -> anyhow::Result<ExitCode> {
+    let disposal = Disposal {
+        rule: RetentionRequest {
+            retention_days: args.retention_days,
+            classification: args.classification.clone(),
+            legal_hold: args.legal_hold,
+        },
+        before: args.before.clone(),
+        dry_run: args.dry_run,
+        approval_id: args.approval_id.clone(),
+    };
+    print_json(&wait(cavra_core::apply_retention(&Settings::from_env()?, &disposal))??)?;
     Ok(ExitCode::SUCCESS)
 }
 

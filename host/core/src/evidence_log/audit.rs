@@ -164,7 +164,7 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
             }
             let older = record.get(kind.order.by).and_then(Value::as_str).unwrap_or_default() < first.as_str();
             match leaf {
-                Some(leaf) if leaf.is_of(&record) => found.matching += 1,
+                Some(leaf) if leaf.is_of(&record) && !leaf.event.removes() => found.matching += 1,
                 Some(_) => found.faults.push(RecordFault::new(id, "changed")),
                 None if kind.leaves() => without_leaf.push((*kind, id, older)),
                 // It was there before its kind left leaves.
@@ -181,7 +181,8 @@ pub fn audit_records(file: &LogFile, kinds: &'static [&'static Kind]) -> Result<
             () => found.faults.push(RecordFault::new(id, "unlogged")),
         }
     }
-    let missing = newest.into_keys().map(|(_, id)| RecordFault::new(id, "missing"));
+    let expected = newest.into_iter().filter(|(_, leaf)| !leaf.event.removes());
+    let missing = expected.map(|((_, id), _)| RecordFault::new(id, "missing"));
     found.faults.extend(missing);
     found.faults.sort_by(|left, right| left.id.cmp(&right.id));
     Ok(found)

@@ -69,6 +69,14 @@ pub enum LogEvent {
     DeliveryRetried,
     /// Somebody decided that an event is not sent.
     DeliveryDropped,
+    /// A decision was removed: it had been kept as long as the retention rule says.
+    DecisionRemoved,
+    /// A session was removed by the retention rule.
+    SessionRemoved,
+    /// Evidence metadata was removed by the retention rule.
+    EvidenceRemoved,
+    /// A delivery to an integration was removed by the retention rule.
+    DeliveryRemoved,
     /// The log is signed with another key from here on.
     KeyRotated,
     /// An older store was put in place on purpose.
@@ -103,7 +111,7 @@ impl LogEvent {
     #[must_use]
     pub fn kind(self) -> Option<&'static Kind> {
         match self {
-            Self::Decision => Some(&DECISIONS),
+            Self::Decision | Self::DecisionRemoved => Some(&DECISIONS),
             Self::ApprovalRequested
             | Self::ApprovalCounted
             | Self::ApprovalApproved
@@ -113,20 +121,32 @@ impl LogEvent {
             | Self::BreakGlassStarted
             | Self::BreakGlassEnded => Some(&APPROVALS),
             Self::PolicyPublishStarted | Self::PolicyPublished | Self::PolicyPublishFailed => Some(&PUBLICATIONS),
-            Self::EvidenceRecorded | Self::EvidenceReceived | Self::PromotionExecuted | Self::RollbackExecuted => {
-                Some(&EVIDENCE_METADATA)
-            }
+            Self::EvidenceRecorded
+            | Self::EvidenceReceived
+            | Self::PromotionExecuted
+            | Self::RollbackExecuted
+            | Self::EvidenceRemoved => Some(&EVIDENCE_METADATA),
             Self::RepositoryChanged => Some(&REPOSITORIES),
             Self::RolloutChanged => Some(&POLICY_ROLLOUTS),
             Self::AgentChanged => Some(&AGENTS),
             Self::McpServerChanged => Some(&MCP_SERVERS),
             Self::IntegrationChanged => Some(&INTEGRATIONS),
-            Self::DeliverySucceeded | Self::DeliveryGivenUp | Self::DeliveryRetried | Self::DeliveryDropped => {
-                Some(&DELIVERIES)
-            }
+            Self::DeliverySucceeded
+            | Self::DeliveryGivenUp
+            | Self::DeliveryRetried
+            | Self::DeliveryDropped
+            | Self::DeliveryRemoved => Some(&DELIVERIES),
             // Decisions change a session too, without a leaf about it.
-            Self::SessionReported | Self::KeyRotated | Self::StoreRestored => None,
+            Self::SessionReported | Self::SessionRemoved | Self::KeyRotated | Self::StoreRestored => None,
         }
+    }
+}
+
+impl LogEvent {
+    /// Whether its record is not there any more, and is not meant to be.
+    #[must_use]
+    pub fn removes(self) -> bool {
+        matches!(self, Self::DecisionRemoved | Self::SessionRemoved | Self::EvidenceRemoved | Self::DeliveryRemoved)
     }
 }
 

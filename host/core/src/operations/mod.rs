@@ -2,6 +2,7 @@
 //! is ready for production. Contract 50, section 4.
 
 mod backup;
+mod disposal;
 mod manifest;
 mod readiness;
 mod restore;
@@ -10,6 +11,7 @@ mod stores;
 mod verify;
 
 pub use backup::backup;
+pub use disposal::{Disposal, apply_retention};
 pub use restore::{Target, restore};
 pub use retention::{RetentionRequest, retention_markdown, retention_plan};
 pub use stores::{StoreItem, store_items, stores_document};

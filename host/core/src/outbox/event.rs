@@ -11,7 +11,7 @@ use crate::{Leaf, LogEvent};
 const DECISION: &str = "cavra.decision.";
 
 /// What leaves a leaf and is an event for others, with its type. A decision's type ends in its outcome.
-const TYPES: [(LogEvent, &str); 22] = [
+const TYPES: [(LogEvent, &str); 25] = [
     (LogEvent::Decision, DECISION),
     (LogEvent::ApprovalRequested, "cavra.approval.pending"),
     (LogEvent::ApprovalCounted, "cavra.approval.counted"),
@@ -33,6 +33,9 @@ const TYPES: [(LogEvent, &str); 22] = [
     (LogEvent::AgentChanged, "cavra.agent.changed"),
     (LogEvent::McpServerChanged, "cavra.mcp_server.changed"),
     (LogEvent::IntegrationChanged, "cavra.integration.changed"),
+    (LogEvent::DecisionRemoved, "cavra.retention.decision_removed"),
+    (LogEvent::EvidenceRemoved, "cavra.retention.evidence_removed"),
+    (LogEvent::DeliveryRemoved, "cavra.retention.delivery_removed"),
     (LogEvent::KeyRotated, "cavra.evidence_log.key_rotated"),
 ];
 

@@ -1,7 +1,7 @@
 //! The content of a JSON store: records as text, with their column values beside them. Text costs a third of the
 //! memory of parsed records, and a commit only has to join it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use cavra_model::{Column, Kind, Object};
@@ -107,6 +107,8 @@ fn kept(kind: &'static Kind) -> impl Iterator<Item = &'static Column> {
 pub(super) struct News {
     /// Records.
     pub(super) entries: Vec<Entry>,
+    /// Keys of records that are removed, each with its kind.
+    pub(super) removed: Vec<(&'static Kind, String)>,
     /// Leaves, by the member of their log.
     pub(super) logs: BTreeMap<String, Vec<Box<str>>>,
     /// What the file notes about itself.
@@ -125,7 +127,8 @@ enum Member<'a> {
 pub(super) fn entries_of(records: &[(&str, &Pending)]) -> Result<Vec<Entry>, StoreError> {
     records
         .iter()
-        .map(|(_, pending)| Entry::new(pending.kind, &pending.record, render_record(pending.record.as_ref())))
+        .filter_map(|(_, pending)| Some((pending.kind, pending.record.as_deref()?)))
+        .map(|(kind, record)| Entry::new(kind, record, render_record(record)))
         .collect()
 }
 
@@ -139,9 +142,40 @@ impl Collection {
             }
         }
     }
+
+    fn remove(&mut self, ids: &HashSet<&str>) {
+        self.entries.retain(|entry| !ids.contains(entry.id.as_str()));
+        self.by_id = self.entries.iter().enumerate().map(|(at, entry)| (entry.id.clone(), at)).collect();
+    }
+}
+
+/// The keys that are removed of a kind.
+fn removed_of<'a>(removed: &'a [(&'static Kind, String)], kind: &Kind) -> HashSet<&'a str> {
+    removed.iter().filter(|(known, _)| known.table == kind.table).map(|(_, id)| id.as_str()).collect()
+}
+
+/// Property: how many records of a kind were removed so far.
+fn removed_property(kind: &Kind) -> String {
+    format!("removed.{}", kind.table)
 }
 
 impl Document {
+    /// How many records of a kind were removed so far. Those that are left keep places in the order of commits that are not
+    /// before the ones that they had.
+    pub(super) fn removed(&self, kind: &Kind) -> i64 {
+        self.properties.get(&removed_property(kind)).and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+
+    /// What the file notes when some of these are removed.
+    pub(super) fn note_removed(&self, news: &mut News) {
+        let gone = std::mem::take(&mut news.removed);
+        news.removed = gone.into_iter().filter(|(kind, id)| self.get(kind, id).is_some()).collect();
+        for (kind, _) in &news.removed {
+            let count = i64::try_from(removed_of(&news.removed, kind).len()).unwrap_or(i64::MAX);
+            news.properties.insert(removed_property(kind), self.removed(kind).saturating_add(count).to_string());
+        }
+    }
+
     /// Reads the file's text. A key that comes twice in a collection keeps the later record.
     pub(super) fn parse(text: &str, kinds: &[&'static Kind]) -> Result<Self, String> {
         let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -200,6 +234,11 @@ impl Document {
             self.logs.entry(slot).or_default().extend(leaves);
         }
         self.properties.extend(news.properties);
+        for (kind, _) in &news.removed {
+            if let Some(collection) = self.collections.get_mut(kind.table) {
+                collection.remove(&removed_of(&news.removed, kind));
+            }
+        }
         for entry in news.entries {
             self.collections.entry(entry.kind.table).or_default().put(entry);
         }
@@ -227,7 +266,7 @@ impl Document {
             out.push_str(&Value::from(name).to_string());
             out.push_str(": ");
             match member {
-                Member::Collection(kind) => self.render_collection(kind, changes, &mut out),
+                Member::Collection(kind) => self.render_collection(kind, news, &mut out),
                 Member::Log(slot) => self.render_log(slot, news, &mut out),
                 Member::Properties(properties) => out.push_str(&pretty(Some(properties), "\n  ")),
                 Member::Other(value) => out.push_str(&pretty(Some(value), "\n  ")),
@@ -255,13 +294,17 @@ impl Document {
             || changes.iter().any(|entry| entry.kind.table == kind.table)
     }
 
-    fn render_collection(&self, kind: &Kind, changes: &[Entry], out: &mut String) {
+    fn render_collection(&self, kind: &Kind, news: &News, out: &mut String) {
+        let (changes, removed) = (&news.entries, removed_of(&news.removed, kind));
         let changed: HashMap<&str, &Entry> = changes
             .iter()
             .filter(|entry| entry.kind.table == kind.table)
             .map(|entry| (entry.id.as_str(), entry))
             .collect();
-        let kept = self.entries(kind).map(|entry| changed.get(entry.id.as_str()).copied().unwrap_or(entry));
+        let kept = self
+            .entries(kind)
+            .filter(|entry| !removed.contains(entry.id.as_str()))
+            .map(|entry| changed.get(entry.id.as_str()).copied().unwrap_or(entry));
         let new = changes.iter().filter(|entry| entry.kind.table == kind.table && self.get(kind, &entry.id).is_none());
         out.push('[');
         let mut empty = true;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::cursor::{Place, Standing};
 use crate::engine::{Backend, Begun, Reader, Visitor};
 use crate::log::{Audited, Slots, missing};
-use crate::overlay::Changes;
+use crate::overlay::{Changes, Pending};
 use crate::place::{Area, name_of};
 use crate::query::{self, Cell, Condition, Conditions, Page, Query, Room, compare};
 use crate::{Attachment, LargeBytes, StoreError, attachments};
@@ -89,7 +89,9 @@ impl Reader for JsonReader {
     fn list(&self, kind: &'static Kind, query: &Query) -> Result<Page, StoreError> {
         let Some(conditions) = Conditions::resolve(kind, query)? else { return Ok(Page::default()) };
         let document = self.shared.current()?;
-        let mut matches: Vec<(i64, &Entry)> = (1..)
+        // In the order of commits places never become smaller; else they only tell what was there when a walk began.
+        let first = if query.committed { document.removed(kind).saturating_add(1) } else { 1 };
+        let mut matches: Vec<(i64, &Entry)> = (first..)
             .zip(document.entries(kind))
             .filter(|(_, entry)| conditions.hold(entry.id(), |column| entry.cell(column)))
             .collect();
@@ -215,7 +217,7 @@ impl Reader for JsonReader {
 
 /// The last place in the order of commits.
 fn last_place(document: &Document, kind: &'static Kind) -> i64 {
-    i64::try_from(document.entries(kind).count()).unwrap_or(i64::MAX)
+    i64::try_from(document.entries(kind).count()).unwrap_or(i64::MAX).saturating_add(document.removed(kind))
 }
 
 /// Writes, on the writer thread.
@@ -311,7 +313,11 @@ impl JsonWriter {
 
     fn news(&self, known: &Document, changes: &Changes<'_>, entries: Vec<Entry>) -> News {
         let slots = self.shared.slots(known);
-        let mut news = News { entries, ..News::default() };
+        let gone =
+            |(id, pending): &(&str, &Pending)| pending.record.is_none().then(|| (pending.kind, (*id).to_owned()));
+        let removed = changes.records.iter().filter_map(gone).collect();
+        let mut news = News { entries, removed, ..News::default() };
+        known.note_removed(&mut news);
         for area in changes.logs() {
             let leaves = changes.leaves_of(area).map(Into::into).collect();
             news.logs.insert(slots.get(area).to_owned(), leaves);

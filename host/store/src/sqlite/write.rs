@@ -40,6 +40,7 @@ struct Statements {
     /// Updates a record whose filter columns stay as they are, which spares their indexes.
     update_rest: String,
     update: String,
+    delete: String,
 }
 
 impl Statements {
@@ -65,6 +66,7 @@ impl Statements {
             ),
             update_rest: format!("{update} {}{payload} WHERE {id} = ?1{same}", sets(&|column| !column.filters())),
             update: format!("{update} {}{payload} WHERE {id} = ?1", sets(&|_| true)),
+            delete: format!("DELETE FROM {table} WHERE {id} = ?1"),
         }
     }
 }
@@ -123,10 +125,14 @@ impl SqliteWriter {
         let (thresholds, mut due) = (self.database.thresholds, BTreeSet::new());
         for (id, pending) in &changes.records {
             let Some(statements) = self.statements.get(pending.kind.table) else { continue };
-            let payload = serde_json::to_string(pending.record.as_ref())
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let Some(record) = pending.record.as_deref() else {
+                connection.prepare_cached(&statements.delete)?.execute([id])?;
+                continue;
+            };
+            let payload =
+                serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             let key = std::iter::once(Cell::Text((*id).to_owned()));
-            let cells = pending.kind.table_columns().map(|column| Cell::of(column, &pending.record));
+            let cells = pending.kind.table_columns().map(|column| Cell::of(column, record));
             let cells: Vec<Cell> = key.chain(cells).chain(std::iter::once(Cell::Text(payload))).collect();
             let execute = |sql: &str| connection.prepare_cached(sql)?.execute(params_from_iter(&cells));
             let updated =
