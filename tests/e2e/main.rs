@@ -76,6 +76,7 @@ mod operations;
 mod operations_backup;
 mod operations_examples;
 mod outbox;
+mod own_connectors;
 mod pack_components;
 mod pack_signatures;
 mod packs;

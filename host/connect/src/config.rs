@@ -35,6 +35,9 @@ pub enum ConfigError {
     /// It is neither JSON nor, by its name, YAML.
     #[error("it is not {0}, or a key stands in it twice")]
     Syntax(&'static str),
+    /// A system with a component has a name that cannot be one.
+    #[error("a name of a system with a `component` is not 1 to 64 of the characters a-z 0-9 -")]
+    Name,
     /// It holds no object of connectors.
     #[error("it must be an object of providers, or hold one under the key for it")]
     Shape,
@@ -79,8 +82,17 @@ impl Config {
             Some(_) => return Err(ConfigError::Shape),
             None => &whole,
         };
-        let known = map.iter().filter_map(|(name, entry)| Some((name.parse().ok()?, entry.clone())));
-        Ok(Self { entries: known.collect() })
+        let mut entries = BTreeMap::new();
+        for (name, entry) in map {
+            let provider = match name.parse() {
+                Ok(provider) => provider,
+                // Of other names nothing is known.
+                Err(()) if entry.get("component").is_none_or(Value::is_null) => continue,
+                Err(()) => Provider::own(name).ok_or(ConfigError::Name)?,
+            };
+            entries.insert(provider, entry.clone());
+        }
+        Ok(Self { entries })
     }
 
     /// Without providers that are not asked for approvals.
@@ -109,8 +121,12 @@ impl Config {
 
 /// The settings that every provider may have, beside those that its connector describes. What may be a secret can be held by
 /// a variable or a file that is named in its place.
-const SETTINGS: [&str; 32] = [
+const SETTINGS: [&str; 36] = [
     "enabled",
+    "ca_file",
+    "component",
+    "component_digest",
+    "show_path",
     "method",
     "headers",
     "authorization_scheme",
@@ -147,13 +163,18 @@ const SETTINGS: [&str; 32] = [
 /// Largest file with a secret, in bytes.
 const LARGEST_SECRET: u64 = 64 * 1024;
 
-/// What a file holds, without the end of its last line.
-pub(crate) fn held(path: &Path) -> Result<String, &'static str> {
+/// What a file of at most so many bytes holds.
+pub(crate) fn bounded(path: &Path, largest: u64) -> Result<Vec<u8>, &'static str> {
     let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).ok_or("cannot be read")?.len();
-    if size > LARGEST_SECRET {
+    if size > largest {
         return Err("is too large");
     }
-    let text = std::fs::read_to_string(path).map_err(|_| "cannot be read")?;
+    std::fs::read(path).map_err(|_| "cannot be read")
+}
+
+/// What a file holds, without the end of its last line.
+pub(crate) fn held(path: &Path) -> Result<String, &'static str> {
+    let text = String::from_utf8(bounded(path, LARGEST_SECRET)?).map_err(|_| "cannot be read")?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }

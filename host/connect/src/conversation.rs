@@ -94,7 +94,7 @@ fn context(target: &Target, message: &Message, now: Timestamp) -> Context {
     let moment = |time: Timestamp| Moment { micros: time.as_micros(), text: time.to_string() };
     let access = target.plug.access().filter(|_| target.is_let_in);
     let signature = target.plug.signature().filter(|_| !target.signing_keys.is_empty());
-    let endpoint = target.plug.endpoint().filter(|endpoint| endpoint.path_visible);
+    let endpoint = target.plug.endpoint().filter(|_| target.path_is_shown);
     Context {
         message_id: message.id.clone(),
         now: moment(now),

@@ -35,7 +35,7 @@ async fn plug() -> Plug {
         wasm_digest: digest.as_str(),
         origin: Origin::FirstParty,
     };
-    Plug::of(plugins().connector(source).await.unwrap()).unwrap()
+    Plug::of(plugins().connector(source).await.unwrap(), Origin::Operator).unwrap()
 }
 
 /// Lets it do something with what a receiver answers; what came of it, and what the receiver got.

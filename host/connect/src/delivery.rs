@@ -1,6 +1,7 @@
 //! Delivering an event: which systems get it, how often it is tried, and what came of it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cavra_model::{Object, Timestamp};
@@ -118,13 +119,15 @@ pub struct Connectors {
     config: Arc<Config>,
     outbound: Arc<Outbound>,
     plugins: PluginHost,
+    /// Connectors that were needed so far.
+    plugs: Arc<Mutex<BTreeMap<Provider, Plug>>>,
 }
 
 impl Connectors {
     /// The systems of a file. Their connectors run in `plugins`, which loads each when it is first needed.
     #[must_use]
     pub fn new(config: Config, plugins: PluginHost) -> Self {
-        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()), plugins }
+        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()), plugins, plugs: Arc::default() }
     }
 
     /// The systems that an event can be sent to, by name.
@@ -236,11 +239,26 @@ impl Connectors {
     async fn targets(&self, names: &str, environment: Environment<'_>) -> Result<Vec<Target>, DeliveryError> {
         let mut targets = Vec::new();
         for provider in self.chosen(names)? {
-            let plug = Plug::load(&self.plugins, provider).await?;
             let entry = self.config.entry(provider).unwrap_or(&Value::Null);
+            let plug = self.plug(provider, entry).await?;
             targets.push(Target::resolve(provider, plug, entry, environment)?);
         }
         Ok(targets)
+    }
+
+    /// The connector of a provider: the operator's, else the binary's.
+    async fn plug(&self, provider: Provider, entry: &Value) -> Result<Plug, DeliveryError> {
+        let plugs = || self.plugs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = plugs().get(&provider).cloned();
+        if let Some(plug) = known {
+            return Ok(plug);
+        }
+        let plug = match Plug::of_the_operator(&self.plugins, provider, entry).await? {
+            Some(plug) => plug,
+            None => Plug::of_the_binary(&self.plugins, provider).await?,
+        };
+        plugs().insert(provider, plug.clone());
+        Ok(plug)
     }
 
     fn chosen(&self, names: &str) -> Result<Vec<Provider>, DeliveryError> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cavra_fetch::{Outgoing, SendError, Sender};
+use cavra_fetch::{Authorities, Outgoing, SendError, Sender};
 use cavra_model::{Digest, Object, members};
 use tokio::sync::Mutex;
 use url::Url;
@@ -40,6 +40,8 @@ pub(crate) struct ClientCredentials {
     pub id: Secret,
     pub secret: Secret,
     pub scope: Option<String>,
+    /// Who may vouch for the endpoint, besides the system's authorities.
+    pub authorities: Option<Authorities>,
 }
 
 impl ClientCredentials {
@@ -66,6 +68,7 @@ impl ClientCredentials {
             url: self.url.clone(),
             headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
             body: form.finish().into_bytes(),
+            authorities: self.authorities.clone(),
         }
     }
 }

@@ -28,7 +28,7 @@ pub async fn preview_approval(
     provider: Provider,
     record: &Object,
 ) -> Result<Preview, DeliveryError> {
-    let plug = Plug::load(plugins, provider).await?;
+    let plug = Plug::of_the_binary(plugins, provider).await?;
     let now = Timestamp::now();
     let context = Context {
         message_id: String::new(),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cavra_fetch::{Answer, Outgoing, SendError, Sender};
+use cavra_model::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Url;
@@ -111,7 +112,7 @@ impl Outbound {
             headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
             applied.push(token);
         }
-        let outgoing = Outgoing { method, url, headers, body };
+        let outgoing = Outgoing { method, url, headers, body, authorities: target.authorities.clone() };
         let answer = match self.sender.send(outgoing, &addresses, ANSWER_LIMIT).await {
             Ok(answer) => answer,
             Err(SendError::Unreachable) => return Err(Attempt::Unreachable),
@@ -139,7 +140,30 @@ pub(crate) async fn addresses(url: &Url, grant: &Grant) -> Result<Vec<SocketAddr
     if addresses.iter().all(|address| grant.permits(address.ip())) { Ok(addresses) } else { Err(Attempt::NotPermitted) }
 }
 
-/// How long the receiver asks us to wait.
+/// How long the receiver asks us to wait: seconds, or a moment (RFC 9110, section 10.2.3).
 fn wait(answer: &Answer) -> Option<Duration> {
-    answer.retry_after.as_deref()?.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
+    let text = answer.retry_after.as_deref()?.trim();
+    let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    let moment = || {
+        let micros = Timestamp::of_http(text)?.as_micros().saturating_sub(Timestamp::now().as_micros());
+        // Rounded up: a moment earlier it would be too early.
+        Some(Duration::from_secs(u64::try_from(micros).unwrap_or(0).div_ceil(1_000_000)))
+    };
+    seconds().or_else(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_say_how_long_to_wait() {
+        let wait = |text: &str| {
+            wait(&Answer { status: 503, retry_after: Some(text.to_owned()), body: Vec::new() })
+                .map(|wait| wait.as_secs())
+        };
+        assert_eq!((wait("7"), wait(" 0 "), wait("soon"), wait("-1"), wait("")), (Some(7), Some(0), None, None, None));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(0), "that is over");
+        assert!(wait("Tue, 31 Dec 2999 23:59:59 GMT").is_some_and(|wait| wait > 1_000_000_000));
+    }
 }

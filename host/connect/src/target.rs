@@ -1,14 +1,17 @@
 //! Where an event goes and what lets us in: the settings of one provider, resolved at the moment of sending.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cavra_fetch::Authorities;
+use cavra_plugins::Origin;
 use serde_json::Value;
 use url::Url;
 
 use crate::address::Grant;
-use crate::config::{Environment, SettingError, Settings};
+use crate::config::{Environment, SettingError, Settings, bounded};
 use crate::message::SigningKey;
 use crate::oauth::ClientCredentials;
 use crate::plug::Plug;
@@ -20,6 +23,9 @@ pub(crate) const OF_THE_CONNECTION: [&str; 8] =
 
 /// Headers that let somebody in.
 pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api-key"];
+
+/// Largest file of authorities, in bytes.
+const LARGEST_BUNDLE: u64 = 1024 * 1024;
 
 /// A resolved provider.
 pub(crate) struct Target {
@@ -37,6 +43,10 @@ pub(crate) struct Target {
     pub key_header: Option<String>,
     /// What it gets access tokens with.
     pub client: Option<ClientCredentials>,
+    /// Who may vouch for the host, besides the system's authorities.
+    pub authorities: Option<Authorities>,
+    /// The connector may know the path of the address.
+    pub path_is_shown: bool,
     /// There is a credential.
     pub is_let_in: bool,
     /// Keys that messages are signed with, the newest first.
@@ -78,7 +88,8 @@ impl Target {
             access.insert(name.clone(), Secret::new(key));
             key_header = Some(name);
         }
-        let client = client(&settings, environment)?;
+        let authorities = authorities(&settings)?;
+        let client = client(&settings, authorities.as_ref(), environment)?;
         let has = |name: &str| headers.contains_key(name) || access.contains_key(name);
         if client.is_some() && has("authorization") {
             return Err(settings.error("it has an authorization and `oauth_token_url`; one of them is enough"));
@@ -95,6 +106,9 @@ impl Target {
         for name in ["token", "api_key", "authorization", "signing_secret", "oauth_client_secret"] {
             secrets.extend(settings.secret(name, environment)?.map(Secret::new));
         }
+        let is_ours = plug.origin == Origin::FirstParty;
+        let path_is_shown =
+            plug.endpoint().is_some_and(|endpoint| endpoint.path_visible) && (is_ours || settings.flag("show_path")?);
         let settings = settings.described(&plug.description().settings)?;
         Ok(Self {
             provider,
@@ -106,6 +120,8 @@ impl Target {
             access,
             key_header,
             client,
+            authorities,
+            path_is_shown,
             is_let_in,
             signing_keys,
             secrets,
@@ -181,7 +197,11 @@ fn authorization(
 }
 
 /// What access tokens are fetched with, if there is somewhere to fetch them.
-fn client(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Option<ClientCredentials>, SettingError> {
+fn client(
+    settings: &Settings<'_>,
+    authorities: Option<&Authorities>,
+    environment: Environment<'_>,
+) -> Result<Option<ClientCredentials>, SettingError> {
     let id = settings.secret("oauth_client_id", environment)?;
     let secret = settings.secret("oauth_client_secret", environment)?;
     let Some(address) = settings.text("oauth_token_url")? else {
@@ -198,7 +218,15 @@ fn client(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Optio
     let id = Secret::new(id.ok_or_else(|| missing("oauth_client_id"))?);
     let secret = Secret::new(secret.ok_or_else(|| missing("oauth_client_secret"))?);
     let scope = settings.text("oauth_scope")?.map(ToOwned::to_owned);
-    Ok(Some(ClientCredentials { url, grant, id, secret, scope }))
+    Ok(Some(ClientCredentials { url, grant, id, secret, scope, authorities: authorities.cloned() }))
+}
+
+/// The authorities of a file, read each time, so that what is renewed there is used.
+fn authorities(settings: &Settings<'_>) -> Result<Option<Authorities>, SettingError> {
+    let Some(path) = settings.text("ca_file")? else { return Ok(None) };
+    let wrong = |why: &str| settings.error(format!("the file that `ca_file` names {why}"));
+    let text = bounded(Path::new(path), LARGEST_BUNDLE).map_err(wrong)?;
+    Authorities::of_pem(&text).map(Some).map_err(|_| wrong("holds no certificates"))
 }
 
 #[cfg(test)]
@@ -208,7 +236,7 @@ mod tests {
 
     fn plug(provider: Provider) -> Plug {
         let executor = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
-        executor.block_on(Plug::load(&crate::delivery::tests::plugins(), provider)).unwrap()
+        executor.block_on(Plug::of_the_binary(&crate::delivery::tests::plugins(), provider)).unwrap()
     }
 
     fn resolve(provider: Provider, entry: &Value) -> Result<Target, String> {
@@ -275,6 +303,12 @@ mod tests {
             (Provider::Webhook, json!({"url": "https://a.example", "payload_style": "hush"}), "payload_style"),
             (Provider::Webhook, json!({"url": "https://a.example", "signing_secret": "whsec_hush!"}), "signing_secret"),
             (Provider::Webhook, json!({"url": "https://a.example", "token_file": "/none/hush"}), "token_file"),
+            (
+                Provider::Webhook,
+                json!({"url": "https://a.example", "ca_file": "/none/hush"}),
+                "`ca_file` names cannot be read",
+            ),
+            (Provider::Webhook, json!({"url": "https://a.example", "ca_file": file!()}), "ca_file"),
             (Provider::Webhook, json!({"url": "https://a.example", "tokn": "hush"}), "did you mean `token`?"),
             (Provider::Splunk, json!({"url": "https://a.example"}), "needs a token"),
             (Provider::Datadog, json!({"url": "https://a.example", "headers": {"x": "hush"}}), "needs a token"),

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Method, Url};
+use reqwest::{Certificate, Method, Url};
 use thiserror::Error;
 
 /// Most hosts whose connections are kept.
@@ -23,6 +23,40 @@ pub struct Outgoing {
     pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
+    /// Who may vouch for the host, besides the authorities that the system trusts.
+    pub authorities: Option<Authorities>,
+}
+
+/// Certificates of authorities.
+#[derive(Clone, Debug)]
+pub struct Authorities {
+    pem: Arc<[u8]>,
+    certificates: Vec<Certificate>,
+}
+
+/// A text holds no certificates.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("it holds no certificates")]
+pub struct NoCertificates;
+
+impl Authorities {
+    /// The certificates in a text of PEM (RFC 7468).
+    ///
+    /// # Errors
+    /// [`NoCertificates`], also for one that cannot be read.
+    pub fn of_pem(text: &[u8]) -> Result<Self, NoCertificates> {
+        let certificates = Certificate::from_pem_bundle(text).map_err(|_| NoCertificates)?;
+        if certificates.is_empty() {
+            return Err(NoCertificates);
+        }
+        Ok(Self { pem: text.into(), certificates })
+    }
+}
+
+impl PartialEq for Authorities {
+    fn eq(&self, other: &Self) -> bool {
+        self.pem == other.pem
+    }
 }
 
 /// What came back.
@@ -57,8 +91,8 @@ pub enum SendError {
     Broken,
 }
 
-/// A client for hosts at those addresses.
-type Pinned = (Vec<SocketAddr>, reqwest::Client);
+/// A client for a host at those addresses, for which these may vouch.
+type Pinned = (Vec<SocketAddr>, Option<Authorities>, reqwest::Client);
 
 /// Sends requests. Connections to a host are kept as long as its addresses stay the same.
 #[derive(Default)]
@@ -79,7 +113,7 @@ impl Sender {
     /// # Errors
     /// [`SendError`].
     pub async fn send(&self, outgoing: Outgoing, addresses: &[SocketAddr], limit: usize) -> Result<Answer, SendError> {
-        let client = self.client(&outgoing.url, addresses)?;
+        let client = self.client(&outgoing.url, addresses, outgoing.authorities.as_ref())?;
         let method = Method::from_bytes(outgoing.method.as_bytes()).map_err(|_| SendError::NoRequest)?;
         let mut headers = HeaderMap::new();
         for (name, value) in outgoing.headers {
@@ -105,23 +139,33 @@ impl Sender {
         Ok(Answer { status, retry_after, body })
     }
 
-    fn client(&self, url: &Url, addresses: &[SocketAddr]) -> Result<reqwest::Client, SendError> {
+    fn client(
+        &self,
+        url: &Url,
+        addresses: &[SocketAddr],
+        authorities: Option<&Authorities>,
+    ) -> Result<reqwest::Client, SendError> {
         let host = url.host_str().ok_or(SendError::NoRequest)?;
         let place = format!("{}://{host}:{}", url.scheme(), url.port_or_known_default().unwrap_or_default());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((pinned, client)) = clients.get(&place)
+        if let Some((pinned, vouching, client)) = clients.get(&place)
             && pinned == addresses
+            && vouching.as_ref() == authorities
         {
             return Ok(client.clone());
         }
         // Fails only if another provider was installed before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
+        let builder = match authorities {
+            Some(authorities) => builder.tls_certs_merge(authorities.certificates.iter().cloned()),
+            None => builder,
+        };
         let client = builder.resolve_to_addrs(host, addresses).build().map_err(|_| SendError::NoClient)?;
         if clients.len() == MOST_HOSTS {
             clients.clear();
         }
-        clients.insert(place, (addresses.to_vec(), client.clone()));
+        clients.insert(place, (addresses.to_vec(), authorities.cloned(), client.clone()));
         Ok(client)
     }
 }
@@ -135,5 +179,105 @@ fn kind(error: &reqwest::Error) -> SendError {
         SendError::NoRequest
     } else {
         SendError::Broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    use super::*;
+
+    /// A receiver at this address that answers with this status.
+    fn answering(status: u16, address: &str) -> SocketAddr {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let answer = format!("HTTP/1.1 {status} Well\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        address
+    }
+
+    /// Whatever a name leads to by now, and whatever it led to before: the addresses that were looked at are connected to.
+    #[test]
+    fn only_addresses_that_were_looked_at_are_connected_to() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sender = Sender::new();
+        // For the system, `localhost` leads to the first of them, and the other name nowhere.
+        let first = answering(201, "127.0.0.1:0");
+        let port = first.port();
+        let second = answering(202, &format!("127.0.0.2:{port}"));
+        let nobody = SocketAddr::new([127, 0, 0, 3].into(), port);
+        let status_at = |host: &str, address: SocketAddr| {
+            let url = format!("http://{host}:{port}/").parse().unwrap();
+            let outgoing =
+                Outgoing { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new(), authorities: None };
+            runtime.block_on(sender.send(outgoing, &[address], 10)).map(|answer| answer.status)
+        };
+        for host in ["localhost", "rebinding.invalid"] {
+            for (address, status) in [(second, Ok(202)), (first, Ok(201)), (nobody, Err(SendError::Unreachable))] {
+                assert_eq!(status_at(host, address), status, "{host} at {address}");
+            }
+        }
+    }
+
+    const AUTHORITY: &[u8] = include_bytes!("../tests/fixtures/authority.pem");
+
+    /// A receiver behind TLS for which the authority of the tests vouches. It answers every connection that trusts it.
+    fn behind_tls() -> SocketAddr {
+        let chain = CertificateDer::from_pem_slice(include_bytes!("../tests/fixtures/receiver.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tests/fixtures/receiver.key.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![chain], key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
+                // Whoever does not trust it leaves.
+                if stream.read(&mut [0; 4096]).is_ok() {
+                    let answer = b"HTTP/1.1 200 Well\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                    let _ = stream.write_all(answer).and_then(|()| stream.flush());
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn an_authority_of_ones_own_may_vouch() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (sender, address) = (Sender::new(), behind_tls());
+        let status_at = |host: &str, authorities: Option<&Authorities>| {
+            let url = format!("https://{host}:{}/", address.port()).parse().unwrap();
+            let authorities = authorities.cloned();
+            let outgoing =
+                Outgoing { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new(), authorities };
+            runtime.block_on(sender.send(outgoing, &[address], 10)).map(|answer| answer.status)
+        };
+        let authority = Authorities::of_pem(AUTHORITY).unwrap();
+        let refused = Err(SendError::Unreachable);
+        assert_eq!(status_at("receiver.example", None), refused, "the system does not know it");
+        assert_eq!(status_at("receiver.example", Some(&authority)), Ok(200));
+        assert_eq!(status_at("receiver.example", None), refused, "a connection that was trusted is not used");
+        assert_eq!(status_at("other.example", Some(&authority)), refused, "it vouches for another name");
+        for text in [&b""[..], b"text", include_bytes!("../tests/fixtures/receiver.key.pem")] {
+            assert_eq!(Authorities::of_pem(text).err(), Some(NoCertificates));
+        }
     }
 }

@@ -36,6 +36,14 @@ impl Timestamp {
         self.0
     }
 
+    /// A moment as HTTP writes it (RFC 9110, section 5.6.7, its preferred form); `None` for anything else.
+    #[must_use]
+    pub fn of_http(text: &str) -> Option<Self> {
+        let text = text.strip_suffix("GMT")?;
+        let moment = jiff::fmt::rfc2822::parse(&format!("{text}+0000")).ok()?;
+        Some(Self::from_micros(moment.timestamp().as_microsecond()))
+    }
+
     /// The UTC date, as in `2031.02.03`.
     #[must_use]
     pub fn date(self) -> String {

@@ -31,7 +31,7 @@ impl Guest for Hostile {
                 name: "receiver".to_owned(),
                 meaning: String::new(),
                 example: String::new(),
-                path_visible: false,
+                path_visible: true,
             }],
             credentials: vec![
                 credential("access", access),
