@@ -1,5 +1,5 @@
 //! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay` to run only those.
+//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `normalize` to run only those.
 
 mod backtest;
 mod evaluate;
@@ -7,6 +7,7 @@ mod fill;
 mod hooks;
 mod lists;
 mod load;
+mod normalize;
 mod peers;
 mod process;
 mod replay;
@@ -37,6 +38,8 @@ enum Part {
     Backtest,
     /// `cavra evidence replay` of a hundred thousand decisions.
     Replay,
+    /// An inventory export of twenty thousand records, read in the sandbox and natively.
+    Normalize,
 }
 
 #[derive(Parser)]
@@ -60,6 +63,9 @@ fn main() -> anyhow::Result<()> {
     report::machine();
     if wanted(Part::Evaluate) {
         evaluate::run()?;
+    }
+    if wanted(Part::Normalize) {
+        normalize::run()?;
     }
     let needs_binary = [Part::Process, Part::Hooks, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay]
         .into_iter()

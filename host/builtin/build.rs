@@ -15,10 +15,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Connectors read JSON as the host does, which the interpreter of policies need not: a workspace of their own.
     let workspaces = [root.join("plugins"), root.join("plugins/connectors")];
-    for sources in workspaces.iter().chain([&root.join("sdk/rust"), &root.join("host/rules")]) {
+    // What guests are made of beside their own crates.
+    let shared = ["sdk/rust", "host/rules", "host/normalizer", "host/json"].map(|folder| root.join(folder));
+    for sources in workspaces.iter().chain(&shared) {
         watch(sources)?;
     }
-    watch_file(&root.join("wit/connector"));
+    for contract in ["wit/connector", "wit/normalizer"] {
+        watch_file(&root.join(contract));
+    }
     watch_file(&root.join("Cargo.toml"));
 
     let mut generated = String::new();

@@ -59,6 +59,7 @@ mod http_details;
 mod integration_deliver;
 mod integrations;
 mod inventory;
+mod inventory_exports;
 mod listening;
 mod lists;
 mod long_work;

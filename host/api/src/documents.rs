@@ -294,8 +294,16 @@ static DOCUMENTS: &[Row] = &[
     ),
     (
         "InventoryIngest",
-        "A vendor's export, as it is, in `inventory`: an object, or a list of records or pages.",
-        &[("provider", Text), ("inventory", Any), ("channel", Gap), ("observed_at", Any), ("source", Gap)],
+        "A vendor's export, as it is, in `inventory`: an object, or a list of records or pages; or a file of JSON Lines or \
+         delimited text in `inventory_text`.",
+        &[
+            ("provider", Text),
+            ("inventory", Any),
+            ("inventory_text", Gap),
+            ("channel", Gap),
+            ("observed_at", Any),
+            ("source", Gap),
+        ],
     ),
     (
         "ExportPublishRequest",

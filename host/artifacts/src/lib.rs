@@ -8,12 +8,14 @@
 mod archive;
 mod checksums;
 mod content;
+mod packed;
 mod tree;
 mod whole;
 
 pub use archive::{Archive, ArchiveError};
 pub use checksums::{Checksums, Integrity, IntegrityStatus};
 pub use content::{Content, Part, PartReader};
+pub use packed::{PackedError, unpacked};
 pub use tree::{Inside, Measured, Reach, ReachError, ReadError, Tree};
 pub use whole::{
     Access, Draft, FileError, Otherwise, create_file, create_parents, keep_out_of_version_control, parent,

@@ -1,6 +1,9 @@
 //! What is embedded is what the rest of the binary relies on.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
-use cavra_builtin::{PACKS, POLICY_RULES};
+use cavra_builtin::{
+    Component, NORMALIZER_EDR, NORMALIZER_INTUNE, NORMALIZER_JAMF, NORMALIZER_LINUX, PACKS, POLICY_RULES,
+};
 use sha2::{Digest, Sha256};
 use wit_component::DecodedWasm;
 use wit_parser::WorldItem;
@@ -12,9 +15,9 @@ fn the_digest_is_of_the_bytes() {
     assert_eq!((POLICY_RULES.name, POLICY_RULES.version), ("policy-rules", "0.1.0"));
 }
 
-#[test]
-fn the_component_is_of_the_policy_world() {
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(POLICY_RULES.wasm).unwrap() else {
+/// What a component exports, once it is certain that it imports nothing that could be called.
+fn exports(component: &Component) -> Vec<String> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component.wasm).unwrap() else {
         panic!("not a component");
     };
     let world = &resolve.worlds[world];
@@ -26,14 +29,32 @@ fn the_component_is_of_the_policy_world() {
         };
         assert!(!callable, "imports {}", resolve.name_world_key(key));
     }
-    let exports: Vec<String> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
-    assert_eq!(exports, ["configure", "evaluate"]);
+    world.exports.keys().map(|key| resolve.name_world_key(key)).collect()
 }
+
+#[test]
+fn components_are_of_their_worlds() {
+    assert_eq!(exports(&POLICY_RULES), ["configure", "evaluate"]);
+    for (component, name) in NORMALIZERS {
+        assert_eq!(component.name, name);
+        assert_eq!(exports(component), ["describe", "open", "chunk", "finish"], "{name}");
+    }
+}
+
+static NORMALIZERS: [(&Component, &str); 4] = [
+    (&NORMALIZER_EDR, "normalizer-edr"),
+    (&NORMALIZER_INTUNE, "normalizer-intune"),
+    (&NORMALIZER_JAMF, "normalizer-jamf"),
+    (&NORMALIZER_LINUX, "normalizer-linux"),
+];
 
 /// A large engine is slow to compile where packs are loaded; see the crate `cavra-rules` before raising this.
 #[test]
-fn the_component_stays_small() {
+fn components_stay_small() {
     assert!(POLICY_RULES.wasm.len() < 210_000, "{} bytes", POLICY_RULES.wasm.len());
+    for (component, name) in NORMALIZERS {
+        assert!(component.wasm.len() < 250_000, "{name}: {} bytes", component.wasm.len());
+    }
 }
 
 #[test]

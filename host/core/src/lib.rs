@@ -79,7 +79,7 @@ pub use evidence_log::{
 };
 pub use fields::{FIELD_LIMIT, ID_LIMIT, check_id};
 pub use fleet::{
-    AUTOMATION_DASHBOARD, CheckedExport, Desired, EXPORT_DASHBOARD, EndpointDashboard, Established,
+    AUTOMATION_DASHBOARD, CheckedExport, Desired, EXPORT_DASHBOARD, EndpointDashboard, Established, ExportText,
     FRESHNESS_DASHBOARD, HANDOFF_DASHBOARD, HANDOFF_STATUS_DASHBOARD, INGESTION_DASHBOARD, InventoryExport,
     ManifestTrust, PUBLICATION_DASHBOARD, PublishRequest, RECONCILIATION_DASHBOARD, REMEDIATION_DASHBOARD,
     check_strategy,

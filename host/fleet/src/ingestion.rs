@@ -113,14 +113,13 @@ pub fn observations(record: &cavra_model::Object) -> Option<&Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cavra_inventory::{normalize, provider};
 
     #[test]
     fn the_vector() {
-        let export = json!({"endpoints": [{"endpoint_id": "lap-7", "deployment_target": "mac-ring-a",
+        let endpoint = json!({"endpoint_id": "lap-7", "deployment_target": "mac-ring-a",
             "installed_version": "3.1.0", "binary_sha256": "a".repeat(64), "last_seen_at": "2031-05-06T07:08:09Z",
-            "hostname": "zoë-mbp"}]});
-        let normalized = normalize(provider("jamf").unwrap(), &export, &Default::default()).unwrap();
+            "hostname": "zoë-mbp", "provider": "jamf"});
+        let normalized = Normalized { endpoints: vec![members::built(endpoint)], warnings: Vec::new() };
         let about = Ingestion {
             provider: "jamf",
             channel: Some("beta"),

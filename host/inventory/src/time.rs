@@ -22,19 +22,6 @@ pub fn read_time(value: &Value) -> Option<jiff::Timestamp> {
     }
 }
 
-/// Numbers, and texts of digits, as RFC 3339; everything else as it stands.
-pub fn spelled_out(value: &Value) -> Value {
-    let digits = match value {
-        Value::Number(_) => true,
-        Value::String(text) => text.len() >= 9 && text.bytes().all(|byte| byte.is_ascii_digit()),
-        _ => false,
-    };
-    match read_time(value).filter(|_| digits) {
-        Some(time) => Value::String(time.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()),
-        None => value.clone(),
-    }
-}
-
 fn of_epoch(number: i64) -> Option<jiff::Timestamp> {
     if number >= MILLISECONDS_FROM {
         jiff::Timestamp::from_millisecond(number).ok()
@@ -51,4 +38,29 @@ fn whole(seconds: f64) -> Option<i64> {
 fn as_utc(text: &str) -> Option<jiff::Timestamp> {
     let local: jiff::civil::DateTime = text.parse().ok()?;
     jiff::tz::Offset::UTC.to_timestamp(local).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn times() {
+        for (value, micros) in [
+            (json!("2031-05-06T07:08:09Z"), 1_935_817_689_000_000_i64),
+            (json!("2031-05-06T09:08:09+02:00"), 1_935_817_689_000_000),
+            (json!("2031-05-06T07:08:09.1234567Z"), 1_935_817_689_123_456),
+            (json!("2031-05-06T07:08:09"), 1_935_817_689_000_000),
+            (json!("2031-05-06 07:08:09"), 1_935_817_689_000_000),
+            (json!(1_935_817_689), 1_935_817_689_000_000),
+            (json!(1_935_817_689_000_i64), 1_935_817_689_000_000),
+            (json!("1935817689"), 1_935_817_689_000_000),
+        ] {
+            assert_eq!(read_time(&value).map(|time| time.as_microsecond()), Some(micros), "{value}");
+        }
+        for value in [json!("yesterday"), json!(null), json!([]), json!("")] {
+            assert_eq!(read_time(&value), None, "{value}");
+        }
+    }
 }

@@ -32,7 +32,6 @@ mod rollout;
 mod routing;
 mod schemas;
 mod session;
-mod strict;
 mod time;
 mod view;
 
@@ -46,6 +45,7 @@ pub use approval::{
 pub use approval_shown::{action_digest, contradictions, shown_action};
 pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
+pub use cavra_json::{JsonError, Object, is_private_name, read_json};
 pub use change_plan::{
     Change, ChangePlan, REPLACES, check_rollout_plan, plan_rollout, replaced, requested_rollout, still_fits,
 };
@@ -88,9 +88,5 @@ pub use registry::{
 pub use rollout::{governing_rollout, rollout_readiness};
 pub use routing::{MAX_QUORUM, Routing, RoutingRule};
 pub use session::{Counts, InvalidSession, SHOWN_REFS, SessionState, apply_decision, merge_session, present_session};
-pub use strict::{JsonError, is_private_name, read_json};
 pub use time::Timestamp;
-
-/// A JSON object, the shape of every record.
-pub type Object = serde_json::Map<String, serde_json::Value>;
 pub use view::{Alert, Alerts, Condition, Folder, Level, Measure, Measured, OTHERS, SPREAD, measured};

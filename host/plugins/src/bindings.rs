@@ -28,3 +28,13 @@ pub(crate) mod connector_1_0 {
         additional_derives: [PartialEq],
     });
 }
+
+/// `cavra:normalizer@1.0.0-dev.2`.
+pub(crate) mod normalizer_1_0 {
+    wasmtime::component::bindgen!({
+        path: "../../wit/normalizer/1.0.0-dev.2",
+        world: "normalizer",
+        exports: { default: async },
+        additional_derives: [PartialEq],
+    });
+}

@@ -18,6 +18,7 @@ use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
 use crate::limits::Limits;
 use crate::linked::{Linked, link};
 use crate::loaded::{Key, Loaded};
+use crate::normalizer::Normalizer;
 use crate::pack::PolicyPack;
 use crate::places::Places;
 use crate::plugin::Plugin;
@@ -154,6 +155,7 @@ struct Inner {
     compile_worker: Option<PathBuf>,
     packs: Loaded<PolicyPack>,
     connectors: Loaded<Connector>,
+    normalizers: Loaded<Normalizer>,
     /// Places in the pool of instances.
     pool: Arc<Semaphore>,
     compilations: Arc<Semaphore>,
@@ -195,6 +197,7 @@ impl PluginHost {
             compile_worker,
             packs: Loaded::default(),
             connectors: Loaded::default(),
+            normalizers: Loaded::default(),
             compilations: Arc::new(Semaphore::new(COMPILATIONS)),
         })))
     }
@@ -224,6 +227,19 @@ impl PluginHost {
             Connector::described(plugin).await.map(Arc::new)
         };
         self.0.connectors.get(Key::of(&wanted), load).await
+    }
+
+    /// The normalizer of a component, as [`PluginHost::connector`] gives a connector.
+    ///
+    /// # Errors
+    /// [`PluginError`], of every kind but a rejected document: loading asks for its description.
+    pub async fn normalizer(&self, source: ComponentSource<'_>) -> Result<Arc<Normalizer>, PluginError> {
+        let wanted = Wanted::from(source);
+        let load = || async {
+            let plugin = self.plugin(source).await?;
+            Normalizer::described(plugin).await.map(Arc::new)
+        };
+        self.0.normalizers.get(Key::of(&wanted), load).await
     }
 
     /// A component of a world without a snapshot, loaded anew.

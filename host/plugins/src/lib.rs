@@ -6,7 +6,8 @@
 //! randomness or memory of earlier calls.
 //!
 //! Components of other worlds are compiled and linked the same way, without a document and a snapshot. Each is asked in
-//! sessions: a fresh instance with one budget, for one call ([`Connector`]) or several.
+//! sessions: a fresh instance with one budget, for one call ([`Connector`]) or several
+//! ([`Normalizer`]).
 //!
 //! What a pack may use is decided in [`Limits`], and no call can be made without them: one function makes stores.
 //! What goes wrong is a [`PluginError`] that names the plugin, its version and its digest; nothing that goes wrong
@@ -23,6 +24,7 @@ mod host;
 mod limits;
 mod linked;
 mod loaded;
+pub mod normalizer;
 mod pack;
 mod places;
 mod plugin;
@@ -37,4 +39,5 @@ pub use connector::Connector;
 pub use error::{Diagnostic, PluginError, PluginErrorKind};
 pub use host::{ComponentSource, HostConfig, Origin, PackSource, PluginHost, PoolUsage};
 pub use limits::{CallLimits, LimitOutOfRange, Limits};
+pub use normalizer::Normalizer;
 pub use pack::{Description, PolicyPack};

@@ -68,6 +68,8 @@ pub struct Limits {
     pub code_bytes: usize,
     /// One step of a connector.
     pub connector: CallLimits,
+    /// One export that a normalizer reads, and each call of it.
+    pub normalizer: CallLimits,
 }
 
 /// Limits of one call, or of one session of several calls, in a world without a snapshot.
@@ -144,6 +146,15 @@ impl Default for Limits {
                 time: Duration::from_secs(5),
                 input_bytes: 16 * MIB,
                 output_bytes: 16 * MIB,
+            },
+            // What an export may cost grows with its size: a byte takes a normalizer of ours some hundred instructions. A
+            // record takes up to 30,000 however small it is, and there are 50,000 at most: that is what it begins with.
+            normalizer: CallLimits {
+                fuel: 4_000_000_000,
+                fuel_per_byte: 1_000,
+                time: Duration::from_secs(60),
+                input_bytes: 16 * MIB,
+                output_bytes: 64 * MIB,
             },
         }
     }
@@ -238,7 +249,19 @@ impl Limits {
             "connector.input_bytes",
             "connector.output_bytes",
         ]);
-        match rows.into_iter().chain(connector).find(|(_, value, ceiling)| *value == 0 || value > ceiling) {
+        let normalizer = self.normalizer.rows([
+            "normalizer.fuel",
+            "normalizer.fuel_per_byte",
+            "normalizer.time",
+            "normalizer.input_bytes",
+            "normalizer.output_bytes",
+        ]);
+        match rows
+            .into_iter()
+            .chain(connector)
+            .chain(normalizer)
+            .find(|(_, value, ceiling)| *value == 0 || value > ceiling)
+        {
             Some((name, value, ceiling)) => Err(LimitOutOfRange { name, value, ceiling }),
             None => Ok(()),
         }

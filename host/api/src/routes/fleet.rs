@@ -117,7 +117,7 @@ fn inventories() -> Vec<Endpoint> {
             "ingest_endpoint_inventory",
             post(fleet::ingest),
         )
-        .exact(&["inventory", "payload"])
+        .exact(&["inventory", "payload", "inventory_text"])
         .takes_inventory()
         .about("endpoints", "Reads a vendor's inventory export as observations of endpoints.")
         .takes("InventoryIngest")

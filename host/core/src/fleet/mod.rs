@@ -10,6 +10,7 @@ mod fields;
 mod freshness;
 mod handoff;
 mod ingest;
+mod normalizers;
 mod publish;
 mod reconcile;
 mod remediation;
@@ -26,7 +27,7 @@ pub use dashboards::{
     REMEDIATION_DASHBOARD,
 };
 pub use desired::{Desired, Established, ManifestTrust};
-pub use ingest::InventoryExport;
+pub use ingest::{ExportText, InventoryExport};
 pub use publish::{CheckedExport, PublishRequest};
 pub use reconcile::check_strategy;
 
@@ -38,15 +39,6 @@ impl From<Refusal> for CoreError {
         match refusal {
             Refusal::Request(text) => Self::BadRequest(text),
             Refusal::Document(errors) => Self::Refused { errors, warnings: Vec::new() },
-        }
-    }
-}
-
-impl From<cavra_inventory::Refusal> for CoreError {
-    fn from(refusal: cavra_inventory::Refusal) -> Self {
-        match refusal {
-            cavra_inventory::Refusal::NoRecords { .. } => Self::BadRequest(refusal.to_string()),
-            cavra_inventory::Refusal::TooMany { .. } => Self::TooLarge(refusal.to_string()),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Inventories, their age, and what they show.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cavra_artifacts::Reach;
-use cavra_core::{CoreError, Desired, Established, InventoryExport, ManifestTrust, Settings};
+use cavra_artifacts::{PackedError, Reach, unpacked};
+use cavra_core::{CoreError, Desired, Engine, Established, ExportText, InventoryExport, ManifestTrust, Settings};
 use cavra_evidence::pretty;
 use cavra_fleet::{Documented, FreshnessLimits, Reconciliation, Scope, manifest_problems};
 use cavra_model::{Object, Timestamp, members};
@@ -16,7 +17,6 @@ use crate::args::{FreshnessArgs, IngestArgs, MetadataArgs, ReconcileArgs};
 use crate::commands::release::history::location;
 use crate::commands::release::metadata::{look, runtime};
 use crate::commands::release::read_object;
-use crate::input::json_file;
 
 /// Largest export that is read.
 const EXPORT_BYTES: u64 = 1 << 30;
@@ -37,13 +37,15 @@ pub fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     };
     let export = InventoryExport {
         provider: args.provider.clone(),
-        inventory: json_file(&args.file, EXPORT_BYTES)?,
+        inventory: ExportText::File(Box::new(export_file(&args.file)?)),
         channel: args.channel.clone(),
         observed_at: args.observed_at.clone().map(Value::String),
         source: None,
         target_map,
     };
-    let made = match export.ingest(Settings::from_env()?.redactor, Timestamp::now()) {
+    let settings = Settings::from_env()?;
+    let plugins = cavra_core::plugins(&settings, Engine::OneShot)?;
+    let made = match runtime()?.block_on(export.ingest(&plugins, settings.redactor, Timestamp::now())) {
         Ok(made) => made,
         Err(error) => return output.refuse(error),
     };
@@ -54,6 +56,18 @@ pub fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     content.insert("provider".to_owned(), made.document.get("provider").cloned().unwrap_or(Value::Null));
     content.insert("inventory".to_owned(), inventory);
     output.finish(&with_checksums(files), &made.record, &made.warnings, Value::Object(content))
+}
+
+/// A file with an export, or what is packed in it.
+fn export_file(path: &Path) -> anyhow::Result<impl std::io::Read + Send + 'static> {
+    let open = || {
+        let file = std::fs::File::open(path)?;
+        if file.metadata()?.len() > EXPORT_BYTES {
+            return Err(PackedError::TooLarge(EXPORT_BYTES));
+        }
+        unpacked(file, EXPORT_BYTES)
+    };
+    Ok(std::io::BufReader::new(open().with_context(|| path.display().to_string())?))
 }
 
 pub fn freshness(args: &FreshnessArgs) -> anyhow::Result<ExitCode> {
@@ -109,7 +123,7 @@ pub fn reconciliation_files(report: &Value) -> Vec<(String, String)> {
 
 /// Compares the manifest of a package with observations.
 pub fn compare(
-    package: &std::path::Path,
+    package: &Path,
     verify: bool,
     observed: &Object,
     stale_after_hours: i64,

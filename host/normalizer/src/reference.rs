@@ -1,53 +1,79 @@
-//! Where in an export its records are: the lists that tools wrap them in, pages, single records, osquery's logs.
+//! The same in the simplest way: with the whole export in memory. What streams has to agree with it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::path::says_something;
+use crate::reading::Context;
+use crate::record::observe;
 use crate::warnings::Warnings;
-use crate::{Object, Provider, Refusal};
+use crate::{MAX_RECORDS, Object, Refusal, Tool};
 
-/// Most records of one ingestion.
-pub const MAX_RECORDS: usize = 50_000;
+/// Endpoints and warnings of an export.
+pub fn normalize(
+    tool: &'static Tool,
+    export: &Value,
+    target_map: &BTreeMap<String, String>,
+) -> Result<(Vec<Object>, Vec<String>), Refusal> {
+    let mut warnings = Warnings::default();
+    let records = records(tool, export, &mut warnings)?;
+    let context = Context { tool, target_map: target_map.clone(), form: None };
+    let mut endpoints = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (index, record) in records.iter().enumerate() {
+        let endpoint = observe(&context, index + 1, record, &mut warnings);
+        let id = endpoint["endpoint_id"].as_str().unwrap().to_owned();
+        if !ids.insert(id.clone()) {
+            warnings.add("duplicate", || format!("endpoint {id} stands in the export more than once; all are kept"));
+        }
+        endpoints.push(endpoint);
+    }
+    if endpoints.is_empty() {
+        warnings.add("empty", || format!("no {} records were found in the inventory", tool.name));
+    }
+    Ok((endpoints, warnings.into_problems().into_iter().map(|problem| problem.message).collect()))
+}
 
 /// Members that hold one record instead of a list.
 const SINGLE: [&str; 3] = ["host", "computer", "device"];
 
 /// The records of an export, ready to be read.
-pub fn records(provider: &'static Provider, export: &Value, warnings: &mut Warnings) -> Result<Vec<Object>, Refusal> {
+pub fn records(tool: &'static Tool, export: &Value, warnings: &mut Warnings) -> Result<Vec<Object>, Refusal> {
     let mut found = Vec::new();
     match export {
-        Value::Object(page) => found = of_page(provider, page, warnings).ok_or_else(|| refusal(provider))?,
+        Value::Object(page) => found = of_page(tool, page, warnings).ok_or_else(|| refusal(tool))?,
         Value::Array(items) => {
             // Pages of one export, or the records themselves.
             let pages = items.iter().filter_map(Value::as_object);
-            let pages: Vec<_> = pages.map(|page| (page, list_of(provider, page).is_some())).collect();
+            let pages: Vec<_> = pages.map(|page| (page, list_of(tool, page).is_some())).collect();
             let all_pages = !items.is_empty() && pages.len() == items.len() && pages.iter().all(|(_, list)| *list);
             if all_pages {
-                let read = pages.iter().filter_map(|(page, _)| of_page(provider, page, warnings));
+                let read = pages.iter().filter_map(|(page, _)| of_page(tool, page, warnings));
                 found = read.flatten().collect();
             } else {
                 found.extend(items.iter().cloned());
             }
         }
-        _ => return Err(refusal(provider)),
+        _ => return Err(refusal(tool)),
     }
     if found.len() > MAX_RECORDS {
-        return Err(Refusal::TooMany { records: found.len() });
+        return Err(Refusal::TooMany { records: found.len() as u64 });
     }
     let count = found.len();
     let objects: Vec<_> = found.into_iter().filter_map(into_object).flat_map(rows).collect();
     if objects.len() > MAX_RECORDS {
-        return Err(Refusal::TooMany { records: objects.len() });
+        return Err(Refusal::TooMany { records: objects.len() as u64 });
     }
     let skipped = count.saturating_sub(objects.len());
     if skipped > 0 {
-        warnings.add("skipped", format!("{skipped} entries of the export are no objects and were skipped"));
+        warnings.add("skipped", || format!("{skipped} entries of the export are no objects and were skipped"));
     }
     Ok(objects)
 }
 
-fn refusal(provider: &'static Provider) -> Refusal {
-    Refusal::NoRecords { provider: provider.name }
+fn refusal(_: &'static Tool) -> Refusal {
+    Refusal::NoRecords
 }
 
 fn into_object(value: Value) -> Option<Object> {
@@ -58,13 +84,13 @@ fn into_object(value: Value) -> Option<Object> {
 }
 
 /// The first list of a page that is not empty, else the first one.
-fn list_of<'a>(provider: &Provider, page: &'a Object) -> Option<&'a Vec<Value>> {
-    let lists = || provider.lists.iter().filter_map(|name| page.get(*name).and_then(Value::as_array));
+fn list_of<'a>(tool: &Tool, page: &'a Object) -> Option<&'a Vec<Value>> {
+    let lists = || tool.lists.iter().filter_map(|name| page.get(*name).and_then(Value::as_array));
     lists().find(|list| !list.is_empty()).or_else(|| lists().next())
 }
 
-fn of_page(provider: &Provider, page: &Object, warnings: &mut Warnings) -> Option<Vec<Value>> {
-    let named = list_of(provider, page);
+fn of_page(tool: &Tool, page: &Object, warnings: &mut Warnings) -> Option<Vec<Value>> {
+    let named = list_of(tool, page);
     let observations = page.get("schema_version").and_then(Value::as_str) == Some("cavra.endpoint-observations.v1");
     let own = page.get("endpoints").and_then(Value::as_array).filter(|_| observations);
     // osquery writes its log lines alike, whoever collects them.
@@ -83,10 +109,10 @@ fn of_page(provider: &Provider, page: &Object, warnings: &mut Warnings) -> Optio
 
 /// Says when a page is probably not all there is: machines that are missing would read as drift.
 fn incomplete(page: &Object, records: usize, warnings: &mut Warnings) {
-    let next = page.get("@odata.nextLink").is_some_and(says_something);
+    let next = page.get("@odata.nextLink").and_then(Value::as_str).is_some_and(|next| !next.is_empty());
     let total = page.get("totalCount").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
     if next || total.is_some_and(|total| total > records) {
-        warnings.add("incomplete", "the export looks incomplete: it says that there are more pages".to_owned());
+        warnings.add("incomplete", || "the export looks incomplete: it says that there are more pages".to_owned());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the vendors' own API answers look like, as tables: how a record is recognised, and where its facts are. Sources:
 //! Jamf Pro API `computers-inventory` and Classic API, Microsoft Graph `managedDevice`, Fleet REST API `hosts`,
-//! CrowdStrike Falcon `devices/entities`, Microsoft Defender for Endpoint `machines`, SentinelOne `agents`.
+//! CrowdStrike Falcon `devices/entities`, Microsoft Defender for Endpoint `machines`, SentinelOne `agents`, Wazuh
+//! `agents`, Landscape `computers`.
 
 use crate::Object;
 use crate::path::member;
@@ -34,7 +35,7 @@ pub struct Software {
 }
 
 /// The forms, each tried in turn.
-pub static VENDORS: [Vendor; 6] = [
+pub static VENDORS: [Vendor; 8] = [
     // Jamf Pro, also its Classic API, where names are in snake case.
     Vendor {
         recognises: |record| member(record, "general").is_some_and(serde_json::Value::is_object),
@@ -148,7 +149,48 @@ pub static VENDORS: [Vendor; 6] = [
         attributes: &[],
         tags: &["tags.sentinelone[].value", "groupName"],
     },
+    // Wazuh, agents. Their `version` is the agent's own.
+    Vendor {
+        recognises: |record| has(record, "lastKeepAlive") || has(record, "registerIP"),
+        facts: &[
+            ("endpoint_id", &["id"]),
+            ("hostname", &["name"]),
+            ("os", &["os.name", "os.platform"]),
+            ("os_version", &["os.version"]),
+            ("last_seen_at", &["lastKeepAlive"]),
+            ("management_state", &["status"]),
+        ],
+        software: &[],
+        attributes: &[],
+        tags: &["group[]"],
+    },
+    // Landscape, computers.
+    Vendor {
+        recognises: |record| has(record, "last_ping_time") || has(record, "last_exchange_time"),
+        facts: &[
+            ("endpoint_id", &["id"]),
+            ("installed_version", &["annotations.cavraVersion"]),
+            ("binary_sha256", &["annotations.cavraSha256"]),
+            ("hostname", &["hostname", "title"]),
+            ("os", &["distribution_info.distributor"]),
+            ("os_version", &["distribution"]),
+            ("last_seen_at", &["last_ping_time", "last_exchange_time"]),
+        ],
+        software: &[],
+        attributes: &[],
+        tags: &["tags[]", "access_group"],
+    },
 ];
+
+/// A line of a spreadsheet: columns are named as facts are, and a bare `version` is the runtime's, since spreadsheets name
+/// the operating system's as such.
+pub static ROW: Vendor = Vendor {
+    recognises: |_| false,
+    facts: &[("installed_version", &["version"])],
+    software: &[],
+    attributes: &[],
+    tags: &["tags[]"],
+};
 
 /// The vendor whose record this is.
 pub fn recognise(record: &Object) -> Option<&'static Vendor> {

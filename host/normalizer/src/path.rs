@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Object;
+use crate::{FACT_BYTES, Object};
 
 /// Every value at a path, in the record's order. A segment that ends in `[]` goes through the elements of a list.
 pub fn values<'a>(record: &'a Object, path: &str) -> Vec<&'a Value> {
@@ -20,12 +20,13 @@ pub fn first<'a>(record: &'a Object, path: &str) -> Option<&'a Value> {
     values(record, path).into_iter().find(|value| says_something(value))
 }
 
-/// Whether a value can be a fact: not null, not empty, no object and no list.
+/// Whether a value can be a fact: not null, not empty, no object, no list, and no longer than facts are.
 pub fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Object(_) | Value::Array(_) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => !text.is_empty() && text.len() <= FACT_BYTES,
+        Value::Number(number) => number.as_i64().is_some() || number.to_string().len() <= FACT_BYTES,
+        Value::Bool(_) => true,
     }
 }
 
@@ -45,6 +46,8 @@ fn step<'a>(object: &'a Object, segment: &str) -> Vec<&'a Value> {
 }
 
 fn same_name(left: &str, right: &str) -> bool {
-    let folded = |name: &str| name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
-    left.len().abs_diff(right.len()) <= right.len() && folded(left) == folded(right)
+    fn folded(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    left.len().abs_diff(right.len()) <= right.len() && folded(left).eq(folded(right))
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::aliases::{BARE_VERSION, DEPLOYMENT_TARGET, ENDPOINT_ID, FACTS, Field, Form};
+use crate::epoch::spelled_out;
 use crate::path::{first, says_something, values};
+use crate::reading::Context;
 use crate::software::{Found, find};
 use crate::target::{Meant, meant};
-use crate::time::spelled_out;
 use crate::vendors::{Vendor, recognise};
 use crate::warnings::Warnings;
-use crate::{Object, Provider, UNKNOWN_TARGET};
+use crate::{Object, UNKNOWN_TARGET};
 
 /// A record, what it is recognised as, and what its vendor's places say.
 struct Reading<'a> {
@@ -22,17 +23,12 @@ struct Reading<'a> {
     found: Found,
 }
 
-/// The observation of the record at `index`.
-pub fn observe(
-    provider: &Provider,
-    index: usize,
-    record: &Object,
-    map: &BTreeMap<String, String>,
-    warnings: &mut Warnings,
-) -> Object {
-    let reading = Reading::of(record);
-    let id = reading.value(&ENDPOINT_ID).map_or_else(|| format!("{}-endpoint-{}", provider.name, index + 1), as_text);
-    let target = reading.target(&id, map, warnings);
+/// The observation of the record with this number, which counts from 1.
+pub fn observe(context: &Context, number: usize, record: &Object, warnings: &mut Warnings) -> Object {
+    let tool = context.tool.name;
+    let reading = Reading::of(record, context.form);
+    let id = reading.value(&ENDPOINT_ID).map_or_else(|| format!("{tool}-endpoint-{number}"), as_text);
+    let target = reading.target(&id, &context.target_map, warnings);
     let mut endpoint = Object::new();
     endpoint.insert(ENDPOINT_ID.output.to_owned(), Value::String(id));
     endpoint.insert(DEPLOYMENT_TARGET.output.to_owned(), Value::String(target));
@@ -41,15 +37,15 @@ pub fn observe(
             endpoint.insert(field.output.to_owned(), written(field.form, value));
         }
     }
-    endpoint.insert("provider".to_owned(), Value::from(provider.name));
+    endpoint.insert("provider".to_owned(), Value::from(tool));
     endpoint
 }
 
 impl<'a> Reading<'a> {
-    fn of(record: &'a Object) -> Self {
+    fn of(record: &'a Object, form: Option<&'static Vendor>) -> Self {
         let object = |name: &str| record.get(name).and_then(Value::as_object).filter(|object| !object.is_empty());
         let nested = object("cavra").or_else(|| object("runtime")).into_iter().chain(object("columns")).collect();
-        let vendor = recognise(record);
+        let vendor = form.or_else(|| recognise(record));
         let found = vendor.map(|vendor| find(record, vendor)).unwrap_or_default();
         Self { record, nested, vendor, found }
     }
@@ -92,8 +88,8 @@ impl<'a> Reading<'a> {
         match self.by_vendor(map) {
             Meant::One(target) => return target,
             Meant::Several(targets) => {
-                let targets = targets.join(", ");
-                warnings.add("conflict", format!("endpoint {id} belongs to several deployment targets: {targets}"));
+                let several = || format!("endpoint {id} belongs to several deployment targets: {}", targets.join(", "));
+                warnings.add("conflict", several);
                 return UNKNOWN_TARGET.to_owned();
             }
             Meant::None => {}
@@ -101,7 +97,7 @@ impl<'a> Reading<'a> {
         if let Some(value) = self.named(DEPLOYMENT_TARGET.names) {
             return mapped(value);
         }
-        warnings.add("target", format!("endpoint {id} names no deployment target"));
+        warnings.add("target", || format!("endpoint {id} names no deployment target"));
         UNKNOWN_TARGET.to_owned()
     }
 

@@ -1,0 +1,3 @@
+//! Microsoft Intune's inventory exports as a normalizer.
+
+normalizer_adapter::export_tool!(normalizer_adapter::INTUNE);
