@@ -13,6 +13,7 @@
 
 mod access;
 mod access_page;
+mod agent_report;
 mod approval_gate;
 mod approval_persons;
 mod approval_subjects;

@@ -151,6 +151,8 @@ pub enum Command {
     Init(InitCommand),
     /// Prove that the guard is on: canaries have to be refused, and nothing may lead round the hook.
     Doctor(DoctorArgs),
+    /// Say what agents, hooks, MCP servers and policies are on this machine, as an inventory of it.
+    AgentReport(AgentReportArgs),
     /// Show what cavra does, with the real engine.
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -326,6 +328,21 @@ pub struct InitArgs {
     /// Pack that the project's policy inherits.
     #[arg(long, value_name = "ID")]
     pub policy_pack: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct AgentReportArgs {
+    /// Name of this machine; default is its host name.
+    #[arg(long, value_name = "ID")]
+    pub endpoint_id: Option<String>,
+    /// Deployment target that it belongs to.
+    #[arg(long, value_name = "ID")]
+    pub deployment_target: Option<String>,
+    /// Release channel that it follows.
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
     #[command(flatten)]
     pub json: Json,
 }

@@ -1,6 +1,7 @@
 //! One module per command. Every command answers its exit code; an error is printed by the caller and exits with 1.
 
 mod agent;
+mod agent_report;
 mod approval;
 mod backtest;
 mod checks;
@@ -56,6 +57,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::McpServer(args) => mcp::run(&args),
         Command::Init(InitCommand::ClaudeCode(args)) => init::claude_code(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::AgentReport(args) => agent_report::run(&args),
         Command::Demo(DemoCommand::BeforeTheAgentActs(args)) => scenario::demo(&args),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { directory } => documents::man_pages(&directory),

@@ -1,6 +1,7 @@
 //! An agent's own set-up: what is installed in it, and whether that really guards. What is known of an agent is data;
 //! `cavra init` and `cavra doctor` look at the same.
 
+pub mod agents;
 pub mod canary;
 pub mod claude_code;
 mod command_line;
