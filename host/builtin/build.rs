@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     generated.push_str(&embed_packs(&root.join("policies"))?);
+    generated.push_str(&embed_sdk(&root.join("sdk/rust"))?);
     write_if_changed(&out.join("generated.rs"), generated.as_bytes())?;
     Ok(())
 }
@@ -97,6 +98,35 @@ fn embed_packs(policies: &Path) -> Result<String, Box<dyn Error>> {
     }
     code.push_str("];\n");
     Ok(code)
+}
+
+/// The files of the Rust SDK that a vendor needs, sorted by path.
+fn embed_sdk(sdk: &Path) -> Result<String, Box<dyn Error>> {
+    let mut files = vec![sdk.join("Cargo.toml"), sdk.join("README.md")];
+    for folder in ["src", "wit"] {
+        collect(&sdk.join(folder), &mut files)?;
+    }
+    files.sort();
+    let mut code = String::from("/// The files of the Rust SDK, sorted by path.\npub static SDK: &[SdkFile] = &[\n");
+    for file in &files {
+        let path = file.strip_prefix(sdk)?.to_str().ok_or("a path of the SDK is not UTF-8")?;
+        writeln!(code, "    SdkFile {{ path: {path:?}, text: include_str!({file:?}) }},")?;
+    }
+    code.push_str("];\n");
+    Ok(code)
+}
+
+/// The files in a folder and below it.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// Leaves an unchanged file's time alone, so that what includes it is not compiled again.

@@ -82,6 +82,8 @@ mod own_connectors;
 mod pack_components;
 mod pack_signatures;
 mod packs;
+mod plugin_supply_chain;
+mod plugins;
 mod promotion;
 mod promotion_refusals;
 mod publish_crash;

@@ -13,6 +13,15 @@ pub struct Component {
     pub digest: &'static str,
 }
 
+/// A file of the Rust SDK, which a new plugin gets a copy of.
+#[derive(Clone, Copy, Debug)]
+pub struct SdkFile {
+    /// Where it lies below the SDK's folder.
+    pub path: &'static str,
+    /// What is in it.
+    pub text: &'static str,
+}
+
 /// A policy pack that is part of the binary.
 #[derive(Clone, Copy, Debug)]
 pub struct ShippedPack {

@@ -8,6 +8,7 @@ mod fleet;
 mod integration;
 mod log;
 mod ops;
+mod plugin;
 mod policy;
 mod registry;
 mod release;
@@ -46,6 +47,10 @@ pub use fleet::{
 pub use integration::{DeliverArgs, IntegrationCommand, IntegrationTestArgs};
 pub use log::{LogCommand, LogVerifyArgs, ProofArgs};
 pub use ops::{BackupArgs, OpsCommand, RestoreArgs, RetentionApplyArgs, RetentionPlanArgs};
+pub use plugin::{
+    ArchivePluginArgs, BenchPluginArgs, BuildPluginArgs, GrantPluginArgs, InstallPluginArgs, NewPluginArgs, PluginArgs,
+    PluginCommand, SignPluginArgs,
+};
 pub use policy::{DemoCommand, PolicyCommand, ScenarioArgs};
 pub use registry::{AgentDraft, RegistryArgs, RegistryCommand, RegistryStoreArgs, ServerDraft};
 pub use release::{
@@ -109,6 +114,9 @@ pub enum Command {
     /// Read, check and compare policy packs.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make, sign, inspect and install plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Ask for, decide and list approvals.
     Approval(ApprovalArgs),
     /// Run and audit an agent's commands.

@@ -14,6 +14,7 @@ use crate::approvals::read_routing;
 use crate::areas::{Area, open_store};
 use crate::notify::Reservations;
 use crate::outgoing::Outgoing;
+use crate::plugins::check_plugin_documents;
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Deliveries, Evidence, EvidenceLog,
     Governor, Inventory, Keyring, LOGS, Registry, Settings, Verdict, Workers, pack_trust, package_signers,
@@ -121,6 +122,7 @@ impl App {
         for roots in [&settings.release_trust_root, &settings.endpoint_manifest_roots] {
             roots.as_deref().map(package_signers).transpose()?;
         }
+        check_plugin_documents(settings)?;
         let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
         let store = open_store(settings)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());

@@ -32,6 +32,7 @@ mod outgoing;
 mod pack_trust;
 mod page;
 mod pilot;
+mod plugins;
 mod project;
 mod recent;
 mod redaction;
@@ -102,6 +103,7 @@ pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, approval_connectors, d
 pub use pack_trust::PackSignatures;
 pub use page::{MAX_LIMIT, ORDERS, PageRequest};
 pub use pilot::{PilotMode, PilotReports, PilotSettings, drill_schedule, pilot_reports};
+pub use plugins::supplied_pack;
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfig, Roots, cleaned, project_around};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};

@@ -4,25 +4,26 @@
 //! signature is somebody's own, unless this installation has published it: then its signature was taken away.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use cavra_evidence::{PolicyTrust, Secret, verify_policy};
 use cavra_model::{PUBLICATIONS, PackName};
 use cavra_packs::{PackLibrary, PackRoot, ResolvedPack, SignatureCheck, Unverified};
 use cavra_store::{Query, Unreadable};
+use cavra_trust::PluginDirectory;
 use serde_json::Value;
 
+use crate::plugins::InstalledPacks;
 use crate::{App, CoreError, Settings};
 
 /// Newest attempts to publish a pack that are looked through for one that succeeded.
 const LOOKED_AT: u64 = 100;
 
-/// The operator's packs over the shipped ones; with a key, signatures are checked.
+/// The operator's packs and those of installed plugins over the shipped ones; with a key, signatures are checked.
 pub(crate) fn library(settings: &Settings) -> PackLibrary {
     let root = PackRoot::FromEnvironment(settings.policy_dir.clone());
-    match &settings.signing_key {
-        Some(key) => PackLibrary::with_signatures(root, check(key.clone())),
-        None => PackLibrary::new(root),
-    }
+    let check = settings.signing_key.clone().map(check);
+    PackLibrary::over(root, check, Some(Arc::new(InstalledPacks::new(&settings.plugin_dir))))
 }
 
 /// A signature has to be that of the key's holder.
@@ -66,13 +67,14 @@ impl App {
         Ok(found.iter().any(|record| record.get("state").and_then(Value::as_str) == Some("published")))
     }
 
-    /// What an operator should know of the installed packs' signatures; `null` where none are checked.
+    /// What an operator should know of the installed packs' signatures; nothing where none are checked.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn pack_signatures(&self) -> Result<PackSignatures, CoreError> {
         let configured = self.settings.signing_key.is_some();
-        if !configured {
+        let trusting = PluginDirectory::new(&self.settings.plugin_dir).has_trust_set();
+        if !configured && !trusting {
             return Ok(PackSignatures::default());
         }
         let library = self.decisions.library().clone();

@@ -173,6 +173,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_LOG", "info when serving", "Log filter, such as `debug` or `cavra_store=trace`."),
     valued("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
     valued("CAVRA_MAX_INVENTORY_BYTES", "67108864", "Largest inventory of endpoints that is taken, in bytes."),
+    valued("CAVRA_PLUGIN_DIR", ".cavra/plugins", "Directory of plugins: trust set, grants, lock, installed packages."),
     setting("CAVRA_POLICY", "unset", "Pack file that decides when no pack is named (hooks, MCP adapter)."),
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
     secret("CAVRA_POLICY_SIGNING_KEY", "unset: a checksum instead", "Key of the HMAC signatures of published packs."),
@@ -224,6 +225,8 @@ pub struct Settings {
     pub registry: Location,
     /// Root of the operator's packs.
     pub policy_dir: Option<PathBuf>,
+    /// Directory of plugins.
+    pub plugin_dir: PathBuf,
     /// Pack file that decides when no pack is named.
     pub policy_file: Option<PathBuf>,
     /// Cache of compiled packs; `None` keeps none.
@@ -348,6 +351,7 @@ impl Settings {
             require_token: asked.flag("CAVRA_REQUIRE_TOKEN")?,
             redactor: Redactor::new(asked.flag("CAVRA_REDACT")?),
             pilot: PilotSettings::read(|name| asked.value(name)),
+            plugin_dir: asked.path("CAVRA_PLUGIN_DIR").unwrap_or_default(),
             policy_dir: asked.path("CAVRA_POLICY_DIR"),
             policy_file: asked.path("CAVRA_POLICY"),
             cache_dir,

@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use crate::{PublicKey, SigningKey};
 
+/// Signatures of one envelope. Each of them is tried with every trusted key.
+const MOST_SIGNATURES: usize = 32;
+
 /// An envelope does not hold.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum EnvelopeError {
@@ -33,6 +36,26 @@ pub fn sign_envelope(payload_type: &str, payload: &[u8], key: &SigningKey, key_i
     })
 }
 
+/// One more signature on an envelope, whose payload it does not change; with the payload, for the caller to look at. An
+/// earlier signature under the same id gives way.
+///
+/// # Errors
+/// [`EnvelopeError::Malformed`], also where there would be too many signatures; [`EnvelopeError::PayloadType`].
+pub fn countersign(
+    envelope: &Value,
+    payload_type: &str,
+    key: &SigningKey,
+    key_id: &str,
+) -> Result<(Vec<u8>, Value), EnvelopeError> {
+    let (payload, signatures) = parts(envelope, payload_type)?;
+    let named = |signature: &&Value| signature.get("keyid").and_then(Value::as_str) == Some(key_id);
+    let mut signed = sign_envelope(payload_type, &payload, key, key_id);
+    let own = signed.pointer_mut("/signatures").and_then(Value::as_array_mut).ok_or(EnvelopeError::Malformed)?;
+    let earlier: Vec<Value> = signatures.iter().filter(|signature| !named(signature)).cloned().collect();
+    own.splice(0..0, earlier);
+    if own.len() > MOST_SIGNATURES { Err(EnvelopeError::Malformed) } else { Ok((payload, signed)) }
+}
+
 /// The payload of an envelope that one of `keys` has signed, and which. Ids in the envelope are hints and not trusted.
 ///
 /// # Errors
@@ -42,16 +65,40 @@ pub fn open_envelope<'k>(
     payload_type: &str,
     keys: &[&'k PublicKey],
 ) -> Result<(Vec<u8>, &'k PublicKey), EnvelopeError> {
-    let text = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).map(str::to_owned);
-    let payload = text(envelope, "payload").and_then(|payload| decode(&payload)).ok_or(EnvelopeError::Malformed)?;
+    let (payload, signers) = envelope_signers(envelope, payload_type, keys)?;
+    signers.first().map(|key| (payload, *key)).ok_or(EnvelopeError::Signature)
+}
+
+/// As [`open_envelope`], with all of `keys` that have signed.
+///
+/// # Errors
+/// [`EnvelopeError`].
+pub fn envelope_signers<'k>(
+    envelope: &Value,
+    payload_type: &str,
+    keys: &[&'k PublicKey],
+) -> Result<(Vec<u8>, Vec<&'k PublicKey>), EnvelopeError> {
+    let (payload, signatures) = parts(envelope, payload_type)?;
+    let message = pre_authentication(payload_type, &payload);
+    let value = |signature: &Value| decode(signature.get("sig")?.as_str()?);
+    let values: Vec<_> = signatures.iter().filter_map(value).collect();
+    let verifies = |key: &&&PublicKey| values.iter().any(|value| key.verifies(&message, value));
+    let signers: Vec<&PublicKey> = keys.iter().filter(verifies).copied().collect();
+    if signers.is_empty() { Err(EnvelopeError::Signature) } else { Ok((payload, signers)) }
+}
+
+/// Payload and signatures of an envelope of that type.
+fn parts<'e>(envelope: &'e Value, payload_type: &str) -> Result<(Vec<u8>, &'e [Value]), EnvelopeError> {
+    let text = |member: &str| envelope.get(member).and_then(Value::as_str);
+    let payload = text("payload").and_then(decode).ok_or(EnvelopeError::Malformed)?;
     let signatures = envelope.get("signatures").and_then(Value::as_array).ok_or(EnvelopeError::Malformed)?;
-    if text(envelope, "payloadType").as_deref() != Some(payload_type) {
+    if text("payloadType") != Some(payload_type) {
         return Err(EnvelopeError::PayloadType);
     }
-    let message = pre_authentication(payload_type, &payload);
-    let values: Vec<_> = signatures.iter().filter_map(|signature| decode(&text(signature, "sig")?)).collect();
-    let signer = keys.iter().find(|key| values.iter().any(|value| key.verifies(&message, value)));
-    signer.map(|key| (payload, *key)).ok_or(EnvelopeError::Signature)
+    if signatures.len() > MOST_SIGNATURES {
+        return Err(EnvelopeError::Malformed);
+    }
+    Ok((payload, signatures))
 }
 
 /// What is signed: `DSSEv1`, the type and the payload, each with its length, so that no two pairs give the same bytes.
@@ -100,6 +147,24 @@ mod tests {
             }
             assert!(open_envelope(&other, "text/x", &[key.public()]).is_ok(), "{other}");
         }
+    }
+
+    #[test]
+    fn several_sign_one_payload() {
+        let (one, other) = (vector_key(), SigningKey::generate().unwrap());
+        let envelope = sign_envelope("text/x", b"hello", &one, "one");
+        let (payload, both) = countersign(&envelope, "text/x", &other, "other").unwrap();
+        assert_eq!(payload, b"hello");
+        let keys = [one.public(), other.public()];
+        let signers = |envelope: &Value| envelope_signers(envelope, "text/x", &keys).unwrap().1.len();
+        assert_eq!((signers(&envelope), signers(&both)), (1, 2));
+        // Under an id that is there already, the signature is replaced.
+        let (_, again) = countersign(&both, "text/x", &other, "one").unwrap();
+        assert_eq!(again["signatures"].as_array().unwrap().len(), 2);
+        assert_eq!(countersign(&both, "text/y", &other, "x"), Err(EnvelopeError::PayloadType));
+        let mut many = both.clone();
+        many["signatures"] = json!(vec![both["signatures"][0].clone(); MOST_SIGNATURES + 1]);
+        assert_eq!(envelope_signers(&many, "text/x", &keys), Err(EnvelopeError::Malformed));
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::{PublicKey, SigningKey};
 /// Media type of the payload.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// Type of in-toto statements.
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// Type of the predicate: a session's evidence bundle, with what it shows in numbers.
 pub const PREDICATE: &str = "urn:cavra:attestation:evidence-bundle:v1";
@@ -36,7 +37,7 @@ pub fn bundle_statement(folder: &BundleFolder) -> Result<Value, BundleFileError>
         subjects.push(json!({ "name": name, "digest": { "sha256": measured.sha256 } }));
     }
     Ok(json!({
-        "_type": STATEMENT,
+        "_type": STATEMENT_TYPE,
         "subject": subjects,
         "predicateType": PREDICATE,
         "predicate": predicate(folder)?,
@@ -96,7 +97,7 @@ const CHECKS: [Check<Subject>; 6] = [
         }
     }),
     Check::new("statement", |subject, found| {
-        found.require(subject.member("_type") == STATEMENT, "statement type mismatch");
+        found.require(subject.member("_type") == STATEMENT_TYPE, "statement type mismatch");
         found.require(subject.member("predicateType") == PREDICATE, "predicate type mismatch");
     }),
     Check::new("subjects", |subject, found| {

@@ -172,7 +172,10 @@ impl TrustRoot {
     /// A retired root verifies what was signed while it was valid. An active one verifies also what was signed before
     /// the root was written down, as long as the root is valid now. A revoked one verifies nothing: who has its key
     /// can sign any time.
-    pub(crate) fn standing(&self, signed_at: Option<Timestamp>, now: Timestamp) -> Result<Option<String>, String> {
+    ///
+    /// # Errors
+    /// Why it verifies nothing of that time.
+    pub fn standing(&self, signed_at: Option<Timestamp>, now: Timestamp) -> Result<Option<String>, String> {
         let covers = |moment: Timestamp| {
             self.valid_from.is_none_or(|from| from <= moment) && self.valid_until.is_none_or(|until| moment <= until)
         };

@@ -77,7 +77,11 @@ fn cases_in(root: Option<&Path>, name: &str, file: &Path) -> Result<Vec<Case>, P
     })
 }
 
-fn parse_cases(bytes: &[u8]) -> Result<Vec<Case>, Vec<String>> {
+/// The cases in the bytes of a [`CASES_FILE`].
+///
+/// # Errors
+/// Everything in it that is not understood.
+pub fn parse_cases(bytes: &[u8]) -> Result<Vec<Case>, Vec<String>> {
     let text = std::str::from_utf8(bytes).map_err(|_| vec!["is not UTF-8".to_owned()])?;
     let suite: Suite = parse_policy(text)
         .and_then(|document| serde_json::from_value(document).map_err(|error| error.to_string()))

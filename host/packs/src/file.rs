@@ -55,23 +55,20 @@ pub(crate) fn read_component(path: &Path) -> Result<Option<Component>, PackError
     Ok(wasm.map(component_of))
 }
 
-/// What is wrong with the signature beside the policy at a path, if there is one and anything is. No other pack's place
-/// can be taken there, so the policy may be called as it likes.
-pub(crate) fn unverified_at(
+/// What the signature beside the policy at a path shows. No other pack's place can be taken there, so the policy may be
+/// called as it likes.
+pub(crate) fn standing_at(
     path: &Path,
     signed: (&[u8], Option<&Digest>),
     check: &SignatureCheck,
-) -> Result<Option<String>, PackError> {
+) -> Result<Standing, PackError> {
     let file = policy_file(path);
     if file.file_name().is_none_or(|name| name != POLICY) {
-        return Ok(None);
+        return Ok(Standing::Unchecked);
     }
     let (signature, _) = read(None, &file.with_file_name(SIGNATURE_FILE), MAX_SIGNATURE_BYTES)
         .map_err(|fault| unreadable(path, SIGNATURE_FILE, fault))?;
-    match standing(Some(check), None, signed, None, signature.as_deref()) {
-        Standing::Refused(problem) => Ok(Some(problem)),
-        Standing::Unchecked | Standing::Unsigned | Standing::Verified => Ok(None),
-    }
+    Ok(standing(Some(check), None, signed, None, signature.as_deref()))
 }
 
 fn policy_file(path: &Path) -> PathBuf {

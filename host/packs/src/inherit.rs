@@ -54,7 +54,8 @@ impl<'s> Inheritance<'s> {
         let pack = self.shelf.pack(self.root, name)?.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
         let merged = self.visit(&pack)?;
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).collect();
-        let resolved = finish(name.as_str(), merged.document.clone(), components, &self.used);
+        let mut resolved = finish(name.as_str(), merged.document.clone(), components, &self.used);
+        resolved.unverified.extend(self.objections());
         Ok((resolved, self.used))
     }
 
@@ -73,7 +74,19 @@ impl<'s> Inheritance<'s> {
         let merged = self.with_parents(label, document)?;
         let own = component.map(|component| pack_component(name, document, &component));
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
-        Ok(finish(name, merged.document, components, &self.used))
+        let mut resolved = finish(name, merged.document, components, &self.used);
+        resolved.unverified.extend(self.objections());
+        Ok(resolved)
+    }
+
+    /// Packs that took part whose component nobody vouches for.
+    fn objections(&self) -> Vec<Unverified> {
+        let Some(stock) = self.shelf.stock() else { return Vec::new() };
+        let objection = |pack: &Arc<RawPack>| {
+            let problem = stock.objection_to(pack).filter(|_| unverified(pack).is_none())?;
+            Some(Unverified { pack: pack.name.to_string(), problem })
+        };
+        self.used.iter().filter_map(objection).collect()
     }
 
     fn visit(&mut self, pack: &Arc<RawPack>) -> Result<Rc<Merged>, PackError> {

@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::cases::{Case, cases_of};
 use crate::error::PackError;
-use crate::file::{read_component, read_policy_bytes, unverified_at};
+use crate::file::{read_component, read_policy_bytes, standing_at};
 use crate::inherit::Inheritance;
 use crate::memory::Memory;
 use crate::pack::metadata;
 use crate::shelf::{RawPack, Shelf};
 use crate::signature::{SignatureCheck, Standing, Unverified};
-use crate::{Pack, ResolvedPack, validate};
+use crate::supply::{Stock, supplied};
+use crate::{Pack, PackSupply, ResolvedPack, SuppliedPack, validate};
 
 /// Resolved packs that are kept in memory.
 const KEPT_RESOLVED: usize = 256;
@@ -70,6 +71,8 @@ struct Inner {
 /// A resolved pack and what it was made of.
 struct Resolution {
     used: Vec<Arc<RawPack>>,
+    /// What was supplied then, which also says which components decide.
+    stock: Option<Arc<Stock>>,
     pack: Arc<ResolvedPack>,
 }
 
@@ -77,23 +80,20 @@ impl PackLibrary {
     /// A library over `root`. Reads nothing yet.
     #[must_use]
     pub fn new(root: PackRoot) -> Self {
-        Self::over(root, None)
+        Self::over(root, None, None)
     }
 
-    /// As [`PackLibrary::new`], with a check that a signed pack of the policy directory has to pass. One that does not
-    /// is in [`ResolvedPack::unverified`] of every pack that it is part of.
+    /// As [`PackLibrary::new`], with packs that are supplied from elsewhere, and with a check that a signed pack of the policy
+    /// directory has to pass. A pack that does not pass, or whose component nobody vouches for, is in
+    /// [`ResolvedPack::unverified`] of every pack that it is part of.
     #[must_use]
-    pub fn with_signatures(root: PackRoot, check: SignatureCheck) -> Self {
-        Self::over(root, Some(check))
-    }
-
-    fn over(root: PackRoot, check: Option<SignatureCheck>) -> Self {
+    pub fn over(root: PackRoot, check: Option<SignatureCheck>, supply: Option<Arc<dyn PackSupply>>) -> Self {
         if let PackRoot::FromEnvironment(Some(directory)) = &root
             && !is_there(directory)
         {
             tracing::warn!(directory = %directory.display(), "the policy directory does not exist (yet)");
         }
-        let inner = Inner { root, shelf: Shelf::new(check), resolved: Memory::new(KEPT_RESOLVED) };
+        let inner = Inner { root, shelf: Shelf::new(check, supply), resolved: Memory::new(KEPT_RESOLVED) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -105,7 +105,7 @@ impl PackLibrary {
             let pack = self.inner.shelf.pack(root, name).ok().flatten()?;
             (pack.standing == Standing::Unsigned).then(|| name.clone())
         };
-        Shelf::names(root).iter().filter_map(unsigned).collect()
+        self.inner.shelf.names(root).iter().filter_map(unsigned).collect()
     }
 
     /// Every pack as written, sorted by directory name. A folder without `policy.yaml`, or whose YAML is not a mapping,
@@ -113,7 +113,7 @@ impl PackLibrary {
     #[must_use]
     pub fn list(&self) -> Vec<Pack> {
         let root = self.inner.root.current();
-        Shelf::names(root).iter().filter_map(|name| self.listed(root, name)).collect()
+        self.inner.shelf.names(root).iter().filter_map(|name| self.listed(root, name)).collect()
     }
 
     fn listed(&self, root: Option<&Path>, name: &PackName) -> Option<Pack> {
@@ -162,9 +162,10 @@ impl PackLibrary {
         {
             return Ok(Arc::clone(&known.pack));
         }
+        let stock = self.inner.shelf.stock();
         let (pack, used) = Inheritance::new(&self.inner.shelf, root).resolve(name)?;
         let pack = Arc::new(pack);
-        self.inner.resolved.put(name.clone(), Arc::new(Resolution { used, pack: Arc::clone(&pack) }));
+        self.inner.resolved.put(name.clone(), Arc::new(Resolution { used, stock, pack: Arc::clone(&pack) }));
         Ok(pack)
     }
 
@@ -180,7 +181,11 @@ impl PackLibrary {
     }
 
     fn is_current(&self, root: Option<&Path>, known: &Resolution) -> bool {
-        known.used.iter().all(|used| {
+        let same = match (&known.stock, self.inner.shelf.stock()) {
+            (Some(known), Some(now)) => Arc::ptr_eq(known, &now),
+            (known, now) => known.is_none() && now.is_none(),
+        };
+        same && known.used.iter().all(|used| {
             let now = self.inner.shelf.pack(root, &used.name);
             matches!(now, Ok(Some(pack)) if Arc::ptr_eq(&pack, used) || pack.digest == used.digest)
         })
@@ -220,6 +225,25 @@ impl PackLibrary {
         self.inheritance().resolve_document(name.as_str(), name.as_str(), document, component).map(Arc::new)
     }
 
+    /// Resolves a pack that is not installed, from the files that a plugin brings along. Its parents come from the library.
+    /// Not cached.
+    ///
+    /// # Errors
+    /// Every [`PackError`] but `NotFound`.
+    pub fn resolve_supplied(&self, name: &PackName, files: SuppliedPack) -> Result<Arc<ResolvedPack>, PackError> {
+        let pack = supplied(name, files).map_err(|problem| PackError::Unreadable {
+            name: name.to_string(),
+            problem,
+            source: None,
+        })?;
+        let document = pack.document.as_ref().map_err(|problem| PackError::Invalid {
+            name: name.to_string(),
+            errors: vec![format!("<root>: {problem}")],
+        })?;
+        let label = name.as_str();
+        self.inheritance().resolve_document(label, label, document, pack.component.clone()).map(Arc::new)
+    }
+
     /// Resolves the policy at a path: a file, or a folder with a `policy.yaml`. A `policy.wasm` beside a `policy.yaml`
     /// counts, as it does in the library. The pack is called by its `metadata.id`: records say which policy decided, and not
     /// where it lies on some machine. Not cached.
@@ -232,10 +256,15 @@ impl PackLibrary {
         let name = metadata(&document, "id").filter(|id| PackName::new(id).is_ok()).unwrap_or(UNNAMED);
         let digest = component.as_ref().map(|(_, digest)| digest.clone());
         let mut pack = self.inheritance().resolve_document(&path.display().to_string(), name, &document, component)?;
-        if let Some(check) = self.inner.shelf.check() {
-            let problem = unverified_at(path, (&yaml, digest.as_ref()), check)?;
-            pack.unverified.extend(problem.map(|problem| Unverified { pack: name.to_owned(), problem }));
-        }
+        let standing = match self.inner.shelf.check() {
+            Some(check) => standing_at(path, (&yaml, digest.as_ref()), check)?,
+            None => Standing::Unchecked,
+        };
+        let problem = match &standing {
+            Standing::Refused(problem) => Some(problem.clone()),
+            _ => digest.and_then(|digest| self.inner.shelf.stock()?.objection(&digest, standing == Standing::Verified)),
+        };
+        pack.unverified.extend(problem.map(|problem| Unverified { pack: name.to_owned(), problem }));
         Ok(Arc::new(pack))
     }
 

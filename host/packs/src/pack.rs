@@ -15,6 +15,8 @@ pub enum PackOrigin {
     Shipped,
     /// The operator's policy directory.
     Directory,
+    /// An installed plugin.
+    Plugin,
 }
 
 /// A pack as written, without its parents.

@@ -15,7 +15,8 @@ use crate::parse::{MAX_POLICY_BYTES, parse_policy};
 use crate::read::{ATTEMPTS, ReadFault, look, read};
 use crate::signature::{MAX_SIGNATURE_BYTES, SIGNATURE_FILE, SignatureCheck, Standing, standing};
 use crate::stamp::{Stamp, Watched};
-use crate::{Pack, PackOrigin};
+use crate::supply::{Stock, SuppliedPack, Supply};
+use crate::{Pack, PackOrigin, PackSupply};
 
 pub(crate) const POLICY: &str = "policy.yaml";
 pub(crate) const COMPONENT: &str = "policy.wasm";
@@ -48,6 +49,12 @@ impl RawPack {
     fn shipped(name: PackName, yaml: &[u8]) -> Self {
         let files = Contents { policy: yaml.to_vec(), component: None, signature: None };
         Self::new(name, PackOrigin::Shipped, files, None)
+    }
+
+    /// A pack that somebody else vouches for.
+    pub(crate) fn supplied(name: PackName, files: SuppliedPack) -> Self {
+        let files = Contents { policy: files.policy, component: Some(files.component), signature: None };
+        Self::new(name, PackOrigin::Plugin, files, None)
     }
 
     fn new(name: PackName, origin: PackOrigin, files: Contents, check: Option<&SignatureCheck>) -> Self {
@@ -122,12 +129,18 @@ struct Slot {
 pub(crate) struct Shelf {
     slots: Memory<PackName, Slot>,
     check: Option<SignatureCheck>,
+    supply: Option<Supply>,
 }
 
 impl Shelf {
     /// With a check, the signatures of the policy directory's packs are looked at.
-    pub(crate) fn new(check: Option<SignatureCheck>) -> Self {
-        Self { slots: Memory::new(KEPT_PACKS), check }
+    pub(crate) fn new(check: Option<SignatureCheck>, supply: Option<Arc<dyn PackSupply>>) -> Self {
+        Self { slots: Memory::new(KEPT_PACKS), check, supply: supply.map(Supply::new) }
+    }
+
+    /// What is supplied now.
+    pub(crate) fn stock(&self) -> Option<Arc<Stock>> {
+        self.supply.as_ref().map(Supply::stock)
     }
 
     pub(crate) fn check(&self) -> Option<&SignatureCheck> {
@@ -139,14 +152,14 @@ impl Shelf {
     /// # Errors
     /// [`PackError::Unreadable`]. A pack of the directory that cannot be read does not uncover the shipped one.
     pub(crate) fn pack(&self, root: Option<&Path>, name: &PackName) -> Result<Option<Arc<RawPack>>, PackError> {
-        let Some(root) = root else { return Ok(shipped(name)) };
+        let Some(root) = root else { return self.elsewhere(name) };
         let folder = root.join(name.as_str());
         let files = Files::of(&folder, self.check.is_some());
         let now = files.look().map_err(|(file, error)| unreadable(name, file, ReadFault::Io(error)))?;
         let [Some(_), _, _] = now else {
             // A folder that is a link to nowhere looks like an absence of the file.
             look(&folder).map_err(|error| unreadable(name, "the folder", ReadFault::Io(error)))?;
-            return Ok(shipped(name));
+            return self.elsewhere(name);
         };
         let known = self.slots.get(name).filter(|slot| *slot.root == *root);
         match known {
@@ -163,7 +176,7 @@ impl Shelf {
         known: Option<Arc<RawPack>>,
     ) -> Result<Option<Arc<RawPack>>, PackError> {
         let Some((contents, seen)) = files.read(root).map_err(|(file, fault)| unreadable(name, file, fault))? else {
-            return Ok(shipped(name));
+            return self.elsewhere(name);
         };
         let digest = contents.fingerprint();
         let pack = known.filter(|pack| pack.digest == digest).unwrap_or_else(|| {
@@ -175,9 +188,27 @@ impl Shelf {
         Ok(Some(pack))
     }
 
-    /// The names of all packs, sorted: folders of the directory that can be looked up, and the shipped ones.
-    pub(crate) fn names(root: Option<&Path>) -> Vec<PackName> {
+    /// A pack that the policy directory does not have: supplied, else shipped. While nothing can be supplied, a pack that is
+    /// not shipped may be one that would be.
+    fn elsewhere(&self, name: &PackName) -> Result<Option<Arc<RawPack>>, PackError> {
+        if let Some(pack) = shipped(name) {
+            return Ok(Some(pack));
+        }
+        let Some(stock) = self.stock() else { return Ok(None) };
+        match (stock.pack(name)?, stock.fault()) {
+            (None, Some(problem)) => Err(PackError::Unreadable {
+                name: name.to_string(),
+                problem: format!("plugins cannot be loaded: {problem}"),
+                source: None,
+            }),
+            (pack, _) => Ok(pack),
+        }
+    }
+
+    /// The names of all packs, sorted: folders of the directory that can be looked up, supplied packs and the shipped ones.
+    pub(crate) fn names(&self, root: Option<&Path>) -> Vec<PackName> {
         let mut names: Vec<PackName> = PACKS.iter().filter_map(|pack| PackName::new(pack.name).ok()).collect();
+        names.extend(self.stock().iter().flat_map(|stock| stock.names().cloned().collect::<Vec<_>>()));
         if let Some(root) = root {
             match fs::read_dir(root) {
                 Ok(entries) => {

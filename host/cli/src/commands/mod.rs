@@ -18,6 +18,7 @@ mod explain;
 mod init;
 mod integration;
 mod ops;
+mod plugin;
 mod policy;
 mod policy_checks;
 mod policy_signing;
@@ -42,6 +43,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Version(json) => version(json),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Policy(command) => policy::run(command),
+        Command::Plugin(command) => plugin::run(command),
         Command::Approval(args) => approval::run(args),
         Command::Agent(command) => agent::run(command),
         Command::Release(command) => release::run(command),

@@ -102,8 +102,21 @@ pub fn run(pack: &PackArg, format: Json) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
     let cases = local.cases(pack)?;
     let pack = local.pack(pack)?;
-    let own = cases.into_iter().map(Check::of);
-    let done: Vec<Done> = Check::promises().chain(own).map(|check| check.run(&local, &pack)).collect();
+    tell(&local, &pack, Check::promises().chain(cases.into_iter().map(Check::of)), format)
+}
+
+/// Runs the cases of a pack and prints what came out.
+pub fn run_cases(local: &Local, pack: &ResolvedPack, cases: Vec<Case>, format: Json) -> anyhow::Result<ExitCode> {
+    tell(local, pack, cases.into_iter().map(Check::of), format)
+}
+
+fn tell(
+    local: &Local,
+    pack: &ResolvedPack,
+    checks: impl Iterator<Item = Check>,
+    format: Json,
+) -> anyhow::Result<ExitCode> {
+    let done: Vec<Done> = checks.map(|check| check.run(local, pack)).collect();
     let passed = done.iter().all(|done| done.passed);
     if format.json {
         let rows: Vec<_> = done.iter().map(Done::row).collect();

@@ -40,7 +40,7 @@ static STORES: [StoreRow; 7] = [
 ];
 
 /// Files of the project that are not stores, at their places below the project.
-const FILES: [&str; 1] = ["CAVRA_EVIDENCE_LOG_KEY"];
+const FILES: [&str; 2] = ["CAVRA_EVIDENCE_LOG_KEY", "CAVRA_PLUGIN_DIR"];
 
 /// Endings of SQLite files; a `.json` file is a JSON store.
 const DATABASE_ENDINGS: [&str; 3] = ["db", "sqlite", "sqlite3"];
