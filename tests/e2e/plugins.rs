@@ -262,3 +262,68 @@ fn a_new_plugin_builds_and_passes_its_own_tests() {
     let server = home.serve(&[]);
     assert_eq!(server.decide_on("write_file", "deploy/a.yaml", "cavra-deploy-guard")["decision"], "require_approval");
 }
+
+/// What a plugin asks for and is granted is what it gets, and no more.
+#[test]
+fn a_call_has_what_was_asked_for_and_granted() {
+    let home = trusting();
+    package(&home, "pkg", "1.0.0", true);
+    let asking = |asks: &str| {
+        let manifest = home.read("pkg/plugin.yaml");
+        let plain: String =
+            manifest.lines().filter(|line| !line.starts_with("asks")).map(|line| format!("{line}\n")).collect();
+        home.write("pkg/plugin.yaml", format!("{plain}asks: {{{asks}}}\n"));
+        sign(&home, "pkg", "acme", &[]);
+    };
+    asking("memory_mib: 1");
+    assert!(plugin(&home, &["install", "pkg"]).fails().stderr.contains("run `cavra plugin grant cavra-frozen`"));
+    assert!(plugin(&home, &["grant", "pkg"]).ok().stdout.contains("1 MiB of memory"));
+    plugin(&home, &["install", "pkg"]).ok();
+    let ask = || {
+        let arguments = ["evaluate", "write_file", "README.md", "--json", "--policy-pack", NAME];
+        home.cavra(&arguments).run().ok().json()
+    };
+    // The component holds more than a MiB once it is configured, so it runs into its bound, and that blocks.
+    let blocked = ask();
+    assert_eq!((&blocked["decision"], &blocked["rule_id"]), (&json!("block"), &json!("policy.engine.error")));
+    assert!(blocked["reason"].to_string().contains("more memory than it may have"), "{blocked}");
+    plugin(&home, &["remove", NAME]).ok();
+    asking("memory_mib: 16, time_ms: 200");
+    plugin(&home, &["grant", "pkg"]).ok();
+    plugin(&home, &["install", "pkg"]).ok();
+    assert_eq!(ask()["rule_id"], "change_freeze.block");
+    // Taken away while it is installed, it is refused.
+    plugin(&home, &["grant", NAME, "--revoke"]).ok();
+    let refused = home.cavra(&["evaluate", "write_file", "README.md", "--policy-pack", NAME]).run().fails();
+    assert!(refused.stderr.contains("16 MiB of memory") && refused.stderr.contains("200 ms"), "{refused:?}");
+    // More than this host has is not granted by a file.
+    plugin(&home, &["remove", NAME]).ok();
+    asking("memory_mib: 512");
+    plugin(&home, &["grant", "pkg"]).ok();
+    assert!(plugin(&home, &["install", "pkg"]).fails().stderr.contains("than this host gives a call"));
+}
+
+/// The commands of the guide, one after the other, as somebody would type them.
+#[test]
+fn the_guide_runs() {
+    let home = Home::new();
+    let guide = std::fs::read_to_string(repository().join("docs/plugins.md")).unwrap();
+    let section =
+        guide.split("## From nothing to a decision").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let blocks: Vec<&str> = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2);
+    let mut bash = home.command(&[]);
+    let path = bash.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap().to_owned();
+    bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &blocks.concat()]).current_dir(home.path());
+    let cargo = Path::new(env!("CARGO")).parent().unwrap().display().to_string();
+    bash.env("PATH", format!("{}:{cargo}:{}", path.to_str().unwrap(), std::env::var("PATH").unwrap_or_default()));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CAVRA_")) {
+        bash.env_remove(name);
+    }
+    cavra_guest_build::guest_environment(&mut bash);
+    let output = bash.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("this host loads it") && said.contains("require_approval"), "{said}");
+}

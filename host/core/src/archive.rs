@@ -14,7 +14,7 @@ use cavra_builtin::POLICY_RULES;
 use cavra_model::members::text;
 use cavra_model::{Digest, Kind, Object, POLICY_ARCHIVE, Timestamp};
 use cavra_packs::{MAX_COMPONENT_BYTES, ResolvedPack};
-use cavra_plugins::{Origin, PackSource};
+use cavra_plugins::{Origin, PackSource, Within};
 use cavra_store::{Attachment, LargeBytes, RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 
@@ -207,6 +207,7 @@ impl ArchivedPolicy {
             document: &self.document,
             document_digest: &self.digest,
             origin: if component.digest == POLICY_RULES.digest { Origin::FirstParty } else { Origin::Operator },
+            within: Within::default(),
         })
     }
 }

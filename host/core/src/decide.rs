@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cavra_builtin::POLICY_RULES;
 use cavra_model::{
@@ -12,8 +12,8 @@ use cavra_model::{
     Timestamp, UNVERIFIED_PACK, combine, judge_agent, judge_mcp_call, stamp,
 };
 use cavra_normalize::{ActionRequest, Surroundings};
-use cavra_packs::{PackLibrary, ResolvedPack};
-use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack};
+use cavra_packs::{CallBounds, PackLibrary, ResolvedPack};
+use cavra_plugins::{Origin, PackSource, PluginError, PluginErrorKind, PluginHost, PolicyPack, Within};
 use cavra_surroundings::Guard;
 
 use crate::attributes::Attributes;
@@ -254,6 +254,7 @@ fn interpreter(pack: &ResolvedPack) -> Option<PackSource<'_>> {
         document: &pack.canonical,
         document_digest: pack.digest.as_str(),
         origin: Origin::FirstParty,
+        within: Within::default(),
     })
 }
 
@@ -267,7 +268,14 @@ pub(crate) fn components(pack: &ResolvedPack) -> impl Iterator<Item = PackSource
         document: &pack.canonical,
         document_digest: pack.digest.as_str(),
         origin: Origin::Operator,
+        within: within(component.bounds),
     })
+}
+
+/// The bounds of a component in the words of the runtime.
+pub(crate) fn within(CallBounds { memory_mib, time_ms }: CallBounds) -> Within {
+    let bytes = |mib: u64| usize::try_from(mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+    Within { memory_bytes: memory_mib.map(bytes), evaluate_time: time_ms.map(Duration::from_millis) }
 }
 
 /// Other readings of an action, asked about as well. The strictest finding counts, so they can only add to what is found.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use cavra_builtin::PACKS;
 use cavra_model::Timestamp;
-use cavra_packs::{ComponentRules, PackSupply, ResolvedPack, SuppliedPack, Supplies};
+use cavra_packs::{CallBounds, ComponentRules, PackSupply, ResolvedPack, SuppliedPack, Supplies};
+use cavra_plugins::Limits;
 use cavra_trust::{Admitted, Kind, POLICY, Package, PluginDirectory, Refusal};
 
+use crate::decide::within;
 use crate::{CoreError, DecisionPoint, Settings};
 
 /// The policy packs among the installed plugins.
@@ -58,9 +60,27 @@ fn supplied(loaded: Result<Admitted, Refusal>) -> Result<SuppliedPack, String> {
     Ok(files_of(&admitted.package))
 }
 
+/// The files of a pack and what its calls may use, which is what it asks for: without a grant of that it is not admitted.
 fn files_of(package: &Package) -> SuppliedPack {
     let policy = package.file(POLICY).unwrap_or_default().to_vec();
-    SuppliedPack { policy, component: package.component().to_vec() }
+    let asks = &package.manifest.asks;
+    let bounds = CallBounds { memory_mib: asks.memory_mib, time_ms: asks.time_ms };
+    SuppliedPack { policy, component: package.component().to_vec(), bounds }
+}
+
+/// That this host has what a plugin asks for.
+fn check_bounds(package: &Package) -> Result<(), Refusal> {
+    let (limits, asked) = (Limits::default(), within(files_of(package).bounds));
+    let refused = |what: &str, here: u128| {
+        Err(Refusal::Load(format!("it asks for more {what} than this host gives a call ({here})")))
+    };
+    if asked.memory_bytes.is_some_and(|bytes| bytes > limits.memory_bytes) {
+        return refused("bytes of memory", limits.memory_bytes as u128);
+    }
+    if asked.evaluate_time.is_some_and(|time| time > limits.evaluate_time) {
+        return refused("milliseconds", limits.evaluate_time.as_millis());
+    }
+    Ok(())
 }
 
 /// The pack that a package would be if it were installed, its component loaded: compiled apart, linked, handed its document.
@@ -80,6 +100,7 @@ pub async fn supplied_pack(decisions: &DecisionPoint, package: &Package) -> Resu
             manifest.name
         )));
     }
+    check_bounds(package)?;
     let (library, name, files) = (decisions.library().clone(), manifest.name.clone(), files_of(package));
     let resolved = tokio::task::spawn_blocking(move || library.resolve_supplied(&name, files)).await;
     let pack = resolved.map_err(|_| Refusal::Load("interrupted".to_owned()))?;

@@ -29,6 +29,7 @@ async fn shipped(host: &PluginHost, name: &str) -> Arc<PolicyPack> {
         document: &pack.canonical,
         document_digest: pack.digest.as_str(),
         origin: Origin::FirstParty,
+        within: cavra_plugins::Within::default(),
     };
     host.policy_pack(source).await.unwrap()
 }

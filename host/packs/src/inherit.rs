@@ -13,7 +13,7 @@ use crate::merge::{merge, normalize};
 use crate::pack::metadata;
 use crate::shelf::{COMPONENT, Component, RawPack, Shelf};
 use crate::signature::{Standing, Unverified};
-use crate::{PackComponent, PackOrigin, ResolvedPack, schema};
+use crate::{CallBounds, PackComponent, PackOrigin, ResolvedPack, schema};
 
 /// Levels of inheritance, the pack itself included.
 const MAX_LEVELS: usize = 16;
@@ -67,12 +67,13 @@ impl<'s> Inheritance<'s> {
         name: &str,
         document: &Value,
         component: Option<Component>,
+        bounds: CallBounds,
     ) -> Result<ResolvedPack, PackError> {
         check(label, document)?;
         check_component(label, component.as_ref())?;
         self.own_id = metadata(document, "id").map(ToOwned::to_owned);
         let merged = self.with_parents(label, document)?;
-        let own = component.map(|component| pack_component(name, document, &component));
+        let own = component.map(|component| pack_component(name, document, &component, bounds));
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
         let mut resolved = finish(name, merged.document, components, &self.used);
         resolved.unverified.extend(self.objections());
@@ -212,14 +213,15 @@ fn unverified(pack: &RawPack) -> Option<Unverified> {
 
 fn component_of_pack(pack: &RawPack) -> Option<PackComponent> {
     let document = pack.document.as_ref().ok()?;
-    Some(pack_component(pack.name.as_str(), document, pack.component.as_ref()?))
+    Some(pack_component(pack.name.as_str(), document, pack.component.as_ref()?, pack.bounds))
 }
 
-fn pack_component(name: &str, document: &Value, (wasm, digest): &Component) -> PackComponent {
+fn pack_component(name: &str, document: &Value, (wasm, digest): &Component, bounds: CallBounds) -> PackComponent {
     PackComponent {
         pack: name.to_owned(),
         version: metadata(document, "version").unwrap_or_default().to_owned(),
         wasm: Arc::clone(wasm),
         digest: digest.clone(),
+        bounds,
     }
 }

@@ -39,7 +39,7 @@ pub use file::{component_digest, read_policy};
 pub use ignored::ignored;
 pub use library::{PackLibrary, PackRoot};
 pub use merge::merge;
-pub use pack::{Pack, PackComponent, PackOrigin, ResolvedPack};
+pub use pack::{CallBounds, Pack, PackComponent, PackOrigin, ResolvedPack};
 pub use parse::{MAX_POLICY_BYTES, parse_policy};
 pub use publish::{PublishError, Published, publish};
 pub use schema::validate;

@@ -16,7 +16,7 @@ use crate::pack::metadata;
 use crate::shelf::{RawPack, Shelf};
 use crate::signature::{SignatureCheck, Standing, Unverified};
 use crate::supply::{Stock, supplied};
-use crate::{Pack, PackSupply, ResolvedPack, SuppliedPack, validate};
+use crate::{CallBounds, Pack, PackSupply, ResolvedPack, SuppliedPack, validate};
 
 /// Resolved packs that are kept in memory.
 const KEPT_RESOLVED: usize = 256;
@@ -200,7 +200,7 @@ impl PackLibrary {
             return faults;
         }
         let label = "the document";
-        let resolved = self.inheritance().resolve_document(label, label, document, None);
+        let resolved = self.inheritance().resolve_document(label, label, document, None, CallBounds::default());
         resolved.err().map(|error| error.faults(label)).unwrap_or_default()
     }
 
@@ -211,7 +211,7 @@ impl PackLibrary {
     /// Every [`PackError`] but `NotFound`.
     #[expect(clippy::needless_pass_by_value, reason = "the document is used up: a caller has no use for it afterwards")]
     pub fn resolve_document(&self, label: &str, document: Value) -> Result<Arc<ResolvedPack>, PackError> {
-        self.inheritance().resolve_document(label, label, &document, None).map(Arc::new)
+        self.inheritance().resolve_document(label, label, &document, None, CallBounds::default()).map(Arc::new)
     }
 
     /// As [`PackLibrary::resolve_document`], with the component of the directory's pack of that name if there is one: what
@@ -222,7 +222,9 @@ impl PackLibrary {
     pub fn resolve_draft(&self, name: &PackName, document: &Value) -> Result<Arc<ResolvedPack>, PackError> {
         let root = self.inner.root.current();
         let component = self.inner.shelf.pack(root, name)?.and_then(|pack| pack.component.clone());
-        self.inheritance().resolve_document(name.as_str(), name.as_str(), document, component).map(Arc::new)
+        self.inheritance()
+            .resolve_document(name.as_str(), name.as_str(), document, component, CallBounds::default())
+            .map(Arc::new)
     }
 
     /// Resolves a pack that is not installed, from the files that a plugin brings along. Its parents come from the library.
@@ -241,7 +243,7 @@ impl PackLibrary {
             errors: vec![format!("<root>: {problem}")],
         })?;
         let label = name.as_str();
-        self.inheritance().resolve_document(label, label, document, pack.component.clone()).map(Arc::new)
+        self.inheritance().resolve_document(label, label, document, pack.component.clone(), pack.bounds).map(Arc::new)
     }
 
     /// Resolves the policy at a path: a file, or a folder with a `policy.yaml`. A `policy.wasm` beside a `policy.yaml`
@@ -255,7 +257,13 @@ impl PackLibrary {
         let component = read_component(path)?;
         let name = metadata(&document, "id").filter(|id| PackName::new(id).is_ok()).unwrap_or(UNNAMED);
         let digest = component.as_ref().map(|(_, digest)| digest.clone());
-        let mut pack = self.inheritance().resolve_document(&path.display().to_string(), name, &document, component)?;
+        let mut pack = self.inheritance().resolve_document(
+            &path.display().to_string(),
+            name,
+            &document,
+            component,
+            CallBounds::default(),
+        )?;
         let standing = match self.inner.shelf.check() {
             Some(check) => standing_at(path, (&yaml, digest.as_ref()), check)?,
             None => Standing::Unchecked,

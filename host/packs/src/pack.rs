@@ -118,6 +118,17 @@ pub struct PackComponent {
     pub wasm: Arc<[u8]>,
     /// Digest of `wasm`.
     pub digest: Digest,
+    /// What its calls may use.
+    pub bounds: CallBounds,
+}
+
+/// What calls of a component may use where that is less than what the host gives all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallBounds {
+    /// Memory of one call, in MiB.
+    pub memory_mib: Option<u64>,
+    /// Time of one call, in milliseconds.
+    pub time_ms: Option<u64>,
 }
 
 impl fmt::Debug for PackComponent {

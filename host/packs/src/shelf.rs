@@ -16,7 +16,7 @@ use crate::read::{ATTEMPTS, ReadFault, look, read};
 use crate::signature::{MAX_SIGNATURE_BYTES, SIGNATURE_FILE, SignatureCheck, Standing, standing};
 use crate::stamp::{Stamp, Watched};
 use crate::supply::{Stock, SuppliedPack, Supply};
-use crate::{Pack, PackOrigin, PackSupply};
+use crate::{CallBounds, Pack, PackOrigin, PackSupply};
 
 pub(crate) const POLICY: &str = "policy.yaml";
 pub(crate) const COMPONENT: &str = "policy.wasm";
@@ -41,6 +41,8 @@ pub(crate) struct RawPack {
     pub(crate) document: Result<Value, String>,
     /// `policy.wasm`.
     pub(crate) component: Option<Component>,
+    /// What calls of the component may use.
+    pub(crate) bounds: CallBounds,
     /// What its signature showed.
     pub(crate) standing: Standing,
 }
@@ -53,8 +55,9 @@ impl RawPack {
 
     /// A pack that somebody else vouches for.
     pub(crate) fn supplied(name: PackName, files: SuppliedPack) -> Self {
+        let bounds = files.bounds;
         let files = Contents { policy: files.policy, component: Some(files.component), signature: None };
-        Self::new(name, PackOrigin::Plugin, files, None)
+        Self { bounds, ..Self::new(name, PackOrigin::Plugin, files, None) }
     }
 
     fn new(name: PackName, origin: PackOrigin, files: Contents, check: Option<&SignatureCheck>) -> Self {
@@ -64,7 +67,7 @@ impl RawPack {
         let component = files.component.map(component_of);
         let signed = (files.policy.as_slice(), component.as_ref().map(|(_, digest)| digest));
         let standing = standing(check, Some(&name), signed, known, files.signature.as_deref());
-        Self { name, origin, digest, document, component, standing }
+        Self { name, origin, digest, document, component, bounds: CallBounds::default(), standing }
     }
 
     /// Says in the log what an operator should know of a pack that was just read.

@@ -13,7 +13,7 @@ use crate::read::look;
 use crate::shelf::{COMPONENT, RawPack};
 use crate::signature::Standing;
 use crate::stamp::Watched;
-use crate::{PackError, PackOrigin};
+use crate::{CallBounds, PackError, PackOrigin};
 
 /// How long what was supplied counts without being asked for again: keys and signatures run out with time.
 const LASTS: Duration = Duration::from_secs(60);
@@ -25,6 +25,8 @@ pub struct SuppliedPack {
     pub policy: Vec<u8>,
     /// The component.
     pub component: Vec<u8>,
+    /// What its calls may use.
+    pub bounds: CallBounds,
 }
 
 /// What is said of the components in the policy directory.

@@ -65,6 +65,7 @@ async fn load(host: &PluginHost, rules: usize) -> Result<std::sync::Arc<PolicyPa
         document: &document,
         document_digest: document_digest.as_str(),
         origin: Origin::FirstParty,
+        within: cavra_plugins::Within::default(),
     };
     Ok(host.policy_pack(source).await?)
 }

@@ -15,7 +15,7 @@ use crate::compile::{Compiled, Facts, compile};
 use crate::connector::Connector;
 use crate::engine::{Profile, Runtime};
 use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
-use crate::limits::Limits;
+use crate::limits::{Limits, Within};
 use crate::linked::{Linked, link};
 use crate::loaded::{Key, Loaded};
 use crate::normalizer::Normalizer;
@@ -73,6 +73,8 @@ pub struct PackSource<'a> {
     pub document_digest: &'a str,
     /// Whose component it is.
     pub origin: Origin,
+    /// What its calls may use, if that is less than others'.
+    pub within: Within,
 }
 
 /// A component to load that needs no document.
@@ -98,6 +100,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) wasm: &'a [u8],
     pub(crate) wasm_digest: &'a str,
     pub(crate) origin: Origin,
+    pub(crate) within: Within,
     /// The document of a pack, and its digest.
     document: Option<(&'a str, &'a str)>,
 }
@@ -117,15 +120,15 @@ impl<'a> Wanted<'a> {
 
 impl<'a> From<PackSource<'a>> for Wanted<'a> {
     fn from(source: PackSource<'a>) -> Self {
-        let PackSource { plugin, version, wasm, wasm_digest, document, document_digest, origin } = source;
-        Self { plugin, version, wasm, wasm_digest, origin, document: Some((document, document_digest)) }
+        let PackSource { plugin, version, wasm, wasm_digest, document, document_digest, origin, within } = source;
+        Self { plugin, version, wasm, wasm_digest, origin, within, document: Some((document, document_digest)) }
     }
 }
 
 impl<'a> From<ComponentSource<'a>> for Wanted<'a> {
     fn from(source: ComponentSource<'a>) -> Self {
         let ComponentSource { plugin, version, wasm, wasm_digest, origin } = source;
-        Self { plugin, version, wasm, wasm_digest, origin, document: None }
+        Self { plugin, version, wasm, wasm_digest, origin, within: Within::default(), document: None }
     }
 }
 
@@ -211,7 +214,10 @@ impl PluginHost {
     /// [`PluginError`], of every kind: loading runs `configure`.
     pub async fn policy_pack(&self, source: PackSource<'_>) -> Result<Arc<PolicyPack>, PluginError> {
         let wanted = Wanted::from(source);
-        let load = || async { self.load(wanted, Self::admit_pack).await.map(Arc::new) };
+        let load = || async {
+            let pack = self.load(wanted, Self::admit_pack).await?;
+            Ok(Arc::new(pack.within(wanted.within)))
+        };
         self.0.packs.get(Key::of(&wanted), load).await
     }
 

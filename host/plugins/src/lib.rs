@@ -38,6 +38,6 @@ pub use child::compile_worker;
 pub use connector::Connector;
 pub use error::{Diagnostic, PluginError, PluginErrorKind};
 pub use host::{ComponentSource, HostConfig, Origin, PackSource, PluginHost, PoolUsage};
-pub use limits::{CallLimits, LimitOutOfRange, Limits};
+pub use limits::{CallLimits, LimitOutOfRange, Limits, Within};
 pub use normalizer::Normalizer;
 pub use pack::{Description, PolicyPack};

@@ -72,6 +72,25 @@ pub struct Limits {
     pub normalizer: CallLimits,
 }
 
+/// What calls of one plugin may use where that is less than [`Limits`] let all of them use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Within {
+    /// In the place of [`Limits::memory_bytes`].
+    pub memory_bytes: Option<usize>,
+    /// In the place of [`Limits::evaluate_time`].
+    pub evaluate_time: Option<Duration>,
+}
+
+impl Within {
+    /// These limits, and no more of anything than is in here.
+    pub(crate) fn of(self, limits: &Limits) -> Limits {
+        let mut limits = limits.clone();
+        limits.memory_bytes = self.memory_bytes.map_or(limits.memory_bytes, |most| most.min(limits.memory_bytes));
+        limits.evaluate_time = self.evaluate_time.map_or(limits.evaluate_time, |most| most.min(limits.evaluate_time));
+        limits
+    }
+}
+
 /// Limits of one call, or of one session of several calls, in a world without a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

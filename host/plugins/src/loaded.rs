@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{PluginError, PluginErrorKind};
 use crate::host::Wanted;
+use crate::limits::Within;
 
 /// Plugins of a world that are kept; the least recently used goes first. One is a few hundred kilobytes of code.
 const CAPACITY: usize = 128;
@@ -15,13 +16,14 @@ const CAPACITY: usize = 128;
 /// How long a failure answers for the next try.
 const FAILURE_MEMORY: Duration = Duration::from_secs(10);
 
-/// What makes two plugins of a world the same. The limits are those of the host, so they are the same for all.
+/// What makes two plugins of a world the same. Apart from `within`, the limits are those of the host, the same for all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     plugin: String,
     version: String,
     wasm_digest: String,
     document_digest: String,
+    within: Within,
 }
 
 impl Key {
@@ -31,6 +33,7 @@ impl Key {
             version: source.version.to_owned(),
             wasm_digest: source.wasm_digest.to_owned(),
             document_digest: source.document_digest().to_owned(),
+            within: source.within,
         }
     }
 }
@@ -119,6 +122,7 @@ mod tests {
             version: String::new(),
             wasm_digest: number.to_string(),
             document_digest: String::new(),
+            within: Within::default(),
         }
     }
 

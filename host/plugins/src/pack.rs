@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Runtime;
 use crate::error::{Failure, Identity, PluginError, PluginErrorKind};
-use crate::limits::Limits;
+use crate::limits::{Limits, Within};
 use crate::linked::start;
 use crate::places::Places;
 use crate::policy::{self, Linked};
@@ -71,6 +71,11 @@ impl PolicyPack {
     ) -> Self {
         let meters = Meters::new(&identity.plugin);
         Self { identity, runtime, limits, linked, document, description, places, meters }
+    }
+
+    /// The same with no more of anything than is `within`.
+    pub(crate) fn within(self, within: Within) -> Self {
+        if within == Within::default() { self } else { Self { limits: Arc::new(within.of(&self.limits)), ..self } }
     }
 
     /// What the pack says about itself.

@@ -74,6 +74,7 @@ async fn digests_are_checked_before_anything_is_compiled() {
         document: DOCUMENT,
         document_digest: digest.as_str(),
         origin: Origin::FirstParty,
+        within: cavra_plugins::Within::default(),
     };
     assert_eq!(*host.policy_pack(source).await.err().unwrap().kind(), PluginErrorKind::Load);
 }

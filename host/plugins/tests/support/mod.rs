@@ -68,6 +68,7 @@ pub async fn load_from(
         document,
         document_digest: document_digest.as_str(),
         origin,
+        within: cavra_plugins::Within::default(),
     })
     .await
 }
