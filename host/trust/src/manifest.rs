@@ -272,7 +272,7 @@ pub(crate) mod tests {
             ("kind: connector", "kind: normalizer", "world: of a normalizer must be cavra:normalizer@"),
             ("cavra:connector@1.0.0", "cavra:connector", "world: must be like"),
             ("api.acme.example", "https://api.acme.example", "is no host"),
-            ("api.acme.example", "*.acme.example", "is no host"),
+            ("api.acme.example", "\"*.acme.example\"", "is no host"),
             ("api.acme.example", "a b", "is no host"),
             ("acme.example:8443", "acme.example:0", "is no host"),
             ("memory_mib: 32", "memory_mib: 100000", "asks.memory_mib: must be a whole number"),
