@@ -13,9 +13,9 @@ use tokio::runtime::Runtime;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
-use crate::peers::{Cedar, Peer, Regorus};
+use crate::peers::{ENGINES, Peers};
 use crate::report::{Samples, head, ratio, row, show};
-use crate::rules;
+use crate::rules::{self, Kind};
 
 const WARM_UP: usize = 500;
 const COUNT: usize = 20_000;
@@ -30,23 +30,19 @@ struct Cavra {
 }
 
 impl Cavra {
-    fn new(n: usize) -> anyhow::Result<Self> {
+    fn new(patterns: &[String]) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let plugins = PluginHost::new(HostConfig::default())?;
         let library = PackLibrary::new(PackRoot::ShippedOnly);
-        let pack = library.resolve_document("bench", rules::cavra(n))?;
+        let pack = library.resolve_document("bench", rules::cavra(patterns))?;
         let decisions = DecisionPoint::new(library, plugins);
         runtime.block_on(decisions.load(&pack))?;
         Ok(Self { runtime, decisions, pack })
     }
 }
 
-impl Peer for Cavra {
-    fn name(&self) -> &'static str {
-        "cavra, fresh sandbox"
-    }
-
-    fn allows(&mut self, path: &str) -> anyhow::Result<bool> {
+impl Cavra {
+    fn allows(&self, path: &str) -> anyhow::Result<bool> {
         let action = ActionRequest { target: Some(path.to_owned()), ..ActionRequest::of(ActionType::WriteFile) };
         let decided = self.decisions.decide(DecisionRequest::new(action), &self.pack, McpRegistry::NotConsulted);
         Ok(self.runtime.block_on(decided)?.record.decision == Outcome::Allow)
@@ -54,46 +50,46 @@ impl Peer for Cavra {
 }
 
 pub fn run() -> anyhow::Result<()> {
+    let peers = Peers::build()?;
     let floor = floor()?;
-    head("One action against n rules, in process", &["", "rules", "p50", "p99", "p50 / floor"]);
-    row(&[
-        "bare wasmtime: instantiate and call an empty component".into(),
-        "–".into(),
-        show(floor.p50()),
-        show(floor.p99()),
-        "1".into(),
-    ]);
-    for n in [10, 200, 1_000, 10_000] {
-        measure(&mut Cavra::new(n)?, n, &floor)?;
-        if n <= 1_000 {
-            measure(&mut Cedar::new(n)?, n, &floor)?;
-            measure(&mut Regorus::new(n)?, n, &floor)?;
+    head("One action against n rules, in process", &["", "patterns", "rules", "p50", "p99", "p50 / floor"]);
+    line("bare wasmtime: instantiate and call an empty component", ("–", "–"), &floor, &floor);
+    for kind in Kind::ALL {
+        for n in [10, 200, 1_000, 10_000] {
+            let rules = n.to_string();
+            line("cavra, fresh sandbox", (kind.name(), &rules), &cavra(kind, n)?, &floor);
+            for (name, engine) in ENGINES {
+                let count = (PEER_BUDGET_RULES / n.max(100)).min(COUNT);
+                let samples = peers.measure(engine, kind, n, (WARM_UP.min(count), count))?;
+                line(name, (kind.name(), &rules), &samples, &floor);
+            }
         }
     }
     Ok(())
 }
 
-fn measure(peer: &mut dyn Peer, n: usize, floor: &Samples) -> anyhow::Result<()> {
-    let questions = rules::questions(n);
-    let expected = [true, false, false, true];
-    for (question, expected) in questions.iter().zip(expected) {
-        ensure!(peer.allows(question)? == expected, "{} is wrong about {question}", peer.name());
+fn cavra(kind: Kind, n: usize) -> anyhow::Result<Samples> {
+    let cavra = Cavra::new(&kind.patterns(n))?;
+    let questions = kind.questions(n);
+    for (question, allowed) in &questions {
+        ensure!(cavra.allows(question)? == *allowed, "cavra is wrong about {question}");
     }
-    let is_cavra = peer.name().starts_with("cavra");
-    let count = if is_cavra { COUNT } else { (PEER_BUDGET_RULES / n.max(100)).min(COUNT) };
     let mut at = 0;
-    let samples = Samples::take(WARM_UP.min(count), count, || {
+    Samples::take(WARM_UP, COUNT, || {
         at = (at + 1) % questions.len();
-        questions.get(at).context("no question").and_then(|question| peer.allows(question)).map(drop)
-    })?;
+        questions.get(at).context("no question").and_then(|(question, _)| cavra.allows(question)).map(drop)
+    })
+}
+
+fn line(name: &str, (patterns, rules): (&str, &str), samples: &Samples, floor: &Samples) {
     row(&[
-        peer.name().to_owned(),
-        n.to_string(),
+        name.to_owned(),
+        patterns.to_owned(),
+        rules.to_owned(),
         show(samples.p50()),
         show(samples.p99()),
         ratio(samples.p50(), floor.p50()),
     ]);
-    Ok(())
 }
 
 /// The least that a fresh sandbox can cost on this machine.

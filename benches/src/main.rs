@@ -1,4 +1,4 @@
-//! Benchmarks of cavra. `cargo run --release -p cavra-bench` runs all of them and prints Markdown tables; name one or
+//! Benchmarks of cavra. `cargo run --release --bin cavra-bench` runs all of them and prints Markdown tables; name one or
 //! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `normalize` to run only those.
 
 mod backtest;
@@ -110,7 +110,7 @@ fn main() -> anyhow::Result<()> {
 fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status =
-        Command::new(cargo).args(["build", "--release", "-p", "cavra"]).status().context("cannot run cargo")?;
+        Command::new(cargo).args(["build", "--release", "--bin", "cavra"]).status().context("cannot run cargo")?;
     ensure!(status.success(), "cavra does not build");
     let exe = std::env::current_exe()?;
     Ok(exe.parent().context("no target folder")?.join("cavra"))

@@ -1,78 +1,56 @@
-//! The peers: warm, in process, without a sandbox.
+//! The engines that cavra is measured beside, in a process of their own (`benches/peers`).
 
-use anyhow::{Context as _, anyhow};
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-use crate::rules;
+use crate::report::Samples;
+use crate::rules::Kind;
 
-/// Something that answers whether a path may be written.
-pub trait Peer {
-    /// Name and version line of the table.
-    fn name(&self) -> &'static str;
-    /// True if it may.
-    fn allows(&mut self, path: &str) -> anyhow::Result<bool>;
-}
+/// The engines, as the table names them and as the program does.
+pub const ENGINES: [(&str, &str); 2] = [("cedar-policy 4", "cedar-policy"), ("regorus 0.14", "regorus")];
 
-/// `cedar-policy`.
-pub struct Cedar {
-    authorizer: Authorizer,
-    policies: PolicySet,
-    entities: Entities,
-    principal: EntityUid,
-    action: EntityUid,
-    resource: EntityUid,
-}
+/// The program that runs the engines.
+pub struct Peers(PathBuf);
 
-impl Cedar {
-    /// With `n` rules.
-    pub fn new(n: usize) -> anyhow::Result<Self> {
-        Ok(Self {
-            authorizer: Authorizer::new(),
-            policies: rules::cedar(n).parse().map_err(|error| anyhow!("{error}"))?,
-            entities: Entities::empty(),
-            principal: r#"Agent::"claude""#.parse().map_err(|error| anyhow!("{error}"))?,
-            action: r#"Action::"write_file""#.parse().map_err(|error| anyhow!("{error}"))?,
-            resource: r#"File::"file""#.parse().map_err(|error| anyhow!("{error}"))?,
-        })
-    }
-}
-
-impl Peer for Cedar {
-    fn name(&self) -> &'static str {
-        "cedar-policy 4"
+impl Peers {
+    /// Builds it as cavra is built.
+    pub fn build() -> anyhow::Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--locked", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target)
+            .status()
+            .context("cannot run cargo")?;
+        ensure!(status.success(), "the peers do not build");
+        Ok(Self(target.join("release/cavra-bench-peers")))
     }
 
-    fn allows(&mut self, path: &str) -> anyhow::Result<bool> {
-        let context = Context::from_json_value(json!({ "path": path }), None).map_err(|error| anyhow!("{error}"))?;
-        let request = Request::new(self.principal.clone(), self.action.clone(), self.resource.clone(), context, None)
-            .map_err(|error| anyhow!("{error}"))?;
-        let answer = self.authorizer.is_authorized(&request, &self.policies, &self.entities);
-        Ok(answer.decision() == Decision::Allow)
-    }
-}
-
-/// `regorus`.
-pub struct Regorus(regorus::Engine);
-
-impl Regorus {
-    /// With `n` rules.
-    pub fn new(n: usize) -> anyhow::Result<Self> {
-        let mut engine = regorus::Engine::new();
-        engine.add_policy("cavra.rego".to_owned(), rules::REGO.to_owned())?;
-        engine.add_data(regorus::Value::from_json_str(&rules::rego_data(n).to_string())?)?;
-        Ok(Self(engine))
-    }
-}
-
-impl Peer for Regorus {
-    fn name(&self) -> &'static str {
-        "regorus 0.14"
-    }
-
-    fn allows(&mut self, path: &str) -> anyhow::Result<bool> {
-        self.0.set_input(regorus::Value::from_json_str(&json!({ "path": path }).to_string())?);
-        let answer = self.0.eval_rule("data.cavra.decision".to_owned())?;
-        Ok(answer.as_string().context("no decision")?.as_ref() == "allow")
+    /// How long an engine takes for each of `count` answers.
+    pub fn measure(
+        &self,
+        engine: &str,
+        kind: Kind,
+        n: usize,
+        (warm_up, count): (usize, usize),
+    ) -> anyhow::Result<Samples> {
+        let (questions, allowed): (Vec<_>, Vec<_>) = kind.questions(n).into_iter().unzip();
+        let task = json!({
+            "engine": engine, "patterns": kind.patterns(n), "questions": questions, "allowed": allowed,
+            "warm_up": warm_up, "count": count,
+        });
+        let mut child = Command::new(&self.0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("no standard input")?.write_all(task.to_string().as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{engine} failed");
+        let nanoseconds: Vec<u64> = serde_json::from_slice(&output.stdout)?;
+        Ok(Samples::of(nanoseconds.into_iter().map(Duration::from_nanos).collect()))
     }
 }

@@ -49,6 +49,7 @@ mod evidence_log_python;
 mod evidence_log_tampering;
 mod evidence_log_url;
 mod evidence_values;
+mod features;
 mod fleet;
 mod fleet_cli;
 mod fleet_refusals;

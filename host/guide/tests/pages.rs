@@ -9,6 +9,7 @@
 )]
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use cavra_guide::{FIRST, PAGES, Page, find};
 
@@ -85,4 +86,25 @@ fn the_first_page_is_there_and_nothing_needs_another_site() {
             assert!(!loaded.contains("://"), "{}: {loaded}", page.path);
         }
     }
+}
+
+#[test]
+fn every_page_of_the_documentation_is_in_the_guide() {
+    let docs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
+    let mut missing = Vec::new();
+    let mut folders = vec![docs.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(docs).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Some(stem) = name.strip_suffix(".md").filter(|stem| *stem != "SUMMARY")
+                && find(&format!("docs/{stem}.html")).is_none()
+            {
+                missing.push(name);
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "docs/SUMMARY.md lacks them");
 }
