@@ -1,5 +1,5 @@
 //! With OpenID Connect on, nothing but a member of the approving group decides an approval, whatever is called in
-//! whatever order. Contract 20, sections 2 and 3.
+//! whatever order. docs/reference/approvals-identity-authoring.md, sections 2 and 3.
 
 use proptest::prelude::*;
 use proptest::sample::select;

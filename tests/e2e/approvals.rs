@@ -1,4 +1,4 @@
-//! Approvals over HTTP without identity. Contract 20, sections 1 and 3.
+//! Approvals over HTTP without identity. docs/reference/approvals-identity-authoring.md, sections 1 and 3.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

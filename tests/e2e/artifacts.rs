@@ -1,4 +1,4 @@
-//! The files behind evidence metadata. Contract 30, section 2.
+//! The files behind evidence metadata. docs/reference/evidence-and-promotion.md, section 2.
 
 use std::io::Read as _;
 use std::os::unix::fs::symlink;

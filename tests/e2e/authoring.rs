@@ -1,4 +1,4 @@
-//! Policy authoring: drafts, plans, requests, publication. Contract 20, section 4.
+//! Policy authoring: drafts, plans, requests, publication. docs/reference/approvals-identity-authoring.md, section 4.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Who may do what: every guarded endpoint under every way to configure identity, by every kind of caller. Contract 20,
+//! Who may do what: every guarded endpoint under every way to configure identity, by every kind of caller. docs/reference/approvals-identity-authoring.md,
 //! sections 2.1, 2.3 and 2.4.
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! What the table of who may do what leaves open: the order of refusals, one's own requests, endpoints that can be closed,
-//! envelopes, files that cannot be used. Contract 20, sections 1, 2 and 3.5.
+//! envelopes, files that cannot be used. docs/reference/approvals-identity-authoring.md, sections 1, 2 and 3.5.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
 //! What every endpoint that takes a body has in common: the table is the served OpenAPI document, so that no endpoint is
-//! forgotten. Contract 20, section 1; contract 10, section 1.
+//! forgotten. docs/reference/approvals-identity-authoring.md, section 1; docs/reference/decisions-and-policy.md, section 1.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Records of a database that somebody broke: they stop nothing but what depends on them. Contract 30, section 0.
+//! Records of a database that somebody broke: they stop nothing but what depends on them. docs/reference/evidence-and-promotion.md, section 0.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -125,7 +125,7 @@ fn a_sample_of_the_other_cases_over_the_command_line() {
     }
 }
 
-/// Contract 10, section 11: what every shipped pack does, whatever its own cases say.
+/// docs/reference/decisions-and-policy.md, section 11: what every shipped pack does, whatever its own cases say.
 #[test]
 fn promises_of_every_shipped_pack() {
     let server = server();
@@ -142,7 +142,7 @@ fn promises_of_every_shipped_pack() {
     }
 }
 
-/// Contract 10, section 11: outcomes of the baseline and of packs that it names.
+/// docs/reference/decisions-and-policy.md, section 11: outcomes of the baseline and of packs that it names.
 #[test]
 fn outcomes_the_contract_names() {
     let server = server();

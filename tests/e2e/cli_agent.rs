@@ -1,4 +1,4 @@
-//! `cavra agent …` and `cavra init …`. Contract 10, section 13; 30, section 4.4.
+//! `cavra agent …` and `cavra init …`. docs/reference/decisions-and-policy.md, section 13; 30, section 4.4.
 
 use serde_json::{Value, json};
 

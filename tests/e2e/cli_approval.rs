@@ -1,4 +1,4 @@
-//! `cavra approval …`, row by row. Contract 20, section 3.9.
+//! `cavra approval …`, row by row. docs/reference/approvals-identity-authoring.md, section 3.9.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `cavra version`, `cavra evaluate`, completions and man pages. Contract 10, sections 6 and 12.
+//! `cavra version`, `cavra evaluate`, completions and man pages. docs/reference/decisions-and-policy.md, sections 6 and 12.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `cavra policy …` and `cavra demo …`. Contract 10, sections 9 and 12; 30, sections 3 and 4.
+//! `cavra policy …` and `cavra demo …`. docs/reference/decisions-and-policy.md, sections 9 and 12; 30, sections 3 and 4.
 
 use serde_json::{Value, json};
 
@@ -390,7 +390,7 @@ fn the_demonstration_leaves_an_evidence_bundle() {
     );
 }
 
-/// The spaced canonical form of contract 30, section 0.1: as the compact one, with blanks after separators.
+/// The spaced canonical form of docs/reference/evidence-and-promotion.md, section 0.1: as the compact one, with blanks after separators.
 fn spaced(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),

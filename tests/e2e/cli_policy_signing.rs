@@ -1,4 +1,4 @@
-//! `cavra policy sign` and `verify`. Contract 20, section 4.3.
+//! `cavra policy sign` and `verify`. docs/reference/approvals-identity-authoring.md, section 4.3.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Home, Output, assert_timestamp, keys, pack_yaml, sha256};
 
-/// The key of contract 30's vectors: the bytes 00 to 1f.
+/// The key of docs/reference/evidence-and-promotion.md's vectors: the bytes 00 to 1f.
 const VECTOR_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
 const VECTOR_PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAA6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n-----END PUBLIC KEY-----\n";
 const VECTOR_FINGERPRINT: &str = "f0ff50dacf109dea7f716d7c03eb7a821aa3a283fd3fa02f4c14dbba7d3c3322";

@@ -1,4 +1,4 @@
-//! `cavra registry …`, row by row. Contract 50, section 5.
+//! `cavra registry …`, row by row. docs/reference/connectors-drills-ops-registry.md, section 5.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Command lines, paths and branches that try to get around the rules. Contract 10, sections 2.3, 4.1 to 4.3.
+//! Command lines, paths and branches that try to get around the rules. docs/reference/decisions-and-policy.md, sections 2.3, 4.1 to 4.3.
 
 use serde_json::json;
 

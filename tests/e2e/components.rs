@@ -1,5 +1,5 @@
 //! Policy components of an operator: the example plugin, built as its read-me says, beside a pack's rules. Design
-//! section 5; contract 10, section 15.2.
+//! section 5; docs/reference/decisions-and-policy.md, section 15.2.
 
 use std::process::Command;
 use std::sync::OnceLock;

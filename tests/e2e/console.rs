@@ -1,4 +1,4 @@
-//! What the console is told, and which browsers may ask. Contract 20, section 7.
+//! What the console is told, and which browsers may ask. docs/reference/approvals-identity-authoring.md, section 7.
 
 use serde_json::{Value, json};
 

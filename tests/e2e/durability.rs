@@ -1,4 +1,4 @@
-//! What was acknowledged is there: after a crash, under load, with several processes. Contract 10, section 1.
+//! What was acknowledged is there: after a crash, under load, with several processes. docs/reference/decisions-and-policy.md, section 1.
 
 use std::collections::HashSet;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Evidence metadata over HTTP. Contract 30, sections 0, 1, 9, 11 and 13.
+//! Evidence metadata over HTTP. docs/reference/evidence-and-promotion.md, sections 0, 1, 9, 11 and 13.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -1,4 +1,4 @@
-//! `cavra evidence …`: bundles, keys, trust, verification. Contract 30, sections 3 and 14.
+//! `cavra evidence …`: bundles, keys, trust, verification. docs/reference/evidence-and-promotion.md, sections 3 and 14.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `cavra evidence …`: what is made from a bundle. Contract 30, sections 4, 5 and 14.
+//! `cavra evidence …`: what is made from a bundle. docs/reference/evidence-and-promotion.md, sections 4, 5 and 14.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What becomes of the values of evidence metadata: claims, times, numbers and names. Contract 30, sections 0 and 0.1.
+//! What becomes of the values of evidence metadata: claims, times, numbers and names. docs/reference/evidence-and-promotion.md, sections 0 and 0.1.
 
 use cavra_model::canonical;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn the_last_moment_is_the_newest() {
 }
 
 /// An integer stays that integer, a float that float, in either store and through as many servers as there are: what is
-/// signed and digested of a record does not change. Contract 30, section 0.1.
+/// signed and digested of a record does not change. docs/reference/evidence-and-promotion.md, section 0.1.
 #[test]
 fn numbers_are_kept() {
     const NUMBERS: &str = "[18446744073709551616,-99999999999999999999999999999999,9007199254740993,-1,0,1.0,0.1,\

@@ -1,4 +1,4 @@
-//! `cavra hook claude-code`. Contract 10, section 13; contract 60, "Claude Code".
+//! `cavra hook claude-code`. docs/reference/decisions-and-policy.md, section 13; docs/reference/agent-hooks-and-mcp.md, "Claude Code".
 
 use std::time::Duration;
 
@@ -425,7 +425,7 @@ fn what_cannot_be_understood_is_refused() {
     assert!(rules.all(|rule| rule == "agent.event.refused"), "nothing was decided but the refusals: {stored}");
 }
 
-/// The four members of contract 10, section 13 are enough.
+/// The four members of docs/reference/decisions-and-policy.md, section 13 are enough.
 #[test]
 fn an_event_without_its_name_is_the_one_before_a_tool() {
     let home = Home::new();
@@ -561,7 +561,7 @@ fn the_pack_file_decides() {
     assert!(unknown.stdout.is_empty());
 }
 
-/// Contract 10, section 5: records say which policy decided by its name, not where its file lies.
+/// docs/reference/decisions-and-policy.md, section 5: records say which policy decided by its name, not where its file lies.
 #[test]
 fn a_pack_file_is_called_by_its_name() {
     let home = Home::new();

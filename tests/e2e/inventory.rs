@@ -1,4 +1,4 @@
-//! Repositories. Contract 20, sections 1 and 5; and what both kinds of the inventory store have in common.
+//! Repositories. docs/reference/approvals-identity-authoring.md, sections 1 and 5; and what both kinds of the inventory store have in common.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -1,4 +1,4 @@
-//! Lists: filters, paging, order; over stores that the existing product wrote. Contract 10, sections 1, 5.2, 7 and 10.
+//! Lists: filters, paging, order; over stores that the existing product wrote. docs/reference/decisions-and-policy.md, sections 1, 5.2, 7 and 10.
 
 use std::cmp::Reverse;
 
@@ -223,7 +223,7 @@ fn sessions_are_listed_most_recently_updated_first() {
     });
 }
 
-/// Contract 10, section 10.
+/// docs/reference/decisions-and-policy.md, section 10.
 #[test]
 fn risk_events_are_a_view_of_decisions() {
     on_both(|backend| {

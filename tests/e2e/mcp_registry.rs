@@ -1,4 +1,4 @@
-//! MCP calls through the API: the trust registry decides, the pack's block list adds. Contract 10, section 4.4; 50, section 5.
+//! MCP calls through the API: the trust registry decides, the pack's block list adds. docs/reference/decisions-and-policy.md, section 4.4; 50, section 5.
 
 use serde_json::{Value, json};
 

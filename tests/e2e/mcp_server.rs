@@ -1,4 +1,4 @@
-//! `cavra mcp-server`: JSON-RPC 2.0, one message per line. Contract 10, section 13.
+//! `cavra mcp-server`: JSON-RPC 2.0, one message per line. docs/reference/decisions-and-policy.md, section 13.
 
 use serde_json::{Value, json};
 

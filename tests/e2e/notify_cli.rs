@@ -1,4 +1,4 @@
-//! Endpoint remediation from the command line. Contract 45, section 13.
+//! Endpoint remediation from the command line. docs/reference/remediation-sla.md, section 13.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Rollback drills: people are told that one is due, answer, and the audit of that is delivered. Contract 50, section 3.
+//! Rollback drills: people are told that one is due, answer, and the audit of that is delivered. docs/reference/connectors-drills-ops-registry.md, section 3.
 
 use serde_json::{Value, json};
 

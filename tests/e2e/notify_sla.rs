@@ -1,5 +1,5 @@
 //! Endpoint remediation, from work that was handed off to somebody who answered: over HTTP, with receivers of the test's
-//! own. Contract 45.
+//! own. docs/reference/remediation-sla.md.
 
 use serde_json::{Value, json};
 

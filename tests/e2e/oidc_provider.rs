@@ -1,5 +1,5 @@
 //! Approvals decided by people whom a real OpenID provider vouches for: the npm package `oidc-provider`, whose keys
-//! the server discovers. Contract 20, section 2.
+//! the server discovers. docs/reference/approvals-identity-authoring.md, section 2.
 
 use std::collections::BTreeMap;
 use std::fs::File;

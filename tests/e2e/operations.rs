@@ -1,4 +1,4 @@
-//! Operations over HTTP: stores, retention plan, readiness. Contract 50, section 4.1.
+//! Operations over HTTP: stores, retention plan, readiness. docs/reference/connectors-drills-ops-registry.md, section 4.1.
 
 use serde_json::{Value, json};
 

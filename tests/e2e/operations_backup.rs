@@ -1,4 +1,4 @@
-//! `cavra ops backup`, `restore` and `verify`. Contract 50, section 4.2.
+//! `cavra ops backup`, `restore` and `verify`. docs/reference/connectors-drills-ops-registry.md, section 4.2.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Packs: where they come from, listing, catalog, compliance mappings, inheritance, edits. Contract 10, sections 2 and 10.
+//! Packs: where they come from, listing, catalog, compliance mappings, inheritance, edits. docs/reference/decisions-and-policy.md, sections 2 and 10.
 
 use serde_json::{Value, json};
 
@@ -168,7 +168,7 @@ fn odd_directories_do_not_break_the_listing() {
     assert_eq!(server.get("/compliance/mappings").status, 200);
 }
 
-/// What is invalid is listed as such and decides nothing, wherever it is asked for. Contract 10, section 2.
+/// What is invalid is listed as such and decides nothing, wherever it is asked for. docs/reference/decisions-and-policy.md, section 2.
 #[test]
 fn an_invalid_pack_decides_nowhere() {
     let home = Home::new();
@@ -305,7 +305,7 @@ fn edits_take_effect_at_once() {
     assert!(!ids(&server.get("/policy-packs").ok()).contains(&"cavra-edited"));
 }
 
-/// Contract 10, section 2.2.
+/// docs/reference/decisions-and-policy.md, section 2.2.
 #[test]
 fn inheritance_merges_in_order() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Rollouts promoted and rolled back over HTTP. Contract 30, sections 7 to 10.
+//! Rollouts promoted and rolled back over HTTP. docs/reference/evidence-and-promotion.md, sections 7 to 10.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What does not promote or roll back: wrong requests, rollouts, keys, approvals and records. Contract 30, sections 7 to 10.
+//! What does not promote or roll back: wrong requests, rollouts, keys, approvals and records. docs/reference/evidence-and-promotion.md, sections 7 to 10.
 
 use cavra_evidence::SigningKey;
 use cavra_release::{PROMOTION_SIGNATURE, sign};

@@ -1,4 +1,4 @@
-//! A crash while packs are published leaves the old pack or the new one, whole and signed. Contract 20, section 4.2.
+//! A crash while packs are published leaves the old pack or the new one, whole and signed. docs/reference/approvals-identity-authoring.md, section 4.2.
 
 use std::time::Duration;
 

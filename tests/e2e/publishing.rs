@@ -1,4 +1,4 @@
-//! Publication of policies: what is refused, what is written, what decides then. Contract 20, sections 4.2 and 4.3.
+//! Publication of policies: what is refused, what is written, what decides then. docs/reference/approvals-identity-authoring.md, sections 4.2 and 4.3.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The decision record. Contract 10, sections 3, 4.6, 5 and 6.
+//! The decision record. docs/reference/decisions-and-policy.md, sections 3, 4.6, 5 and 6.
 
 use std::collections::HashSet;
 
@@ -98,7 +98,7 @@ fn what_the_caller_says_about_itself_is_kept() {
         .refused(&[400, 422]);
 }
 
-/// Contract 10, section 3: what the record shows of an action.
+/// docs/reference/decisions-and-policy.md, section 3: what the record shows of an action.
 #[test]
 fn targets_and_operations() {
     let server = server();
@@ -127,7 +127,7 @@ fn targets_and_operations() {
     assert_eq!(without_server["decision"], "block");
 }
 
-/// Contract 10, section 4.6: one row per rule id that packs give.
+/// docs/reference/decisions-and-policy.md, section 4.6: one row per rule id that packs give.
 #[test]
 fn rules_severities_and_approvers() {
     let home = Home::new();
@@ -210,7 +210,7 @@ fn ids_are_unique_and_time_goes_on() {
     assert!(records.is_sorted_by_key(|record| text(record, "timestamp").to_owned()));
 }
 
-/// Contract 10, section 6, through `policy_mode` of `POST /decisions`.
+/// docs/reference/decisions-and-policy.md, section 6, through `policy_mode` of `POST /decisions`.
 #[test]
 fn the_mode_is_an_overlay() {
     let server = server();

@@ -1,4 +1,4 @@
-//! Whom the registry knows counts in decisions, at every door alike. Contract 50, section 5.
+//! Whom the registry knows counts in decisions, at every door alike. docs/reference/connectors-drills-ops-registry.md, section 5.
 
 use serde_json::{Value, json};
 

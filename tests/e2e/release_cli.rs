@@ -1,4 +1,4 @@
-//! `cavra release …`: from a package to its rollback, on the command line alone. Contract 30, sections 6 to 14.
+//! `cavra release …`: from a package to its rollback, on the command line alone. docs/reference/evidence-and-promotion.md, sections 6 to 14.
 
 use cavra_evidence::SigningKey;
 use serde_json::{Value, json};

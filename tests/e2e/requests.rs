@@ -1,4 +1,4 @@
-//! What the server answers to requests, wrong ones above all. Contract 10, sections 1, 2, 5.1 and 10.
+//! What the server answers to requests, wrong ones above all. docs/reference/decisions-and-policy.md, sections 1, 2, 5.1 and 10.
 
 use serde_json::{Value, json};
 
@@ -194,7 +194,7 @@ fn the_body_cannot_set_the_outcome() {
     server.get("/decisions/dec_000000000000").refused(&[404]);
 }
 
-/// A pack that cannot be understood never decides. Contract 10, section 2.
+/// A pack that cannot be understood never decides. docs/reference/decisions-and-policy.md, section 2.
 #[test]
 fn broken_packs_decide_nothing() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Policy rollouts: records, plans, changes, details, and what they do to decisions. Contract 20, section 6.
+//! Policy rollouts: records, plans, changes, details, and what they do to decisions. docs/reference/approvals-identity-authoring.md, section 6.
 
 use std::sync::Arc;
 use std::thread;

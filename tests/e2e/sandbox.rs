@@ -1,4 +1,4 @@
-//! The sandbox over HTTP. Contract 10, section 9.
+//! The sandbox over HTTP. docs/reference/decisions-and-policy.md, section 9.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Sessions, over both stores alike. Contract 10, section 7.
+//! Sessions, over both stores alike. docs/reference/decisions-and-policy.md, section 7.
 
 use std::sync::Arc;
 
@@ -250,7 +250,7 @@ fn evidence_refs_are_a_union_in_order() {
     });
 }
 
-/// What is stored of a session is what clients see, but for the references of its decisions. Contract 10, section 8.
+/// What is stored of a session is what clients see, but for the references of its decisions. docs/reference/decisions-and-policy.md, section 8.
 #[test]
 fn a_stored_session_is_the_record() {
     on_both(|backend| {

@@ -1,4 +1,4 @@
-//! The files of the activity stores. Contract 10, section 8.
+//! The files of the activity stores. docs/reference/decisions-and-policy.md, section 8.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Lists walked to their end while they grow: cursors, times, the order of writing. Contract 05, D19 and D20.
+//! Lists walked to their end while they grow: cursors, times, the order of writing. docs/reference/decisions-and-policy.md, sections 1 and 7.
 
 use std::collections::BTreeSet;
 

@@ -30,8 +30,8 @@ pub use router::{openapi_document, router};
 pub use server::{ServeError, bind, serve, shutdown_signal};
 pub use telemetry::Telemetry;
 
-/// Largest request body, in bytes. Contract 10, section 1.
+/// Largest request body, in bytes. docs/reference/decisions-and-policy.md, section 1.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Largest body of a record of evidence metadata: it holds whole lists of decisions. Contract 30, section 1.2.
+/// Largest body of a record of evidence metadata: it holds whole lists of decisions. docs/reference/evidence-and-promotion.md, section 1.2.
 pub const EVIDENCE_BODY_LIMIT: usize = 8 * 1024 * 1024;

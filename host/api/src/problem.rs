@@ -54,7 +54,7 @@ impl Problem {
         Self::unprocessable(&["query", name], &format!("must be {expected}"), kind)
     }
 
-    /// 422 with the place that could not be parsed. Contract 10, section 1.
+    /// 422 with the place that could not be parsed. docs/reference/decisions-and-policy.md, section 1.
     pub fn unprocessable(location: &[&str], message: &str, kind: &str) -> Self {
         let detail = json!([{ "loc": location, "msg": message, "type": kind }]);
         Self::with_detail(StatusCode::UNPROCESSABLE_ENTITY, detail)

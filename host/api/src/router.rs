@@ -77,7 +77,7 @@ pub fn openapi_document() -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
-/// Browsers of the listed origins may call; without any there are no such headers at all. Contract 20, section 7.
+/// Browsers of the listed origins may call; without any there are no such headers at all. docs/reference/approvals-identity-authoring.md, section 7.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! `checksums.txt`: digests of the files beside it. Contract 30, section 2.2.
+//! `checksums.txt`: digests of the files beside it. docs/reference/evidence-and-promotion.md, section 2.2.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Files below a root that others may write in: read, measured, checked and packed without ever leaving it. Contract 30,
+//! Files below a root that others may write in: read, measured, checked and packed without ever leaving it. docs/reference/evidence-and-promotion.md,
 //! sections 2 and 6.
 //!
 //! Every file is reached through [`Tree`], which opens it from an open directory downwards. What a name means may change

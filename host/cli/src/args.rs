@@ -1,4 +1,4 @@
-//! The command line. Contract 10, sections 12 and 13; contract 20, section 3.9.
+//! The command line. docs/reference/decisions-and-policy.md, sections 12 and 13; docs/reference/approvals-identity-authoring.md, section 3.9.
 
 mod agent;
 mod approval;

@@ -23,7 +23,7 @@ pub fn object_file(file: &Path, limit: u64) -> anyhow::Result<Object> {
     }
 }
 
-/// The decision that an object is, or holds under `decision` or `base_decision`. Contract 10, section 12.
+/// The decision that an object is, or holds under `decision` or `base_decision`. docs/reference/decisions-and-policy.md, section 12.
 pub fn decision_in(mut object: Object) -> Object {
     // A decision's own `decision` is a text.
     let wrapper =

@@ -229,7 +229,7 @@ impl Place {
     }
 }
 
-/// An action as the command line gives it. Contract 10, section 12: for an MCP call the target is the server.
+/// An action as the command line gives it. docs/reference/decisions-and-policy.md, section 12: for an MCP call the target is the server.
 pub fn action_request(action_type: ActionType, target: &str, args: &ActionArgs) -> ActionRequest {
     let target = target.to_owned();
     match action_type {

@@ -1,5 +1,5 @@
 //! Decisions and sessions: recorded together in one durable commit, read back through the record store.
-//! Contract 10, sections 5, 7 and 8.
+//! docs/reference/decisions-and-policy.md, sections 5, 7 and 8.
 
 use std::sync::Arc;
 

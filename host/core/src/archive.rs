@@ -1,5 +1,5 @@
 //! What decisions were made with, kept by digest: merged policy documents and components. So a decision can be made again
-//! when the pack has long changed and another version of cavra runs. Design, section 7.
+//! when the pack has long changed and another version of cavra runs.
 //!
 //! A part is written in the same commit as the first decision it made, or, where it is large for the file of a JSON
 //! store, in a file beside it before that commit. Nothing read from here is believed: a part that is not what its digest

@@ -1,4 +1,4 @@
-//! The files behind evidence metadata: listed with their integrity, sent one by one or as an archive. Contract 30,
+//! The files behind evidence metadata: listed with their integrity, sent one by one or as an archive. docs/reference/evidence-and-promotion.md,
 //! section 2.
 
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub struct Download {
 }
 
 impl App {
-    /// What files belong to a record, and whether they are intact. Contract 30, section 2.2.
+    /// What files belong to a record, and whether they are intact. docs/reference/evidence-and-promotion.md, section 2.2.
     ///
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::BadRequest`], [`CoreError::Store`].
@@ -52,7 +52,7 @@ impl App {
         self.with_files(route, id, move |files| Ok(files.listing(route.prefix))).await
     }
 
-    /// One file. Contract 30, section 2.3.
+    /// One file. docs/reference/evidence-and-promotion.md, section 2.3.
     ///
     /// # Errors
     /// As [`App::artifact_listing`].
@@ -60,7 +60,7 @@ impl App {
         self.with_files(route, id, move |files| files.download(&name)).await
     }
 
-    /// All files as one archive. Contract 30, section 2.4.
+    /// All files as one archive. docs/reference/evidence-and-promotion.md, section 2.4.
     ///
     /// # Errors
     /// As [`App::artifact_listing`].

@@ -1,4 +1,4 @@
-//! Policy authoring: check a draft, plan its publication, have it approved, publish it. Contract 20, section 4.
+//! Policy authoring: check a draft, plan its publication, have it approved, publish it. docs/reference/approvals-identity-authoring.md, section 4.
 //!
 //! What is published is what was approved: the approval is bound to the digest of the draft's content and to that of the
 //! pack it replaces, and both are checked again, the draft from the request that publishes it, the installed pack while
@@ -71,7 +71,7 @@ fn read_draft(payload: &Object, version: &str, redactor: Redactor) -> Result<Dra
     Ok(draft)
 }
 
-/// The version of a draft that names none. Contract 20, section 4.1.
+/// The version of a draft that names none. docs/reference/approvals-identity-authoring.md, section 4.1.
 fn todays_version() -> String {
     Timestamp::now().date()
 }

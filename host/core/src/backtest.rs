@@ -1,5 +1,4 @@
-//! What a policy would have changed: stored decisions, decided again by another pack. Contract 20, section 4; design,
-//! section 7.
+//! What a policy would have changed: stored decisions, decided again by another pack. docs/reference/approvals-identity-authoring.md, section 4.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the web console has to know about this server and its user: projections of the settings. Contract 20,
+//! What the web console has to know about this server and its user: projections of the settings. docs/reference/approvals-identity-authoring.md,
 //! section 7. Presence is reported, never contents.
 
 use cavra_identity::{Actor, Identity};

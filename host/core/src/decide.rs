@@ -281,7 +281,7 @@ pub(crate) fn within(CallBounds { memory_mib, time_ms }: CallBounds) -> Within {
 /// Other readings of an action, asked about as well. The strictest finding counts, so they can only add to what is found.
 ///
 /// A git operation can be about more branches than the one that is derived. A registered MCP server has two names, and
-/// blocking it under either of them blocks it (contract 10, section 4.4).
+/// blocking it under either of them blocks it (docs/reference/decisions-and-policy.md, section 4.4).
 fn implied(action: &Action, facts: &Facts) -> Vec<Action> {
     match (action, &facts.mcp_registry) {
         (Action::GitOperation(operation), _) => {
@@ -317,7 +317,7 @@ async fn ask(component: &PolicyPack, action: &Action, facts: &Facts) -> Vec<Find
     }
 }
 
-/// A pack that fails while it is asked blocks. Contract 10, section 15.2.
+/// A pack that fails while it is asked blocks. docs/reference/decisions-and-policy.md, section 15.2.
 fn engine_error(error: &PluginError) -> Finding {
     tracing::error!(error = error as &dyn std::error::Error, "policy pack failed; the action is blocked");
     Finding::engine_error(error.to_string())

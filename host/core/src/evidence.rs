@@ -1,4 +1,4 @@
-//! Evidence metadata: posted by clients, written once by the server, listed and found. Contract 30, sections 1, 9, 11
+//! Evidence metadata: posted by clients, written once by the server, listed and found. docs/reference/evidence-and-promotion.md, sections 1, 9, 11
 //! and 13.
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ impl Evidence {
         &self.store
     }
 
-    /// Stores what a client says, in place of what it said before. Contract 30, section 1.2.
+    /// Stores what a client says, in place of what it said before. docs/reference/evidence-and-promotion.md, section 1.2.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`]; [`CoreError::Conflict`] for a record that the server wrote; [`CoreError::Store`].
@@ -90,7 +90,7 @@ impl Evidence {
 
     /// Writes a record of the server, once: if there is one with its id that the server wrote before, that one stays
     /// and is answered. `exclusive` names something that may happen only once, whatever the record's id: a second
-    /// record for it is a conflict. Contract 30, sections 8 and 10.
+    /// record for it is a conflict. docs/reference/evidence-and-promotion.md, sections 8 and 10.
     ///
     /// What the server does has ids that others can compute beforehand, and clients may post records under any free id
     /// (section 1.2). So a client's record gives way: it is kept with the note of who wrote what, and only there.
@@ -121,7 +121,7 @@ impl Evidence {
     }
 
     /// Writes records of the server, all or none; one that the server wrote before under the same id is replaced, a client's
-    /// gives way as with [`Evidence::insert_once`]. Answers them as they stand in the store. Contract 40, section 0.
+    /// gives way as with [`Evidence::insert_once`]. Answers them as they stand in the store. docs/reference/managed-endpoints.md, section 0.
     ///
     /// # Errors
     /// [`CoreError::BadRequest`] if one is no record; [`CoreError::Store`].
@@ -285,7 +285,7 @@ impl Evidence {
     }
 
     /// Shows the state of each record's approval as it is now; the documents inside stay as they were written.
-    /// Contract 30, section 11.
+    /// docs/reference/evidence-and-promotion.md, section 11.
     async fn present(&self, records: &mut [Object]) -> Result<(), CoreError> {
         let ids: Vec<String> = records.iter().filter_map(approval_id).map(ToOwned::to_owned).collect();
         if ids.is_empty() {
@@ -424,7 +424,7 @@ fn complete(mut record: Object, stored: Option<&Object>, now: Timestamp) -> Obje
     record
 }
 
-/// The record's id, if everything about it is as it must be. Contract 30, section 1.2.
+/// The record's id, if everything about it is as it must be. docs/reference/evidence-and-promotion.md, section 1.2.
 fn check(record: &Object) -> Result<String, CoreError> {
     let wrong = |text: String| Err(CoreError::BadRequest(text));
     let id = match record.get(EVIDENCE_METADATA.id) {

@@ -1,4 +1,4 @@
-//! Members of request bodies, read with their limits. Contract 10 and 20, section 1 each.
+//! Members of request bodies, read with their limits. docs/reference/decisions-and-policy.md and 20, section 1 each.
 
 use cavra_model::Object;
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(crate) fn trimmed(body: &Object, field: &str, limit: usize) -> Result<Option
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// A truth value of a query or of a setting. Contract 30, section 0.
+/// A truth value of a query or of a setting. docs/reference/evidence-and-promotion.md, section 0.
 pub(crate) fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Some(true),

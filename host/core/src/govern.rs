@@ -1,5 +1,5 @@
 //! What the stores have to say about a decision. Before it is made: what they know of repository, agent and MCP server.
-//! Once it is made: the rollout that governs it, and the approval that lets it happen. Contract 20, sections 3 and 6.
+//! Once it is made: the rollout that governs it, and the approval that lets it happen. docs/reference/approvals-identity-authoring.md, sections 3 and 6.
 //!
 //! A rollout adds what is to be enforced beside the decision. An approval turns what would need a human into an
 //! allow, once; it never lifts a block.

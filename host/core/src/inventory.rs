@@ -1,4 +1,4 @@
-//! Repositories and policy rollouts. Contract 20, sections 5 and 6.
+//! Repositories and policy rollouts. docs/reference/approvals-identity-authoring.md, sections 5 and 6.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

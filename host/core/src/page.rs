@@ -1,4 +1,4 @@
-//! Paging and filters of every list. Contract 10, section 1.
+//! Paging and filters of every list. docs/reference/decisions-and-policy.md, section 1.
 
 use std::num::IntErrorKind;
 

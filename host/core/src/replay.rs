@@ -1,5 +1,5 @@
 //! Re-execution: a stored decision made again by the very policy and components that made it, and compared member by
-//! member. Design, section 7.
+//! member.
 //!
 //! What was not kept cannot be repeated, and is counted apart, never as equal: contents that a component might have looked
 //! at, inputs that a secret was cut out of, decisions of versions that archived nothing.

@@ -1,4 +1,4 @@
-//! Rollouts: plan, apply, details. Contract 20, section 6.
+//! Rollouts: plan, apply, details. docs/reference/approvals-identity-authoring.md, section 6.
 
 use cavra_model::members::text;
 use cavra_model::{
@@ -76,7 +76,7 @@ impl App {
         }))
     }
 
-    /// A rollout with what it is about. Contract 20, section 6.
+    /// A rollout with what it is about. docs/reference/approvals-identity-authoring.md, section 6.
     ///
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Store`].

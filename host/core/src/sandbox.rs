@@ -1,4 +1,4 @@
-//! The sandbox: a scenario played through the real decision core, kept as evidence. Contract 10, section 9.
+//! The sandbox: a scenario played through the real decision core, kept as evidence. docs/reference/decisions-and-policy.md, section 9.
 
 use cavra_evidence::{PRODUCT, TAGLINE, compliance_mapping, pack_controls, pr_attestation};
 use cavra_model::members::{objects, texts};

@@ -1,4 +1,4 @@
-//! "Before the agent acts": seven actions that show what cavra is for. Contract 10, section 9.
+//! "Before the agent acts": seven actions that show what cavra is for. docs/reference/decisions-and-policy.md, section 9.
 
 use cavra_model::{ActionType, Context, DecisionRecord, McpRegistry};
 use cavra_normalize::ActionRequest;

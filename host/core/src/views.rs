@@ -3,7 +3,7 @@
 use cavra_model::Object;
 use serde_json::{Value, json};
 
-/// A risk event: a decision that was refused, needs a human or warned. Contract 10, section 10.
+/// A risk event: a decision that was refused, needs a human or warned. docs/reference/decisions-and-policy.md, section 10.
 #[must_use]
 pub fn risk_event(decision: &Object) -> Value {
     let mut event = Object::new();

@@ -1,4 +1,4 @@
-//! Records that the server writes once, over both backends. Contract 30, sections 1.2, 8 and 10.
+//! Records that the server writes once, over both backends. docs/reference/evidence-and-promotion.md, sections 1.2, 8 and 10.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 

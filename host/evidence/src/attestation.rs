@@ -1,4 +1,4 @@
-//! Attestations: what an agent did, in a form that a reviewer reads. Contract 30, sections 4.1 and 4.4.
+//! Attestations: what an agent did, in a form that a reviewer reads. docs/reference/evidence-and-promotion.md, sections 4.1 and 4.4.
 
 use cavra_model::members::text;
 use cavra_model::{Object, Outcome};
@@ -14,7 +14,7 @@ const GUIDANCE: &str = "\n## Reviewer Guidance\n\n\
     Confirm that no blocked action was carried out by other means, that every approval-required action has an \
     approval outcome, and that the evidence bundle of this session verifies before you merge.\n";
 
-/// `pr-attestation.md`. Contract 30, section 4.1.
+/// `pr-attestation.md`. docs/reference/evidence-and-promotion.md, section 4.1.
 ///
 /// One line per decision, in order. No value can add a line or end its code span.
 #[must_use]
@@ -56,7 +56,7 @@ fn approval_outcomes(decisions: &[Object]) -> String {
     if out.is_empty() { out } else { format!("\n## Approval Outcomes\n\n{out}") }
 }
 
-/// The pull request comment for the audit file of an agent session. Contract 30, section 4.4.
+/// The pull request comment for the audit file of an agent session. docs/reference/evidence-and-promotion.md, section 4.4.
 ///
 /// Reads `tool`, `session_id`, `repo` and `actions`; what is missing or of another type reads as empty.
 #[must_use]

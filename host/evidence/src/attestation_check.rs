@@ -1,4 +1,4 @@
-//! Verification of an attestation against the evidence it speaks about. Contract 30, section 4.2.
+//! Verification of an attestation against the evidence it speaks about. docs/reference/evidence-and-promotion.md, section 4.2.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The evidence bundle: six documents and a signed manifest of them. Contract 30, sections 3.1 and 3.2.
+//! The evidence bundle: six documents and a signed manifest of them. docs/reference/evidence-and-promotion.md, sections 3.1 and 3.2.
 
 use std::path::Path;
 

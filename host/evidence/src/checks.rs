@@ -1,4 +1,4 @@
-//! Verifiers as lists of named checks, all of which run and collect what they find. Contract 30, shape 5.
+//! Verifiers as lists of named checks, all of which run and collect what they find. docs/reference/evidence-and-promotion.md, section 3.3.
 //!
 //! A verifier is a subject, read once, and a list of [`Check`]s over it. A check says what is wrong and goes on, so that
 //! one run names everything that has to be repaired.

@@ -1,4 +1,4 @@
-//! `compliance-mapping.md`: control objectives, each with what this session shows for it. Contract 30, section 4.3.
+//! `compliance-mapping.md`: control objectives, each with what this session shows for it. docs/reference/evidence-and-promotion.md, section 4.3.
 
 use std::collections::BTreeSet;
 

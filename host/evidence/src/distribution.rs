@@ -1,4 +1,4 @@
-//! A directory that carries trust roots to verifiers. Contract 30, section 3.4.
+//! A directory that carries trust roots to verifiers. docs/reference/evidence-and-promotion.md, section 3.4.
 
 use cavra_model::{Digest, Timestamp};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The JSON documents of a bundle. Contract 30, sections 3.1 and 5.
+//! The JSON documents of a bundle. docs/reference/evidence-and-promotion.md, sections 3.1 and 5.
 
 use cavra_model::members::text;
 use cavra_model::{Object, Severity, Timestamp};
@@ -12,7 +12,7 @@ pub const PRODUCT: &str = "CAVRA";
 /// The product in one sentence.
 pub const TAGLINE: &str = "Before the agent acts, CAVRA decides.";
 
-/// `evidence.json`: the decisions themselves, in order. Contract 30, section 3.1.
+/// `evidence.json`: the decisions themselves, in order. docs/reference/evidence-and-promotion.md, section 3.1.
 #[must_use]
 pub fn evidence_document(session_id: &str, created_at: Timestamp, decisions: &[Object]) -> Value {
     json!({
@@ -24,7 +24,7 @@ pub fn evidence_document(session_id: &str, created_at: Timestamp, decisions: &[O
     })
 }
 
-/// `siem-event.json`: one event for the whole session. Contract 30, section 5.
+/// `siem-event.json`: one event for the whole session. docs/reference/evidence-and-promotion.md, section 5.
 #[must_use]
 pub fn siem_event(session_id: &str, timestamp: Timestamp, decisions: &[Object]) -> Value {
     let tally = Tally::of(decisions);
@@ -41,7 +41,7 @@ pub fn siem_event(session_id: &str, timestamp: Timestamp, decisions: &[Object]) 
     })
 }
 
-/// `sandbox-run-summary.json`. Contract 30, section 3.1.
+/// `sandbox-run-summary.json`. docs/reference/evidence-and-promotion.md, section 3.1.
 #[must_use]
 pub fn summary(session_id: &str, created_at: Timestamp, decisions: &[Object]) -> Value {
     let tally = Tally::of(decisions);

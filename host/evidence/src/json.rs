@@ -1,4 +1,4 @@
-//! The spelling of JSON files: for humans to read and for tools to compare. Contract 30, section 3.1.
+//! The spelling of JSON files: for humans to read and for tools to compare. docs/reference/evidence-and-promotion.md, section 3.1.
 
 use cavra_model::canonical;
 use serde_json::Value;

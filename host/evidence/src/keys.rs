@@ -1,4 +1,4 @@
-//! Ed25519 keys as PEM files hold them: PKCS#8 private keys, SubjectPublicKeyInfo public keys. Contract 30, section 0.2.
+//! Ed25519 keys as PEM files hold them: PKCS#8 private keys, SubjectPublicKeyInfo public keys. docs/reference/evidence-and-promotion.md, section 0.2.
 
 use std::fmt;
 

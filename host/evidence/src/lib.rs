@@ -1,5 +1,5 @@
 //! The proof side of cavra: decisions become a directory of documents that a reviewer reads and an auditor checks.
-//! Contract 30, sections 3 to 5.
+//! docs/reference/evidence-and-promotion.md, sections 3 to 5.
 //!
 //! Rendering is pure and deterministic: the same session, decisions and time give the same bytes, so that a document
 //! can be checked by rendering it again. Only `directory`, `files` and

@@ -1,5 +1,5 @@
 //! Values of strangers inside Markdown. A target is whatever an agent asked for, so it must not be able to end its
-//! code span, start a line, or hide behind invisible characters. Contract 30, section 4.1.
+//! code span, start a line, or hide behind invisible characters. docs/reference/evidence-and-promotion.md, section 4.1.
 
 /// A value as a code span that stays one span on one line. An absent value reads `(none)`.
 ///

@@ -1,4 +1,4 @@
-//! The metadata record of a bundle, as it is stored and searched. Contract 30, section 1.1.
+//! The metadata record of a bundle, as it is stored and searched. docs/reference/evidence-and-promotion.md, section 1.1.
 
 use cavra_model::members::text;
 use cavra_model::{Object, Outcome};

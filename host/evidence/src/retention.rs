@@ -1,4 +1,4 @@
-//! How long evidence is kept. Contract 30, section 3.5.
+//! How long evidence is kept. docs/reference/evidence-and-promotion.md, section 3.5.
 
 use cavra_model::Timestamp;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Default for Retention {
     }
 }
 
-/// `retention-policy.json`. Contract 30, section 3.5.
+/// `retention-policy.json`. docs/reference/evidence-and-promotion.md, section 3.5.
 #[must_use]
 pub fn retention_document(session_id: &str, created_at: Timestamp, retention: &Retention) -> Value {
     let kept = i64::from(retention.days) * MICROS_PER_DAY;

@@ -1,4 +1,4 @@
-//! Signature envelopes of manifests. Contract 30, section 0.2.
+//! Signature envelopes of manifests. docs/reference/evidence-and-promotion.md, section 0.2.
 
 use std::fmt;
 
@@ -130,7 +130,7 @@ mod tests {
         Signing::Hmac(Secret::new(key).unwrap())
     }
 
-    /// The manifest vectors of contract 30, section 0.2. A signature already there is not part of what is signed.
+    /// The manifest vectors of docs/reference/evidence-and-promotion.md, section 0.2. A signature already there is not part of what is signed.
     #[test]
     fn vectors_of_the_contract() {
         let mut manifest = json!({

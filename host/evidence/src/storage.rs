@@ -1,4 +1,4 @@
-//! How a bundle is stored where nobody can change or delete it before its time. Contract 30, section 5.
+//! How a bundle is stored where nobody can change or delete it before its time. docs/reference/evidence-and-promotion.md, section 5.
 
 use cavra_model::members::text;
 use cavra_model::{Object, Timestamp};

@@ -1,4 +1,4 @@
-//! Trust roots: public keys that verifiers trust, for how long, and in which state. Contract 30, section 3.4.
+//! Trust roots: public keys that verifiers trust, for how long, and in which state. docs/reference/evidence-and-promotion.md, section 3.4.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

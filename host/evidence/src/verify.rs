@@ -1,4 +1,4 @@
-//! Verification of a bundle against its manifest. Contract 30, section 3.3.
+//! Verification of a bundle against its manifest. docs/reference/evidence-and-promotion.md, section 3.3.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The normalised action: what an agent wants to do, in the one form that policy packs see.
 //!
-//! Source: contract 10, section 3. Values are built by the `cavra-normalize` crate; a pack can rely on paths being
+//! Source: docs/reference/decisions-and-policy.md, section 3. Values are built by the `cavra-normalize` crate; a pack can rely on paths being
 //! lexically clean, command lines being split, and branches being derived.
 
 use std::fmt;
@@ -27,7 +27,7 @@ pub enum ActionType {
 }
 
 impl ActionType {
-    /// All action types, in the order of contract 10, section 3.
+    /// All action types, in the order of docs/reference/decisions-and-policy.md, section 3.
     pub const ALL: [Self; 5] =
         [Self::ReadFile, Self::WriteFile, Self::ExecuteCommand, Self::GitOperation, Self::McpToolCall];
 
@@ -132,7 +132,7 @@ pub struct GitOperation {
     pub operation: String,
     /// Remote and branch as given.
     pub target: String,
-    /// Last segment of the branch; empty if there is none. Contract 10, section 4.3.
+    /// Last segment of the branch; empty if there is none. docs/reference/decisions-and-policy.md, section 4.3.
     pub branch: String,
     /// The whole branch path, such as `release/2031`.
     pub branch_path: String,
@@ -180,7 +180,7 @@ impl Action {
         }
     }
 
-    /// What is shown as `target` in a record. Contract 10, section 3.
+    /// What is shown as `target` in a record. docs/reference/decisions-and-policy.md, section 3.
     #[must_use]
     pub fn target(&self) -> String {
         match self {
@@ -192,7 +192,7 @@ impl Action {
         }
     }
 
-    /// What is shown as `requested_operation` in a record. Contract 10, section 3.
+    /// What is shown as `requested_operation` in a record. docs/reference/decisions-and-policy.md, section 3.
     #[must_use]
     pub fn requested_operation(&self) -> String {
         match self {

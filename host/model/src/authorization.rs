@@ -1,5 +1,5 @@
 //! Does this approval, now, let that happen? One answer for every operation that is bound to an approval: publishing a
-//! policy, promoting a rollout, rolling it back. Contract 20, section 3.1 and "Shape" 3; contract 30, "Shape" 6.
+//! policy, promoting a rollout, rolling it back. docs/reference/approvals-identity-authoring.md, sections 3.1 and 9.3; docs/reference/evidence-and-promotion.md, section 8.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Canonical JSON and digests over it. Contract 30, section 0.1.
+//! Canonical JSON and digests over it. docs/reference/evidence-and-promotion.md, section 0.1.
 //!
 //! Keys are sorted by code point, strings are pure ASCII (`\uXXXX`, surrogate pairs), integers stay integers and
 //! other numbers are the shortest round-trip decimal with a sign and two digits in the exponent.
@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    /// The vectors of contract 30, section 0.2.
+    /// The vectors of docs/reference/evidence-and-promotion.md, section 0.2.
     #[test]
     fn vectors_of_the_contract() {
         let request = json!({"rollout_id": "r-9", "target_ring": "broad", "note": "naïve/≠", "n": 3});

@@ -1,5 +1,5 @@
 //! Plan and apply: what a request would make of a record, how risky that is, and whether it should be approved first.
-//! Contract 20, section 6 and "Shape" 4.
+//! docs/reference/approvals-identity-authoring.md, sections 6 and 9.4.
 
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -71,7 +71,7 @@ impl Default for Context {
     }
 }
 
-/// The decision record, `cavra.decision.v1`. Contract 10, section 5.
+/// The decision record, `cavra.decision.v1`. docs/reference/decisions-and-policy.md, section 5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionRecord {
     /// Always `cavra.decision.v1`.
@@ -163,7 +163,7 @@ impl DecisionRecord {
     }
 }
 
-/// The rollout that governs a decision. Contract 20, section 6.
+/// The rollout that governs a decision. docs/reference/approvals-identity-authoring.md, section 6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Governance {
     /// The rollout.
@@ -249,7 +249,7 @@ impl Subject {
         }
     }
 
-    /// A pull request about to be created. Contract 10, section 4.5.
+    /// A pull request about to be created. docs/reference/decisions-and-policy.md, section 4.5.
     #[must_use]
     pub fn pull_request(target: &str) -> Self {
         Self::of_no_action("pull_request", target, "create")

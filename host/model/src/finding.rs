@@ -6,13 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Rule id of the finding that stands in when a policy pack could not answer. Contract 10, section 15.2.
+/// Rule id of the finding that stands in when a policy pack could not answer. docs/reference/decisions-and-policy.md, section 15.2.
 pub const ENGINE_ERROR: &str = "policy.engine.error";
 
 /// Rule id of the finding that stands in for a pack whose signature does not fit.
 pub const UNVERIFIED_PACK: &str = "policy.signature.invalid";
 
-/// The decision values of contract 10, section 4.
+/// The decision values of docs/reference/decisions-and-policy.md, section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -158,7 +158,7 @@ impl Finding {
         }
     }
 
-    /// A pull request may be created; an attestation is due. Contract 10, sections 4.5 and 4.6.
+    /// A pull request may be created; an attestation is due. docs/reference/decisions-and-policy.md, sections 4.5 and 4.6.
     #[must_use]
     pub fn pull_request_attestation() -> Self {
         Self {

@@ -29,7 +29,7 @@ fn hex_from(bytes: usize, fill: impl FnOnce(&mut [u8]) -> Result<(), NoRandomnes
     Ok(buffer.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// `dec_` and 12 hex digits. Contract 10, section 5.
+/// `dec_` and 12 hex digits. docs/reference/decisions-and-policy.md, section 5.
 ///
 /// # Errors
 /// [`NoRandomness`].
@@ -37,7 +37,7 @@ pub fn new_decision_id() -> Result<String, NoRandomness> {
     Ok(format!("dec_{}", random_hex(6)?))
 }
 
-/// `corr_` and 12 hex digits. Contract 10, section 5.
+/// `corr_` and 12 hex digits. docs/reference/decisions-and-policy.md, section 5.
 ///
 /// # Errors
 /// [`NoRandomness`].

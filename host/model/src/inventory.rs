@@ -1,4 +1,4 @@
-//! Repositories and policy rollouts, as tables. Contract 20, sections 5 and 6.
+//! Repositories and policy rollouts, as tables. docs/reference/approvals-identity-authoring.md, sections 5 and 6.
 
 use crate::record_schema::Fallback::{Absent, Integer, Joined, Null, Required, Text, Texts};
 use crate::record_schema::{Member, RecordSchema, Shape, member};

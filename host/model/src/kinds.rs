@@ -58,7 +58,7 @@ const fn flag(name: &'static str) -> Column {
     Column { kind: ColumnType::Flag, ..member(name) }
 }
 
-/// Decisions. Contract 10, sections 5 and 8.
+/// Decisions. docs/reference/decisions-and-policy.md, sections 5 and 8.
 pub static DECISIONS: Kind = Kind {
     name: "decision",
     id: "decision_id",
@@ -82,7 +82,7 @@ pub static DECISIONS: Kind = Kind {
     beside: false,
 };
 
-/// Sessions. Contract 10, sections 7 and 8.
+/// Sessions. docs/reference/decisions-and-policy.md, sections 7 and 8.
 pub static SESSIONS: Kind = Kind {
     name: "session",
     id: "session_id",
@@ -115,7 +115,7 @@ pub static COUNTED_SESSIONS: Kind = Kind {
     beside: true,
 };
 
-/// Merged policies and components that decisions were made with, each once, by digest. Design, section 7.
+/// Merged policies and components that decisions were made with, each once, by digest.
 pub static POLICY_ARCHIVE: Kind = Kind {
     name: "archived policy",
     id: "digest",
@@ -154,7 +154,7 @@ pub static MCP_SERVERS: Kind = Kind {
     beside: false,
 };
 
-/// Approvals. Contract 20, sections 1 and 3.
+/// Approvals. docs/reference/approvals-identity-authoring.md, sections 1 and 3.
 pub static APPROVALS: Kind = Kind {
     name: "approval",
     id: "approval_id",
@@ -199,7 +199,7 @@ pub static API_TOKENS: Kind = Kind {
     beside: false,
 };
 
-/// Repositories. Contract 20, sections 1 and 5.
+/// Repositories. docs/reference/approvals-identity-authoring.md, sections 1 and 5.
 pub static REPOSITORIES: Kind = Kind {
     name: "repository",
     id: "repository_id",
@@ -218,7 +218,7 @@ pub static REPOSITORIES: Kind = Kind {
     beside: false,
 };
 
-/// Policy rollouts. Contract 20, sections 1 and 6.
+/// Policy rollouts. docs/reference/approvals-identity-authoring.md, sections 1 and 6.
 pub static POLICY_ROLLOUTS: Kind = Kind {
     name: "policy rollout",
     id: "rollout_id",
@@ -236,7 +236,7 @@ pub static POLICY_ROLLOUTS: Kind = Kind {
     beside: false,
 };
 
-/// What evidence there is. Contract 30, sections 1.1 and 1.5: the table is that of the existing product.
+/// What evidence there is. docs/reference/evidence-and-promotion.md, sections 1.1 and 1.5: the table is that of the existing product.
 pub static EVIDENCE_METADATA: Kind = Kind {
     name: "evidence metadata",
     id: "session_id",
@@ -281,7 +281,7 @@ pub static EVIDENCE_METADATA: Kind = Kind {
     beside: false,
 };
 
-/// What the server itself wrote into [`EVIDENCE_METADATA`], and what it may do only once. Contract 30, section 1.2.
+/// What the server itself wrote into [`EVIDENCE_METADATA`], and what it may do only once. docs/reference/evidence-and-promotion.md, section 1.2.
 pub static EVIDENCE_ORIGINS: Kind = Kind {
     name: "origin of evidence metadata",
     id: "subject",
@@ -383,7 +383,7 @@ mod tests {
         assert_eq!((KINDS.len(), tables.len()), (declared, declared));
     }
 
-    /// Contract 10, sections 5.2 and 7; contract 20, sections 3.4, 5 and 6.
+    /// docs/reference/decisions-and-policy.md, sections 5.2 and 7; docs/reference/approvals-identity-authoring.md, sections 3.4, 5 and 6.
     #[test]
     fn callers_filter_by_what_the_contract_names() {
         for (kind, declared) in [

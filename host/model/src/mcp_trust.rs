@@ -1,4 +1,4 @@
-//! The MCP trust registry's verdict on a tool call: an ordered rule table. Contract 10, section 4.4; contract 50, section 5.
+//! The MCP trust registry's verdict on a tool call: an ordered rule table. docs/reference/decisions-and-policy.md, section 4.4; docs/reference/connectors-drills-ops-registry.md, section 5.
 
 use serde::Serialize;
 use utoipa::ToSchema;

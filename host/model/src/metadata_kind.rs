@@ -1,5 +1,5 @@
 //! Kinds of evidence metadata, declared as data: what lists of them understand, how they are called, what document
-//! they carry and which files belong to them. Contract 30, sections 1.3, 2.1 and 13.
+//! they carry and which files belong to them. docs/reference/evidence-and-promotion.md, sections 1.3, 2.1 and 13.
 
 use crate::kind::{Filter, Operator};
 use crate::notification_kinds::NOTIFICATION_KINDS;
@@ -101,7 +101,7 @@ const fn covered(
     Artifact { offered: Offered::NamedOrCovered, ..file(name, kind, media_type, description) }
 }
 
-/// The files of an evidence bundle. Contract 30, section 3.1.
+/// The files of an evidence bundle. docs/reference/evidence-and-promotion.md, section 3.1.
 pub static BUNDLE_FILES: ArtifactSet = ArtifactSet {
     files: &[
         file("manifest.json", "manifest", JSON, "Digests and signature of the bundle."),
@@ -116,7 +116,7 @@ pub static BUNDLE_FILES: ArtifactSet = ArtifactSet {
     integrity: Integrity::Manifest,
 };
 
-/// The files of a rollout. Contract 30, section 6.
+/// The files of a rollout. docs/reference/evidence-and-promotion.md, section 6.
 pub static ROLLOUT_FILES: ArtifactSet = ArtifactSet {
     files: &[
         file(
@@ -132,7 +132,7 @@ pub static ROLLOUT_FILES: ArtifactSet = ArtifactSet {
     integrity: Integrity::ReportChecksums,
 };
 
-/// The files of an export for endpoint management. Contract 30, section 2.1.
+/// The files of an export for endpoint management. docs/reference/evidence-and-promotion.md, section 2.1.
 pub static EXPORT_FILES: ArtifactSet = ArtifactSet {
     files: &[
         covered(
@@ -320,7 +320,7 @@ const fn endpoint(value: &'static str, name: &'static str, document: &'static st
     }
 }
 
-/// Promotions carried out. Contract 30, section 8.
+/// Promotions carried out. docs/reference/evidence-and-promotion.md, section 8.
 pub static PROMOTION_EXECUTIONS: MetadataKind = MetadataKind {
     value: Some("rollout-promotion-execution"),
     joined: &[],
@@ -337,7 +337,7 @@ pub static PROMOTION_EXECUTIONS: MetadataKind = MetadataKind {
     artifacts: &BUNDLE_FILES,
 };
 
-/// Rollbacks carried out. Contract 30, section 10.
+/// Rollbacks carried out. docs/reference/evidence-and-promotion.md, section 10.
 pub static ROLLBACK_EXECUTIONS: MetadataKind = MetadataKind {
     value: Some("rollout-rollback-execution"),
     joined: &[],
@@ -348,7 +348,7 @@ pub static ROLLBACK_EXECUTIONS: MetadataKind = MetadataKind {
     artifacts: &BUNDLE_FILES,
 };
 
-/// Requests to promote a release channel. Contract 30, section 11.
+/// Requests to promote a release channel. docs/reference/evidence-and-promotion.md, section 11.
 pub static CHANNEL_PROMOTIONS: MetadataKind = MetadataKind {
     value: Some("release-channel-promotion-request"),
     joined: &[],
@@ -359,7 +359,7 @@ pub static CHANNEL_PROMOTIONS: MetadataKind = MetadataKind {
     artifacts: &BUNDLE_FILES,
 };
 
-/// Deliveries of release events. Contract 30, sections 9 and 11.
+/// Deliveries of release events. docs/reference/evidence-and-promotion.md, sections 9 and 11.
 pub static RELEASE_DELIVERIES: MetadataKind = MetadataKind {
     value: Some("release-connector-delivery"),
     joined: &[],

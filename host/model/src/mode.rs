@@ -1,4 +1,4 @@
-//! Policy modes: an overlay over a decision that never changes the decision itself. Contract 10, section 6.
+//! Policy modes: an overlay over a decision that never changes the decision itself. docs/reference/decisions-and-policy.md, section 6.
 
 use std::fmt;
 use std::str::FromStr;

@@ -7,7 +7,7 @@ use thiserror::Error;
 /// The pack that decides when nobody names one.
 pub const DEFAULT_PACK: &str = "cavra-ai-agent-baseline";
 
-/// A policy pack's name: `^[a-z0-9][a-z0-9._-]{0,127}$` without `..`. Contract 10, section 2.
+/// A policy pack's name: `^[a-z0-9][a-z0-9._-]{0,127}$` without `..`. docs/reference/decisions-and-policy.md, section 2.
 ///
 /// The only type that pack directories are looked up with, so a name that could leave the root cannot exist.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Kinds of evidence metadata that notifications leave, one row each. Contract 45, section 1, and contract 50, section 3.1.
+//! Kinds of evidence metadata that notifications leave, one row each. docs/reference/remediation-sla.md, section 1, and docs/reference/connectors-drills-ops-registry.md, section 3.1.
 
 use crate::metadata_kind::{BUNDLE_FILES, MetadataKind};
 

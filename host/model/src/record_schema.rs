@@ -1,5 +1,5 @@
 //! Records that clients write whole: what their members are, declared as data. From a declaration and a body comes the
-//! normalised record, or the first thing that is wrong with it. Contract 20, "Shape" 1.
+//! normalised record, or the first thing that is wrong with it. docs/reference/approvals-identity-authoring.md, section 9.1.
 
 use serde_json::{Value, json};
 use thiserror::Error;

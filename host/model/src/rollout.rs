@@ -1,4 +1,4 @@
-//! Which rollout governs a session, and whether a rollout is ready. Contract 20, section 6.
+//! Which rollout governs a session, and whether a rollout is ready. docs/reference/approvals-identity-authoring.md, section 6.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -40,7 +40,7 @@ fn bucket(rollout: &str, session: &str) -> u64 {
     first % 100
 }
 
-/// Whether everything is in place for a rollout. Contract 20, section 6.
+/// Whether everything is in place for a rollout. docs/reference/approvals-identity-authoring.md, section 6.
 #[must_use]
 pub fn rollout_readiness(registered: bool, rollout: &Object, integration_categories: &[String]) -> Value {
     let has = |wanted: &[&str]| integration_categories.iter().any(|category| wanted.contains(&category.as_str()));

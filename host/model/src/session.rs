@@ -1,4 +1,4 @@
-//! Session summaries: a fold over decisions, merged with what clients say. Contract 10, section 7.
+//! Session summaries: a fold over decisions, merged with what clients say. docs/reference/decisions-and-policy.md, section 7.
 
 use std::str::FromStr;
 

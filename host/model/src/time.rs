@@ -1,4 +1,4 @@
-//! Time stamps: RFC 3339, UTC, microseconds, fixed width, so that text order is time order. Contract 10, section 1.
+//! Time stamps: RFC 3339, UTC, microseconds, fixed width, so that text order is time order. docs/reference/decisions-and-policy.md, section 1.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Version-control operations: from a name and a target, and from a `git` command. Contract 10, section 4.3.
+//! Version-control operations: from a name and a target, and from a `git` command. docs/reference/decisions-and-policy.md, section 4.3.
 
 use cavra_model::GitOperation;
 

@@ -1,6 +1,6 @@
 //! Turns what a caller says into a normalised [`Action`]: paths cleaned, command lines split, branches derived.
 //!
-//! Source: contract 10, sections 1, 2.3, 3 and 4.3. Everything here is pure: nothing touches the disk, and the same
+//! Source: docs/reference/decisions-and-policy.md, sections 1, 2.3, 3 and 4.3. Everything here is pure: nothing touches the disk, and the same
 //! request always gives the same action. Whoever asks may want to get round policy, so what cannot be understood with
 //! certainty is refused or marked as unresolved, never guessed.
 
@@ -22,10 +22,10 @@ pub use git::{further_operations, git_operation};
 pub use path::clean_path;
 pub use surroundings::{Disk, FileKind, GitFacts, Surroundings};
 
-/// Longest command that is judged, in bytes; what packs are given and may spend grows with it. Contract 10, section 1.
+/// Longest command that is judged, in bytes; what packs are given and may spend grows with it. docs/reference/decisions-and-policy.md, section 1.
 pub const LONGEST_COMMAND: usize = 64 * 1024;
 
-/// An action as a caller describes it. Contract 10, section 3. Empty optional texts count as absent.
+/// An action as a caller describes it. docs/reference/decisions-and-policy.md, section 3. Empty optional texts count as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionRequest {
     /// The kind of action.

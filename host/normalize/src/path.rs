@@ -1,4 +1,4 @@
-//! Lexical clean-up of paths. Contract 10, section 2.3.
+//! Lexical clean-up of paths. docs/reference/decisions-and-policy.md, section 2.3.
 
 use crate::Refusal;
 

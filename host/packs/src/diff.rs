@@ -1,4 +1,4 @@
-//! What changed between two policies. Contract 20, section 4.2.
+//! What changed between two policies. docs/reference/approvals-identity-authoring.md, section 4.2.
 
 use std::collections::{BTreeMap, BTreeSet};
 

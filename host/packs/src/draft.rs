@@ -1,5 +1,5 @@
 //! A policy as an author submits it: from the payload to the document, its faults, and how risky it is to publish.
-//! Contract 20, sections 4.1 and 4.2. Pure.
+//! docs/reference/approvals-identity-authoring.md, sections 4.1 and 4.2. Pure.
 
 use cavra_model::{Digest, Object, Severity};
 use serde_json::{Value, json};

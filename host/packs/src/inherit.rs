@@ -1,4 +1,4 @@
-//! A pack with its parents. Contract 10, section 2.2.
+//! A pack with its parents. docs/reference/decisions-and-policy.md, section 2.2.
 
 use std::collections::HashMap;
 use std::path::Path;

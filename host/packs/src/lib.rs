@@ -1,4 +1,4 @@
-//! Policy packs: where they lie, what they say, and what they amount to with their parents. Contract 10, section 2.
+//! Policy packs: where they lie, what they say, and what they amount to with their parents. docs/reference/decisions-and-policy.md, section 2.
 //!
 //! [`PackLibrary`] lays the packs of the policy directory over the shipped ones and looks at the files at every use,
 //! so that an edited pack takes effect at once. The other functions are pure: they parse, check, merge, count and

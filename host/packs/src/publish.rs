@@ -1,4 +1,4 @@
-//! Putting a published pack in place: both files or neither, and never outside the policy directory. Contract 20,
+//! Putting a published pack in place: both files or neither, and never outside the policy directory. docs/reference/approvals-identity-authoring.md,
 //! section 4.2.
 //!
 //! The pack's new folder is written beside the old one, made durable, and exchanged with it in one step of the file

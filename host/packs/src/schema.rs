@@ -14,7 +14,7 @@ static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| {
 });
 
 /// What `metadata` has to say of a pack for readers. It says nothing about actions, and lists show what is missing as null
-/// (contract 10, section 10): a pack decides whatever it is. It is not published with a fault there.
+/// (docs/reference/decisions-and-policy.md, section 10): a pack decides whatever it is. It is not published with a fault there.
 const FOR_READERS: [&str; 4] = ["id", "title", "description", "version"];
 
 /// Something wrong with a document.

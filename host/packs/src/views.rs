@@ -1,4 +1,4 @@
-//! Documents about packs: list, catalog, compliance mappings. Contract 10, section 10.
+//! Documents about packs: list, catalog, compliance mappings. docs/reference/decisions-and-policy.md, section 10.
 
 use cavra_model::Object;
 use serde_json::{Value, json};

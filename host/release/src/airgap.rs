@@ -1,4 +1,4 @@
-//! Air-gap archives: a release package with what is needed to verify it without a network. Contract 30, section 12.
+//! Air-gap archives: a release package with what is needed to verify it without a network. docs/reference/evidence-and-promotion.md, section 12.
 //!
 //! The list of members is checked as a whole before anything is extracted, and what is extracted is verified before
 //! it gets to where the caller wants it.

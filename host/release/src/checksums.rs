@@ -1,4 +1,4 @@
-//! `checksums.txt` with every file it names compared. Contract 30, sections 6 and 12.
+//! `checksums.txt` with every file it names compared. docs/reference/evidence-and-promotion.md, sections 6 and 12.
 
 use cavra_artifacts::{Inside, ReadError, Tree};
 

@@ -1,4 +1,4 @@
-//! Ids that say what they are for: the same subject under the same approval has the same id. Contract 30, section 0.
+//! Ids that say what they are for: the same subject under the same approval has the same id. docs/reference/evidence-and-promotion.md, section 0.
 
 use cavra_model::Digest;
 
@@ -25,7 +25,7 @@ pub fn channel_request_id(channel: &str, version: &str, target_ring: &str) -> St
 mod tests {
     use super::*;
 
-    /// The vectors of contract 30, section 0.
+    /// The vectors of docs/reference/evidence-and-promotion.md, section 0.
     #[test]
     fn vectors_of_the_contract() {
         assert_eq!(promotion_request_id("r-9", "broad"), "rpr_60c2c2707989");

@@ -1,5 +1,5 @@
 //! Releases: packages, the evidence of their rollout, and the documents that promote a rollout to the next ring or roll
-//! it back. Contract 30, sections 6 to 12.
+//! it back. docs/reference/evidence-and-promotion.md, sections 6 to 12.
 //!
 //! Everything here is checked from bytes: a verifier collects all that is wrong, and a document is made only from what was
 //! verified. Stores and HTTP are elsewhere.

@@ -1,4 +1,4 @@
-//! Signed documents: an Ed25519 envelope over the compact canonical form. Contract 30, sections 0.1 and 0.2.
+//! Signed documents: an Ed25519 envelope over the compact canonical form. docs/reference/evidence-and-promotion.md, sections 0.1 and 0.2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -107,7 +107,7 @@ mod tests {
         Trust::Pinned(vec![vector_key().public().clone()])
     }
 
-    /// The compact vector of contract 30, section 0.2.
+    /// The compact vector of docs/reference/evidence-and-promotion.md, section 0.2.
     #[test]
     fn vectors_of_the_contract() {
         let document = signed();

@@ -1,4 +1,4 @@
-//! Smoke test of installers: every binary is there and is what was released; the one for this machine starts. Contract 30,
+//! Smoke test of installers: every binary is there and is what was released; the one for this machine starts. docs/reference/evidence-and-promotion.md,
 //! sections 12 and 14.
 
 use std::fs::OpenOptions;

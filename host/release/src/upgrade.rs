@@ -1,4 +1,4 @@
-//! Whether one package may follow another. Contract 30, section 12.
+//! Whether one package may follow another. docs/reference/evidence-and-promotion.md, section 12.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Values of which some stretches are known only when a command runs. Contract 10, section 2.3: what is not certain is
+//! Values of which some stretches are known only when a command runs. docs/reference/decisions-and-policy.md, section 2.3: what is not certain is
 //! never allowed.
 //!
 //! `kubectl $verb ns prod` may be `kubectl delete ns prod`. A pattern that blocks or wants approval may match such a value

@@ -24,7 +24,7 @@ pub enum Severity {
     Critical,
 }
 
-/// One rule's answer to an action. Contract 10, section 4.6.
+/// One rule's answer to an action. docs/reference/decisions-and-policy.md, section 4.6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Which rule, such as `filesystem.read.block`.

@@ -1,4 +1,4 @@
-//! One pattern against one value. Contract 10, section 2.3.
+//! One pattern against one value. docs/reference/decisions-and-policy.md, section 2.3.
 //!
 //! `*` and `**` stand for any run of characters, `/` and nothing included. `**/` at the start of a pattern or after a
 //! `/` stands for zero or more whole directories. Everything else is literal, and the whole value has to match.

@@ -69,7 +69,7 @@ impl Backend {
     }
 }
 
-/// Columns of the table of decisions, the payload apart. Contract 10, section 8.
+/// Columns of the table of decisions, the payload apart. docs/reference/decisions-and-policy.md, section 8.
 pub const DECISION_COLUMNS: [&str; 13] = [
     "decision_id",
     "session_id",

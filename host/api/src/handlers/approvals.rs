@@ -1,4 +1,4 @@
-//! Handlers of approvals. Contract 20, section 3.
+//! Handlers of approvals. docs/reference/approvals-identity-authoring.md, section 3.
 
 use axum::extract::State;
 use axum::routing::{MethodRouter, post};

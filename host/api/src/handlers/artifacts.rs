@@ -1,4 +1,4 @@
-//! Handlers of the files behind evidence metadata. Contract 30, section 2.
+//! Handlers of the files behind evidence metadata. docs/reference/evidence-and-promotion.md, section 2.
 
 use axum::Json;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! Handlers of policy authoring. Contract 20, section 4.2.
+//! Handlers of policy authoring. docs/reference/approvals-identity-authoring.md, section 4.2.
 
 use axum::Json;
 use axum::extract::State;

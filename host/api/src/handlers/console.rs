@@ -1,4 +1,4 @@
-//! Handlers of the console's data. Contract 20, section 7.
+//! Handlers of the console's data. docs/reference/approvals-identity-authoring.md, section 7.
 
 use std::sync::Arc;
 

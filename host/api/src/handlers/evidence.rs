@@ -1,4 +1,4 @@
-//! Handlers of evidence metadata. Contract 30, sections 1, 9 and 11.
+//! Handlers of evidence metadata. docs/reference/evidence-and-promotion.md, sections 1, 9 and 11.
 
 use axum::Json;
 use axum::extract::State;

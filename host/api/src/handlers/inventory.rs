@@ -1,4 +1,4 @@
-//! Handlers of repositories and rollouts. Contract 20, sections 5 and 6.
+//! Handlers of repositories and rollouts. docs/reference/approvals-identity-authoring.md, sections 5 and 6.
 
 use axum::Json;
 use axum::extract::State;

@@ -51,7 +51,7 @@ pub async fn metrics(Extension(telemetry): Extension<Telemetry>) -> impl IntoRes
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry.render())
 }
 
-/// `POST /decisions`. Contract 10, section 5.1.
+/// `POST /decisions`. docs/reference/decisions-and-policy.md, section 5.1.
 pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
     let request = DecisionRequest::from_object(&body)?;
     let mode = request.mode;
@@ -65,12 +65,12 @@ pub async fn decide(State(app): State<App>, Body(body): Body) -> Answer {
     Ok(Json(Value::Object(answer)))
 }
 
-/// `POST /sessions`. Contract 10, section 7.
+/// `POST /sessions`. docs/reference/decisions-and-policy.md, section 7.
 pub async fn post_session(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
     answer(app.activity.post_session(body, &caller).await)
 }
 
-/// `GET /sessions/{session_id}/references`. Contract 05, D19.
+/// `GET /sessions/{session_id}/references`. docs/reference/decisions-and-policy.md, section 7.
 pub async fn session_references(State(app): State<App>, Id(id): Id, Paging(page): Paging) -> Answer {
     let (found, given) = app.activity.references(&id, page.page()).await?;
     let mut answer = page.answer(found);
@@ -89,7 +89,7 @@ pub async fn list_records(app: App, kind: &'static Kind, page: PageRequest) -> A
     answer(app.list(kind, page.query(kind)).await.map(|found| page.answer(found)))
 }
 
-/// `GET /risk/events`. Contract 10, section 10.
+/// `GET /risk/events`. docs/reference/decisions-and-policy.md, section 10.
 pub async fn risk_events(State(app): State<App>, Paging(page): Paging) -> Answer {
     let decisions = app.activity.risky(page.query(&DECISIONS), page.limit_or(500)).await?;
     Ok(Json(decisions.iter().map(risk_event).collect()))

@@ -1,4 +1,4 @@
-//! Handlers of notification families: each is made of a family and what is done for it. Contract 45 and contract 50,
+//! Handlers of notification families: each is made of a family and what is done for it. docs/reference/remediation-sla.md and docs/reference/connectors-drills-ops-registry.md,
 //! section 3.
 
 use axum::extract::{RawPathParams, State};

@@ -1,4 +1,4 @@
-//! Handlers of the sandbox. Contract 10, section 9.
+//! Handlers of the sandbox. docs/reference/decisions-and-policy.md, section 9.
 
 use axum::Json;
 use axum::extract::State;

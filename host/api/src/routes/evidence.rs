@@ -1,4 +1,4 @@
-//! Rows of evidence. Contract 30.
+//! Rows of evidence. docs/reference/evidence-and-promotion.md.
 
 use axum::routing::{get, post};
 use cavra_core::{ArtifactRoute, LogEvent};

@@ -1,4 +1,4 @@
-//! Rows of notification families: each is a family and what is done for it. Contract 45 and contract 50, section 3.
+//! Rows of notification families: each is a family and what is done for it. docs/reference/remediation-sla.md and docs/reference/connectors-drills-ops-registry.md, section 3.
 
 mod drills;
 mod sla;

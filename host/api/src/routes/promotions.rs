@@ -1,4 +1,4 @@
-//! Rows of what changes promotions. Contract 30, sections 7 to 10.
+//! Rows of what changes promotions. docs/reference/evidence-and-promotion.md, sections 7 to 10.
 
 use axum::routing::{MethodRouter, get, post};
 use cavra_core::{App, LogEvent};

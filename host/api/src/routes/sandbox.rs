@@ -1,4 +1,4 @@
-//! Rows of the sandbox. Contract 10, section 9.
+//! Rows of the sandbox. docs/reference/decisions-and-policy.md, section 9.
 
 use axum::routing::{get, post};
 use cavra_core::{LogEvent, RunDocument};

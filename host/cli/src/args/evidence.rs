@@ -1,4 +1,4 @@
-//! `cavra evidence …`. Contract 30, section 14.
+//! `cavra evidence …`. docs/reference/evidence-and-promotion.md, section 14.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `cavra release …`. Contract 30, section 14.
+//! `cavra release …`. docs/reference/evidence-and-promotion.md, section 14.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `cavra runtime …`. Contract 50, section 3.4.
+//! `cavra runtime …`. docs/reference/connectors-drills-ops-registry.md, section 3.4.
 
 use std::path::PathBuf;
 

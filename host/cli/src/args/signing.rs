@@ -1,4 +1,4 @@
-//! `cavra policy sign` and `verify`. Contract 20, section 4.3.
+//! `cavra policy sign` and `verify`. docs/reference/approvals-identity-authoring.md, section 4.3.
 
 use std::path::PathBuf;
 

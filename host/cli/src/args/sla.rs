@@ -1,4 +1,4 @@
-//! `cavra release … endpoint-remediation-sla …`. Contract 45, section 13.
+//! `cavra release … endpoint-remediation-sla …`. docs/reference/remediation-sla.md, section 13.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Filters of the lists of `cavra release endpoint-remediation-sla-…`. Contract 45, section 13.
+//! Filters of the lists of `cavra release endpoint-remediation-sla-…`. docs/reference/remediation-sla.md, section 13.
 
 use std::ops::Deref;
 

@@ -23,7 +23,7 @@ fn the_commands_are_consistent() {
     Cli::command().debug_assert();
 }
 
-/// Design, section 8.
+/// Programs read what people do.
 #[test]
 fn every_command_takes_json() {
     let mut cli = Cli::command();

@@ -1,4 +1,4 @@
-//! `cavra agent …`: audited sessions of an agent's commands. Contract 10, section 13; contract 30, section 4.4.
+//! `cavra agent …`: audited sessions of an agent's commands. docs/reference/decisions-and-policy.md, section 13; docs/reference/evidence-and-promotion.md, section 4.4.
 
 use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;

@@ -1,4 +1,4 @@
-//! `cavra evaluate`. Contract 10, sections 6 and 12.
+//! `cavra evaluate`. docs/reference/decisions-and-policy.md, sections 6 and 12.
 
 use std::process::ExitCode;
 

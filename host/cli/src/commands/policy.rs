@@ -1,4 +1,4 @@
-//! `cavra policy …`. Contract 10, section 12.
+//! `cavra policy …`. docs/reference/decisions-and-policy.md, section 12.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `cavra runtime …`: rollback drills without a server. Contract 50, section 3.4.
+//! `cavra runtime …`: rollback drills without a server. docs/reference/connectors-drills-ops-registry.md, section 3.4.
 
 use std::path::Path;
 use std::process::ExitCode;

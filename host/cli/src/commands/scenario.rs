@@ -1,4 +1,4 @@
-//! The seven actions of "before the agent acts", through the real engine. Contract 10, sections 9 and 12.
+//! The seven actions of "before the agent acts", through the real engine. docs/reference/decisions-and-policy.md, sections 9 and 12.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Claude Code's `PreToolUse`. Contract 60, "Claude Code"; contract 10, section 13.
+//! Claude Code's `PreToolUse`. docs/reference/agent-hooks-and-mcp.md, "Claude Code"; docs/reference/decisions-and-policy.md, section 13.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ const BY_HAND: &str = "a person has to do it";
 /// The event, as far as it is needed.
 #[derive(Deserialize)]
 struct Event {
-    /// Contract 10, section 13 does not name it: an event without it is the one the hook is for.
+    /// docs/reference/decisions-and-policy.md, section 13 does not name it: an event without it is the one the hook is for.
     #[serde(default)]
     hook_event_name: Option<String>,
     #[serde(default)]

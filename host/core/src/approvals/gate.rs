@@ -1,4 +1,4 @@
-//! The approval gate: does this approval, now, let that happen? Contract 20, "Shape" 3.
+//! The approval gate: does this approval, now, let that happen? docs/reference/approvals-identity-authoring.md, section 9.3.
 //!
 //! Operations such as publishing a policy name their approval and may be repeated. Agents' actions find theirs by what
 //! they are, and use it up.

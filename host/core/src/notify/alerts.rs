@@ -1,4 +1,4 @@
-//! The health of the scheduled worker, and who is told about it. Contract 45, sections 10 and 11.
+//! The health of the scheduled worker, and who is told about it. docs/reference/remediation-sla.md, sections 10 and 11.
 
 use cavra_model::{Object, members};
 use cavra_notify::{

@@ -1,4 +1,4 @@
-//! What people answer to notices, and what owners say about late routes. Nothing is sent. Contract 45, sections 3, 5 and 11.
+//! What people answer to notices, and what owners say about late routes. Nothing is sent. docs/reference/remediation-sla.md, sections 3, 5 and 11.
 
 use cavra_model::{MetadataKind, Object, members};
 use cavra_notify::{Document, Reply, Stage, StageKind, acknowledgement, provider_name, review};

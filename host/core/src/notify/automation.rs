@@ -1,5 +1,5 @@
 //! Automation: one pass of a scheduled worker. It plans retries, looks at what is kept quiet, and tells owners what they
-//! have open. Contract 45, section 9.
+//! have open. docs/reference/remediation-sla.md, section 9.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Digests: what owners have open. Contract 45, section 8.
+//! Digests: what owners have open. docs/reference/remediation-sla.md, section 8.
 
 use cavra_model::{Object, Timestamp, members};
 use cavra_notify::{Digest, Document, StageKind, owner_digest};

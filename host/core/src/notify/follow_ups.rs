@@ -1,4 +1,4 @@
-//! Follow-ups: late routes are told, and told again. Contract 45, sections 5 and 6.
+//! Follow-ups: late routes are told, and told again. docs/reference/remediation-sla.md, sections 5 and 6.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Notifications: from "something needs attention" to "a person answered", for every family of subjects. Contract 45 and
-//! contract 50, section 3.
+//! Notifications: from "something needs attention" to "a person answered", for every family of subjects. docs/reference/remediation-sla.md and
+//! docs/reference/connectors-drills-ops-registry.md, section 3.
 //!
 //! A use case is a family and an [`Operation`]. The rules are functions of `cavra-notify`; here records are loaded for them
 //! and what they make is stored and sent. Everything that one call stores, it stores in one unit of work, and what was begun

@@ -1,4 +1,4 @@
-//! Notices: people are told about a report, or about a worker's health. Contract 45, sections 3 and 11.
+//! Notices: people are told about a report, or about a worker's health. docs/reference/remediation-sla.md, sections 3 and 11.
 
 use cavra_model::{Object, members};
 use cavra_notify::{

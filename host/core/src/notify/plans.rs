@@ -1,4 +1,4 @@
-//! Plans that send nothing: which routes are late, told again, tried again, and why others are not. Contract 45, sections 5
+//! Plans that send nothing: which routes are late, told again, tried again, and why others are not. docs/reference/remediation-sla.md, sections 5
 //! to 7.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Reports of work that was handed off. Contract 45, section 2.
+//! Reports of work that was handed off. docs/reference/remediation-sla.md, section 2.
 
 use cavra_model::{ENDPOINT_HANDOFF_STATUSES, ENDPOINT_HANDOFFS, MetadataKind, Object, members};
 use cavra_notify::{StageKind, WorkLimits, work_report};

@@ -1,4 +1,4 @@
-//! What a call says: its members, with their defaults, floors and caps, or a refusal. Contract 45, section 0.
+//! What a call says: its members, with their defaults, floors and caps, or a refusal. docs/reference/remediation-sla.md, section 0.
 
 use cavra_connect::Options;
 use cavra_model::{Object, Timestamp};

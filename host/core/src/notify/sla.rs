@@ -1,4 +1,4 @@
-//! Histories and dashboards of endpoint remediation, as data. Contract 45.
+//! Histories and dashboards of endpoint remediation, as data. docs/reference/remediation-sla.md.
 
 use cavra_model::{Condition, Measure, Measured, Object, measured, members};
 use cavra_notify::{StageKind, active_routes, unresolved_reviews};

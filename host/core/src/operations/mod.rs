@@ -1,5 +1,5 @@
 //! What an operator asks of an installation: where its stores are, how they are kept, copied and put back, and whether it
-//! is ready for production. Contract 50, section 4.
+//! is ready for production. docs/reference/connectors-drills-ops-registry.md, section 4.
 
 mod backup;
 mod disposal;

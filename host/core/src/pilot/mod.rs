@@ -1,6 +1,6 @@
 //! A backend that takes over in steps, and the way back: reports over files that its operators keep. Every report is a list
 //! of named checks that all run; a file that is missing or cannot be read fails its check and is never an error.
-//! Contract 50, sections 3.2 and 4.1.
+//! docs/reference/connectors-drills-ops-registry.md, sections 3.2 and 4.1.
 
 mod check;
 mod drills;

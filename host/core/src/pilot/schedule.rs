@@ -1,4 +1,4 @@
-//! When drills of the way back are due. Contract 50, section 3.2.
+//! When drills of the way back are due. docs/reference/connectors-drills-ops-registry.md, section 3.2.
 
 use cavra_model::members::{filled, list};
 use cavra_model::{Object, Timestamp};

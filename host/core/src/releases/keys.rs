@@ -1,4 +1,4 @@
-//! Keys that sign and verify release documents. Contract 30, section 0.3.
+//! Keys that sign and verify release documents. docs/reference/evidence-and-promotion.md, section 0.3.
 
 use cavra_evidence::{InvalidKey, PublicKey, SigningKey};
 

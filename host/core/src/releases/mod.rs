@@ -39,7 +39,7 @@ const REPLACED: &str = "a record that a client had posted under this id gave way
 const CHECKS: [&str; 3] = ["require_package_verification", "require_signatures", "require_provenance"];
 
 impl App {
-    /// Verifies a rollout, asks for the approval of its promotion and answers the signed request. Contract 30,
+    /// Verifies a rollout, asks for the approval of its promotion and answers the signed request. docs/reference/evidence-and-promotion.md,
     /// section 7.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl App {
         }))
     }
 
-    /// Carries out an approved promotion, once. Contract 30, section 8.
+    /// Carries out an approved promotion, once. docs/reference/evidence-and-promotion.md, section 8.
     ///
     /// # Errors
     /// In this order: [`CoreError::NotFound`] for the record; [`CoreError::BadRequest`] for its kind, the request and the
@@ -118,7 +118,7 @@ impl App {
         Ok(answer(&PROMOTION, written))
     }
 
-    /// Rolls a promotion back, once. Contract 30, section 10.
+    /// Rolls a promotion back, once. docs/reference/evidence-and-promotion.md, section 10.
     ///
     /// # Errors
     /// In this order: [`CoreError::NotFound`] for the execution; [`CoreError::BadRequest`] for one that cannot be relied on
@@ -143,7 +143,7 @@ impl App {
         Ok(answer(&ROLLBACK, written))
     }
 
-    /// The audit event of a promotion. Contract 30, section 9.
+    /// The audit event of a promotion. docs/reference/evidence-and-promotion.md, section 9.
     ///
     /// # Errors
     /// [`CoreError::NotFound`]; [`CoreError::BadRequest`] for a record without a document of the right schema.

@@ -1,4 +1,4 @@
-//! Exports for SIEM systems: one table of formats. Contract 30, section 5; contract 60, SIEM schemas.
+//! Exports for SIEM systems: one table of formats. docs/reference/evidence-and-promotion.md, section 5; docs/reference/agent-hooks-and-mcp.md, SIEM schemas.
 //!
 //! The first four carry the bundle's one event as their providers' intake wants it. The others are open schemas with
 //! one event per decision, one per line, all encoded from the same [`SecurityEvent`].

@@ -1,4 +1,4 @@
-//! The bundle's event as four providers take it. Contract 30, section 5.
+//! The bundle's event as four providers take it. docs/reference/evidence-and-promotion.md, section 5.
 
 use cavra_model::members::text;
 use serde_json::{Value, json};

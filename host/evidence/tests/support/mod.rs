@@ -22,7 +22,7 @@ pub fn object(value: Value) -> Object {
     members
 }
 
-/// The seven decisions of contract 10, section 9; the second one was approved.
+/// The seven decisions of docs/reference/decisions-and-policy.md, section 9; the second one was approved.
 pub fn seven() -> Vec<Object> {
     let rows = [
         ("read_file", ".env", "read", "filesystem.read.block", "block", "high"),

@@ -1,4 +1,4 @@
-//! Issuer, audience and times. Contract 20, section 2.2.
+//! Issuer, audience and times. docs/reference/approvals-identity-authoring.md, section 2.2.
 
 use serde_json::{Value, json};
 

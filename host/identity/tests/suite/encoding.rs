@@ -1,4 +1,4 @@
-//! The text of a token: segments, base64url, and what the signature covers. Contract 20, section 2.2.
+//! The text of a token: segments, base64url, and what the signature covers. docs/reference/approvals-identity-authoring.md, section 2.2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};

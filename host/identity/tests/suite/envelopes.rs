@@ -1,4 +1,4 @@
-//! What of an envelope counts: a signed identity beats an unsigned one. Contract 20, section 2.1.
+//! What of an envelope counts: a signed identity beats an unsigned one. docs/reference/approvals-identity-authoring.md, section 2.1.
 
 use cavra_identity::{ApiToken, Envelope, Gatekeeper, IdentityError, Via};
 use serde_json::{Value, json};

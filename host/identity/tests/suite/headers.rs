@@ -1,4 +1,4 @@
-//! What a token's header may say, and what it must not bring about. Contract 20, section 2.2; RFC 8725.
+//! What a token's header may say, and what it must not bring about. docs/reference/approvals-identity-authoring.md, section 2.2; RFC 8725.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

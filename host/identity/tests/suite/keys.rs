@@ -1,4 +1,4 @@
-//! Which keys of a key set verify which tokens. Contract 20, section 2.2.
+//! Which keys of a key set verify which tokens. docs/reference/approvals-identity-authoring.md, section 2.2.
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};

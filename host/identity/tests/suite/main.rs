@@ -1,4 +1,4 @@
-//! Attacks on identity through the crate's public API. Contract 20, section 2.
+//! Attacks on identity through the crate's public API. docs/reference/approvals-identity-authoring.md, section 2.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Who may decide what. Contract 20, sections 2.3 and 2.4.
+//! Who may decide what. docs/reference/approvals-identity-authoring.md, sections 2.3 and 2.4.
 
 use cavra_identity::{Decide, DecisionSubject};
 use serde_json::{Value, json};

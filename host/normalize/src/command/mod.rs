@@ -1,4 +1,4 @@
-//! Splits a command line into the commands it would run. Contract 10, section 2.3.
+//! Splits a command line into the commands it would run. docs/reference/decisions-and-policy.md, section 2.3.
 //!
 //! The stages: [`lex`], [`state`], [`expand`] and [`here_doc`] make tokens and words, [`grammar`] a syntax tree, [`walk`] finds the simple
 //! commands in it, [`invoke`] turns each into parts and looks through the commands that run other commands

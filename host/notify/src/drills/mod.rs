@@ -1,4 +1,4 @@
-//! Rollback drills: who is told that one is due, what they answered, and the audit of that. Contract 50, section 3.
+//! Rollback drills: who is told that one is due, what they answered, and the audit of that. docs/reference/connectors-drills-ops-registry.md, section 3.
 
 mod audit;
 mod escalation;

@@ -1,4 +1,4 @@
-//! The request to publish a release on a channel. Contract 30, section 11.
+//! The request to publish a release on a channel. docs/reference/evidence-and-promotion.md, section 11.
 
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};

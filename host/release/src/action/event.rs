@@ -1,4 +1,4 @@
-//! Audit events about promotions and rollbacks, and the documents that the usual systems take in. Contract 30, sections 9,
+//! Audit events about promotions and rollbacks, and the documents that the usual systems take in. docs/reference/evidence-and-promotion.md, sections 9,
 //! 10 and 14.
 
 use cavra_model::{Object, Timestamp};

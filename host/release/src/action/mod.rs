@@ -1,5 +1,5 @@
 //! Operations on releases that are bound to an approval: a subject document, the approval, and the equalities that tie
-//! them together become one document that says what was done. Contract 30, sections 8 and 10, "Shape" 6.
+//! them together become one document that says what was done. docs/reference/evidence-and-promotion.md, sections 8 and 10.
 //!
 //! Promotion and rollback are two rows of one mechanism.
 
@@ -228,7 +228,7 @@ impl Action {
     }
 
     /// Why a record that a client inserted is none of this kind that can be relied on; nothing if it is one.
-    /// Contract 30, section 1.2.
+    /// docs/reference/evidence-and-promotion.md, section 1.2.
     #[must_use]
     pub fn distrust(&self, record: &Object) -> Option<&'static str> {
         let Some(document) = object(record, self.payload) else { return Some("the record has no document") };

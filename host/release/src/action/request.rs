@@ -1,4 +1,4 @@
-//! The request to promote a rollout to the next ring. Contract 30, section 7.
+//! The request to promote a rollout to the next ring. docs/reference/evidence-and-promotion.md, section 7.
 
 use cavra_model::{Object, Timestamp};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Release packages: a directory of binaries with documents about them. Contract 30, section 12.
+//! Release packages: a directory of binaries with documents about them. docs/reference/evidence-and-promotion.md, section 12.
 
 mod core;
 mod documents;

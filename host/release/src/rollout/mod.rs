@@ -1,4 +1,4 @@
-//! Evidence of a rollout: what was deployed where, from which package, under which change. Contract 30, section 6.
+//! Evidence of a rollout: what was deployed where, from which package, under which change. docs/reference/evidence-and-promotion.md, section 6.
 
 mod capture;
 mod verify;

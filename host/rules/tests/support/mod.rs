@@ -104,7 +104,7 @@ pub fn strictest(findings: &[Finding]) -> Option<&Finding> {
     best
 }
 
-/// Contract 10, section 2.3, by trying everything: `table[i][j]` says whether `pattern[i..]` matches `value[j..]`.
+/// docs/reference/decisions-and-policy.md, section 2.3, by trying everything: `table[i][j]` says whether `pattern[i..]` matches `value[j..]`.
 pub fn reference_matches(pattern: &str, value: &str) -> bool {
     let (pattern, value) = (pattern.as_bytes(), value.as_bytes());
     let mut table = vec![vec![false; value.len() + 1]; pattern.len() + 1];

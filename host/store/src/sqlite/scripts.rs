@@ -1,4 +1,4 @@
-//! Migrations that somebody else wrote: SQL scripts, each applied once. Contract 30, section 14.
+//! Migrations that somebody else wrote: SQL scripts, each applied once. docs/reference/evidence-and-promotion.md, section 14.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Rows of rollback drills: when they are due, who is told, and the audit of that. Contract 50, section 3.
+//! Rows of rollback drills: when they are due, who is told, and the audit of that. docs/reference/connectors-drills-ops-registry.md, section 3.
 
 use axum::extract::State;
 use axum::routing::get;

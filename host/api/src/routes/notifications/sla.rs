@@ -1,4 +1,4 @@
-//! Rows of endpoint remediation: its service levels, who is told, and what became of it. Contract 45.
+//! Rows of endpoint remediation: its service levels, who is told, and what became of it. docs/reference/remediation-sla.md.
 
 use cavra_core::Operation::{
     Acknowledge, AcknowledgeHealth, AlertHealth, AuditSuppression, Automate, DigestOwners, Escalate, Health, Notify,

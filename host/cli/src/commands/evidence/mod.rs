@@ -1,4 +1,4 @@
-//! `cavra evidence …`: bundles of evidence, the keys that sign them, and what is made from them. Contract 30,
+//! `cavra evidence …`: bundles of evidence, the keys that sign them, and what is made from them. docs/reference/evidence-and-promotion.md,
 //! section 14.
 
 mod bundle;

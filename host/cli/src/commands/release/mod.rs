@@ -1,4 +1,4 @@
-//! `cavra release …`: packages, rollouts, promotion and rollback, with files in place of HTTP bodies. Contract 30,
+//! `cavra release …`: packages, rollouts, promotion and rollback, with files in place of HTTP bodies. docs/reference/evidence-and-promotion.md,
 //! section 14.
 
 mod approvals;

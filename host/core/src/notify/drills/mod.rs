@@ -1,4 +1,4 @@
-//! Rollback drills: people are told that one is due, and answer. Contract 50, section 3.
+//! Rollback drills: people are told that one is due, and answer. docs/reference/connectors-drills-ops-registry.md, section 3.
 
 mod audits;
 mod rows;

@@ -1,4 +1,4 @@
-//! `cavra release … endpoint-remediation-sla …`: the use cases of the server, with files in place of HTTP bodies. Contract 45,
+//! `cavra release … endpoint-remediation-sla …`: the use cases of the server, with files in place of HTTP bodies. docs/reference/remediation-sla.md,
 //! section 13.
 
 mod desk;
