@@ -24,6 +24,7 @@ fn a_machine_reports_itself_and_is_ingested() {
     let secret = ["ghp_", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3hJ5"].concat();
     let servers = json!({"mcpServers": {
         "files": {"command": "mcp-files", "args": ["--root", "."], "env": {"TOKEN": secret}},
+        "inline": {"command": format!("TOKEN={secret} npx mcp")},
         "tickets": {"type": "http", "url": "https://tickets.example/mcp", "headers": {"Authorization": secret}}}});
     home.write(".mcp.json", servers.to_string());
     home.write(".codex/config.toml", "model = \"x\"\n");
@@ -48,6 +49,13 @@ fn a_machine_reports_itself_and_is_ingested() {
     assert_eq!((&files["transport"], &files["program"]), (&json!("stdio"), &json!("mcp-files")));
     assert_eq!(entry(&endpoint["mcp_servers"], "name", "tickets")["transport"], "http");
     assert!(!said.to_string().contains(&secret));
+    assert_eq!(entry(&endpoint["mcp_servers"], "name", "inline")["program"], Value::Null);
+    // What cannot be read is no empty list.
+    home.write(".vscode/mcp.json", "{ // of mine\n}");
+    let unreadable = report(&home, &["--endpoint-id", "x"]);
+    let servers_there = unreadable["endpoints"][0]["mcp_servers"].as_array().unwrap();
+    let is_said = |entry: &&Value| entry["unreadable"] == true && text(entry, "path").ends_with(".vscode/mcp.json");
+    assert_eq!(servers_there.iter().filter(is_said).count(), 1, "{servers_there:?}");
     // Another secret is no other server, another argument is.
     let digest = |servers: &Value| {
         home.write(".mcp.json", servers.to_string());

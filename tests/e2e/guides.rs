@@ -11,7 +11,7 @@ struct Example {
     printed: String,
 }
 
-/// The commands of the `console` blocks of a page, up to the first block that needs a running server.
+/// The commands of the `console` blocks of a page, without the blocks that need a running server.
 fn examples(page: &str) -> Vec<Example> {
     let text = std::fs::read_to_string(repository().join(page)).unwrap();
     let mut examples: Vec<Example> = Vec::new();
@@ -90,7 +90,9 @@ fn follow(page: &str, home: &Home) {
             .env("HOME", home.path())
             .output()
             .unwrap();
+        let succeeded = output.status.success();
         let real = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(succeeded || !printed.trim().is_empty(), "{page}\n$ {command}\n{real}");
         ids.learn(&printed, &real);
         let said = ids.real(&printed).replace("/home/you/project", home.path().to_str().unwrap());
         assert!(fits(&words(&said), &words(&real)), "{page}\n$ {command}\nsays:{said}\nprinted:\n{real}");

@@ -60,6 +60,8 @@ fn what_is_old_goes_under_an_approval_and_stays_provable() {
             post(&server, &format!("old-{n}"), OLD, json!({}));
         }
         post(&server, "held", OLD, json!({"retention": {"legal_hold": true}}));
+        // Held by either member; whatever is no `false` holds.
+        post(&server, "held-later", OLD, json!({"legal_hold": true, "retention": {"legal_hold": false}}));
         post(&server, "own", OLD, json!({"retention": {"retention_days": 20_000}}));
         post(&server, "other", OLD, json!({"classification": "public"}));
         server.decide(&json!({"action_type": "read_file", "target": "a", "session_id": "young"}));
@@ -72,7 +74,7 @@ fn what_is_old_goes_under_an_approval_and_stays_provable() {
         assert!(site.apply(&["--before", "2098-01-01T00:00:00Z"]).exits(1).stderr.contains("before"));
         let planned = site.apply(&["--dry-run"]).ok().json();
         assert_eq!(planned["removed"]["evidence_metadata"], 230, "{planned}");
-        assert_eq!(planned["kept"], json!({"legal_hold": 1, "own_retention": 1, "other_classification": 1}));
+        assert_eq!(planned["kept"], json!({"legal_hold": 2, "own_retention": 1, "other_classification": 1}));
         assert_eq!(server.total("/evidence"), before);
 
         let asked = json!({"decision": planned["approval_decision"], "approver_group": "Records"});
@@ -90,9 +92,15 @@ fn what_is_old_goes_under_an_approval_and_stays_provable() {
         let done = site.apply(&["--approval-id", id]).ok().json();
         assert_eq!((&done["removed"], &done["state"]), (&planned["removed"], &json!("completed")));
         assert_eq!(server.total("/evidence"), before - 230 + 1, "and the record of the run");
-        for (id, status) in
-            [("old-0", 404), ("old-229", 404), ("held", 200), ("own", 200), ("other", 200), ("young", 200)]
-        {
+        for (id, status) in [
+            ("old-0", 404),
+            ("old-229", 404),
+            ("held", 200),
+            ("held-later", 200),
+            ("own", 200),
+            ("other", 200),
+            ("young", 200),
+        ] {
             assert_eq!(server.get(&format!("/evidence/{id}")).status, status, "{id}");
         }
         server.decide(&json!({"action_type": "read_file", "target": "b", "session_id": "young"}));

@@ -6,7 +6,7 @@ use utoipa::openapi::{ComponentsBuilder, RefOr};
 
 use crate::endpoint::named;
 use crate::notification_documents::NOTIFICATIONS;
-use Is::{Any, Count, Flag, Gap, List, Map, Number, Of, OfOrNull, Text, TextOrNull, Texts};
+use Is::{Any, AnyGap, Count, Flag, Gap, List, Map, Number, Of, OfOrNull, Text, TextOrNull, Texts};
 
 /// Type of a member.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,10 @@ pub enum Is {
     OfOrNull(&'static str),
     /// A list of them.
     List(&'static str),
-    /// It may be missing, and then is a text.
+    /// A text that may be missing.
     Gap,
+    /// Anything, which may be missing.
+    AnyGap,
 }
 
 /// A document: its name, what it is, its members.
@@ -298,10 +300,10 @@ static DOCUMENTS: &[Row] = &[
          delimited text in `inventory_text`.",
         &[
             ("provider", Text),
-            ("inventory", Any),
+            ("inventory", AnyGap),
             ("inventory_text", Gap),
             ("channel", Gap),
-            ("observed_at", Any),
+            ("observed_at", AnyGap),
             ("source", Gap),
         ],
     ),
@@ -596,7 +598,7 @@ pub fn with_documents(components: ComponentsBuilder) -> ComponentsBuilder {
             .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
         let object = members.iter().fold(object, |object, (member, is)| {
             let object = object.property(*member, is.schema());
-            if matches!(is, Gap) { object } else { object.required(*member) }
+            if matches!(is, Gap | AnyGap) { object } else { object.required(*member) }
         });
         components.schema(*name, object)
     })
@@ -615,7 +617,7 @@ impl Is {
             Number => of(&[Type::Number]),
             Flag => of(&[Type::Boolean]),
             Map => of(&[Type::Object]),
-            Any => RefOr::T(ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()),
+            Any | AnyGap => RefOr::T(ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()),
             Of(name) => named(name),
             OfOrNull(name) => {
                 let either = utoipa::openapi::OneOfBuilder::new().item(named(name)).item(of(&[Type::Null]));

@@ -14,6 +14,7 @@ mod registry;
 mod release;
 mod replay;
 mod runtime;
+mod sending;
 mod signing;
 mod sla;
 mod sla_lists;
@@ -62,10 +63,11 @@ pub use replay::ReplayArgs;
 pub use runtime::{
     DrillAckArgs, DrillEscalationArgs, DrillFilesArgs, DrillPlanArgs, DrillScheduleArgs, RuntimeCommand,
 };
+pub use sending::SendArgs;
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 pub use sla::{
     SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,
-    SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaSendArgs, SlaStoreArgs,
+    SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs, SlaReviewArgs, SlaStoreArgs,
 };
 pub use sla_lists::{SlaListArgs, SlaNoticeFilters, SlaPageArgs};
 pub use token::TokenCommand;

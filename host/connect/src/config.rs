@@ -84,11 +84,12 @@ impl Config {
         };
         let mut entries = BTreeMap::new();
         for (name, entry) in map {
-            let provider = match name.parse() {
-                Ok(provider) => provider,
-                // Of other names nothing is known.
-                Err(()) if entry.get("component").is_none_or(Value::is_null) => continue,
-                Err(()) => Provider::own(name).ok_or(ConfigError::Name)?,
+            let known: Result<Provider, ()> = name.parse();
+            let provider = match known {
+                Ok(provider) if provider.component().is_some() => provider,
+                // Of other names nothing is known, whichever file was read before.
+                _ if entry.get("component").is_none_or(|path| path.is_null() || path == "") => continue,
+                _ => Provider::own(name).ok_or(ConfigError::Name)?,
             };
             entries.insert(provider, entry.clone());
         }

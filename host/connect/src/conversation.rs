@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cavra_model::{Digest, Timestamp};
+use cavra_plugins::PluginErrorKind;
 use cavra_plugins::connector::{
     Context, Exchange, Moment, Next, NoResponse, Outcome, Patience, Request, Response, Sent, Subject, Verdict as Said,
 };
@@ -76,7 +77,9 @@ pub(crate) async fn tell(outbound: &Outbound, target: &Target, message: &Message
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(provider = target.provider.as_str(), %error, cause, "a connector cannot go on");
-                return conversation.broken();
+                // Where nothing was sent yet, there may be a place for it a moment later.
+                let is_passing = *error.kind() == PluginErrorKind::Busy && conversation.exchanges.is_empty();
+                return Told { is_passing, ..conversation.broken() };
             }
         };
         if let Err(breach) = conversation.send(requests).await {

@@ -102,6 +102,9 @@ impl Target {
             Some(secrets) => SigningKey::all(&secrets).map_err(|()| settings.error("`signing_secret` is no secret"))?,
             None => Vec::new(),
         };
+        if !signing_keys.is_empty() && plug.signature().is_none() {
+            return Err(settings.error("its component signs nothing, so `signing_secret` would have no effect"));
+        }
         let mut secrets = Vec::new();
         for name in ["token", "api_key", "authorization", "signing_secret", "oauth_client_secret"] {
             secrets.extend(settings.secret(name, environment)?.map(Secret::new));

@@ -11,7 +11,9 @@ use cavra_evidence::{PolicyTrust, Signing, sign_policy, verify_policy};
 use cavra_model::{
     Digest, Object, PackName, REPLACES, Ruling, Severity, Timestamp, approval_summary, replaced, still_fits,
 };
-use cavra_packs::{Diff, Draft, Pack, PackError, PackLibrary, PublishError, Published, ResolvedPack, publish_risk};
+use cavra_packs::{
+    Diff, Draft, Pack, PackError, PackLibrary, PackOrigin, PublishError, Published, ResolvedPack, publish_risk,
+};
 use serde_json::{Value, json};
 
 use crate::approvals::{NewApproval, Publication, forbidden, request_note};
@@ -322,6 +324,13 @@ fn with_component(document: &mut Value, component: Option<&Digest>) {
 /// The installed pack of that name, if there is one.
 fn installed(library: &PackLibrary, name: &PackName) -> Result<Option<Installed>, PackError> {
     match library.get(name) {
+        // Its component would not stay: what is published goes before plugins, and has none.
+        Ok(Pack { origin: PackOrigin::Plugin, .. }) => Err(PackError::Invalid {
+            name: name.to_string(),
+            errors: vec![
+                "<root>: an installed plugin has this name; choose another id, or remove the plugin first".to_owned(),
+            ],
+        }),
         Ok(Pack { document, component, is_unverified, .. }) => {
             Ok(Some(Installed { document, component, is_unverified }))
         }

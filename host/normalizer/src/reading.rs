@@ -144,9 +144,9 @@ fn digest(id: &str) -> u128 {
 }
 
 /// A row that osquery found, with the host that it was found on; other records as they are.
-fn rows(mut record: Object) -> Option<Object> {
+pub fn rows(mut record: Object) -> Option<Object> {
     let columns = match record.get("columns") {
-        Some(Value::Object(columns)) => columns.clone(),
+        Some(Value::Object(columns)) => columns,
         // A log line of an array: what is no row says nothing.
         Some(_) if record.contains_key("hostIdentifier") => return None,
         _ => return Some(record),
@@ -156,17 +156,14 @@ fn rows(mut record: Object) -> Option<Object> {
         ("hostname", &["host_name", "hostname"]),
         ("last_seen_at", &["last_fetched", "unixTime"]),
     ];
-    for (output, names) in facts {
+    let mut found = Vec::new();
+    for (output, names) in facts.into_iter().filter(|(output, _)| !record.contains_key(*output)) {
         let own = columns.get(output).filter(|value| says_something(value));
-        let found =
+        let value =
             own.or_else(|| names.iter().filter_map(|name| record.get(*name)).find(|value| says_something(value)));
-        if let Some(value) = found.cloned()
-            && !record.contains_key(output)
-        {
-            record.insert(output.to_owned(), value);
-        }
+        found.extend(value.map(|value| (output.to_owned(), value.clone())));
     }
+    record.extend(found);
     record.remove("name");
-    record.insert("columns".to_owned(), Value::Object(columns));
     Some(record)
 }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::path::says_something;
-use crate::reading::Context;
+use crate::reading::{Context, rows};
 use crate::record::observe;
 use crate::warnings::Warnings;
 use crate::{MAX_RECORDS, Object, Refusal, Tool};
@@ -127,32 +126,4 @@ fn inherit(item: &Value, parent: Option<&Object>) -> Value {
     }
     record.insert("columns".to_owned(), item.clone());
     Value::Object(record)
-}
-
-/// A row that osquery found, with the host that it was found on; other records as they are.
-fn rows(mut record: Object) -> Option<Object> {
-    let columns = match record.get("columns") {
-        Some(Value::Object(columns)) => columns.clone(),
-        // A log line of an array: what is no row says nothing.
-        Some(_) if record.contains_key("hostIdentifier") => return None,
-        _ => return Some(record),
-    };
-    let facts: [(&str, &[&str]); 3] = [
-        ("endpoint_id", &["host_id", "hostIdentifier"]),
-        ("hostname", &["host_name", "hostname"]),
-        ("last_seen_at", &["last_fetched", "unixTime"]),
-    ];
-    for (output, names) in facts {
-        let own = columns.get(output).filter(|value| says_something(value));
-        let found =
-            own.or_else(|| names.iter().filter_map(|name| record.get(*name)).find(|value| says_something(value)));
-        if let Some(value) = found.cloned()
-            && !record.contains_key(output)
-        {
-            record.insert(output.to_owned(), value);
-        }
-    }
-    record.remove("name");
-    record.insert("columns".to_owned(), json!(columns));
-    Some(record)
 }

@@ -2,6 +2,18 @@
 
 use crate::family::{CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind};
 
+/// What the record of an escalation plan shows of the plan, in every family.
+const ESCALATION: &[&str] = &[
+    "plan_id",
+    "alert_level",
+    "route_count",
+    "active_escalation_count",
+    "acknowledgement_breach_count",
+    "resolution_breach_count",
+    "owner_count",
+    "owners",
+];
+
 /// Work that was handed off to remediate endpoints, against how long it may take.
 pub static ENDPOINT_REMEDIATION: Family = Family {
     stages: &[
@@ -65,16 +77,7 @@ pub static ENDPOINT_REMEDIATION: Family = Family {
             schema: "cavra.endpoint_remediation_sla.escalation_plan.v1",
             metadata_kind: "endpoint-remediation-sla-escalation-plan",
             payload: "escalation_plan",
-            copied: &[
-                "plan_id",
-                "alert_level",
-                "route_count",
-                "active_escalation_count",
-                "acknowledgement_breach_count",
-                "resolution_breach_count",
-                "owner_count",
-                "owners",
-            ],
+            copied: ESCALATION,
         },
         Stage {
             kind: StageKind::Review,
@@ -396,16 +399,7 @@ pub static WAITING_APPROVALS: Family = Family {
             schema: "cavra.waiting_approvals.escalation_plan.v1",
             metadata_kind: "waiting-approvals-escalation-plan",
             payload: "escalation_plan",
-            copied: &[
-                "plan_id",
-                "alert_level",
-                "route_count",
-                "active_escalation_count",
-                "acknowledgement_breach_count",
-                "resolution_breach_count",
-                "owner_count",
-                "owners",
-            ],
+            copied: ESCALATION,
         },
         Stage {
             kind: StageKind::RecurrencePlan,

@@ -30,7 +30,7 @@ pub struct SuppliedPack {
 }
 
 /// What is said of the components in the policy directory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComponentRules {
     /// Digests that somebody vouches for. A component whose pack is signed needs no other voucher.
     pub vouched: BTreeSet<Digest>,
@@ -107,6 +107,11 @@ impl Supply {
         } else {
             stock.tell(&Stock { packs: BTreeMap::new(), components: Ok(None) });
         }
+        // What was resolved from the same stock stays resolved.
+        let stock = match &*known {
+            Some(before) if before.stock.is_same(&stock) => Arc::clone(&before.stock),
+            _ => stock,
+        };
         *known = Some(Known { seen, since, stock: Arc::clone(&stock) });
         stock
     }
@@ -124,6 +129,16 @@ impl Stock {
             }
             Err(problem) => Self { packs: BTreeMap::new(), components: Err(problem) },
         }
+    }
+
+    /// Whether the same is supplied under the same rules.
+    fn is_same(&self, other: &Self) -> bool {
+        let same = |(name, pack): (&PackName, &Result<Arc<RawPack>, String>)| match (pack, other.packs.get(name)) {
+            (Ok(one), Some(Ok(other))) => one.digest == other.digest && one.bounds == other.bounds,
+            (Err(one), Some(Err(other))) => one == other,
+            _ => false,
+        };
+        self.components == other.components && self.packs.len() == other.packs.len() && self.packs.iter().all(same)
     }
 
     /// Says in the log what is refused that was not refused before.

@@ -160,10 +160,10 @@ fn missing(asks: &Asks, grant: Option<&Grant>) -> Vec<String> {
     missing.extend(
         secrets
             .filter(|name| !granted(|grant| &grant.secrets).contains(name))
-            .map(|name| format!("the secret `{name}`")),
+            .map(|name| format!("the secret `{}`", cavra_documents::shown(name))),
     );
     let events = asks.events.iter().filter(|event| !granted(|grant| &grant.events).contains(event));
-    missing.extend(events.map(|event| format!("events `{event}`")));
+    missing.extend(events.map(|event| format!("events `{}`", cavra_documents::shown(event))));
     for (asked, granted, unit) in [
         (asks.memory_mib, grant.and_then(|grant| grant.memory_mib), "MiB of memory"),
         (asks.time_ms, grant.and_then(|grant| grant.time_ms), "ms for a call"),

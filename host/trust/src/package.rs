@@ -41,6 +41,8 @@ pub struct Package {
     pub manifest: Manifest,
     /// The files that are signed, by name.
     files: BTreeMap<&'static str, Vec<u8>>,
+    /// The digest of each of them.
+    digests: BTreeMap<&'static str, Digest>,
     /// The signatures, if there are any.
     pub envelope: Option<Value>,
 }
@@ -64,7 +66,9 @@ impl Package {
             }
         }
         let manifest = kept.get(MANIFEST).ok_or(Refusal::Incomplete { file: MANIFEST })?;
-        let package = Self { manifest: Manifest::read(manifest)?, files: kept, envelope };
+        let manifest = Manifest::read(manifest)?;
+        let digests = kept.iter().map(|(name, bytes)| (*name, Digest::of(bytes))).collect();
+        let package = Self { manifest, files: kept, digests, envelope };
         let needed = if package.manifest.kind == Kind::PolicyPack { &[COMPONENT, POLICY][..] } else { &[COMPONENT] };
         match needed.iter().find(|file| !package.files.contains_key(**file)) {
             Some(file) => Err(Refusal::Incomplete { file }),
@@ -105,19 +109,19 @@ impl Package {
     /// Digest of the component, by which decisions name it.
     #[must_use]
     pub fn component_digest(&self) -> Digest {
-        Digest::of(self.component())
+        self.digests.get(COMPONENT).cloned().unwrap_or_else(|| Digest::of(self.component()))
     }
 
     /// The digest of each file that is signed.
     #[must_use]
     pub fn digests(&self) -> BTreeMap<&'static str, Digest> {
-        self.files.iter().map(|(name, bytes)| (*name, Digest::of(bytes))).collect()
+        self.digests.clone()
     }
 
     /// The digest of the package: of the digests of all files that are signed.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        package_digest(&self.digests())
+        package_digest(&self.digests)
     }
 
     /// What the component imports and exports.

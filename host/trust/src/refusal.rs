@@ -233,20 +233,6 @@ pub enum Refusal {
         /// The name.
         name: String,
     },
-    /// What was pulled is not what was asked for by digest.
-    #[error("the registry sent {found} where {wanted} was asked for; do not use it, and look after the registry")]
-    Swapped {
-        /// The digest that was asked for.
-        wanted: String,
-        /// The digest of what came.
-        found: String,
-    },
-    /// An artifact in a registry is no plugin.
-    #[error("the artifact is no plugin: {problem}")]
-    NotAPlugin {
-        /// What is wrong with it.
-        problem: String,
-    },
     /// The host cannot load it.
     #[error("this host does not load it: {0}")]
     Load(String),
@@ -293,8 +279,6 @@ impl Refusal {
             Self::OtherKind { .. } => "other_kind",
             Self::Tampered { .. } => "tampered",
             Self::NotInstalled { .. } => "not_installed",
-            Self::Swapped { .. } => "swapped",
-            Self::NotAPlugin { .. } => "no_plugin",
             Self::Load(_) => "load",
         }
     }

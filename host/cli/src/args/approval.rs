@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::SendArgs;
+
 /// Where approvals are kept.
 #[derive(Args, Clone)]
 pub struct ApprovalStoreArgs {
@@ -148,18 +150,8 @@ pub enum ApprovalCommand {
 pub struct ApprovalDeliverArgs {
     /// Approval.
     pub id: String,
-    /// Provider file, JSON or YAML.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Systems to send it to, separated by commas; all is every one that is configured.
-    #[arg(long, default_value = "all")]
-    pub provider: String,
-    /// Attempts after the first, at most 10.
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
-    pub retries: i64,
-    /// Time for one attempt, at most 60.
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", allow_negative_numbers = true)]
-    pub timeout_seconds: f64,
+    #[command(flatten)]
+    pub send: SendArgs,
     /// Directory that what came of it is written into.
     #[arg(long, default_value = ".cavra/approvals/deliveries", value_name = "DIR")]
     pub output: PathBuf,

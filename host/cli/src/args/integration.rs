@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Json;
+use super::{Json, SendArgs};
 
 #[derive(Subcommand)]
 pub enum IntegrationCommand {
@@ -30,18 +30,8 @@ pub struct IntegrationTestArgs {
 pub struct DeliverArgs {
     /// JSON file with the event.
     pub event: PathBuf,
-    /// Connector file, JSON or YAML.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Systems to send it to, separated by commas; all is every one that is configured.
-    #[arg(long, default_value = "all")]
-    pub provider: String,
-    /// Attempts after the first, at most 10.
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
-    pub retries: i64,
-    /// Time for one attempt, at most 60.
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", allow_negative_numbers = true)]
-    pub timeout_seconds: f64,
+    #[command(flatten)]
+    pub send: SendArgs,
     /// Directory of what is written down.
     #[arg(long, default_value = ".cavra/integrations/deliveries", value_name = "DIR")]
     pub output: PathBuf,

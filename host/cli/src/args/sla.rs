@@ -8,7 +8,7 @@ use super::sla_lists::{
     SlaActionsArgs, SlaAlertsArgs, SlaEscalationsArgs, SlaListArgs, SlaNoticesArgs, SlaRecurrencesArgs, SlaReportsArgs,
     SlaRunsArgs,
 };
-use super::{HistoryStoreArgs, Json};
+use super::{HistoryStoreArgs, Json, SendArgs};
 
 #[derive(Subcommand)]
 pub enum SlaCommand {
@@ -109,23 +109,6 @@ pub struct SlaStoreArgs {
     pub sqlite: Option<PathBuf>,
 }
 
-/// How an event is sent.
-#[derive(Args, Clone)]
-pub struct SlaSendArgs {
-    /// Connector file, JSON or YAML.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Connectors by name, with commas, or all.
-    #[arg(long, default_value = "all")]
-    pub provider: String,
-    /// Attempts after the first.
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
-    pub retries: i64,
-    /// Seconds for one attempt.
-    #[arg(long, default_value_t = 10.0)]
-    pub timeout_seconds: f64,
-}
-
 /// Who asks, and how the answer is printed.
 #[derive(Args, Clone)]
 pub struct SlaByArgs {
@@ -177,7 +160,7 @@ pub struct SlaNotifyArgs {
     #[command(flatten)]
     pub store: SlaStoreArgs,
     #[command(flatten)]
-    pub send: SlaSendArgs,
+    pub send: SendArgs,
     /// Directory of the delivery.
     #[arg(long, value_name = "DIR", default_value = ".cavra/release/endpoint-remediation-sla-deliveries")]
     pub output: PathBuf,
@@ -270,7 +253,7 @@ pub struct SlaFollowArgs {
     #[command(flatten)]
     pub store: SlaStoreArgs,
     #[command(flatten)]
-    pub send: SlaSendArgs,
+    pub send: SendArgs,
     /// Directory of the delivery.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -288,7 +271,7 @@ pub struct SlaDigestArgs {
     #[command(flatten)]
     pub store: SlaStoreArgs,
     #[command(flatten)]
-    pub send: SlaSendArgs,
+    pub send: SendArgs,
     /// Directory of the delivery.
     #[arg(
         long,
@@ -386,7 +369,7 @@ pub struct SlaAlertArgs {
     #[command(flatten)]
     pub store: HistoryStoreArgs,
     #[command(flatten)]
-    pub send: SlaSendArgs,
+    pub send: SendArgs,
     #[command(flatten)]
     pub limits: SlaLimitArgs,
     /// Directory of the delivery.

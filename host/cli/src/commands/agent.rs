@@ -102,7 +102,9 @@ fn exec(
     audit.actions.push(AuditedAction::from(&record));
     // The audit is on disk before anything runs.
     let path = audit.save(&args.output)?;
-    if !lets_run(record.decision) || !lets_run(effective) {
+    // Without a broken glass an attestation is asked for that nobody makes here.
+    let unattested = record.decision == Outcome::AllowWithAttestation && record.decision_before_approval.is_none();
+    if unattested || !lets_run(record.decision) || !lets_run(effective) {
         if format.json {
             print_json(&record)?;
         }

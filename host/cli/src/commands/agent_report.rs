@@ -1,5 +1,6 @@
 //! `cavra agent-report`: what is installed, configured and active of agents on this machine, as an inventory that the `linux`
-//! normalizer reads. Files are named with their digests; nothing of what they hold is in it but names of MCP servers.
+//! normalizer reads. Files are named with their digests; nothing of what they hold is in it but names and
+//! programs of MCP servers.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -43,13 +44,16 @@ fn in_words(report: &Value) -> String {
     let endpoint = report.pointer("/endpoints/0").unwrap_or(&Value::Null);
     let text = |name: &str| endpoint.get(name).and_then(Value::as_str).unwrap_or_default();
     let count = |name: &str| endpoint.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    let servers = endpoint.get("mcp_servers").and_then(Value::as_array).into_iter().flatten();
+    let unread = servers.filter(|server| server.get("unreadable").is_some()).count();
+    let unread_files = if unread == 0 { String::new() } else { format!(", files not read: {unread}") };
     format!(
-        "{}: cavra {}; agents: {}, hooks: {}, MCP servers: {}, policies: {}",
+        "{}: cavra {}; agents: {}, hooks: {}, MCP servers: {}, policies: {}{unread_files}",
         text("endpoint_id"),
         text("installed_version"),
         count("agents"),
         count("hooks"),
-        count("mcp_servers"),
+        count("mcp_servers") - unread,
         count("policies")
     )
 }
@@ -124,7 +128,14 @@ fn servers(agent: &Agent, project: &Path) -> Vec<Value> {
     let mut found = Vec::new();
     for file in agent.files {
         let (Some(pointer), Some(path)) = (file.servers, place(file, project)) else { continue };
-        let Some(settings) = read(&path) else { continue };
+        if !path.is_file() {
+            continue;
+        }
+        let Some(settings) = read(&path) else {
+            // What is there and cannot be read is no empty list.
+            found.push(json!({ "agent": agent.name, "path": path, "unreadable": true }));
+            continue;
+        };
         let named = settings.pointer(pointer).and_then(Value::as_object);
         found.extend(named.into_iter().flatten().take(SERVERS).map(|(name, definition)| {
             let program = definition.get("command").and_then(Value::as_str);
@@ -133,7 +144,7 @@ fn servers(agent: &Agent, project: &Path) -> Vec<Value> {
                 "name": name,
                 "path": path,
                 "transport": if program.is_some() { "stdio" } else { "http" },
-                "program": program,
+                "program": program.filter(|program| is_program(program)),
                 "definition_sha256": definition_digest(definition),
             })
         }));
@@ -141,13 +152,17 @@ fn servers(agent: &Agent, project: &Path) -> Vec<Value> {
     found
 }
 
+/// Whether a command is a program and nothing else; one with words or variables in it may hold a secret.
+fn is_program(command: &str) -> bool {
+    !command.contains([' ', '=']) || Path::new(command).is_file()
+}
+
 /// A digest of how a server is started or reached; variables and headers, which hold secrets, are no part of it.
 fn definition_digest(definition: &Value) -> String {
     let kept = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "env" | "headers");
     let members = definition.as_object().into_iter().flatten().filter(kept);
     let members: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let digest = Digest::of(canonical(&Value::Object(members)));
-    digest.as_str().trim_start_matches("sha256:").to_owned()
+    Digest::of(canonical(&Value::Object(members))).hex().to_owned()
 }
 
 /// Where the hook of cavra is installed.
@@ -169,7 +184,7 @@ fn policies() -> anyhow::Result<Vec<Value>> {
             "version": pack.version(),
             "valid": pack.errors.is_empty(),
             "active": file.is_none() && pack.name == default,
-            "sha256": Digest::of(canonical(&pack.document)).as_str().trim_start_matches("sha256:"),
+            "sha256": Digest::of(canonical(&pack.document)).hex(),
         })
     });
     let mut policies: Vec<Value> = listed.collect();

@@ -31,9 +31,8 @@ pub fn run(command: &IntegrationCommand) -> anyhow::Result<ExitCode> {
 
 fn deliver(args: &DeliverArgs) -> anyhow::Result<ExitCode> {
     let event = object_file(&args.event, EVENT_LIMIT)?;
-    let connectors = connectors(&args.config)?;
-    let asked = json!({ "retries": args.retries, "timeout_seconds": args.timeout_seconds, "provider": args.provider });
-    let options = Options::of(&built(asked), "all")?;
+    let connectors = connectors(&args.send.config)?;
+    let options = Options::of(&args.send.asked(), "all")?;
     let delivered = runtime()?.block_on(connectors.deliver(event, Source::Caller, &options))?;
     let name = delivery_file(&delivered);
     let succeeded = delivered.get("success") == Some(&Value::Bool(true));

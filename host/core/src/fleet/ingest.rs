@@ -78,10 +78,11 @@ impl InventoryExport {
     fn read(mut body: Object) -> Result<Self, CoreError> {
         let missing = |field: &str| CoreError::BadRequest(format!("{field} is required"));
         let provider = label(&body, "provider")?.ok_or_else(|| missing("provider"))?;
-        let given = ["inventory", "payload", TEXT]
-            .into_iter()
-            .find(|name| body.get(*name).is_some_and(|given| !given.is_null()))
-            .ok_or_else(|| missing("inventory"))?;
+        let is_given = |name: &&str| body.get(*name).is_some_and(|given| !given.is_null());
+        let given = ["inventory", "payload", TEXT].into_iter().find(is_given).ok_or_else(|| missing("inventory"))?;
+        if given != TEXT && is_given(&TEXT) {
+            return Err(CoreError::BadRequest(format!("{given} and {TEXT} cannot both be given")));
+        }
         let inventory = match (given, body.remove(given)) {
             (TEXT, Some(Value::String(text))) => ExportText::Text(text),
             (TEXT, _) => return Err(CoreError::BadRequest(format!("{TEXT} must be a text"))),

@@ -1,7 +1,7 @@
 //! Disposal: records that have been kept as long as the retention rule says are removed, under an approval of exactly that
 //! rule. Each leaves a leaf that says what it was, so its earlier leaf and whoever has a copy can still prove it.
 //!
-//! Decisions go with their session, when nobody has gone on with it since. Approvals, publications, archived policies and
+//! Decisions go with their session, when nobody has gone on with it since. Approvals, publications of policies, archived policies and
 //! registries stay: they say who let what happen, and by which rules.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,16 +100,24 @@ impl Rule {
         }
         let own = object(record, "retention");
         let said = |name: &str| own.and_then(|own| own.get(name)).or_else(|| record.get(name));
-        if said("legal_hold") == Some(&Value::Bool(true)) || text(record, "metadata_kind") == RUN {
+        if is_held(record) || text(record, "metadata_kind") == RUN {
             return Some(Kept::LegalHold);
         }
-        let class = said("classification").and_then(Value::as_str).unwrap_or(UNCLASSIFIED);
-        if class != self.classification {
+        // What says something of itself that cannot be read stays.
+        let class = said("classification").filter(|class| !class.is_null());
+        if class.map_or(Some(UNCLASSIFIED), Value::as_str) != Some(self.classification.as_str()) {
             return Some(Kept::OtherClass);
         }
-        let until = said("retention_days").and_then(Value::as_i64).map(|days| days_after(at, days));
-        until.is_some_and(|until| until > Timestamp::now()).then_some(Kept::OwnRetention)
+        let days = said("retention_days").filter(|days| !days.is_null());
+        let is_over = |days: &Value| days.as_i64().is_some_and(|days| days_after(at, days) <= Timestamp::now());
+        days.is_some_and(|days| !is_over(days)).then_some(Kept::OwnRetention)
     }
+}
+
+/// Whether a record is under a legal hold, by either of the members that say so. Whatever is neither absent nor false holds it.
+fn is_held(record: &Object) -> bool {
+    let said = [Some(record), object(record, "retention")].into_iter().flatten();
+    said.filter_map(|said| said.get("legal_hold")).any(|hold| !matches!(hold, Value::Null | Value::Bool(false)))
 }
 
 fn days_after(at: Timestamp, days: i64) -> Timestamp {
@@ -147,8 +155,21 @@ pub async fn apply_retention(settings: &Settings, disposal: &Disposal) -> Result
     }
     let areas = ["activity", "approvals", "evidence", "integrations"];
     let store = if disposal.dry_run { look_at_store(settings, &areas)? } else { open_store(settings)? };
+    let done = run(&store, disposal, before, &subject, &digest).await;
+    store.close().await;
+    done
+}
+
+/// Does it in an open store.
+async fn run(
+    store: &RecordStore,
+    disposal: &Disposal,
+    before: Timestamp,
+    subject: &Value,
+    digest: &Digest,
+) -> Result<Value, CoreError> {
     if !disposal.dry_run {
-        admit(&store, disposal, digest.as_str()).await?;
+        admit(store, disposal, digest.as_str()).await?;
     }
     let created = Timestamp::now();
     let run = format!("retention-{}", short(&Digest::of(format!("{} {created}", digest.as_str()))));
@@ -172,17 +193,16 @@ pub async fn apply_retention(settings: &Settings, disposal: &Disposal) -> Result
         "state": "begun",
     }));
     if !disposal.dry_run {
-        keep(&store, &document).await?;
+        keep(store, &document).await?;
     }
     disposer.run().await?;
     document.extend(built(disposer.tally.document()));
     document.insert("state".to_owned(), json!("completed"));
     if disposal.dry_run {
-        document.insert("approval_decision".to_owned(), decision(&subject, &digest));
+        document.insert("approval_decision".to_owned(), decision(subject, digest));
     } else {
-        keep(&store, &document).await?;
+        keep(store, &document).await?;
     }
-    store.close().await;
     Ok(Value::Object(document))
 }
 
@@ -329,9 +349,7 @@ impl Disposer {
 
     async fn session(&mut self, id: &str) -> Result<(), CoreError> {
         let Some(session) = self.store.get(&SESSIONS, id).await? else { return Ok(()) };
-        let evidence = self.store.get(&EVIDENCE_METADATA, id).await?.unwrap_or_default();
-        let held = evidence.get("legal_hold") == Some(&Value::Bool(true))
-            || object(&evidence, "retention").and_then(|own| own.get("legal_hold")) == Some(&Value::Bool(true));
+        let held = self.store.get(&EVIDENCE_METADATA, id).await?.is_some_and(|evidence| is_held(&evidence));
         let kept = self.rule.keeps(&SESSION, &session).or(held.then_some(Kept::LegalHold));
         if let Some(kept) = kept.or(self.is_last(&SESSION, id).then_some(Kept::Last)) {
             *self.tally.kept.entry(kept.word()).or_default() += 1;
@@ -370,19 +388,22 @@ impl Disposer {
     }
 
     /// Removes some records in one unit of work. Each is looked at again in it: what has changed since stays, and so does
-    /// everything of a session with which somebody has gone on.
+    /// everything of a session with which somebody has gone on, or that was put under a hold.
     async fn unit(&mut self, row: &'static Row, ids: Vec<String>, session: Option<String>) -> Result<(), CoreError> {
         let (ids, last): (Vec<String>, Vec<String>) = ids.into_iter().partition(|id| !self.is_last(row, id));
         let (rule, author, looked) = (self.rule.clone(), self.author.clone(), ids.clone());
         let work = move |tx: &mut dyn Transaction| {
-            let goes_on = match &session {
-                Some(id) => tx.get(&SESSIONS, id)?.is_some_and(|session| rule.keeps(&SESSION, &session).is_some()),
-                None => false,
+            let stays = match &session {
+                Some(id) if tx.get(&EVIDENCE_METADATA, id)?.is_some_and(|evidence| is_held(&evidence)) => {
+                    Some(Kept::LegalHold)
+                }
+                Some(id) => tx.get(&SESSIONS, id)?.and_then(|session| rule.keeps(&SESSION, &session)),
+                None => None,
             };
             let (mut removed, mut kept) = (0_u64, Vec::new());
             for id in &ids {
                 let Some(record) = tx.replaced(row.kind, id)? else { continue };
-                if let Some(why) = rule.keeps(row, &record).or(goes_on.then_some(Kept::Young)) {
+                if let Some(why) = rule.keeps(row, &record).or(stays) {
                     kept.push(why);
                     continue;
                 }

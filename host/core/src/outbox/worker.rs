@@ -39,6 +39,8 @@ const BATCH_TIME: Duration = Duration::from_secs(4);
 
 /// Time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// Longest that a connector is loaded and asked beside that. All of a batch fits into the lease of its lane.
+const ASKING: Duration = Duration::from_secs(4);
 
 /// Fewest attempts before an event that has become too old is given up.
 const FEWEST_ATTEMPTS: u32 = 3;
@@ -261,10 +263,12 @@ impl Worker {
             return false;
         }
         let id = text(&record, DELIVERIES.id).to_owned();
-        let Attempted { shown, verdict } = match connectors.attempt(subscription.provider, event, &id, ATTEMPT).await {
-            Ok(attempted) => attempted,
+        let attempt = connectors.attempt(subscription.provider, event, &id, ATTEMPT);
+        let Attempted { shown, verdict } = match tokio::time::timeout(ATTEMPT + ASKING, attempt).await {
+            Ok(Ok(attempted)) => attempted,
             // The connector cannot be used as it is configured, which somebody will mend.
-            Err(error) => Attempted::unsent(subscription.provider, &error.to_string()),
+            Ok(Err(error)) => Attempted::unsent(subscription.provider, &error.to_string()),
+            Err(_) => Attempted::unsent(subscription.provider, "connector delivery timed out"),
         };
         let now = Timestamp::now();
         let lane = &mut batch.lane;

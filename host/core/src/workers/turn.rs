@@ -73,7 +73,7 @@ impl Turn {
     /// window has the same name, whoever does it.
     pub fn begin(&mut self, planned: &Planned, holder: &str, now: Timestamp) -> Option<String> {
         let schedule = Schedule { interval_minutes: planned.every_minutes, enabled: true };
-        let (window, _) = window_of(schedule, now);
+        let (mut window, _) = window_of(schedule, now);
         let same = self.every_minutes == planned.every_minutes && self.execute == planned.execute;
         let is_running = self.state == RUNNING;
         if !is_running && same && self.window_start.is_some_and(|done| done >= window) {
@@ -85,6 +85,8 @@ impl Turn {
         if is_running {
             self.interrupted_runs += 1;
             self.last_interrupted_at = self.started_at;
+            // What it has announced counts for the run that takes its place, in a later window too.
+            window = self.window_start.filter(|_| same).unwrap_or(window);
         }
         if let Some(before) = self.window_start.filter(|_| self.every_minutes == planned.every_minutes) {
             let missed = windows_between(before, window, planned.every_minutes).saturating_sub(1);

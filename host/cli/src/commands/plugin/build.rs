@@ -28,10 +28,12 @@ pub fn run(args: &BuildPluginArgs) -> anyhow::Result<ExitCode> {
     let package = Package::new(files)?;
     let output = args.output.clone().unwrap_or_else(|| sources.join("dist"));
     fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-    // An earlier signature is of another build.
-    let earlier = output.join(cavra_trust::ENVELOPE);
-    if earlier.exists() {
-        fs::remove_file(&earlier).with_context(|| earlier.display().to_string())?;
+    // What an earlier build left is of that build, its signature too.
+    for name in [POLICY, TESTS, cavra_trust::ENVELOPE] {
+        let earlier = output.join(name);
+        if package.file(name).is_none() && earlier.exists() {
+            fs::remove_file(&earlier).with_context(|| earlier.display().to_string())?;
+        }
     }
     for (name, bytes) in package.contents() {
         cavra_evidence::write_file(&output.join(name), bytes)?;

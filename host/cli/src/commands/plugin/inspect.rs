@@ -115,7 +115,8 @@ pub fn asked(manifest: &Manifest) -> Vec<String> {
     let secrets = asks
         .secrets
         .iter()
-        .map(|secret| format!("the secret `{}` ({})", secret.name, cavra_documents::shown(&secret.reason)));
+        .map(|secret| [&secret.name, &secret.reason].map(|text| cavra_documents::shown(text)))
+        .map(|[name, reason]| format!("the secret `{name}` ({reason})"));
     let events = asks.events.iter().map(|event| format!("events `{}`", cavra_documents::shown(event)));
     let memory = asks.memory_mib.iter().map(|memory| format!("{memory} MiB of memory"));
     let time = asks.time_ms.iter().map(|time| format!("{time} ms for a call"));

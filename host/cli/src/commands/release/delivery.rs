@@ -7,7 +7,6 @@ use cavra_connect::{Options, Source};
 use cavra_core::{PROMOTION_DELIVERY, ROLLBACK_DELIVERY, delivery_record};
 use cavra_evidence::pretty;
 use cavra_model::Object;
-use cavra_model::members::built;
 use cavra_release::{Action, PROMOTION, ROLLBACK, audit_event};
 use serde_json::{Value, json};
 
@@ -28,9 +27,9 @@ pub fn rollback(args: &ReleaseDeliverArgs) -> anyhow::Result<ExitCode> {
 /// the event.
 fn deliver(action: &Action, source: &str, args: &ReleaseDeliverArgs) -> anyhow::Result<ExitCode> {
     let event = audit_event(action, &read_object(&args.document)?).map_err(anyhow::Error::msg)?;
-    let asked = json!({ "retries": args.retries, "timeout_seconds": args.timeout_seconds, "provider": args.provider });
-    let options = Options::of(&built(asked), "all")?;
-    let delivery = metadata::runtime()?.block_on(connectors(&args.config)?.deliver(event, Source::Server, &options))?;
+    let options = Options::of(&args.send.asked(), "all")?;
+    let delivery =
+        metadata::runtime()?.block_on(connectors(&args.send.config)?.deliver(event, Source::Server, &options))?;
     let file = delivery_file(&delivery);
     write_files(&args.output, &[(&file, pretty(&Value::Object(delivery.clone())))])?;
     let record = delivery_record(&delivery, source, Object::new());

@@ -82,6 +82,7 @@ impl Guest for Hostile {
             "path" => request.path = value,
             "method" => request.method = value,
             "header" => request.headers.push(header(&value)),
+            "unsigned" => request.headers.retain(|header| header.name != value),
             "twice" => request.headers.extend([header(&value), header(&value.to_uppercase())]),
             _ => {}
         }
@@ -94,7 +95,9 @@ fn request(body: Vec<u8>) -> Request {
         method: "POST".to_owned(),
         endpoint: "receiver".to_owned(),
         path: String::new(),
-        headers: Vec::new(),
+        headers: [("webhook-id", "msg_1"), ("webhook-timestamp", "1")]
+            .map(|(name, value)| Header { name: name.to_owned(), value: value.to_owned() })
+            .to_vec(),
         body,
         credentials: vec!["access".to_owned(), "signature".to_owned()],
         patience: Patience::Long,

@@ -21,9 +21,9 @@ use self::files::{write_audit, write_delivery, write_report};
 use super::metadata::index;
 use super::read_object;
 use crate::args::{
-    Json, MetadataArgs, SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand,
+    Json, MetadataArgs, SendArgs, SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand,
     SlaDigestArgs, SlaFollowArgs, SlaForceArgs, SlaHealthArgs, SlaNotifyArgs, SlaPlanArgs, SlaReportArgs,
-    SlaReviewArgs, SlaSendArgs,
+    SlaReviewArgs,
 };
 use crate::output::{print_json, print_line};
 
@@ -260,11 +260,10 @@ fn policy(file: &Path) -> anyhow::Result<Value> {
     read_document(file).map_err(anyhow::Error::msg).with_context(|| file.display().to_string())
 }
 
-fn sent(send: &SlaSendArgs, by: &SlaByArgs) -> Object {
-    built(json!({
-        "provider": send.provider, "retries": send.retries, "timeout_seconds": send.timeout_seconds,
-        "generated_by": by.generated_by,
-    }))
+fn sent(send: &SendArgs, by: &SlaByArgs) -> Object {
+    let mut asked = send.asked();
+    asked.insert("generated_by".to_owned(), json!(by.generated_by));
+    asked
 }
 
 fn forced(force: &SlaForceArgs) -> bool {
