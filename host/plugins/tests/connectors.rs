@@ -1,7 +1,8 @@
 //! Connectors in the sandbox: what they may use, what they may answer, and that they keep nothing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
-use std::path::Path;
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,24 +11,11 @@ use cavra_plugins::connector::{Context, Moment, Next, Outcome, Subject, Verdict}
 use cavra_plugins::{
     CallLimits, ComponentSource, Connector, HostConfig, Limits, Origin, PluginError, PluginErrorKind, PluginHost,
 };
-use wit_component::{ComponentEncoder, StringEncoding};
-use wit_parser::Resolve;
 
 const WIT: &str = include_str!("../../../wit/connector/1.0.0/connector.wit");
 
 fn component(fixture: &str, wit: &str) -> Vec<u8> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/connectors");
-    let read = |name: &str| std::fs::read_to_string(dir.join(name).with_extension("wat")).unwrap();
-    // Imports have to come first in a module.
-    let (imports, rest) =
-        read(fixture).lines().map(str::to_owned).partition::<Vec<_>, _>(|line| line.starts_with("(import"));
-    let text = format!("(module {}\n{}\n{})", imports.join("\n"), read("prelude"), rest.join("\n"));
-    let mut module = wat::parse_str(text).unwrap();
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("connector.wit", wit).unwrap();
-    let world = resolve.select_world(&[package], Some("connector")).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    support::component_of(&support::module("connectors", fixture), wit, "connector")
 }
 
 async fn load(host: &PluginHost, name: &str, wasm: &[u8]) -> Result<Arc<Connector>, PluginError> {

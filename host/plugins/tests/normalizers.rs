@@ -2,14 +2,14 @@
 //! remains for the next.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_model::Digest;
 use cavra_plugins::normalizer::{CHUNK_BYTES, NotRead, Observation, Refusal};
 use cavra_plugins::{CallLimits, ComponentSource, HostConfig, Limits, Normalizer, Origin, PluginError, PluginHost};
-use wit_component::{ComponentEncoder, StringEncoding};
-use wit_parser::Resolve;
 
 const WIT: &str = include_str!("../../../wit/normalizer/1.0.0-dev.2/normalizer.wit");
 const PRELUDE: &str = include_str!("fixtures/normalizers/prelude.wat");
@@ -39,12 +39,7 @@ fn component(Fixture { imports, open, chunk, finish }: Fixture<'_>, wit: &str) -
         (func (export \"chunk\") (param i32 i32) (result i32) {chunk})
         (func (export \"finish\") (result i32) {finish}))"
     );
-    let mut module = wat::parse_str(text).unwrap();
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("normalizer.wit", wit).unwrap();
-    let world = resolve.select_world(&[package], Some("normalizer")).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    support::component_of(&text, wit, "normalizer")
 }
 
 async fn load(host: &PluginHost, wasm: &[u8]) -> Result<Arc<Normalizer>, PluginError> {

@@ -30,16 +30,25 @@ pub fn component_with(fixture: &str, replace: &str, with: &str) -> Vec<u8> {
 
 /// The component of a fixture, for a contract.
 pub fn component_for(fixture: &str, wit: &str) -> Vec<u8> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    component_of(&module("", fixture), wit, "policy-pack")
+}
+
+/// The module of a fixture in a folder of the fixtures, with the prelude of that folder.
+pub fn module(folder: &str, fixture: &str) -> String {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
     let read = |name: &str| std::fs::read_to_string(dir.join(name).with_extension("wat")).unwrap();
     // Imports have to come first in a module.
     let (imports, rest) =
         read(fixture).lines().map(str::to_owned).partition::<Vec<_>, _>(|line| line.starts_with("(import"));
-    let text = format!("(module {}\n{}\n{})", imports.join("\n"), read("prelude"), rest.join("\n"));
-    let mut module = wat::parse_str(text).unwrap();
+    format!("(module {}\n{}\n{})", imports.join("\n"), read("prelude"), rest.join("\n"))
+}
+
+/// A module as a component of a world of that contract.
+pub fn component_of(module: &str, wit: &str, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(module).unwrap();
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("policy.wit", wit).unwrap();
-    let world = resolve.select_world(&[package], Some("policy-pack")).unwrap();
+    let package = resolve.push_str("contract.wit", wit).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
