@@ -7,10 +7,12 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 64] = [
+const POSTS: [(&str, &str); 66] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
+    ("/approval-callbacks/slack", "signed callback"),
+    ("/approval-callbacks/teams", "signed callback"),
     ("/approvals", "scope"),
     ("/approvals/break-glass", "identity with group"),
     ("/approvals/{approval_id}/approve", "identity with group"),
@@ -159,6 +161,10 @@ fn wanted(setup: Setup, row: &Row, caller: Caller) -> Option<u16> {
     use Caller::{ExpiredMachine, ExpiredPerson, Machine, Nobody, Person, WrongScope};
     if row.access == "public" {
         return None;
+    }
+    if row.access == "signed callback" {
+        // Whoever they are: no chat has signed this.
+        return Some(401);
     }
     match caller {
         ExpiredMachine => return Some(401),

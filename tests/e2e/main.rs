@@ -28,6 +28,7 @@ mod authorization_rules;
 mod bodies;
 mod broken_records;
 mod cases;
+mod chat_approvals;
 mod cli_agent;
 mod cli_approval;
 mod cli_backtest;

@@ -193,6 +193,7 @@ fn who_is_not_told_and_why() {
         ),
         (format!("{D}/escalation-plan"), json!({"policy": 7}), 400),
         (format!("{A}/retry-plan"), json!({"retry_policy": {"max_retries": "x"}}), 400),
+        (format!("{A}/worker-run"), json!({"provider": "nobody"}), 400),
         (format!("{A}/worker-run"), json!({"dry_run": "no"}), 400),
         (format!("{A}/worker-run"), json!({"schedule": {"interval_minutes": "x"}}), 400),
         (format!("{A}/worker-health-alerts/deliver"), json!({"max_alerts": "x"}), 400),

@@ -194,15 +194,19 @@ fn schemas_say_something() {
             let text = answer["content"].to_string();
             assert!(problem || !text.contains("schemas/Problem"), "{method} {path} has no answer of its own");
         }
-        let public = operation["x-cavra-access"] == "public";
+        let (public, signed) =
+            (operation["x-cavra-access"] == "public", operation["x-cavra-access"] == "signed callback");
         for status in ["401", "403", "503"] {
-            assert_eq!(operation["responses"][status].is_object(), !public, "{method} {path} {status}");
+            let wanted = !public && !(signed && status == "403");
+            assert_eq!(operation["responses"][status].is_object(), wanted, "{method} {path} {status}");
         }
         let security = operation["security"].as_array().unwrap();
-        assert_eq!(security.iter().any(|one| one.get("person").is_some()), !public, "{method} {path}");
+        let asks = |scheme: &str| security.iter().any(|one| one.get(scheme).is_some());
+        assert_eq!(asks("person"), !public && !signed, "{method} {path}");
+        assert_eq!(asks("slack") || asks("teams"), signed, "{method} {path}");
     }
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
-    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["machine", "person"]);
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["machine", "person", "slack", "teams"]);
 }
 
 /// Whether an answer is as documented is worth nothing if the schemas accept everything.

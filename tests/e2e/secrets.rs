@@ -425,7 +425,12 @@ fn about_nothing(template: &str) -> String {
 fn served(server: &Server) -> BTreeSet<String> {
     let document = server.get("/openapi.json").ok();
     let paths = document["paths"].as_object().unwrap().iter();
-    paths.filter(|(_, methods)| methods["post"]["requestBody"].is_object()).map(|(path, _)| path.clone()).collect()
+    // What a chat signs is planted with secrets beside the other tests of chats.
+    let is_served = |methods: &Value| {
+        let post = &methods["post"];
+        post["requestBody"].is_object() && post["x-cavra-access"] != "signed callback"
+    };
+    paths.filter(|(_, methods)| is_served(methods)).map(|(path, _)| path.clone()).collect()
 }
 
 /// The list above has every request that there is.

@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 use cavra_identity::Scope;
+use cavra_model::ChatService;
 
 /// What an endpoint asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Person {
     Required,
     /// As `Required`, and a member of the group that decides the approval at hand.
     InGroup,
+    /// Whoever a chat says by its signature; what they may decide is asked then.
+    Signed(ChatService),
 }
 
 impl Access {
@@ -70,9 +73,15 @@ impl Access {
         Self { scope: Some(scope), person: Person::InGroup }
     }
 
+    /// Comes from a chat, signed, in the name of one of its members.
+    pub const fn signed_by(service: ChatService) -> Self {
+        Self { scope: None, person: Person::Signed(service) }
+    }
+
     /// The name of the kind of access in documents.
     pub const fn name(self) -> &'static str {
         match (self.scope, self.person) {
+            (_, Person::Signed(_)) => "signed callback",
             (None, _) => "public",
             (Some(Scope::Read), _) => "read",
             (Some(_), Person::Unread | Person::Checked) => "scope",
@@ -83,9 +92,18 @@ impl Access {
         }
     }
 
+    /// The chat whose signature it takes.
+    pub const fn service(self) -> Option<ChatService> {
+        match self.person {
+            Person::Signed(service) => Some(service),
+            _ => None,
+        }
+    }
+
     /// Statuses of refusals that follow from it.
     pub fn refusals(self) -> Vec<StatusCode> {
         match self.scope {
+            None if self.service().is_some() => vec![StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE],
             None => Vec::new(),
             // A token of another kind is a bad request where no provider can check it.
             Some(_) => vec![StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN],

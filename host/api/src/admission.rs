@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cavra_core::{App, Caller, CoreError, Machine};
+use cavra_core::{App, Arrived, Caller, CoreError, Machine};
 use cavra_identity::{Envelope, Identity, Via};
-use cavra_model::{Digest, Object};
+use cavra_model::{ChatService, Digest, Object};
 
 use crate::access::{Access, Person};
 use crate::credentials::{api_token, authorization, bearer};
@@ -52,6 +53,9 @@ type Held = Vec<tokio::sync::OwnedSemaphorePermit>;
 impl Admission {
     async fn check(&self, request: Request) -> Result<(Request, Held), Problem> {
         let (mut parts, body) = request.into_parts();
+        if let (Some(service), Intake::Signed { limit, .. }) = (self.access.service(), self.intake) {
+            return self.check_signed(parts, body, service, limit).await;
+        }
         let is_feeder = self.is_feeder(&parts);
         let machine = if is_feeder { None } else { self.machine(&parts).await? };
         let is_machine = is_feeder || machine.is_some();
@@ -65,7 +69,7 @@ impl Admission {
         }
         let mut held: Held = self.load.work(self.work).await?.into_iter().collect();
         let limit = match self.intake {
-            Intake::None => None,
+            Intake::None | Intake::Signed { .. } => None,
             Intake::Optional { limit } | Intake::Object { limit } => Some(limit),
             Intake::Inventory => Some(self.app.settings.max_inventory_bytes),
         };
@@ -86,7 +90,30 @@ impl Admission {
         let identity = self.person(received.as_ref(), header.as_deref(), is_machine).await?;
         parts.extensions.insert(Caller { identity, machine: machine.map(|machine| machine.name) });
         parts.extensions.insert(Received(received.map(|body| self.clean(body)).transpose()?));
-        Ok((Request::from_parts(parts, axum::body::Body::empty()), held))
+        Ok((Request::from_parts(parts, Body::empty()), held))
+    }
+
+    /// Admits what a chat signed. The signature is over every byte, so the body is looked at as it came.
+    async fn check_signed(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        service: ChatService,
+        limit: usize,
+    ) -> Result<(Request, Held), Problem> {
+        let mut held: Held = self.load.work(self.work).await?.into_iter().collect();
+        held.push(self.load.body(extract::expected(&parts, limit)).await?);
+        let body = extract::receive_bytes(&parts, body, limit).await?;
+        let press = {
+            let header = |name: &str| {
+                let mut values = parts.headers.get_all(name).iter();
+                let value = values.next()?.to_str().ok()?.to_owned();
+                values.next().is_none().then_some(value)
+            };
+            self.app.callback(service, &Arrived { header: &header, body: &body })?
+        };
+        parts.extensions.insert(press);
+        Ok((Request::from_parts(parts, Body::empty()), held))
     }
 
     /// The body as its handler gets it. Who calls is known by now, so nothing that proves it goes any further. Where
@@ -131,7 +158,7 @@ impl Admission {
             Person::Required | Person::InGroup => configured,
             Person::OrMachine => configured && !machine && (closed || !gatekeeper.admits_anonymous_mutations()),
             Person::Feeder => !machine && (closed || self.app.settings.endpoint_ingest_token.is_some()),
-            Person::Unread | Person::Checked => closed && !machine,
+            Person::Unread | Person::Checked | Person::Signed(_) => closed && !machine,
         };
         // A token that is not the one for inventories is no other one either where no provider can check it.
         let authorization =

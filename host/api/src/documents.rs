@@ -87,8 +87,10 @@ static DOCUMENTS: &[Row] = &[
     (
         "ApprovalRuling",
         "Who rules, and why.",
-        &[("actor", Gap), ("reason", Gap), ("external_ref", Gap), ("actor_token", Gap)],
+        &[("actor", Gap), ("reason", Gap), ("external_ref", Gap), ("shown_digest", Gap), ("actor_token", Gap)],
     ),
+    ("ChatCallback", "What a chat sends, in its own form.", &[]),
+    ("ChatAnswer", "What the chat shows to whoever decided, in its own form.", &[("text", Gap)]),
     (
         "ArtifactList",
         "The files behind a record.",

@@ -30,12 +30,19 @@ pub enum Intake {
     },
     /// A JSON object with an inventory of endpoints in it; the settings say how large it may be.
     Inventory,
+    /// Bytes that somebody signed, at most so many, in this form.
+    Signed {
+        /// Bytes.
+        limit: usize,
+        /// Media type.
+        media: &'static str,
+    },
 }
 
 impl Intake {
     /// Whether there has to be a body.
     pub const fn is_required(self) -> bool {
-        matches!(self, Self::Object { .. } | Self::Inventory)
+        matches!(self, Self::Object { .. } | Self::Inventory | Self::Signed { .. })
     }
 }
 
@@ -203,8 +210,10 @@ impl Endpoint {
                 StatusCode::REQUEST_TIMEOUT,
                 StatusCode::PAYLOAD_TOO_LARGE,
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                StatusCode::UNPROCESSABLE_ENTITY,
             ]);
+            if !matches!(self.intake, Intake::Signed { .. }) {
+                all.insert(StatusCode::UNPROCESSABLE_ENTITY);
+            }
         }
         if !self.query.is_empty() {
             all.insert(StatusCode::UNPROCESSABLE_ENTITY);
@@ -285,6 +294,11 @@ impl Endpoint {
     /// Lets bodies be larger than elsewhere.
     pub fn body_limit(self, limit: usize) -> Self {
         Self { intake: Intake::Object { limit }, ..self }
+    }
+
+    /// Its body is signed, byte by byte.
+    pub fn takes_signed(self, media: &'static str, limit: usize) -> Self {
+        Self { intake: Intake::Signed { limit, media }, ..self }
     }
 
     /// Its body holds an inventory of endpoints.

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use cavra_core::{Caller, ORDERS, PageRequest};
+use cavra_core::{Caller, CoreError, ORDERS, PageRequest, Press};
 use cavra_model::{Object, read_json};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
@@ -31,6 +31,18 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(parts.extensions.remove().unwrap_or_default()))
+    }
+}
+
+/// What somebody did in a chat, as its service vouches for it.
+pub struct Pressed(pub Press);
+
+impl<S: Send + Sync> FromRequestParts<S> for Pressed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let missing = || CoreError::Unauthenticated("this is signed by nobody".to_owned()).into();
+        parts.extensions.remove::<Press>().map(Self).ok_or_else(missing)
     }
 }
 
@@ -67,6 +79,12 @@ fn announced(parts: &Parts) -> Option<usize> {
 
 /// Receives a body of at most `limit` bytes and reads it as a JSON object; nothing if it is empty.
 pub async fn receive(parts: &Parts, body: axum::body::Body, limit: usize) -> Result<Option<Object>, Problem> {
+    let bytes = receive_bytes(parts, body, limit).await?;
+    if bytes.is_empty() { Ok(None) } else { parse(&bytes).map(Some) }
+}
+
+/// Receives a body of at most `limit` bytes.
+pub async fn receive_bytes(parts: &Parts, body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
     let coding = parts.headers.get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap_or("unreadable"));
     if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
         discard(parts, body).await;
@@ -84,7 +102,7 @@ pub async fn receive(parts: &Parts, body: axum::body::Body, limit: usize) -> Res
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"))?;
     match received {
-        Ok(whole) => Some(whole.to_bytes()).filter(|bytes| !bytes.is_empty()).map(|bytes| parse(&bytes)).transpose(),
+        Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the request body could not be read")),
     }

@@ -1,13 +1,14 @@
 //! The OpenAPI 3.1 document, generated from the endpoint table and the schema types.
 
 use axum::http::{Method, StatusCode};
+use cavra_model::ChatService;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder, PathsBuilder,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
 
 use crate::access::{Access, Person};
@@ -34,6 +35,21 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
     components.add_security_scheme(MACHINE, bearer("An API token of cavra; made with `cavra token create`."));
     components
         .add_security_scheme(PERSON, bearer("A token of the identity provider that the server is configured for."));
+    for (service, header, description) in [
+        (
+            ChatService::Slack,
+            "X-Slack-Signature",
+            "Slack's signature over `v0:TIME:BODY`, TIME in `X-Slack-Request-Timestamp`.",
+        ),
+        (
+            ChatService::Teams,
+            "Authorization",
+            "`HMAC` and the signature of an outgoing webhook of Teams over the body.",
+        ),
+    ] {
+        let key = ApiKey::Header(ApiKeyValue::with_description(header, description));
+        components.add_security_scheme(service.as_str(), SecurityScheme::ApiKey(key));
+    }
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
 
@@ -47,6 +63,7 @@ fn bearer(description: &str) -> SecurityScheme {
 fn security(access: Access) -> Vec<SecurityRequirement> {
     let person = || SecurityRequirement::new(PERSON, Vec::<String>::new());
     match (access.scope, access.person) {
+        (_, Person::Signed(service)) => vec![SecurityRequirement::new(service.as_str(), Vec::<String>::new())],
         (None, _) => vec![SecurityRequirement::default()],
         (Some(_), Person::Required | Person::InGroup) => vec![SecurityRequirement::default(), person()],
         (Some(scope), _) => {
@@ -76,8 +93,11 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
     }
     if row.intake != Intake::None {
         let required = if row.intake.is_required() { Required::True } else { Required::False };
-        let body =
-            RequestBodyBuilder::new().content("application/json", content(row.body.clone())).required(Some(required));
+        let media = match row.intake {
+            Intake::Signed { media, .. } => media,
+            _ => "application/json",
+        };
+        let body = RequestBodyBuilder::new().content(media, content(row.body.clone())).required(Some(required));
         operation = operation.request_body(Some(body.build()));
     }
     for status in row.all_refusals() {
@@ -99,7 +119,9 @@ fn columns(row: &Endpoint) -> utoipa::openapi::extensions::Extensions {
         columns = columns.add("x-cavra-log-events", serde_json::json!(events));
     }
     match row.intake {
-        Intake::Object { limit } | Intake::Optional { limit } => columns = columns.add("x-cavra-body-limit", limit),
+        Intake::Object { limit } | Intake::Optional { limit } | Intake::Signed { limit, .. } => {
+            columns = columns.add("x-cavra-body-limit", limit)
+        }
         Intake::Inventory => columns = columns.add("x-cavra-body-limit", "CAVRA_MAX_INVENTORY_BYTES"),
         Intake::None => {}
     }

@@ -12,7 +12,7 @@ mod sandbox;
 use axum::routing::{get, post};
 use cavra_core::LogEvent;
 use cavra_identity::Scope;
-use cavra_model::{APPROVALS, DECISIONS, POLICY_ROLLOUTS, REPOSITORIES, Ruling, SESSIONS};
+use cavra_model::{APPROVALS, ChatService, DECISIONS, POLICY_ROLLOUTS, REPOSITORIES, Ruling, SESSIONS};
 
 use crate::access::Access;
 use crate::endpoint::{Effect, Endpoint, array_of, named, page_of};
@@ -25,6 +25,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         activity(),
         policy(),
         approval_rows(),
+        chat_rows(),
         inventory_rows(),
         registry::rows(),
         integrations::rows(),
@@ -284,6 +285,40 @@ fn approval_rows() -> Vec<Endpoint> {
         .takes("DecisionRecord")
         .answers(named("DecisionRecord"))
         .refuses(&[404, 409]),
+    ]
+}
+
+/// Largest callback of a chat, in bytes: Slack sends the whole message along.
+const CALLBACK_LIMIT: usize = 256 * 1024;
+
+/// What chats send when one of their members decides.
+fn chat_rows() -> Vec<Endpoint> {
+    let row = |service, path, operation, media, summary| {
+        let events = &[LogEvent::ApprovalApproved, LogEvent::ApprovalCounted, LogEvent::ApprovalDenied];
+        let handler = post(approvals::callback);
+        Endpoint::post(Access::signed_by(service), Effect::Changes(events), path, operation, handler)
+            .about("approvals", summary)
+            .takes("ChatCallback")
+            .takes_signed(media, CALLBACK_LIMIT)
+            .answers(named("ChatAnswer"))
+    };
+    vec![
+        row(
+            ChatService::Slack,
+            "/approval-callbacks/slack",
+            "slack_callback",
+            "application/x-www-form-urlencoded",
+            "A button that somebody pressed in Slack, with Slack's signature (`X-Slack-Signature`) over the moment and the \
+             body. The approval is decided by the person whom the members file says that is.",
+        ),
+        row(
+            ChatService::Teams,
+            "/approval-callbacks/teams",
+            "teams_callback",
+            "application/json",
+            "A command that somebody wrote to an outgoing webhook of Teams, with its signature (`Authorization: HMAC …`) over \
+             the body. The approval is decided by the person whom the members file says that is.",
+        ),
     ]
 }
 

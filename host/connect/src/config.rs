@@ -122,7 +122,7 @@ impl Config {
 
 /// The settings that every provider may have, beside those that its connector describes. What may be a secret can be held by
 /// a variable or a file that is named in its place.
-const SETTINGS: [&str; 36] = [
+const SETTINGS: [&str; 39] = [
     "enabled",
     "ca_file",
     "component",
@@ -159,6 +159,9 @@ const SETTINGS: [&str; 36] = [
     "signing_secret",
     "signing_secret_env",
     "signing_secret_file",
+    "callback_secret",
+    "callback_secret_env",
+    "callback_secret_file",
 ];
 
 /// Largest file with a secret, in bytes.

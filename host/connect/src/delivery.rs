@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 
 use crate::attempt::{Attempted, Verdict};
+use crate::callback::Once;
 use crate::config::{Environment, SettingError};
 use crate::conversation::{Message, tell};
 use crate::event::Event;
@@ -121,13 +122,43 @@ pub struct Connectors {
     plugins: PluginHost,
     /// Connectors that were needed so far.
     plugs: Arc<Mutex<BTreeMap<Provider, Plug>>>,
+    /// What was signed in chats, each once.
+    once: Arc<Once>,
 }
 
 impl Connectors {
     /// The systems of a file. Their connectors run in `plugins`, which loads each when it is first needed.
     #[must_use]
     pub fn new(config: Config, plugins: PluginHost) -> Self {
-        Self { config: Arc::new(config), outbound: Arc::new(Outbound::new()), plugins, plugs: Arc::default() }
+        Self {
+            config: Arc::new(config),
+            outbound: Arc::new(Outbound::new()),
+            plugins,
+            plugs: Arc::default(),
+            once: Arc::default(),
+        }
+    }
+
+    /// What the file says.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The way out.
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.outbound
+    }
+
+    /// What was signed in chats.
+    pub(crate) fn once(&self) -> &Once {
+        &self.once
+    }
+
+    /// One system, ready to be sent to.
+    pub(crate) async fn target(&self, provider: Provider) -> Result<Target, DeliveryError> {
+        let [target] = <[Target; 1]>::try_from(self.targets(provider.as_str(), &variable).await?)
+            .map_err(|_| DeliveryError::NotConfigured(provider.to_string()))?;
+        Ok(target)
     }
 
     /// The systems that an event can be sent to, by name.
@@ -181,8 +212,7 @@ impl Connectors {
         id: &str,
         timeout: Duration,
     ) -> Result<Attempted, DeliveryError> {
-        let [target] = <[Target; 1]>::try_from(self.targets(provider.as_str(), &variable).await?)
-            .map_err(|_| DeliveryError::NotConfigured(provider.to_string()))?;
+        let target = self.target(provider).await?;
         let message = Message {
             id: id.to_owned(),
             subject: Subject::Event(json!(event).to_string()),
@@ -213,8 +243,12 @@ impl Connectors {
     /// # Errors
     /// [`DeliveryError`]; then nothing was sent.
     pub async fn tell_approval(&self, record: &Object, options: &Options) -> Result<Vec<Value>, DeliveryError> {
-        let text = json!(record).to_string();
-        self.each(options, None, &|_| Subject::Approval(text.clone())).await
+        let subject = |provider: Provider| {
+            let mut told = record.clone();
+            told.extend(self.answers(provider, record).map(|answers| ("answers".to_owned(), answers)));
+            Subject::Approval(Value::Object(told).to_string())
+        };
+        self.each(options, None, &subject).await
     }
 
     async fn each(

@@ -10,6 +10,7 @@
 mod address;
 mod applied;
 mod attempt;
+mod callback;
 mod config;
 mod conversation;
 mod delivery;
@@ -28,6 +29,7 @@ mod target;
 
 pub use address::{Grant, Reach, reach};
 pub use attempt::{Attempted, Verdict};
+pub use callback::{Arrived, CallbackError, Choice, Press, Reply};
 pub use config::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, ConfigError, SettingError};
 pub use delivery::{Connectors, DeliveryError, Options, Persistence, Source};
 pub use preview::{Preview, preview_approval};

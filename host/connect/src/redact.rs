@@ -13,7 +13,8 @@ const REDACTED: &str = "REDACTED";
 const SECRET_WORDS: [&str; 7] = ["authorization", "token", "secret", "key", "password", "cookie", "signature"];
 
 /// Hosts whose paths let whoever knows them in, by their ends.
-const SECRET_PATHS: [&str; 3] = [".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com"];
+const SECRET_PATHS: [&str; 5] =
+    [".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com", "hooks.slack.com", "hooks.slack-gov.com"];
 
 /// The request as evidence shows it. `own` is the header that the operator chose for his key.
 pub(crate) fn shown(method: &str, url: &Url, headers: &BTreeMap<String, Secret>, own: Option<&str>) -> Value {
@@ -53,6 +54,7 @@ mod tests {
     fn addresses_are_shown_without_what_lets_in() {
         for (url, shown) in [
             ("https://hooks.slack.com/services/T0/B0/xyz", "https://hooks.slack.com/services/REDACTED"),
+            ("https://hooks.slack.com/actions/T0/1/xyz", "https://hooks.slack.com/REDACTED"),
             ("https://hooks.slack.com/services/T0/B0/xyz?a=b", "https://hooks.slack.com/services/REDACTED"),
             ("https://splunk.example:8088/services/collector", "https://splunk.example:8088/services/collector"),
             ("https://a.example/x?token=hush#hush", "https://a.example/x?REDACTED"),

@@ -9,13 +9,14 @@ use crate::config::held;
 use crate::{Connectors, Secret};
 
 /// Settings that hold a secret, directly or by the name of an environment variable or a file.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "token",
     "oauth_client_secret",
     "authorization",
     "api_key",
     "client_secret",
     "signing_secret",
+    "callback_secret",
     "secret",
     "password",
 ];

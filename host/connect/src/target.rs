@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::address::Grant;
+use crate::callback::{self, can_call_back};
 use crate::config::{Environment, SettingError, Settings, bounded};
 use crate::message::SigningKey;
 use crate::oauth::ClientCredentials;
@@ -105,8 +106,11 @@ impl Target {
         if !signing_keys.is_empty() && plug.signature().is_none() {
             return Err(settings.error("its component signs nothing, so `signing_secret` would have no effect"));
         }
+        if !can_call_back(provider) && settings.secret(callback::SECRET, environment)?.is_some() {
+            return Err(settings.error("nobody calls back from there, so `callback_secret` would have no effect"));
+        }
         let mut secrets = Vec::new();
-        for name in ["token", "api_key", "authorization", "signing_secret", "oauth_client_secret"] {
+        for name in ["token", "api_key", "authorization", "signing_secret", "callback_secret", "oauth_client_secret"] {
             secrets.extend(settings.secret(name, environment)?.map(Secret::new));
         }
         let is_ours = plug.origin == Origin::FirstParty;
@@ -130,6 +134,23 @@ impl Target {
             secrets,
             settings,
         })
+    }
+}
+
+impl Target {
+    /// Another address of the same system, which is sent nothing that lets a message in at the operator's.
+    pub fn without_access(self, url: Url, grant: Grant) -> Self {
+        Self {
+            url,
+            grant,
+            method: None,
+            headers: BTreeMap::new(),
+            access: BTreeMap::new(),
+            client: None,
+            is_let_in: false,
+            signing_keys: Vec::new(),
+            ..self
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cavra_identity::Gatekeeper;
+use cavra_identity::{ConfigError, Gatekeeper};
 use cavra_model::{APPROVALS, DELIVERIES, Kind, Object, PackName, Routing};
 use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
@@ -117,8 +117,7 @@ impl App {
     /// [`CoreError::Configuration`] for such a file that cannot be used; [`CoreError::Store`] for a store that cannot
     /// be read, which is left as it is; [`CoreError::Runtime`].
     pub fn open(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
-        let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())
-            .map_err(|error| CoreError::Configuration(error.to_string()))?;
+        let gatekeeper = gatekeeper(settings).map_err(|error| CoreError::Configuration(error.to_string()))?;
         for roots in [&settings.release_trust_root, &settings.endpoint_manifest_roots] {
             roots.as_deref().map(package_signers).transpose()?;
         }
@@ -255,6 +254,15 @@ impl App {
             tracing::error!(error = &error as &dyn std::error::Error, "the evidence log is not signed");
         }
         self.store.settle().await;
+    }
+}
+
+/// Who is who and who may what, by the files that the settings name.
+fn gatekeeper(settings: &Settings) -> Result<Gatekeeper, ConfigError> {
+    let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())?;
+    match &settings.chat_file {
+        Some(file) => gatekeeper.with_chat_members(file),
+        None => Ok(gatekeeper),
     }
 }
 

@@ -67,6 +67,7 @@ pub use attributes::Attributes;
 pub use authoring::scope as backtest_scope;
 pub use backtest::{Backtest, BacktestScope, Changed, Example, MAX_BACKTEST};
 pub use caller::{Author, Caller, Doer};
+pub use cavra_connect::{Arrived, Press};
 pub use cavra_notify::{Family, families};
 pub use console::{console_config, console_session, security_boundary};
 pub use dashboards::Dashboard;

@@ -79,6 +79,11 @@ pub static SETTINGS: &[Setting] = &[
         "unset",
         "Token that commands send to a server which asks for one: an API token or a person's.",
     ),
+    setting(
+        "CAVRA_APPROVAL_CHAT_FILE",
+        "unset: nobody decides from a chat",
+        "Which members of Slack and Teams are which people, JSON or YAML.",
+    ),
     setting("CAVRA_APPROVAL_DB", "unset", "SQLite file for approvals; wins over CAVRA_APPROVAL_STORE."),
     setting("CAVRA_APPROVAL_OIDC_CONFIG", "unset: OIDC is off", "OpenID Connect configuration, JSON or YAML."),
     setting(
@@ -257,6 +262,8 @@ pub struct Settings {
     pub tokens: Location,
     /// Who approves what.
     pub routing_file: Option<PathBuf>,
+    /// Members of chats.
+    pub chat_file: Option<PathBuf>,
     /// OpenID Connect.
     pub oidc_config: Option<PathBuf>,
     /// Who may decide which approvals.
@@ -334,6 +341,7 @@ impl Settings {
             json_files: AREAS.iter().map(|area| (area.name, asked.json_file(area.json_variable))).collect(),
             tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")?,
             routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
+            chat_file: asked.path("CAVRA_APPROVAL_CHAT_FILE"),
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
             connector_config: asked.path("CAVRA_CONNECTOR_CONFIG"),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::Rbac;
+use crate::chat::ChatMembers;
 use crate::claims::GroupsClaim;
 use crate::discovery::{Discovery, KeySource};
 use crate::jwk::{KeySet, parse_keys};
@@ -153,6 +154,12 @@ fn fixed(file: &Path, set: KeySet) -> KeySource {
 /// Reads an RBAC file.
 pub(crate) fn load_rbac(file: &Path) -> Result<Rbac, ConfigError> {
     Rbac::parse(&read(file)?).map_err(|problem| ConfigError { file: file.to_owned(), problem: problem.to_string() })
+}
+
+/// Reads a file of members of chats; `issuer` is the one that the identity provider stands for, if there is one.
+pub(crate) fn load_chat_members(file: &Path, issuer: Option<&str>) -> Result<ChatMembers, ConfigError> {
+    ChatMembers::parse(&read(file)?, issuer)
+        .map_err(|problem| ConfigError { file: file.to_owned(), problem: problem.to_string() })
 }
 
 fn read(file: &Path) -> Result<Value, ConfigError> {

@@ -5,13 +5,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cavra_model::{KnownBy, Object, Person, Timestamp};
+use cavra_model::{ChatService, KnownBy, Object, Person, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::chat::ChatMembers;
 use crate::claims::GroupsClaim;
-use crate::config::{Mutations, Oidc, load_rbac};
+use crate::config::{Mutations, Oidc, load_chat_members, load_rbac};
 use crate::discovery::Unavailable;
 use crate::jwt::{Refusal, Token};
 use crate::{Actor, ConfigError, Permission, Rbac};
@@ -29,6 +30,9 @@ pub enum Via {
     Token,
     /// By claims nobody signed.
     Claims,
+    /// By what a chat signed.
+    #[serde(untagged)]
+    Chat(ChatService),
 }
 
 impl Via {
@@ -38,6 +42,7 @@ impl Via {
         match self {
             Self::Token => "token",
             Self::Claims => "claims",
+            Self::Chat(service) => service.as_str(),
         }
     }
 }
@@ -58,6 +63,7 @@ impl Identity {
         self.actor.person(match self.via {
             Via::Token => KnownBy::Token,
             Via::Claims => KnownBy::Claims,
+            Via::Chat(service) => KnownBy::Chat(service),
         })
     }
 
@@ -186,6 +192,7 @@ pub struct DecisionSubject<'a> {
 pub struct Gatekeeper {
     oidc: Option<Arc<Oidc>>,
     rbac: Option<Arc<Rbac>>,
+    chat: Arc<ChatMembers>,
 }
 
 impl Gatekeeper {
@@ -196,7 +203,25 @@ impl Gatekeeper {
     pub fn load(oidc_config: Option<&Path>, rbac_file: Option<&Path>) -> Result<Self, ConfigError> {
         let oidc = oidc_config.map(Oidc::load).transpose()?.map(Arc::new);
         let rbac = rbac_file.map(load_rbac).transpose()?.map(Arc::new);
-        Ok(Self { oidc, rbac })
+        Ok(Self { oidc, rbac, chat: Arc::default() })
+    }
+
+    /// With the members of chats who decide from there, as a file maps them to people.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file if it cannot be used, or if a person of it could not be told to be the one that the
+    /// identity provider knows.
+    pub fn with_chat_members(self, file: &Path) -> Result<Self, ConfigError> {
+        let issuer = self.oidc.as_ref().map(|oidc| oidc.expected.issuer.as_str());
+        Ok(Self { chat: Arc::new(load_chat_members(file, issuer)?), ..self })
+    }
+
+    /// The person behind a member of a chat: `team` is the workspace or tenant that the member belongs to.
+    #[must_use]
+    pub fn chat_member(&self, service: ChatService, team: &str, user: &str) -> Option<Identity> {
+        let claims = self.chat.claims(service, team, user)?;
+        let actor = Actor::from_claims(claims, &GroupsClaim::default(), self.rbac.as_deref());
+        Some(Identity { actor, via: Via::Chat(service) })
     }
 
     /// Fetches the keys that the configuration leaves to the issuer. A configuration that leads to no keys
@@ -321,7 +346,7 @@ impl Gatekeeper {
     /// Whether an identity established that way is kept from approving its own requests.
     #[must_use]
     pub fn forbids_self_approval(&self, via: Via) -> bool {
-        self.oidc.as_ref().and_then(|oidc| oidc.forbid_self_approval).unwrap_or(via == Via::Token)
+        self.oidc.as_ref().and_then(|oidc| oidc.forbid_self_approval).unwrap_or(via != Via::Claims)
     }
 
     /// Whether the actor may take that action on the approval.

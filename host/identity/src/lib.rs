@@ -8,6 +8,7 @@
 
 mod actor;
 mod api_token;
+mod chat;
 mod claims;
 mod config;
 mod discovery;

@@ -112,7 +112,7 @@ pub struct DecidedBy {
 }
 
 impl DecidedBy {
-    /// How the name was established: `token`, `claims` or `anonymous`.
+    /// How the name was established: `token`, `claims`, `slack`, `teams` or `anonymous`.
     #[must_use]
     pub const fn via(&self) -> &'static str {
         self.person.known_by().as_str()
@@ -128,6 +128,9 @@ pub enum ApprovalConflict {
     /// One person counts once.
     #[error("this person has approved already; the approval needs different people")]
     SamePerson,
+    /// It is another one than somebody was shown.
+    #[error("the approval is not what was shown any more; look at it as it is now")]
+    Changed,
     /// A decision names another one.
     #[error("the approval belongs to another decision")]
     OtherDecision,

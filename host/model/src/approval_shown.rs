@@ -59,9 +59,51 @@ pub fn shown_action(decision: &Object) -> Option<Value> {
     }))
 }
 
+/// Members of an approval that change while it waits.
+const OF_ITS_COURSE: [&str; 3] = ["state", "history", "approvals"];
+
+/// Fewest hexadecimal digits by which somebody may name a digest.
+const FEWEST_DIGITS: usize = 16;
+
+/// Digest of what approvers are shown of an approval. It stays the same while others approve, and is another one as soon as
+/// anything else of the approval is.
+#[must_use]
+pub fn shown_digest(approval: &Object) -> Digest {
+    let mut shown = approval.clone();
+    shown.retain(|member, _| !OF_ITS_COURSE.contains(&member.as_str()));
+    Digest::of_record(&shown)
+}
+
+/// Whether `digest`, or the beginning of one, is that of what approvers are shown now.
+#[must_use]
+pub fn is_as_shown(approval: &Object, digest: &str) -> bool {
+    let digits = Digest::digits(digest);
+    digits.len() >= FEWEST_DIGITS && shown_digest(approval).hex().starts_with(digits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_approval_is_as_it_was_shown_until_it_is_another_one() {
+        let approval =
+            json!({"approval_id": "apr_1", "state": "pending", "history": [], "decision": {"target": "make"}});
+        let shown = shown_digest(approval.as_object().unwrap());
+        let is_as = |member: &str, value: Value, digest: &str| {
+            let mut changed = approval.clone();
+            changed[member] = value;
+            is_as_shown(changed.as_object().unwrap(), digest)
+        };
+        assert!(is_as("state", json!("pending"), shown.as_str()) && is_as("history", json!([1]), shown.hex()));
+        assert!(is_as("approvals", json!([{"actor": "ann"}]), &shown.hex()[..16]));
+        for (member, value) in [("decision", json!({"target": "make all"})), ("request_note", json!("please"))] {
+            assert!(!is_as(member, value, shown.as_str()), "{member}");
+        }
+        for digest in ["", "sha256:", &shown.hex()[..15], &"0".repeat(64), &format!("{shown}0")] {
+            assert!(!is_as("state", json!("pending"), digest), "{digest}");
+        }
+    }
 
     #[test]
     fn every_member_that_was_found_counts() {

@@ -10,6 +10,7 @@ mod approval_shown;
 mod authorization;
 mod canonical;
 mod change_plan;
+mod chat;
 mod decision;
 mod effects;
 mod facts;
@@ -42,13 +43,14 @@ pub use approval::{
     break_glass_approval, end_break_glass, expire_if_lapsed, has_lapsed, is_unverified, is_used, is_used_for,
     mark_used, request_approval, rule_on, state,
 };
-pub use approval_shown::{action_digest, contradictions, shown_action};
+pub use approval_shown::{action_digest, contradictions, is_as_shown, shown_action, shown_digest};
 pub use authorization::{Authorization, Binding, authorization_problems};
 pub use canonical::{Digest, canonical, canonical_spaced};
 pub use cavra_json::{JsonError, Object, is_private_name, read_json};
 pub use change_plan::{
     Change, ChangePlan, REPLACES, check_rollout_plan, plan_rollout, replaced, requested_rollout, still_fits,
 };
+pub use chat::ChatService;
 pub use decision::{
     ActionInput, Context, Decided, DecisionRecord, Governance, InvalidRecord, Subject, combine, normalize_decision,
     stamp,

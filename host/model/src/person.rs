@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Object;
+use crate::{ChatService, Object};
 
 /// How somebody was established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum KnownBy {
     Token,
     /// By claims nobody signed.
     Claims,
+    /// By what a chat signed, as the member whom the operator's file maps to them.
+    Chat(ChatService),
     /// By what the request says, or by the name of a machine.
     Word,
 }
@@ -26,6 +28,7 @@ impl KnownBy {
         match self {
             Self::Token => "token",
             Self::Claims => "claims",
+            Self::Chat(service) => service.as_str(),
             Self::Word => "anonymous",
         }
     }
@@ -89,9 +92,9 @@ impl Person {
         !name.is_empty() && self.names.iter().any(|known| plain(known) == name)
     }
 
-    /// Issuer and subject, if a token vouches for them.
+    /// Issuer and subject, if a signature vouches for them.
     fn identified(&self) -> Option<(Option<&str>, &str)> {
-        let vouched = self.known_by == KnownBy::Token;
+        let vouched = matches!(self.known_by, KnownBy::Token | KnownBy::Chat(_));
         self.subject.as_deref().filter(|_| vouched).map(|subject| (self.issuer.as_deref(), subject))
     }
 
@@ -121,7 +124,7 @@ impl Person {
         let known_by = match value.get("via").and_then(Value::as_str)? {
             "token" => KnownBy::Token,
             "claims" => KnownBy::Claims,
-            _ => return None,
+            other => KnownBy::Chat(other.parse().ok()?),
         };
         let names = value.get("names").and_then(Value::as_array).into_iter().flatten();
         let names = names.filter_map(Value::as_str).map(ToOwned::to_owned);

@@ -87,6 +87,7 @@ pub fn owner_digest(stage: &Stage, about: Digest<'_>, now: Timestamp) -> Documen
         "recurrence_plan_id": plan_id,
         "retry_plan_id": retry_id,
         "plan_id": about.plan.get("plan_id"),
+        "timestamp": now,
         "generated_at": now,
         "generated_by": about.generated_by,
         "alert_level": level,

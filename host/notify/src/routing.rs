@@ -92,13 +92,6 @@ impl RoutingPolicy {
         })
     }
 
-    /// The connectors that the policy names and that are not among `known`.
-    #[must_use]
-    pub fn unknown_providers(&self, known: &[&str]) -> Vec<String> {
-        let named = self.rules.iter().flat_map(|rule| &rule.providers).chain(&self.default_providers);
-        sorted(named.map(String::as_str).filter(|name| !known.contains(name)))
-    }
-
     fn matching(&self, subject: &Subject) -> Vec<&Rule> {
         self.rules.iter().filter(|rule| rule.matches(subject)).collect()
     }

@@ -6,7 +6,7 @@ use cavra_core::App;
 use cavra_model::Ruling;
 
 use super::{Answer, answer};
-use crate::extract::{Body, By, Id, MaybeBody};
+use crate::extract::{Body, By, Id, MaybeBody, Pressed};
 
 /// `POST /approvals`.
 pub async fn create(State(app): State<App>, By(caller): By, Body(body): Body) -> Answer {
@@ -35,4 +35,9 @@ pub async fn attach(State(app): State<App>, Id(id): Id, Body(body): Body) -> Ans
 /// `POST /approvals/{id}/deliver`.
 pub async fn deliver(State(app): State<App>, Id(id): Id, MaybeBody(body): MaybeBody) -> Answer {
     answer(app.deliver_approval(&id, &body.unwrap_or_default()).await)
+}
+
+/// `POST /approval-callbacks/slack` and `teams`.
+pub async fn callback(State(app): State<App>, Pressed(press): Pressed) -> Answer {
+    answer(app.decide_from_chat(press).await)
 }

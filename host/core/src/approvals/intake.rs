@@ -50,6 +50,8 @@ pub(super) struct Statement {
     pub(super) requested_by: Option<String>,
     pub(super) request_note: Option<String>,
     pub(super) ttl_hours: Option<u64>,
+    /// Digest of what whoever decides was shown.
+    pub(super) shown_digest: Option<String>,
 }
 
 impl Statement {
@@ -64,6 +66,7 @@ impl Statement {
             requested_by: name("requested_by")?,
             request_note: request_note(body, redactor)?,
             ttl_hours: whole_number(body, "ttl_hours")?,
+            shown_digest: label(body, "shown_digest")?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! is expired before anything is read, by the clock and by nobody's call.
 
 mod binding;
+mod chat;
 mod gate;
 mod intake;
 mod previews;
@@ -18,7 +19,7 @@ use cavra_documents::read_document;
 use cavra_identity::{Decide, DecisionSubject, Gatekeeper, Identity};
 use cavra_model::{
     APPROVALS, ApprovalConflict, ApprovalRequest, ApprovalState, DecidedBy, Object, Routing, Ruling, Timestamp,
-    attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, request_approval, rule_on,
+    attach_approval, break_glass_approval, end_break_glass, expire_if_lapsed, is_as_shown, request_approval, rule_on,
 };
 use cavra_store::{Page, Query, RecordStore, StoreError, Transaction, Unreadable, Walk};
 use serde_json::Value;
@@ -271,10 +272,14 @@ impl Approvals {
         if let Some(identity) = &caller.identity {
             self.check_decider(identity, &record, ruling)?;
         }
-        let id = id.to_owned();
+        let (id, shown) = (id.to_owned(), statement.shown_digest);
         let change = move |tx: &mut dyn Transaction| {
             let Some(mut record) = tx.get(&APPROVALS, &id)? else { return Ok(None) };
-            let ruled = rule_on(&mut record, ruling, &by, now);
+            let is_as_shown = shown.as_ref().is_none_or(|digest| is_as_shown(&record, digest));
+            let ruled = match is_as_shown {
+                true => rule_on(&mut record, ruling, &by, now),
+                false => Err(ApprovalConflict::Changed),
+            };
             if ruled.is_ok() || expire_if_lapsed(&mut record, now) {
                 write(tx, LogEvent::of_approval(&record), record.clone())?;
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::types::Context;
-use crate::{Object, filled};
+use crate::{Object, filled, setting};
 
 /// What is said of an approval whose decision is not recorded.
 const UNVERIFIED: &str = "unverified: cavra has no record of this decision, nobody but the requester vouches for it";
@@ -25,6 +25,30 @@ const SUMMARY: [&str; 13] = [
     "evidence_refs",
 ];
 
+/// Members of its decision that say what is to happen.
+const SUBJECT: [(&str, &str); 8] = [
+    ("Action", "action_type"),
+    ("Target", "target"),
+    ("Operation", "requested_operation"),
+    ("Repository", "repository"),
+    ("Agent", "agent_id"),
+    ("Severity", "severity"),
+    ("Rule", "rule_id"),
+    ("Reason", "reason"),
+];
+
+/// Longest text that every chat shows whole, in characters, however it is escaped.
+const SHOWN: usize = 1500;
+
+/// What somebody can make of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Let it happen.
+    Approve,
+    /// Do not.
+    Deny,
+}
+
 /// An approval that people are told about.
 pub struct Approval<'a> {
     /// Its record.
@@ -42,6 +66,43 @@ impl<'a> Approval<'a> {
     #[must_use]
     pub fn text(&self, member: &str) -> &'a str {
         filled(self.record, member).unwrap_or_default()
+    }
+
+    /// What the operator set.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&'a str> {
+        setting(self.context, name)
+    }
+
+    /// What is to happen if it is approved, as facts: label and text. Whoever decides sees nothing else of it.
+    pub fn subject(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let decision = self.record.get("decision").and_then(Value::as_object);
+        SUBJECT.into_iter().filter_map(move |(label, member)| Some((label, filled(decision?, member)?)))
+    }
+
+    /// What those who are asked can send back, where somebody listens: to approve, and to deny. Nobody approves what a
+    /// message does not show whole.
+    #[must_use]
+    pub fn answers(&self) -> Vec<(Answer, &'a str)> {
+        let answers = self.record.get("answers").and_then(Value::as_object);
+        let answer = |member: &str| answers.and_then(|answers| filled(answers, member));
+        let shown = self.subject().chain(self.remarks()).all(|(_, text)| text.chars().count() <= SHOWN);
+        let approve = answer("approve").filter(|_| shown).map(|text| (Answer::Approve, text));
+        approve.into_iter().chain(answer("deny").map(|text| (Answer::Deny, text))).collect()
+    }
+
+    /// The message takes the place of the one that somebody answered.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.record.get("replaces") == Some(&Value::Bool(true))
+    }
+
+    /// The page about it, where the operator has one.
+    #[must_use]
+    pub fn page(&self) -> Option<String> {
+        let id = filled(self.record, "approval_id")?;
+        let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        self.setting("approval_page").filter(|_| plain).map(|page| page.replace("{approval_id}", id))
     }
 
     /// What it is about, in a line.

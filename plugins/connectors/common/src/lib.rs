@@ -26,14 +26,14 @@ mod approval;
 mod message;
 mod outcome;
 
-pub use approval::Approval;
+pub use approval::{Answer, Approval};
 pub use bindings::cavra::connector::types;
 pub use message::Message;
 
 use serde_json::{Map, Value};
 use types::{
     Context, Credential, CredentialKind, Description, Endpoint, Exchange, Header, Next, Patience, Request, Setting,
-    Subject, SubjectKind,
+    Subject, SubjectKind, Verdict,
 };
 
 /// Members of a JSON object.
@@ -74,6 +74,8 @@ pub struct Row {
     pub approval: Option<fn(&Approval<'_>) -> Value>,
     /// What the receiver calls what it made, by its answer.
     pub reference: Option<fn(&Object) -> Option<String>>,
+    /// What follows from an answer with 2xx that says itself that it is none.
+    pub denial: Option<fn(&Object) -> Option<Verdict>>,
 }
 
 impl Row {
@@ -92,12 +94,15 @@ impl Row {
         event: |_| Value::Null,
         approval: None,
         reference: None,
+        denial: None,
     };
 }
 
 /// Texts that an operator may set: name, meaning, and the values it may have.
-const SETTINGS: [(&str, &str, &[&str]); 6] = [
+const SETTINGS: [(&str, &str, &[&str]); 8] = [
     ("title", "title of messages and tickets, in place of the event's own", &[]),
+    ("approval_page", "address of a page about an approval, with {approval_id} in it", &[]),
+    ("channel", "Slack's channel, where the address is that of chat.postMessage", &[]),
     ("index", "Splunk's index", &[]),
     ("service", "Datadog's service", &[]),
     ("project_key", "Jira's project", &[]),
@@ -198,6 +203,12 @@ fn request(row: &Row, context: &Context, body: Vec<u8>) -> Request {
 #[must_use]
 pub fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
+}
+
+/// What the operator set.
+#[must_use]
+pub fn setting<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
+    context.settings.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str())
 }
 
 /// A text member that is not empty.

@@ -94,7 +94,7 @@ impl<'a> Message<'a> {
     /// What the operator set.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&str> {
-        self.context.settings.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str())
+        crate::setting(self.context, name)
     }
 
     /// A relay in front of the vendor wants the older body.
@@ -103,20 +103,44 @@ impl<'a> Message<'a> {
         self.setting("payload_style") == Some("compat")
     }
 
-    /// The path of the receiver's address, where it may be known.
+    /// Facts about the event, as chats show them: four of any event, and of a notification what its summary counts.
     #[must_use]
-    pub fn path(&self) -> &str {
-        self.context.paths.first().map_or("", |(_, path)| path)
-    }
-
-    /// Four facts about the event, as chats show them.
-    #[must_use]
-    pub fn facts(&self) -> [(&'static str, String); 4] {
-        [
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let of_all = [
             ("Event", self.kind().to_owned()),
             ("Session", self.session().unwrap_or("n/a").to_owned()),
             ("Blocked", self.count("blocked_count").to_string()),
             ("Severity", self.severity().to_owned()),
-        ]
+        ];
+        let of_all = of_all.map(|(name, value)| (name.to_owned(), value));
+        let summary = SUMMARIES.iter().find_map(|name| self.members.get(*name)?.as_object());
+        let counted = summary.filter(|_| self.is_notification()).into_iter().flatten();
+        let counted = counted.filter_map(|(name, value)| Some((label(name), plain(value)?)));
+        of_all.into_iter().chain(counted).take(MOST_FACTS).collect()
+    }
+}
+
+/// Most facts that are shown: Slack takes ten fields of a section.
+const MOST_FACTS: usize = 10;
+
+/// Where notifications sum up what they are about.
+const SUMMARIES: [&str; 2] = ["summary", "audit_package_summary"];
+
+/// The name of a member for people.
+fn label(name: &str) -> String {
+    let mut label = name.replace('_', " ");
+    if let Some(first) = label.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    label
+}
+
+/// A value in a line; `None` for one that says nothing, or more than a line.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(if *flag { "yes" } else { "no" }.to_owned()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -1,7 +1,8 @@
 //! Jira: an issue. The third version of the interface takes descriptions as documents.
 //! <https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issues/#api-rest-api-3-issue-post>
 
-use connector::{Approval, Message, Object, Row, cut};
+use connector::types::Context;
+use connector::{Approval, Message, Object, Row, cut, setting};
 use serde_json::{Value, json};
 
 static JIRA: Row = Row {
@@ -23,18 +24,28 @@ connector::export_connector!(JIRA);
 const SUMMARY: usize = 255;
 
 fn event(message: &Message<'_>) -> Value {
-    let summary = message.title().split(['\n', '\r']).collect::<Vec<_>>().join(" ");
-    let takes_documents = message.path().contains("/rest/api/3/") && !message.is_compatible();
-    let description = if takes_documents { document(&message.pretty()) } else { json!(message.pretty()) };
     let label = |c: char| if c == '.' || c.is_whitespace() { '-' } else { c };
+    issue(
+        message.context,
+        &message.title(),
+        &message.pretty(),
+        ["cavra", "ai-agent-governance", &message.kind().chars().map(label).collect::<String>()],
+    )
+}
+
+/// An issue, in the operator's project if he names one.
+fn issue(context: &Context, title: &str, text: &str, labels: [&str; 3]) -> Value {
+    let summary = title.split(['\n', '\r']).collect::<Vec<_>>().join(" ");
+    let path = context.paths.first().map_or("", |(_, path)| path);
+    let takes_documents = path.contains("/rest/api/3/") && setting(context, "payload_style") != Some("compat");
     let mut fields = json!({
         "summary": cut(&summary, SUMMARY),
-        "description": description,
-        "labels": ["cavra", "ai-agent-governance", message.kind().chars().map(label).collect::<String>()],
+        "description": if takes_documents { document(text) } else { json!(text) },
+        "labels": labels,
     });
-    if let (Some(project), Some(fields)) = (message.setting("project_key"), fields.as_object_mut()) {
+    if let (Some(project), Some(fields)) = (setting(context, "project_key"), fields.as_object_mut()) {
         fields.insert("project".to_owned(), json!({ "key": project }));
-        let kind = message.setting("issue_type").unwrap_or("Task");
+        let kind = setting(context, "issue_type").unwrap_or("Task");
         fields.insert("issuetype".to_owned(), json!({ "name": kind }));
     }
     json!({ "fields": fields })
@@ -54,11 +65,8 @@ fn document(text: &str) -> Value {
 }
 
 fn approval(approval: &Approval<'_>) -> Value {
-    json!({ "fields": {
-        "summary": approval.title(),
-        "description": approval.summary(),
-        "labels": ["cavra", "ai-agent-approval", approval.text("state")],
-    } })
+    let labels = ["cavra", "ai-agent-approval", approval.text("state")];
+    issue(approval.context, &approval.title(), &approval.summary(), labels)
 }
 
 fn reference(answer: &Object) -> Option<String> {

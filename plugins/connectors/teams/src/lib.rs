@@ -18,44 +18,76 @@ connector::export_connector!(TEAMS);
 
 fn event(message: &Message<'_>) -> Value {
     let title = message.title();
+    let facts = message.facts();
     if message.is_compatible() {
         let color = if message.count("blocked_count") > 0 { "C62828" } else { "2E7D32" };
-        let facts = message.facts().map(|(name, value)| json!({ "name": name, "value": value }));
-        return message_card(&title, color, &json!(facts));
+        return message_card(&title, color, facts);
     }
-    let facts = message.facts().map(|(name, value)| json!({ "title": name, "value": value }));
+    let body = vec![heading(&title), fact_set(facts)];
+    adaptive_card(&body, &[])
+}
+
+fn heading(title: &str) -> Value {
+    json!({ "type": "TextBlock", "text": title, "weight": "Bolder", "wrap": true })
+}
+
+fn fact_set(facts: Vec<(String, String)>) -> Value {
+    let facts: Vec<Value> = facts.into_iter().map(|(name, value)| json!({ "title": name, "value": value })).collect();
+    json!({ "type": "FactSet", "facts": facts })
+}
+
+fn adaptive_card(body: &[Value], actions: &[Value]) -> Value {
+    let mut content = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    });
+    if let (false, Some(content)) = (actions.is_empty(), content.as_object_mut()) {
+        content.insert("actions".to_owned(), json!(actions));
+    }
     json!({
         "type": "message",
         "attachments": [{
             "contentType": "application/vnd.microsoft.card.adaptive",
             "contentUrl": null,
-            "content": {
-                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                "type": "AdaptiveCard",
-                "version": "1.4",
-                "body": [
-                    { "type": "TextBlock", "text": title, "weight": "Bolder", "wrap": true },
-                    { "type": "FactSet", "facts": facts },
-                ],
-            },
+            "content": content,
         }],
     })
 }
 
+/// An approval that can be answered or opened is a card of today; the older card, which workflows may not take, has
+/// nothing to press.
 fn approval(approval: &Approval<'_>) -> Value {
     let reason = approval.record.get("decision_reason").or_else(|| approval.record.get("decision")?.get("reason"));
     let reason = reason.and_then(Value::as_str).unwrap_or_default();
-    let color = if approval.text("state") == "pending" { "E3A008" } else { "3F8F5B" };
-    let mut facts = vec![
-        json!({ "name": "Approver group", "value": approval.text("approver_group") }),
-        json!({ "name": "State", "value": approval.text("state") }),
-        json!({ "name": "Reason", "value": reason }),
-    ];
-    facts.extend(approval.remarks().map(|(name, value)| json!({ "name": name, "value": value })));
-    message_card(&approval.title(), color, &json!(facts))
+    let known =
+        [("Approver group", approval.text("approver_group")), ("State", approval.text("state")), ("Reason", reason)];
+    let facts = known.into_iter().chain(approval.remarks());
+    let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (answers, page) = (approval.answers(), approval.page());
+    if answers.is_empty() && page.is_none() && approval.setting("payload_style") != Some("vendor") {
+        let color = if approval.text("state") == "pending" { "E3A008" } else { "3F8F5B" };
+        return message_card(&approval.title(), color, facts.collect());
+    }
+    let asked = ("Requested by".to_owned(), approval.text("requested_by").to_owned());
+    let subject = approval.subject().filter(|(label, _)| *label != "Reason");
+    let subject = subject.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut body = vec![heading(&approval.title()), fact_set(facts.chain([asked]).chain(subject).collect())];
+    if !answers.is_empty() {
+        let how = "To decide, mention cavra's outgoing webhook in a channel of this team, followed by one of these lines; \
+                   a reason may follow.";
+        body.push(json!({ "type": "TextBlock", "text": how, "wrap": true, "isSubtle": true }));
+        for (_, answer) in answers {
+            body.push(json!({ "type": "TextBlock", "text": answer, "wrap": true, "fontType": "Monospace" }));
+        }
+    }
+    let open = page.map(|page| json!({ "type": "Action.OpenUrl", "title": "Open", "url": page }));
+    adaptive_card(&body, open.as_slice())
 }
 
-fn message_card(title: &str, color: &str, facts: &Value) -> Value {
+fn message_card(title: &str, color: &str, facts: Vec<(String, String)>) -> Value {
+    let facts: Vec<Value> = facts.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({
         "@type": "MessageCard",
         "@context": "https://schema.org/extensions",

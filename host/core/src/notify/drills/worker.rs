@@ -124,7 +124,7 @@ impl Desk<'_> {
             schedule,
             cadence,
             most: usize::try_from(request.count("max_retry_deliveries", default, limits)?).unwrap_or(usize::MAX),
-            asked: request.providers_named("provider")?,
+            asked: request.providers("provider", self.family.follow_ups)?,
             enabled: connectors.map(|connectors| enabled(connectors, self.family.follow_ups)),
             options: request.options()?,
             by: request.generated_by()?,
