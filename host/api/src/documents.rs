@@ -89,7 +89,7 @@ static DOCUMENTS: &[Row] = &[
         "Who rules, and why.",
         &[("actor", Gap), ("reason", Gap), ("external_ref", Gap), ("shown_digest", Gap), ("actor_token", Gap)],
     ),
-    ("ChatCallback", "What a chat sends, in its own form.", &[]),
+    ("ChatCallback", "What a chat sends, in its own form.", &[("payload", Gap), ("type", Gap), ("text", Gap)]),
     ("ChatAnswer", "What the chat shows to whoever decided, in its own form.", &[("text", Gap)]),
     (
         "ArtifactList",
