@@ -10,11 +10,19 @@ use crate::support::{Home, Receiver, repository, sha256};
 /// The connector that means harm; without a mode it sends one harmless request.
 fn component() -> &'static [u8] {
     static WASM: OnceLock<Vec<u8>> = OnceLock::new();
-    WASM.get_or_init(|| {
-        let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/guests");
-        let workspace = repository().join("host/connect/tests/hostile");
-        cavra_guest_build::build_components(&workspace, target.as_ref()).unwrap().remove(0).wasm
-    })
+    WASM.get_or_init(|| built("hostile"))
+}
+
+/// The one that tells two endpoints.
+fn twofold() -> &'static [u8] {
+    static WASM: OnceLock<Vec<u8>> = OnceLock::new();
+    WASM.get_or_init(|| built("twofold"))
+}
+
+fn built(name: &str) -> Vec<u8> {
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/guests");
+    let workspace = repository().join("host/connect/tests").join(name);
+    cavra_guest_build::build_components(&workspace, target.as_ref()).unwrap().remove(0).wasm
 }
 
 /// A home whose file has this entry under a name, over a component that is what it should be.
@@ -119,4 +127,68 @@ fn a_component_of_the_operator_is_told_without_asking() {
     let got = receiver.wait_for(1);
     assert_eq!((got[0].header("x-own"), got[0].header("authorization")), (Some("1"), Some("Bearer hush")));
     assert!(!server.log().contains("hush"));
+}
+
+/// Every endpoint has its address and every credential its secret; none of them goes elsewhere.
+#[test]
+fn each_endpoint_has_its_own_address_and_credential() {
+    let (records, files) = (Receiver::answering("200 OK"), Receiver::answering("202 Accepted"));
+    let home = Home::new();
+    home.write("twofold.wasm", twofold());
+    home.write("event.json", json!({"event_type": "cavra.test", "session_id": "s"}).to_string());
+    let entry = json!({
+        "component": "twofold.wasm", "component_digest": sha256(twofold()),
+        "url": records.at("/records"), "token": "hush-records",
+        "endpoints": {"files": {"url": files.at("/files?key=hush-query")}},
+        "credentials": {"files-key": {"api_key_env": "FILES_KEY"}},
+    });
+    let deliver = |entry: &Value, provider: &str| {
+        home.write("connectors.json", json!({ "connectors": { "acme": entry } }).to_string());
+        let arguments = [&DELIVER[..], &["--provider", provider]].concat();
+        home.cavra(&arguments).env("FILES_KEY", "hush-files").run()
+    };
+    let delivered = deliver(&entry, "acme").ok();
+    assert!(!delivered.stdout.contains("hush"), "{delivered:?}");
+    let (record, file) = (records.got().pop().unwrap(), files.got().pop().unwrap());
+    assert_eq!((record.header("authorization"), record.header("x-files-key")), (Some("Bearer hush-records"), None));
+    assert_eq!((file.header("authorization"), file.header("x-files-key")), (None, Some("hush-files")));
+    assert_eq!((record.json()["event_type"].as_str(), record.line.as_str()), (Some("cavra.test"), "POST /records"));
+    assert_eq!(file.body, r#"["records-token", "files-key"]"#);
+
+    for (pointer, value, word) in [
+        ("/endpoints", json!({}), "`endpoints.files` is missing"),
+        ("/endpoints/files", json!({"adress": "x"}), "endpoints.files: unknown key `adress`"),
+        ("/endpoints", json!({"file": {}}), "did you mean `files`?"),
+        ("/endpoints/files", json!("x"), "`endpoints.files` must be an object"),
+        ("/endpoints/files", json!({"url": "https://a.example", "token": "hush"}), "unknown key `token`"),
+        ("/credentials", json!({}), "`credentials.files-key` is missing"),
+        ("/credentials/files-key", json!({}), "it needs a token"),
+        ("/credentials/files-key", json!({"api_key_env": "UNSET"}), "UNSET"),
+        ("/credentials", json!({"files-key": {"api_key": "hush"}, "records-token": {"token": "hush"}}), "stands there twice"),
+    ] {
+        let mut wrong = entry.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        let refused = deliver(&wrong, "acme").fails();
+        assert!(refused.stderr.contains(word) && !refused.stderr.contains("hush"), "{pointer}: {refused:?}");
+    }
+    assert_eq!((records.got().len(), files.got().len()), (1, 1));
+}
+
+/// By its description it tells events: it is asked for nothing else, and a call that names it says so.
+#[test]
+fn a_component_is_asked_for_what_it_tells() {
+    let receiver = Receiver::answering("200 OK");
+    let home = home("acme-desk", &receiver.address, &json!({}));
+    let slack = Receiver::answering("200 OK");
+    let mut config = home.json("connectors.json");
+    config["connectors"]["slack"] = json!({ "url": slack.address });
+    home.write("connectors.json", config.to_string());
+    let server = home.serve(&[("CAVRA_APPROVAL_PROVIDER_CONFIG", "connectors.json")]);
+    let decided = server.post("/decisions", &json!({"action_type": "write_file", "target": "iam/x"})).ok();
+    let approval = server.post("/approvals", &decided).ok();
+    let path = format!("/approvals/{}/deliver", approval["approval_id"].as_str().unwrap());
+    let refused = server.post(&path, &json!({"provider": "acme-desk"})).refused(&[400]);
+    assert!(refused.to_string().contains("told nothing of this kind"), "{refused}");
+    assert_eq!(server.post(&path, &json!({})).ok()["deliveries"].as_array().unwrap().len(), 1);
+    assert_eq!((receiver.got().len(), slack.got().len()), (0, 1));
 }

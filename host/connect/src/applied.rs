@@ -22,13 +22,15 @@ impl Applied {
     pub fn of(target: &Target, more: &[Secret]) -> Self {
         let mut texts: Vec<String> = more.iter().map(|secret| secret.expose().to_owned()).collect();
         // An operator's header may hold anything; what is sent because of it is no secret of a connector's.
-        for value in target.access.values().chain(target.headers.values()) {
+        let given = target.given.iter().flat_map(|given| given.headers.values());
+        for value in given.chain(target.headers.values()) {
             let value = value.expose();
             texts.push(value.to_owned());
             texts.extend(value.split_once(' ').map(|(_, bare)| bare.trim().to_owned()));
         }
-        texts.extend(target.secrets.iter().map(|secret| secret.expose().to_owned()));
-        texts.extend(of_address(&target.url));
+        let held = target.given.iter().flat_map(|given| &given.secrets).chain(&target.secrets);
+        texts.extend(held.map(|secret| secret.expose().to_owned()));
+        texts.extend(target.places.iter().flat_map(|place| of_address(&place.url)));
         let escaped: Vec<String> = texts.iter().filter_map(|text| escaped(text)).collect();
         texts.extend(escaped);
         texts.retain(|text| !text.is_empty());

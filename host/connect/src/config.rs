@@ -122,11 +122,13 @@ impl Config {
 
 /// The settings that every provider may have, beside those that its connector describes. What may be a secret can be held by
 /// a variable or a file that is named in its place.
-const SETTINGS: [&str; 39] = [
+const SETTINGS: [&str; 41] = [
     "enabled",
     "ca_file",
     "component",
     "component_digest",
+    "credentials",
+    "endpoints",
     "show_path",
     "method",
     "headers",
@@ -267,6 +269,40 @@ impl<'a> Settings<'a> {
             set.push((name.clone(), value.to_owned()));
         }
         Ok(set)
+    }
+
+    /// The settings of one of the things that a connector declares, in an object of those; only these settings may stand there,
+    /// under no other name than theirs.
+    pub fn section(
+        &self,
+        of: &str,
+        name: &str,
+        declared: &[&str],
+        known: &[&[&str]],
+    ) -> Result<Option<Settings<'a>>, SettingError> {
+        let Some(object) = self.object(of)? else { return Ok(None) };
+        if let Some(unknown) = object.keys().find(|key| !declared.contains(&key.as_str())) {
+            let what = cavra_documents::unknown_key(unknown, declared);
+            return Err(self.error(format!("{of}: {what}")));
+        }
+        let Some(section) = object.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        let members = section.as_object().ok_or_else(|| self.error(format!("`{of}.{name}` must be an object")))?;
+        let known: Vec<&str> = known.iter().copied().flatten().copied().collect();
+        if let Some(unknown) = members.keys().find(|key| !known.contains(&key.as_str())) {
+            let what = cavra_documents::unknown_key(unknown, &known);
+            return Err(self.error(format!("{of}.{name}: {what}")));
+        }
+        Ok(Some(Settings { provider: self.provider, members }))
+    }
+
+    /// Refuses what stands in a section and here, where it would have no effect.
+    pub fn check_once(&self, section: &Settings<'_>) -> Result<(), SettingError> {
+        // Whether networks of one's own may be reached is said of each address.
+        let twice = section.members.keys().find(|key| *key != "allow_private_network" && self.members.contains_key(*key));
+        match twice {
+            Some(twice) => Err(self.error(format!("`{twice}` stands there twice: in a section and beside it"))),
+            None => Ok(()),
+        }
     }
 
     pub fn object(&self, name: &str) -> Result<Option<&'a Object>, SettingError> {

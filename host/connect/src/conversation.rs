@@ -62,12 +62,13 @@ pub(crate) async fn tell(outbound: &Outbound, target: &Target, message: &Message
         exchanges: Vec::new(),
         bytes: 0,
         last: None,
-        request: shown(
-            target.method.as_deref().unwrap_or("POST"),
-            &target.url,
-            &target.headers,
-            target.key_header.as_deref(),
-        ),
+        request: match target.first() {
+            Some(place) => {
+                let method = target.method.as_deref().unwrap_or("POST");
+                shown(method, &place.url, &target.headers, &target.key_headers())
+            }
+            None => Value::Null,
+        },
     };
     for _ in 0..MOST_STEPS {
         let step = target.plug.connector().step(&message.subject, &context, &conversation.exchanges).await;
@@ -95,17 +96,15 @@ pub(crate) async fn tell(outbound: &Outbound, target: &Target, message: &Message
 /// What a connector is told besides the message. Nothing in it lets anybody in.
 fn context(target: &Target, message: &Message, now: Timestamp) -> Context {
     let moment = |time: Timestamp| Moment { micros: time.as_micros(), text: time.to_string() };
-    let access = target.plug.access().filter(|_| target.is_let_in);
-    let signature = target.plug.signature().filter(|_| !target.signing_keys.is_empty());
-    let endpoint = target.plug.endpoint().filter(|_| target.path_is_shown);
+    let shown = target.places.iter().filter(|place| place.path_is_shown);
     Context {
         message_id: message.id.clone(),
         now: moment(now),
         happened: message.happened.map(moment),
         connector: target.provider.as_str().to_owned(),
         settings: target.settings.clone(),
-        credentials: access.into_iter().chain(signature).map(|credential| credential.name.clone()).collect(),
-        paths: endpoint.map(|endpoint| (endpoint.name.clone(), target.url.path().to_owned())).into_iter().collect(),
+        credentials: target.given.iter().map(|given| given.name.clone()).collect(),
+        paths: shown.map(|place| (place.name.clone(), place.url.path().to_owned())).collect(),
     }
 }
 
@@ -130,7 +129,7 @@ impl Conversation<'_> {
             let permitted = permit(self.target, &request)?;
             let mut visible = permitted.headers.clone();
             visible.retain(|name, _| !OF_THE_MESSAGE.contains(&name.as_str()));
-            self.request = shown(&permitted.method, &permitted.url, &visible, self.target.key_header.as_deref());
+            self.request = shown(&permitted.method, &permitted.url, &visible, &self.target.key_headers());
             let sent = Sent {
                 method: permitted.method.clone(),
                 endpoint: request.endpoint,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cavra_model::{Object, Timestamp};
 use cavra_plugins::PluginHost;
-use cavra_plugins::connector::Subject;
+use cavra_plugins::connector::{Subject, SubjectKind};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -46,6 +46,9 @@ pub enum DeliveryError {
     /// A connector cannot be used as it is configured.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// Its connector tells other things than this.
+    #[error("connector {0}: by its description it is told nothing of this kind")]
+    NotTaken(String),
     /// An option is out of its kind.
     #[error("{0}")]
     Option(&'static str),
@@ -213,6 +216,9 @@ impl Connectors {
         timeout: Duration,
     ) -> Result<Attempted, DeliveryError> {
         let target = self.target(provider).await?;
+        if !target.plug.takes(SubjectKind::Event) {
+            return Err(DeliveryError::NotTaken(provider.to_string()));
+        }
         let message = Message {
             id: id.to_owned(),
             subject: Subject::Event(json!(event).to_string()),
@@ -231,11 +237,16 @@ impl Connectors {
     pub async fn check(&self, provider: Provider) -> Result<String, String> {
         let targets = self.targets(provider.as_str(), &variable).await.map_err(|error| error.to_string())?;
         let target = targets.first().ok_or("it is not configured")?;
-        match addresses(&target.url, &target.grant).await {
-            Ok(_) => Ok(shown_url(&target.url)),
-            Err(Attempt::Unreachable) => Err("the name of its host leads nowhere".to_owned()),
-            Err(_) => Err("its host has an address that events are not sent to; see allow_private_network".to_owned()),
+        for place in &target.places {
+            match addresses(&place.url, &place.grant).await {
+                Ok(_) => {}
+                Err(Attempt::Unreachable) => return Err("the name of its host leads nowhere".to_owned()),
+                Err(_) => {
+                    return Err("its host has an address that events are not sent to; see allow_private_network".to_owned());
+                }
+            }
         }
+        Ok(target.first().map(|place| shown_url(&place.url)).unwrap_or_default())
     }
 
     /// Tells the systems that are asked for about an approval; answers what came of it, by name.
@@ -257,10 +268,21 @@ impl Connectors {
         happened: Option<Timestamp>,
         subject: &(dyn Fn(Provider) -> Subject + Sync),
     ) -> Result<Vec<Value>, DeliveryError> {
-        let targets = self.targets(&options.provider, &variable).await?;
+        let mut told = Vec::new();
+        for target in self.targets(&options.provider, &variable).await? {
+            let subject = subject(target.provider);
+            if target.plug.takes(kind_of(&subject)) {
+                told.push((target, subject));
+            } else if options.provider.trim() != "all" {
+                return Err(DeliveryError::NotTaken(target.provider.to_string()));
+            }
+        }
+        if told.is_empty() {
+            return Err(DeliveryError::NotConfigured(options.provider.trim().to_owned()));
+        }
         let mut under_way = JoinSet::new();
-        for target in targets {
-            let message = Message { id: new_id(), subject: subject(target.provider), happened };
+        for (target, subject) in told {
+            let message = Message { id: new_id(), subject, happened };
             let (outbound, options) = (self.outbound.clone(), options.clone());
             under_way.spawn(async move { (target.provider, tried(&outbound, &target, &message, &options).await.0) });
         }
@@ -318,6 +340,14 @@ impl Connectors {
             return Err(DeliveryError::NotConfigured(names.trim().to_owned()));
         }
         Ok(chosen)
+    }
+}
+
+const fn kind_of(subject: &Subject) -> SubjectKind {
+    match subject {
+        Subject::Event(_) => SubjectKind::Event,
+        Subject::Approval(_) => SubjectKind::Approval,
+        Subject::Document(_) => SubjectKind::Document,
     }
 }
 

@@ -15,6 +15,7 @@ mod config;
 mod conversation;
 mod delivery;
 mod event;
+mod given;
 mod message;
 mod oauth;
 mod permit;

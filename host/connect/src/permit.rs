@@ -8,6 +8,8 @@ use thiserror::Error;
 use url::Url;
 
 use crate::Secret;
+use crate::address::Grant;
+use crate::given::Given;
 use crate::message::{self, SigningKey};
 use crate::oauth::ClientCredentials;
 use crate::target::{CREDENTIALS, OF_THE_CONNECTION, Target, is_header_name, is_header_value};
@@ -30,7 +32,7 @@ const SECRET_PARTS: [&str; 6] = ["authorization", "token", "secret", "password",
 pub(crate) enum Breach {
     #[error("it names an endpoint that it has not declared")]
     Endpoint,
-    #[error("it names a credential that it has not declared")]
+    #[error("it names a credential that it has not declared, or two that say the same")]
     Credential,
     #[error("its method is none that it may use")]
     Method,
@@ -48,6 +50,8 @@ pub(crate) enum Breach {
 pub(crate) struct Permitted<'a> {
     pub method: String,
     pub url: Url,
+    /// What the operator allows of its host.
+    pub grant: &'a Grant,
     /// All headers but those of an access token.
     pub headers: BTreeMap<String, Secret>,
     /// What an access token is fetched with.
@@ -56,30 +60,32 @@ pub(crate) struct Permitted<'a> {
 
 /// Takes a request to its target.
 pub(crate) fn permit<'a>(target: &'a Target, request: &Request) -> Result<Permitted<'a>, Breach> {
-    let plug = &target.plug;
-    if plug.endpoint().is_none_or(|endpoint| endpoint.name != request.endpoint) {
-        return Err(Breach::Endpoint);
-    }
-    let declared = |name: &String| plug.description().credentials.iter().any(|credential| credential.name == *name);
-    if !request.credentials.iter().all(declared) {
+    let place = target.places.iter().find(|place| place.name == request.endpoint).ok_or(Breach::Endpoint)?;
+    let declared = &target.plug.description().credentials;
+    if !request.credentials.iter().all(|name| declared.iter().any(|credential| credential.name == *name)) {
         return Err(Breach::Credential);
     }
     if request.body.len() > MOST_BODY {
         return Err(Breach::Size);
     }
-    let named = |credential: Option<&cavra_plugins::connector::Credential>| {
-        credential.is_some_and(|credential| request.credentials.contains(&credential.name))
-    };
-    let is_let_in = named(plug.access());
-    let mut headers = headers(target, &request.headers, is_let_in)?;
-    if named(plug.signature()) && !target.signing_keys.is_empty() {
-        sign(&mut headers, &target.signing_keys, &request.body).ok_or(Breach::Signature)?;
+    let applied: Vec<&Given> = target.given.iter().filter(|given| request.credentials.contains(&given.name)).collect();
+    let mut headers = headers(target, &request.headers, &applied)?;
+    let mut keys = applied.iter().map(|given| given.signing_keys.as_slice()).filter(|keys| !keys.is_empty());
+    if let Some(keys) = keys.next() {
+        sign(&mut headers, keys, &request.body).ok_or(Breach::Signature)?;
+    }
+    let mut clients = applied.iter().filter_map(|given| given.client.as_ref());
+    let client = clients.next();
+    // Only one can sign, and only one can say who is asking.
+    if keys.next().is_some() || clients.next().is_some() {
+        return Err(Breach::Credential);
     }
     Ok(Permitted {
         method: method(target, &request.method)?,
-        url: within(&target.url, &request.path).ok_or(Breach::Path)?,
+        url: within(&place.url, &request.path).ok_or(Breach::Path)?,
+        grant: &place.grant,
         headers,
-        client: target.client.as_ref().filter(|_| is_let_in),
+        client,
     })
 }
 
@@ -93,13 +99,13 @@ fn method(target: &Target, chosen: &str) -> Result<String, Breach> {
 
 /// The connector's headers, the operator's, which win, and those that let a message in. What a body is, only the connector
 /// knows.
-fn headers(target: &Target, own: &[Header], is_let_in: bool) -> Result<BTreeMap<String, Secret>, Breach> {
+fn headers(target: &Target, own: &[Header], applied: &[&Given]) -> Result<BTreeMap<String, Secret>, Breach> {
     let mut headers = BTreeMap::new();
     let mut names = BTreeSet::new();
     for Header { name, value } in own {
         let name = name.to_ascii_lowercase();
         let lets_in = CREDENTIALS.contains(&name.as_str())
-            || target.key_header.as_ref() == Some(&name)
+            || target.key_headers().contains(&name.as_str())
             || SECRET_PARTS.iter().any(|part| name.contains(part));
         let is_of_the_host = OF_THE_CONNECTION.contains(&name.as_str())
             || OF_THE_HOST.contains(&name.as_str())
@@ -113,8 +119,12 @@ fn headers(target: &Target, own: &[Header], is_let_in: bool) -> Result<BTreeMap<
     }
     let content_type = headers.remove("content-type");
     headers.extend(target.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-    if is_let_in {
-        headers.extend(target.access.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let mut given = BTreeSet::new();
+    for (name, value) in applied.iter().flat_map(|given| &given.headers) {
+        if !given.insert(name) {
+            return Err(Breach::Credential);
+        }
+        headers.insert(name.clone(), value.clone());
     }
     headers.extend(content_type.map(|value| ("content-type".to_owned(), value)));
     Ok(headers)

@@ -1,11 +1,12 @@
 //! A connector as this host can serve it: where it finds its endpoint, its credentials and its settings in the operator's
 //! file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use cavra_model::Digest;
-use cavra_plugins::connector::{Credential, CredentialKind, Description, Endpoint};
+use cavra_plugins::connector::{Description, SubjectKind};
 use cavra_plugins::{ComponentSource, Connector, Origin, PluginHost};
 use serde_json::Value;
 
@@ -74,15 +75,27 @@ impl Plug {
         Self::of(connector, Origin::Operator).map(Some).map_err(|problem| settings.error(problem))
     }
 
-    /// The operator's file has one place for an address, one for what lets a message in, and one for what it is signed
-    /// with.
+    /// What it declares has names of its own, and somewhere to send to.
     pub fn of(connector: Arc<Connector>, origin: Origin) -> Result<Self, &'static str> {
         let Description { endpoints, credentials, .. } = connector.description();
-        let signs = credentials.iter().filter(|credential| is_signature(credential)).count();
-        if endpoints.len() != 1 || signs > 1 || credentials.len() - signs > 1 {
-            return Err("it wants more endpoints or credentials than there are places for");
+        let are_names = |names: &[&str]| {
+            let distinct: BTreeSet<&&str> = names.iter().collect();
+            distinct.len() == names.len() && names.iter().all(|name| is_name(name))
+        };
+        let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+        let credentials: Vec<&str> = credentials.iter().map(|credential| credential.name.as_str()).collect();
+        if endpoints.is_empty() || endpoints.len().max(credentials.len()) > MOST_NAMES {
+            return Err("it declares no endpoint, or more endpoints or credentials than anybody would grant");
+        }
+        if !are_names(&endpoints) || !are_names(&credentials) {
+            return Err("two of its endpoints or credentials have one name, or one that is none");
         }
         Ok(Self { connector, origin })
+    }
+
+    /// Whether it can be asked to tell this.
+    pub fn takes(&self, kind: SubjectKind) -> bool {
+        self.description().subjects.contains(&kind)
     }
 
     pub fn connector(&self) -> &Connector {
@@ -92,42 +105,13 @@ impl Plug {
     pub fn description(&self) -> &Description {
         self.connector.description()
     }
-
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.description().endpoints.first()
-    }
-
-    /// What lets messages in.
-    pub fn access(&self) -> Option<&Credential> {
-        self.description().credentials.iter().find(|credential| !is_signature(credential))
-    }
-
-    /// What messages are signed with.
-    pub fn signature(&self) -> Option<&Credential> {
-        self.description().credentials.iter().find(|credential| is_signature(credential))
-    }
-
-    /// What stands before a token.
-    pub fn scheme(&self) -> Option<&str> {
-        self.kinds().find_map(|kind| match kind {
-            CredentialKind::Token(scheme) => Some(scheme.as_str()),
-            _ => None,
-        })
-    }
-
-    /// The header of an API key.
-    pub fn key_header(&self) -> Option<&str> {
-        self.kinds().find_map(|kind| match kind {
-            CredentialKind::Header(name) => Some(name.as_str()),
-            _ => None,
-        })
-    }
-
-    fn kinds(&self) -> impl Iterator<Item = &CredentialKind> {
-        self.access().into_iter().flat_map(|credential| &credential.kinds)
-    }
 }
 
-fn is_signature(credential: &Credential) -> bool {
-    credential.kinds.contains(&CredentialKind::StandardWebhooks)
+/// Most endpoints, and most credentials.
+const MOST_NAMES: usize = 8;
+
+/// Small letters, digits, hyphens and underscores.
+fn is_name(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

@@ -5,6 +5,7 @@ use cavra_plugins::PluginHost;
 use cavra_plugins::connector::{Context, Moment, Next, Subject};
 use serde_json::{Value, json};
 
+use crate::given::scheme;
 use crate::plug::Plug;
 use crate::{DeliveryError, Provider};
 
@@ -46,11 +47,11 @@ pub async fn preview_approval(
         return Err(problem("it would send nothing"));
     };
     let body = requests.first().and_then(|request| serde_json::from_slice(&request.body).ok());
-    let needed = plug.access().is_some_and(|access| access.required);
+    let credential = plug.description().credentials.iter().find(|credential| credential.required);
     let stand_in = |scheme: &str| format!("{scheme} ${{{}_TOKEN}}", provider.as_str().to_uppercase());
     Ok(Preview {
-        url: plug.endpoint().map(|endpoint| endpoint.example.clone()).unwrap_or_default(),
-        authorization: plug.scheme().filter(|_| needed).map(stand_in),
+        url: plug.description().endpoints.first().map(|endpoint| endpoint.example.clone()).unwrap_or_default(),
+        authorization: credential.and_then(scheme).map(stand_in),
         body: body.ok_or_else(|| problem("it would send no JSON"))?,
     })
 }

@@ -17,14 +17,14 @@ const SECRET_PATHS: [&str; 5] =
     [".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com", "hooks.slack.com", "hooks.slack-gov.com"];
 
 /// The request as evidence shows it. `own` is the header that the operator chose for his key.
-pub(crate) fn shown(method: &str, url: &Url, headers: &BTreeMap<String, Secret>, own: Option<&str>) -> Value {
+pub(crate) fn shown(method: &str, url: &Url, headers: &BTreeMap<String, Secret>, own: &[&str]) -> Value {
     let headers: BTreeMap<&str, &str> =
         headers.iter().map(|(name, value)| (name.as_str(), shown_header(name, value, own))).collect();
     json!({ "method": method, "url": shown_url(url), "headers": headers })
 }
 
-fn shown_header<'a>(name: &str, value: &'a Secret, own: Option<&str>) -> &'a str {
-    let secret = own == Some(name) || SECRET_WORDS.iter().any(|word| name.contains(word));
+fn shown_header<'a>(name: &str, value: &'a Secret, own: &[&str]) -> &'a str {
+    let secret = own.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word));
     if secret { REDACTED } else { value.expose() }
 }
 
@@ -76,7 +76,7 @@ mod tests {
         let names =
             ["authorization", "x-api-key", "dd-api-key", "x-vault-token", "cookie", "x-signature", "own", "accept"];
         let headers = names.map(|name| (name.to_owned(), Secret::new("hush"))).into_iter().collect();
-        let shown = shown("POST", &"https://a.example/".parse().unwrap(), &headers, Some("own"));
+        let shown = shown("POST", &"https://a.example/".parse().unwrap(), &headers, &["own"]);
         for name in names {
             assert_eq!(shown["headers"][name], if name == "accept" { "hush" } else { REDACTED }, "{name}");
         }

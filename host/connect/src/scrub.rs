@@ -44,7 +44,11 @@ impl Scrubber {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
         let mut found: Vec<String> = Vec::new();
-        for entry in entries {
+        let sections = |entry: &'a Value| {
+            let named = ["credentials", "endpoints"].into_iter().filter_map(|name| entry.get(name)?.as_object());
+            named.flat_map(|sections| sections.values()).chain([entry]).collect::<Vec<_>>()
+        };
+        for entry in entries.into_iter().flat_map(sections) {
             let setting = |name: &str| -> Vec<String> {
                 let named = entry.get(format!("{name}_env")).and_then(Value::as_str).and_then(environment);
                 let direct = entry.get(name).and_then(Value::as_str).map(ToOwned::to_owned);

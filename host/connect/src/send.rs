@@ -102,8 +102,8 @@ impl Outbound {
     }
 
     async fn exchange(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>) -> Result<Answered, Attempt> {
-        let Permitted { method, url, headers, client } = permitted;
-        let addresses = addresses(&url, &target.grant).await?;
+        let Permitted { method, url, grant, headers, client } = permitted;
+        let addresses = addresses(&url, grant).await?;
         let mut headers: Vec<(String, String)> =
             headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
         let mut applied = Vec::new();

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cavra_fetch::Authorities;
 use cavra_plugins::Origin;
 use serde_json::Value;
@@ -13,8 +11,7 @@ use url::Url;
 use crate::address::Grant;
 use crate::callback::{self, can_call_back};
 use crate::config::{Environment, SettingError, Settings, bounded};
-use crate::message::SigningKey;
-use crate::oauth::ClientCredentials;
+use crate::given::{ACCESS, Given, MORE_ACCESS, SIGNATURE, is_signature};
 use crate::plug::Plug;
 use crate::{Provider, Secret};
 
@@ -28,31 +25,31 @@ pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api
 /// Largest file of authorities, in bytes.
 const LARGEST_BUNDLE: u64 = 1024 * 1024;
 
+/// Where an endpoint is.
+pub(crate) struct Place {
+    /// The connector's name for it.
+    pub name: String,
+    pub url: Url,
+    pub grant: Grant,
+    /// The connector may know the path of the address.
+    pub path_is_shown: bool,
+}
+
 /// A resolved provider.
 pub(crate) struct Target {
     pub provider: Provider,
     pub plug: Plug,
-    pub url: Url,
-    pub grant: Grant,
+    /// Where its endpoints are.
+    pub places: Vec<Place>,
     /// The method that the operator wants.
     pub method: Option<String>,
     /// The operator's headers, by their names in lower case.
     pub headers: BTreeMap<String, Secret>,
-    /// Headers that let a message in, by their names in lower case.
-    pub access: BTreeMap<String, Secret>,
-    /// The header of the operator's key.
-    pub key_header: Option<String>,
-    /// What it gets access tokens with.
-    pub client: Option<ClientCredentials>,
-    /// Who may vouch for the host, besides the system's authorities.
+    /// The credentials that he gave.
+    pub given: Vec<Given>,
+    /// Who may vouch for the hosts, besides the system's authorities.
     pub authorities: Option<Authorities>,
-    /// The connector may know the path of the address.
-    pub path_is_shown: bool,
-    /// There is a credential.
-    pub is_let_in: bool,
-    /// Keys that messages are signed with, the newest first.
-    pub signing_keys: Vec<SigningKey>,
-    /// Secrets of the settings as they stand there, which are looked for in answers.
+    /// Secrets of the settings that no credential holds, which are looked for in answers.
     pub secrets: Vec<Secret>,
     /// What the connector is told of the settings.
     pub settings: Vec<(String, String)>,
@@ -68,90 +65,112 @@ impl Target {
         environment: Environment<'_>,
     ) -> Result<Self, SettingError> {
         let settings = Settings::of(provider, entry)?;
-        settings.check(&plug.description().settings)?;
-        let url = url(&settings, environment)?;
-        let Some(host) = url.host() else { return Err(settings.error("its address names no host")) };
-        let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
+        let described = plug.description();
+        settings.check(&described.settings)?;
+        let places = places(&settings, &plug, environment)?;
         let method = settings.text("method")?.map(ToOwned::to_owned);
         if method.as_ref().is_some_and(|method| !method.bytes().all(|byte| byte.is_ascii_uppercase())) {
             return Err(settings.error("`method` is no method"));
         }
         let headers = own_headers(&settings)?;
-        let mut access = BTreeMap::new();
-        if let Some(authorization) = authorization(&settings, plug.scheme().unwrap_or("Bearer"), environment)? {
-            access.insert("authorization".to_owned(), authorization);
-        }
-        let mut key_header = None;
-        if let Some(key) = settings.secret("api_key", environment)? {
-            let name = settings.text("api_key_header")?.or(plug.key_header()).unwrap_or("x-api-key");
-            let name = name.to_ascii_lowercase();
-            check_header(&settings, &name, &key)?;
-            access.insert(name.clone(), Secret::new(key));
-            key_header = Some(name);
-        }
         let authorities = authorities(&settings)?;
-        let client = client(&settings, authorities.as_ref(), environment)?;
-        let has = |name: &str| headers.contains_key(name) || access.contains_key(name);
-        if client.is_some() && has("authorization") {
-            return Err(settings.error("it has an authorization and `oauth_token_url`; one of them is enough"));
-        }
-        let is_let_in = key_header.is_some() || client.is_some() || CREDENTIALS.iter().any(|name| has(name));
-        if plug.access().is_some_and(|access| access.required) && !is_let_in {
-            return Err(settings.error("it needs a token, an authorization or an API key"));
-        }
-        let signing_keys = match settings.secret("signing_secret", environment)? {
-            Some(secrets) => SigningKey::all(&secrets).map_err(|()| settings.error("`signing_secret` is no secret"))?,
-            None => Vec::new(),
-        };
-        if !signing_keys.is_empty() && plug.signature().is_none() {
-            return Err(settings.error("its component signs nothing, so `signing_secret` would have no effect"));
-        }
-        if !can_call_back(provider) && settings.secret(callback::SECRET, environment)?.is_some() {
+        let given = given(&settings, &plug, &headers, authorities.as_ref(), environment)?;
+        let callback = settings.secret(callback::SECRET, environment)?.map(Secret::new);
+        if !can_call_back(provider) && callback.is_some() {
             return Err(settings.error("nobody calls back from there, so `callback_secret` would have no effect"));
         }
-        let mut secrets = Vec::new();
-        for name in ["token", "api_key", "authorization", "signing_secret", "callback_secret", "oauth_client_secret"] {
-            secrets.extend(settings.secret(name, environment)?.map(Secret::new));
-        }
-        let is_ours = plug.origin == Origin::FirstParty;
-        let path_is_shown =
-            plug.endpoint().is_some_and(|endpoint| endpoint.path_visible) && (is_ours || settings.flag("show_path")?);
-        let settings = settings.described(&plug.description().settings)?;
-        Ok(Self {
-            provider,
-            plug,
-            url,
-            grant,
-            method,
-            headers,
-            access,
-            key_header,
-            client,
-            authorities,
-            path_is_shown,
-            is_let_in,
-            signing_keys,
-            secrets,
-            settings,
-        })
+        let settings = settings.described(&described.settings)?;
+        let secrets = callback.into_iter().collect();
+        Ok(Self { provider, plug, places, method, headers, given, authorities, secrets, settings })
+    }
+
+    /// The first endpoint: the address that the system is known by.
+    pub fn first(&self) -> Option<&Place> {
+        self.places.first()
+    }
+
+    /// The headers of operators' keys.
+    pub fn key_headers(&self) -> Vec<&str> {
+        self.given.iter().filter_map(|given| given.key_header.as_deref()).collect()
+    }
+
+    /// Another address of the same system, which is sent nothing that lets a message in at the operator's.
+    pub fn without_access(self, url: Url, grant: Grant) -> Self {
+        let name = self.first().map(|place| place.name.clone()).unwrap_or_default();
+        let places = vec![Place { name, url, grant, path_is_shown: false }];
+        Self { places, method: None, headers: BTreeMap::new(), given: Vec::new(), ..self }
     }
 }
 
-impl Target {
-    /// Another address of the same system, which is sent nothing that lets a message in at the operator's.
-    pub fn without_access(self, url: Url, grant: Grant) -> Self {
-        Self {
-            url,
-            grant,
-            method: None,
-            headers: BTreeMap::new(),
-            access: BTreeMap::new(),
-            client: None,
-            is_let_in: false,
-            signing_keys: Vec::new(),
-            ..self
+/// Where each endpoint is that the connector declares: in a section of its own, or, the first one, in the entry itself.
+fn places(
+    settings: &Settings<'_>,
+    plug: &Plug,
+    environment: Environment<'_>,
+) -> Result<Vec<Place>, SettingError> {
+    let endpoints = &plug.description().endpoints;
+    let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    let mut places = Vec::new();
+    for (number, endpoint) in endpoints.iter().enumerate() {
+        let section = settings.section("endpoints", &endpoint.name, &names, &[&ENDPOINT])?;
+        if let (0, Some(section)) = (number, &section) {
+            settings.check_once(section)?;
         }
+        let own = section.as_ref().or((number == 0).then_some(settings));
+        let missing = || settings.error(format!("`endpoints.{}` is missing", endpoint.name));
+        let own = own.ok_or_else(missing)?;
+        let url = url(own, environment)?;
+        let Some(host) = url.host() else { return Err(own.error("its address names no host")) };
+        let grant = Grant { host: host.to_owned(), private: own.flag("allow_private_network")? };
+        let is_ours = plug.origin == Origin::FirstParty;
+        let path_is_shown = endpoint.path_visible && (is_ours || own.flag("show_path")?);
+        places.push(Place { name: endpoint.name.clone(), url, grant, path_is_shown });
     }
+    Ok(places)
+}
+
+/// Settings of an endpoint.
+const ENDPOINT: [&str; 5] = ["url", "url_env", "url_file", "allow_private_network", "show_path"];
+
+/// What is given of each credential that the connector declares: in a section of its own; the first that lets messages in and
+/// the first that signs them in the entry itself.
+fn given(
+    settings: &Settings<'_>,
+    plug: &Plug,
+    headers: &BTreeMap<String, Secret>,
+    authorities: Option<&Authorities>,
+    environment: Environment<'_>,
+) -> Result<Vec<Given>, SettingError> {
+    let credentials = &plug.description().credentials;
+    let names: Vec<&str> = credentials.iter().map(|credential| credential.name.as_str()).collect();
+    let (mut all, mut lets_in, mut signs) = (Vec::new(), false, false);
+    for credential in credentials {
+        let seen = if is_signature(credential) { &mut signs } else { &mut lets_in };
+        let is_first = !std::mem::replace(seen, true);
+        let known: &[&[&str]] =
+            if is_signature(credential) { &[&SIGNATURE] } else { &[&ACCESS, &MORE_ACCESS] };
+        let section = settings.section("credentials", &credential.name, &names, known)?;
+        if let (true, Some(section)) = (is_first, &section) {
+            settings.check_once(section)?;
+        }
+        let Some(own) = section.as_ref().or(is_first.then_some(settings)) else {
+            if credential.required {
+                return Err(settings.error(format!("`credentials.{}` is missing", credential.name)));
+            }
+            continue;
+        };
+        let given = Given::resolve(credential, own, authorities, environment)?;
+        // The operator's headers may let messages in as well.
+        let by_header = is_first && CREDENTIALS.iter().any(|name| headers.contains_key(*name));
+        if credential.required && given.is_none() && !by_header {
+            return Err(own.error("it needs a token, an authorization or an API key"));
+        }
+        all.extend(given);
+    }
+    if !signs && settings.secret("signing_secret", environment)?.is_some() {
+        return Err(settings.error("its component signs nothing, so `signing_secret` would have no effect"));
+    }
+    Ok(all)
 }
 
 fn url(settings: &Settings<'_>, environment: Environment<'_>) -> Result<Url, SettingError> {
@@ -179,7 +198,7 @@ fn own_headers(settings: &Settings<'_>) -> Result<BTreeMap<String, Secret>, Sett
 }
 
 /// Nothing in a header ends it or begins another one.
-fn check_header(settings: &Settings<'_>, name: &str, value: &str) -> Result<(), SettingError> {
+pub(crate) fn check_header(settings: &Settings<'_>, name: &str, value: &str) -> Result<(), SettingError> {
     if !is_header_name(name) || OF_THE_CONNECTION.contains(&name) {
         return Err(settings.error("a name in `headers` cannot be that of a header to be set"));
     }
@@ -198,51 +217,6 @@ pub(crate) fn is_header_name(name: &str) -> bool {
 /// Visible characters of ASCII, blanks and tabs.
 pub(crate) fn is_header_value(value: &str) -> bool {
     value.chars().all(|c| c == '\t' || (!c.is_control() && c.is_ascii()))
-}
-
-fn authorization(
-    settings: &Settings<'_>,
-    scheme: &str,
-    environment: Environment<'_>,
-) -> Result<Option<Secret>, SettingError> {
-    let whole = settings.secret("authorization", environment)?;
-    let value = match whole {
-        Some(whole) => whole,
-        None => {
-            let Some(token) = settings.secret("token", environment)? else { return Ok(None) };
-            match settings.secret("username", environment)? {
-                Some(user) => format!("Basic {}", STANDARD.encode(format!("{user}:{token}"))),
-                None => format!("{} {token}", settings.text("authorization_scheme")?.unwrap_or(scheme)),
-            }
-        }
-    };
-    check_header(settings, "authorization", &value)?;
-    Ok(Some(Secret::new(value)))
-}
-
-/// What access tokens are fetched with, if there is somewhere to fetch them.
-fn client(
-    settings: &Settings<'_>,
-    authorities: Option<&Authorities>,
-    environment: Environment<'_>,
-) -> Result<Option<ClientCredentials>, SettingError> {
-    let id = settings.secret("oauth_client_id", environment)?;
-    let secret = settings.secret("oauth_client_secret", environment)?;
-    let Some(address) = settings.text("oauth_token_url")? else {
-        let alone = id.is_some() || secret.is_some() || settings.text("oauth_scope")?.is_some();
-        return if alone { Err(settings.error("`oauth_token_url` is missing")) } else { Ok(None) };
-    };
-    let url: Url = address.parse().map_err(|_| settings.error("`oauth_token_url` is no address"))?;
-    if !cavra_fetch::is_private(&url) {
-        return Err(settings.error("`oauth_token_url` must begin with https://"));
-    }
-    let Some(host) = url.host() else { return Err(settings.error("`oauth_token_url` names no host")) };
-    let grant = Grant { host: host.to_owned(), private: settings.flag("allow_private_network")? };
-    let missing = |name: &str| settings.error(format!("`{name}` is missing"));
-    let id = Secret::new(id.ok_or_else(|| missing("oauth_client_id"))?);
-    let secret = Secret::new(secret.ok_or_else(|| missing("oauth_client_secret"))?);
-    let scope = settings.text("oauth_scope")?.map(ToOwned::to_owned);
-    Ok(Some(ClientCredentials { url, grant, id, secret, scope, authorities: authorities.cloned() }))
 }
 
 /// The authorities of a file, read each time, so that what is renewed there is used.
@@ -274,8 +248,9 @@ mod tests {
     }
 
     fn header(provider: Provider, entry: &Value, name: &str) -> Option<String> {
-        let Target { headers, access, .. } = resolve(provider, entry).unwrap();
-        access.get(name).or(headers.get(name)).map(|value| value.expose().to_owned())
+        let Target { headers, given, .. } = resolve(provider, entry).unwrap();
+        let access = given.iter().find_map(|given| given.headers.get(name));
+        access.or(headers.get(name)).map(|value| value.expose().to_owned())
     }
 
     #[test]
@@ -304,7 +279,7 @@ mod tests {
             assert_eq!(header(provider, &entry, name).as_deref(), value, "{provider} {entry}");
         }
         let by_name = json!({"url": "https://no.example", "url_env": "ADDRESS"});
-        assert_eq!(resolve(Provider::Webhook, &by_name).unwrap().url.as_str(), "https://env.example/");
+        assert_eq!(resolve(Provider::Webhook, &by_name).unwrap().first().unwrap().url.as_str(), "https://env.example/");
     }
 
     #[test]

@@ -72,11 +72,11 @@ impl Connectors {
         let is_known = url.scheme() == "https"
             && url.port().is_none()
             && matches!(url.host(), Some(Host::Domain(host)) if REPLIES.contains(&host));
-        if !is_known && url.origin() != target.url.origin() {
+        if !is_known && url.origin() != target.first()?.url.origin() {
             return None;
         }
         // Only of the operator's own address he may have said that it is private.
-        let grant = Grant { host: url.host()?.to_owned(), private: !is_known && target.grant.private };
+        let grant = Grant { host: url.host()?.to_owned(), private: !is_known && target.first()?.grant.private };
         Some(target.without_access(url.clone(), grant))
     }
 }
