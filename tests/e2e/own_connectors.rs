@@ -164,7 +164,11 @@ fn each_endpoint_has_its_own_address_and_credential() {
         ("/credentials", json!({}), "`credentials.files-key` is missing"),
         ("/credentials/files-key", json!({}), "it needs a token"),
         ("/credentials/files-key", json!({"api_key_env": "UNSET"}), "UNSET"),
-        ("/credentials", json!({"files-key": {"api_key": "hush"}, "records-token": {"token": "hush"}}), "stands there twice"),
+        (
+            "/credentials",
+            json!({"files-key": {"api_key": "hush"}, "records-token": {"token": "hush"}}),
+            "stands there twice",
+        ),
     ] {
         let mut wrong = entry.clone();
         *wrong.pointer_mut(pointer).unwrap() = value;

@@ -298,7 +298,8 @@ impl<'a> Settings<'a> {
     /// Refuses what stands in a section and here, where it would have no effect.
     pub fn check_once(&self, section: &Settings<'_>) -> Result<(), SettingError> {
         // Whether networks of one's own may be reached is said of each address.
-        let twice = section.members.keys().find(|key| *key != "allow_private_network" && self.members.contains_key(*key));
+        let twice =
+            section.members.keys().find(|key| *key != "allow_private_network" && self.members.contains_key(*key));
         match twice {
             Some(twice) => Err(self.error(format!("`{twice}` stands there twice: in a section and beside it"))),
             None => Ok(()),

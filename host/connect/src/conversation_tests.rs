@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::Provider;
 use crate::delivery::tests::{BUSY, OK, Receiver, plugins};
+use crate::network::Network;
 use crate::plug::Plug;
 
 const SECRET: &str = "a-very-secret-token";
@@ -46,9 +47,9 @@ async fn told(answers: &'static [&'static str], mode: &str, value: &str, more: V
         "mode": mode, "value": value, "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     });
     entry.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-    let target = Target::resolve(Provider::Webhook, plug().await, &entry, &|_| None).unwrap();
+    let target = Target::resolve(Provider::Webhook, plug().await, &entry, &Network::default(), &|_| None).unwrap();
     let message = Message { id: "msg_1".to_owned(), subject: Subject::Event("{\"a\": 1}".to_owned()), happened: None };
-    let told = tell(&Outbound::new(), &target, &message, Duration::from_secs(20)).await;
+    let told = tell(&Outbound::new(Network::default()), &target, &message, Duration::from_secs(20)).await;
     (told, receiver.got())
 }
 
@@ -156,9 +157,9 @@ async fn no_secret_enters_a_connector() {
         "url": format!("{}/hidden-in-the-path?key=hidden-in-the-query", echo.address), "token": SECRET, "mode": "tells",
         "api_key": "another-secret-key", "signing_secret": "0123456789abcdef-signing", "headers": {"x-mine": "operators-own"},
     });
-    let target = Target::resolve(Provider::Webhook, plug().await, &entry, &|_| None).unwrap();
+    let target = Target::resolve(Provider::Webhook, plug().await, &entry, &Network::default(), &|_| None).unwrap();
     let message = Message { id: "msg_1".to_owned(), subject: Subject::Event("{\"a\": 1}".to_owned()), happened: None };
-    tell(&Outbound::new(), &target, &message, Duration::from_secs(20)).await;
+    tell(&Outbound::new(Network::default()), &target, &message, Duration::from_secs(20)).await;
     let got = echo.got();
     assert_eq!(got.len(), 2);
     let bodies: Vec<&str> = got.iter().map(|request| request.split_once("\r\n\r\n").unwrap().1).collect();

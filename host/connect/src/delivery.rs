@@ -17,9 +17,10 @@ use crate::config::{Environment, SettingError};
 use crate::conversation::{Message, tell};
 use crate::event::Event;
 use crate::message::new_id;
+use crate::network::Network;
 use crate::plug::Plug;
 use crate::redact::shown_url;
-use crate::send::{Attempt, Outbound, addresses};
+use crate::send::{Attempt, Outbound};
 use crate::target::Target;
 use crate::{Config, Provider};
 
@@ -130,12 +131,13 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// The systems of a file. Their connectors run in `plugins`, which loads each when it is first needed.
+    /// The systems of a file, reached as `network` says. Their connectors run in `plugins`, which loads each when it is first
+    /// needed.
     #[must_use]
-    pub fn new(config: Config, plugins: PluginHost) -> Self {
+    pub fn new(config: Config, network: Network, plugins: PluginHost) -> Self {
         Self {
             config: Arc::new(config),
-            outbound: Arc::new(Outbound::new()),
+            outbound: Arc::new(Outbound::new(network)),
             plugins,
             plugs: Arc::default(),
             once: Arc::default(),
@@ -238,11 +240,13 @@ impl Connectors {
         let targets = self.targets(provider.as_str(), &variable).await.map_err(|error| error.to_string())?;
         let target = targets.first().ok_or("it is not configured")?;
         for place in &target.places {
-            match addresses(&place.url, &place.grant).await {
+            match self.outbound.network.route(&place.url, &place.grant).await {
                 Ok(_) => {}
                 Err(Attempt::Unreachable) => return Err("the name of its host leads nowhere".to_owned()),
                 Err(_) => {
-                    return Err("its host has an address that events are not sent to; see allow_private_network".to_owned());
+                    return Err(
+                        "its host has an address that events are not sent to; see allow_private_network".to_owned()
+                    );
                 }
             }
         }
@@ -297,7 +301,7 @@ impl Connectors {
         for provider in self.chosen(names)? {
             let entry = self.config.entry(provider).unwrap_or(&Value::Null);
             let plug = self.plug(provider, entry).await?;
-            targets.push(Target::resolve(provider, plug, entry, environment)?);
+            targets.push(Target::resolve(provider, plug, entry, &self.outbound.network, environment)?);
         }
         Ok(targets)
     }

@@ -85,7 +85,7 @@ fn connectors(map: &Value) -> Connectors {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("connectors.json");
     std::fs::write(&file, json!({ "connectors": map }).to_string()).unwrap();
-    Connectors::new(Config::read(&file, crate::CONNECTOR_KEYS).unwrap(), plugins())
+    Connectors::new(Config::read(&file, crate::CONNECTOR_KEYS).unwrap(), Network::default(), plugins())
 }
 
 /// One host for all tests: each connector is compiled once.
@@ -188,7 +188,7 @@ async fn only_the_systems_that_are_asked_for_have_to_work() {
         Err("connector provider is not configured: nobody, slack".into())
     );
     assert_eq!(chosen(",").await, Err("connector provider is not configured: ,".into()));
-    let none = Connectors::new(Config::default(), plugins());
+    let none = Connectors::new(Config::default(), Network::default(), plugins());
     assert!(none.targets("all", &|_| None).await.is_err(), "all of nothing is nothing");
 }
 

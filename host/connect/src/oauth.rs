@@ -15,7 +15,8 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::Secret;
 use crate::address::Grant;
-use crate::send::{Attempt, addresses};
+use crate::network::Network;
+use crate::send::Attempt;
 
 /// Largest answer of a token endpoint, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -87,19 +88,23 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// A token, fetched if there is none that can be used. Who wants one while it is fetched waits for it.
-    pub async fn token(&self, sender: &Sender, credentials: &ClientCredentials) -> Result<Secret, Attempt> {
+    pub async fn token(
+        &self,
+        sender: &Sender,
+        network: &Network,
+        credentials: &ClientCredentials,
+    ) -> Result<Secret, Attempt> {
         let place = self.place(credentials.key()).await;
         let mut kept = place.lock().await;
         if let Some(found) = kept.as_ref().filter(|found| found.until > Instant::now()) {
             return Ok(found.token.clone());
         }
-        let addresses = addresses(&credentials.url, &credentials.grant).await?;
-        let answer =
-            sender.send(credentials.request(), &addresses, ANSWER_LIMIT).await.map_err(|error| match error {
-                SendError::Unreachable => Attempt::Unreachable,
-                SendError::TimedOut => Attempt::TimedOut,
-                _ => Attempt::Broken,
-            })?;
+        let route = network.route(&credentials.url, &credentials.grant).await?;
+        let answer = sender.send(credentials.request(), &route, ANSWER_LIMIT).await.map_err(|error| match error {
+            SendError::Unreachable => Attempt::Unreachable,
+            SendError::TimedOut => Attempt::TimedOut,
+            _ => Attempt::Broken,
+        })?;
         if !(200..300).contains(&answer.status) {
             return Err(if answer.status >= 500 { Attempt::Unreachable } else { Attempt::NotPermitted });
         }

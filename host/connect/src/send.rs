@@ -1,17 +1,15 @@
 //! The way out: from a target to an answer. Whatever the name of the host leads to is looked at before anything is sent, and
 //! what was looked at is what is connected to.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use cavra_fetch::{Answer, Outgoing, SendError, Sender};
 use cavra_model::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use url::Url;
 
-use crate::address::Grant;
 use crate::applied::Applied;
+use crate::network::Network;
 use crate::oauth::Tokens;
 use crate::permit::Permitted;
 use crate::target::Target;
@@ -80,11 +78,13 @@ pub(crate) struct Outbound {
     sender: Sender,
     tokens: Tokens,
     permits: Semaphore,
+    /// The ways to hosts.
+    pub network: Network,
 }
 
 impl Outbound {
-    pub fn new() -> Self {
-        Self { sender: Sender::new(), tokens: Tokens::default(), permits: Semaphore::new(MOST_AT_ONCE) }
+    pub fn new(network: Network) -> Self {
+        Self { sender: Sender::new(), tokens: Tokens::default(), permits: Semaphore::new(MOST_AT_ONCE), network }
     }
 
     /// Sends one request.
@@ -103,17 +103,17 @@ impl Outbound {
 
     async fn exchange(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>) -> Result<Answered, Attempt> {
         let Permitted { method, url, grant, headers, client } = permitted;
-        let addresses = addresses(&url, grant).await?;
+        let route = self.network.route(&url, grant).await?;
         let mut headers: Vec<(String, String)> =
             headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
         let mut applied = Vec::new();
         if let Some(client) = client {
-            let token = self.tokens.token(&self.sender, client).await?;
+            let token = self.tokens.token(&self.sender, &self.network, client).await?;
             headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
             applied.push(token);
         }
         let outgoing = Outgoing { method, url, headers, body, authorities: target.authorities.clone() };
-        let answer = match self.sender.send(outgoing, &addresses, ANSWER_LIMIT).await {
+        let answer = match self.sender.send(outgoing, &route, ANSWER_LIMIT).await {
             Ok(answer) => answer,
             Err(SendError::Unreachable) => return Err(Attempt::Unreachable),
             Err(SendError::TimedOut) => return Err(Attempt::TimedOut),
@@ -125,19 +125,6 @@ impl Outbound {
         }
         Ok(Answered { attempt, body: Applied::of(target, &applied).cut_out(answer.body) })
     }
-}
-
-/// The addresses of a host, if the operator's grant covers all of them: one that is not covered says that the name cannot
-/// be trusted.
-pub(crate) async fn addresses(url: &Url, grant: &Grant) -> Result<Vec<SocketAddr>, Attempt> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = url.port_or_known_default().unwrap_or(443);
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|_| Attempt::Unreachable)?;
-    let addresses: Vec<SocketAddr> = found.collect();
-    if addresses.is_empty() {
-        return Err(Attempt::Unreachable);
-    }
-    if addresses.iter().all(|address| grant.permits(address.ip())) { Ok(addresses) } else { Err(Attempt::NotPermitted) }
 }
 
 /// How long the receiver asks us to wait: seconds, or a moment (RFC 9110, section 10.2.3).

@@ -12,6 +12,7 @@ use crate::address::Grant;
 use crate::callback::{self, can_call_back};
 use crate::config::{Environment, SettingError, Settings, bounded};
 use crate::given::{ACCESS, Given, MORE_ACCESS, SIGNATURE, is_signature};
+use crate::network::Network;
 use crate::plug::Plug;
 use crate::{Provider, Secret};
 
@@ -62,6 +63,7 @@ impl Target {
         provider: Provider,
         plug: Plug,
         entry: &Value,
+        network: &Network,
         environment: Environment<'_>,
     ) -> Result<Self, SettingError> {
         let settings = Settings::of(provider, entry)?;
@@ -73,7 +75,7 @@ impl Target {
             return Err(settings.error("`method` is no method"));
         }
         let headers = own_headers(&settings)?;
-        let authorities = authorities(&settings)?;
+        let authorities = authorities(&settings, network)?;
         let given = given(&settings, &plug, &headers, authorities.as_ref(), environment)?;
         let callback = settings.secret(callback::SECRET, environment)?.map(Secret::new);
         if !can_call_back(provider) && callback.is_some() {
@@ -103,11 +105,7 @@ impl Target {
 }
 
 /// Where each endpoint is that the connector declares: in a section of its own, or, the first one, in the entry itself.
-fn places(
-    settings: &Settings<'_>,
-    plug: &Plug,
-    environment: Environment<'_>,
-) -> Result<Vec<Place>, SettingError> {
+fn places(settings: &Settings<'_>, plug: &Plug, environment: Environment<'_>) -> Result<Vec<Place>, SettingError> {
     let endpoints = &plug.description().endpoints;
     let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
     let mut places = Vec::new();
@@ -147,8 +145,7 @@ fn given(
     for credential in credentials {
         let seen = if is_signature(credential) { &mut signs } else { &mut lets_in };
         let is_first = !std::mem::replace(seen, true);
-        let known: &[&[&str]] =
-            if is_signature(credential) { &[&SIGNATURE] } else { &[&ACCESS, &MORE_ACCESS] };
+        let known: &[&[&str]] = if is_signature(credential) { &[&SIGNATURE] } else { &[&ACCESS, &MORE_ACCESS] };
         let section = settings.section("credentials", &credential.name, &names, known)?;
         if let (true, Some(section)) = (is_first, &section) {
             settings.check_once(section)?;
@@ -219,12 +216,22 @@ pub(crate) fn is_header_value(value: &str) -> bool {
     value.chars().all(|c| c == '\t' || (!c.is_control() && c.is_ascii()))
 }
 
-/// The authorities of a file, read each time, so that what is renewed there is used.
-fn authorities(settings: &Settings<'_>) -> Result<Option<Authorities>, SettingError> {
-    let Some(path) = settings.text("ca_file")? else { return Ok(None) };
-    let wrong = |why: &str| settings.error(format!("the file that `ca_file` names {why}"));
-    let text = bounded(Path::new(path), LARGEST_BUNDLE).map_err(wrong)?;
-    Authorities::of_pem(&text).map(Some).map_err(|_| wrong("holds no certificates"))
+/// The authorities of the system's file and of the one for all, read each time, so that what is renewed there is used.
+fn authorities(settings: &Settings<'_>, network: &Network) -> Result<Option<Authorities>, SettingError> {
+    let own = settings.text("ca_file")?.map(|path| (Path::new(path), "the file that `ca_file` names"));
+    let of_all = network.authorities.as_deref().map(|path| (path, "the file that CAVRA_CONNECT_CA_FILE names"));
+    let mut pem = Vec::new();
+    for (path, what) in own.into_iter().chain(of_all) {
+        let wrong = |why: &str| settings.error(format!("{what} {why}"));
+        let text = bounded(path, LARGEST_BUNDLE).map_err(wrong)?;
+        Authorities::of_pem(&text).map_err(|_| wrong("holds no certificates"))?;
+        pem.extend_from_slice(&text);
+        pem.push(b'\n');
+    }
+    if pem.is_empty() {
+        return Ok(None);
+    }
+    Authorities::of_pem(&pem).map(Some).map_err(|_| settings.error("its authorities cannot be read"))
 }
 
 #[cfg(test)]
@@ -244,7 +251,8 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        Target::resolve(provider, plug(provider), entry, &environment).map_err(|error| error.to_string())
+        Target::resolve(provider, plug(provider), entry, &Network::default(), &environment)
+            .map_err(|error| error.to_string())
     }
 
     fn header(provider: Provider, entry: &Value, name: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cavra_connect::Network;
 use cavra_evidence::Secret;
 use cavra_fetch::Token;
 use cavra_model::Digest;
@@ -99,6 +100,21 @@ pub static SETTINGS: &[Setting] = &[
         "CAVRA_CONNECTOR_CONFIG",
         "unset: events are delivered to nobody",
         "Systems that events are delivered to, JSON or YAML.",
+    ),
+    setting(
+        "CAVRA_CONNECT_CA_FILE",
+        "unset: the system's authorities",
+        "Certificates (PEM) of authorities that may vouch for every system that something is delivered to.",
+    ),
+    secret(
+        "CAVRA_CONNECT_PROXY",
+        "unset: no proxy",
+        "Proxy through which the hosts of CAVRA_CONNECT_PROXY_HOSTS are reached, `http://[USER:PASSWORD@]HOST:PORT`.",
+    ),
+    setting(
+        "CAVRA_CONNECT_PROXY_HOSTS",
+        "unset: none",
+        "Hosts that are reached through the proxy, with commas; `*.NAME` is all below a name.",
     ),
     setting("CAVRA_CORS_ORIGINS", "none", "Browser origins that may call the interface, separated by commas."),
     setting(
@@ -262,6 +278,8 @@ pub struct Settings {
     pub tokens: Location,
     /// Who approves what.
     pub routing_file: Option<PathBuf>,
+    /// The ways to systems that something is delivered to.
+    pub network: Network,
     /// Members of chats.
     pub chat_file: Option<PathBuf>,
     /// OpenID Connect.
@@ -341,6 +359,7 @@ impl Settings {
             json_files: AREAS.iter().map(|area| (area.name, asked.json_file(area.json_variable))).collect(),
             tokens: asked.location("CAVRA_TOKEN_DB", "CAVRA_TOKEN_STORE")?,
             routing_file: asked.path("CAVRA_APPROVAL_ROUTING_FILE"),
+            network: asked.network()?,
             chat_file: asked.path("CAVRA_APPROVAL_CHAT_FILE"),
             oidc_config: asked.path("CAVRA_APPROVAL_OIDC_CONFIG"),
             rbac_file: asked.path("CAVRA_APPROVAL_RBAC_FILE"),
@@ -431,6 +450,12 @@ impl Asked<'_> {
 
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.value(name).map(PathBuf::from)
+    }
+
+    fn network(&self) -> Result<Network, CoreError> {
+        let (proxy, hosts) = (self.value("CAVRA_CONNECT_PROXY"), self.value("CAVRA_CONNECT_PROXY_HOSTS"));
+        Network::new(proxy.as_deref(), hosts.as_deref(), self.path("CAVRA_CONNECT_CA_FILE"))
+            .map_err(|error| CoreError::Configuration(error.to_string()))
     }
 
     /// Where an area is: in the file that its own variables name, else in the one database, else at its usual place.

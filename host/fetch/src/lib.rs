@@ -12,7 +12,7 @@ use thiserror::Error;
 use url::Host;
 
 pub use reqwest::Url;
-pub use send::{Answer, Authorities, NoCertificates, Outgoing, SendError, Sender};
+pub use send::{Answer, Authorities, NoCertificates, Outgoing, Proxy, Route, SendError, Sender};
 
 /// Why a document cannot be had. `Display` says it about the answer and names neither address nor credential.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

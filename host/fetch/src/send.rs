@@ -59,6 +59,35 @@ impl PartialEq for Authorities {
     }
 }
 
+/// A proxy that opens tunnels (RFC 9110, section 9.3.6). It shows nowhere: its address may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy(Url);
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// The proxy at an address of `http` or `https`, which may name a user and a password.
+    #[must_use]
+    pub fn at(address: &str) -> Option<Self> {
+        let url: Url = address.parse().ok()?;
+        let is_one = matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/";
+        (is_one && url.query().is_none()).then_some(Self(url))
+    }
+}
+
+/// The way that a request takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To one of these addresses, whatever the name of the host leads to by now.
+    Direct(Vec<SocketAddr>),
+    /// Through a tunnel of a proxy, which finds out where the host is.
+    Through(Proxy),
+}
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -91,10 +120,10 @@ pub enum SendError {
     Broken,
 }
 
-/// A client for a host at those addresses, for which these may vouch.
-type Pinned = (Vec<SocketAddr>, Option<Authorities>, reqwest::Client);
+/// A client for a host on that way, for which these may vouch.
+type Pinned = (Route, Option<Authorities>, reqwest::Client);
 
-/// Sends requests. Connections to a host are kept as long as its addresses stay the same.
+/// Sends requests. Connections to a host are kept as long as the way there stays the same.
 #[derive(Default)]
 pub struct Sender {
     clients: Mutex<HashMap<String, Pinned>>,
@@ -107,13 +136,17 @@ impl Sender {
         Self::default()
     }
 
-    /// Sends a request to one of `addresses`, and nowhere else: to no proxy, to no other address that the name may have
-    /// by now, and not to where an answer points. At most `limit` bytes of the answer's body are read.
+    /// Sends a request on its way, and no other: to no proxy that the environment names, to no other address that the name
+    /// may have by now, and not to where an answer points. What goes through a proxy is encrypted, so that the proxy sees
+    /// nothing but the name. At most `limit` bytes of the answer's body are read.
     ///
     /// # Errors
     /// [`SendError`].
-    pub async fn send(&self, outgoing: Outgoing, addresses: &[SocketAddr], limit: usize) -> Result<Answer, SendError> {
-        let client = self.client(&outgoing.url, addresses, outgoing.authorities.as_ref())?;
+    pub async fn send(&self, outgoing: Outgoing, route: &Route, limit: usize) -> Result<Answer, SendError> {
+        if matches!(route, Route::Through(_)) && outgoing.url.scheme() != "https" {
+            return Err(SendError::NoRequest);
+        }
+        let client = self.client(&outgoing.url, route, outgoing.authorities.as_ref())?;
         let method = Method::from_bytes(outgoing.method.as_bytes()).map_err(|_| SendError::NoRequest)?;
         let mut headers = HeaderMap::new();
         for (name, value) in outgoing.headers {
@@ -142,14 +175,14 @@ impl Sender {
     fn client(
         &self,
         url: &Url,
-        addresses: &[SocketAddr],
+        route: &Route,
         authorities: Option<&Authorities>,
     ) -> Result<reqwest::Client, SendError> {
         let host = url.host_str().ok_or(SendError::NoRequest)?;
         let place = format!("{}://{host}:{}", url.scheme(), url.port_or_known_default().unwrap_or_default());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((pinned, vouching, client)) = clients.get(&place)
-            && pinned == addresses
+            && pinned == route
             && vouching.as_ref() == authorities
         {
             return Ok(client.clone());
@@ -161,11 +194,17 @@ impl Sender {
             Some(authorities) => builder.tls_certs_merge(authorities.certificates.iter().cloned()),
             None => builder,
         };
-        let client = builder.resolve_to_addrs(host, addresses).build().map_err(|_| SendError::NoClient)?;
+        let builder = match route {
+            Route::Direct(addresses) => builder.resolve_to_addrs(host, addresses),
+            Route::Through(Proxy(proxy)) => {
+                builder.proxy(reqwest::Proxy::https(proxy.clone()).map_err(|_| SendError::NoClient)?)
+            }
+        };
+        let client = builder.build().map_err(|_| SendError::NoClient)?;
         if clients.len() == MOST_HOSTS {
             clients.clear();
         }
-        clients.insert(place, (addresses.to_vec(), authorities.cloned(), client.clone()));
+        clients.insert(place, (route.clone(), authorities.cloned(), client.clone()));
         Ok(client)
     }
 }
@@ -224,7 +263,7 @@ mod tests {
             let url = format!("http://{host}:{port}/").parse().unwrap();
             let outgoing =
                 Outgoing { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new(), authorities: None };
-            runtime.block_on(sender.send(outgoing, &[address], 10)).map(|answer| answer.status)
+            runtime.block_on(sender.send(outgoing, &Route::Direct(vec![address]), 10)).map(|answer| answer.status)
         };
         for host in ["localhost", "rebinding.invalid"] {
             for (address, status) in [(second, Ok(202)), (first, Ok(201)), (nobody, Err(SendError::Unreachable))] {
@@ -268,7 +307,7 @@ mod tests {
             let authorities = authorities.cloned();
             let outgoing =
                 Outgoing { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new(), authorities };
-            runtime.block_on(sender.send(outgoing, &[address], 10)).map(|answer| answer.status)
+            runtime.block_on(sender.send(outgoing, &Route::Direct(vec![address]), 10)).map(|answer| answer.status)
         };
         let authority = Authorities::of_pem(AUTHORITY).unwrap();
         let refused = Err(SendError::Unreachable);
@@ -278,6 +317,78 @@ mod tests {
         assert_eq!(status_at("other.example", Some(&authority)), refused, "it vouches for another name");
         for text in [&b""[..], b"text", include_bytes!("../tests/fixtures/receiver.key.pem")] {
             assert_eq!(Authorities::of_pem(text).err(), Some(NoCertificates));
+        }
+    }
+
+    /// A proxy: what it was asked, and a tunnel to `receiver` for whoever knows the password.
+    fn proxy(receiver: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let seen = asked.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let mut client = client.unwrap();
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|read| read == 1) {
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8(head).unwrap();
+                seen.lock().unwrap().push(head.clone());
+                // `user:password`
+                if !head.contains("Basic dXNlcjpwYXNzd29yZA==") {
+                    client.write_all(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n").unwrap();
+                    continue;
+                }
+                client.write_all(b"HTTP/1.1 200 Well\r\n\r\n").unwrap();
+                let mut there = std::net::TcpStream::connect(receiver).unwrap();
+                let (mut back, mut back_to) = (there.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || std::io::copy(&mut back, &mut back_to));
+                thread::spawn(move || std::io::copy(&mut client, &mut there));
+            }
+        });
+        (address, asked)
+    }
+
+    #[test]
+    fn a_proxy_sees_the_name_and_nothing_else() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (sender, receiver) = (Sender::new(), behind_tls());
+        let (address, asked) = proxy(receiver);
+        let status_through = |proxy: &str, url: &str| {
+            let outgoing = Outgoing {
+                method: "POST".to_owned(),
+                url: url.parse().unwrap(),
+                headers: vec![("authorization".to_owned(), "Bearer hush".to_owned())],
+                body: b"hush".to_vec(),
+                authorities: Some(Authorities::of_pem(AUTHORITY).unwrap()),
+            };
+            let route = Route::Through(Proxy::at(proxy).unwrap());
+            runtime.block_on(sender.send(outgoing, &route, 10)).map(|answer| answer.status)
+        };
+        let known = format!("http://user:password@{address}");
+        assert_eq!(status_through(&known, "https://receiver.example/hush"), Ok(200));
+        let unknown = format!("http://{address}");
+        assert_eq!(status_through(&unknown, "https://receiver.example/"), Err(SendError::Unreachable));
+        assert_eq!(
+            status_through(&known, "https://other.example/"),
+            Err(SendError::Unreachable),
+            "nobody vouches for it"
+        );
+        assert_eq!(status_through(&known, "http://receiver.example/"), Err(SendError::NoRequest));
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked[0].starts_with("CONNECT receiver.example:443 HTTP/1.1\r\n"), "{asked:?}");
+        assert!(!asked.concat().contains("hush"), "{asked:?}");
+        assert_eq!(asked.len(), 3, "{asked:?}");
+    }
+
+    #[test]
+    fn a_proxy_has_an_address() {
+        for address in ["http://proxy:3128", "https://u:p@proxy.example/"] {
+            let proxy = Proxy::at(address).unwrap();
+            assert!(!format!("{proxy:?}").contains("proxy.example"));
+        }
+        for wrong in ["", "proxy:3128", "socks5://proxy", "http://", "http://proxy/path", "http://proxy/?q"] {
+            assert!(Proxy::at(wrong).is_none(), "{wrong}");
         }
     }
 }

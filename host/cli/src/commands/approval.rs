@@ -244,7 +244,8 @@ fn write(directory: &Path, documents: &[(&'static str, Value)], what: &str) -> a
 
 /// Delivers, writes down what came of it, and exits with 1 if a system did not take it.
 fn deliver(store: &ApprovalStoreArgs, args: &ApprovalDeliverArgs, json_only: bool) -> anyhow::Result<ExitCode> {
-    let connectors = approval_connectors(&args.send.config, sandboxes()?)?;
+    let network = Settings::from_env()?.network;
+    let connectors = approval_connectors(&args.send.config, network, sandboxes()?)?;
     let asked = args.send.asked();
     let desk = Desk::open(store, Gatekeeper::open())?;
     let delivery = desk.runtime.block_on(async {

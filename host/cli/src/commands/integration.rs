@@ -71,7 +71,8 @@ fn test(args: &IntegrationTestArgs) -> anyhow::Result<ExitCode> {
 pub fn connectors(file: &Path) -> anyhow::Result<Connectors> {
     let config = Config::read(file, CONNECTOR_KEYS);
     let config = config.with_context(|| format!("the connector file {} cannot be used", file.display()))?;
-    Ok(Connectors::new(config, plugins(&Settings::from_env()?, Engine::OneShot)?))
+    let settings = Settings::from_env()?;
+    Ok(Connectors::new(config, settings.network.clone(), plugins(&settings, Engine::OneShot)?))
 }
 
 /// Name of the file that a delivery is written into.

@@ -5,7 +5,7 @@ mod evidence;
 
 use std::path::Path;
 
-use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Options, Persistence};
+use cavra_connect::{APPROVAL_KEYS, CONNECTOR_KEYS, Config, Connectors, DeliveryError, Network, Options, Persistence};
 use cavra_model::members::{built, text};
 use cavra_model::{Object, Timestamp};
 use cavra_plugins::PluginHost;
@@ -35,9 +35,10 @@ impl Outgoing {
         let events = config(settings.connector_config.as_deref(), "CAVRA_CONNECTOR_CONFIG", CONNECTOR_KEYS)?;
         let approvals =
             config(settings.approval_provider_config.as_deref(), "CAVRA_APPROVAL_PROVIDER_CONFIG", APPROVAL_KEYS)?;
+        let connectors = |config| Connectors::new(config, settings.network.clone(), plugins.clone());
         Ok(Self {
-            events: events.map(|config| Connectors::new(config, plugins.clone())),
-            approvals: approvals.map(|config| Connectors::new(config.for_approvals(), plugins.clone())),
+            events: events.map(connectors),
+            approvals: approvals.map(|config| connectors(config.for_approvals())),
         })
     }
 }
@@ -79,10 +80,10 @@ impl App {
 ///
 /// # Errors
 /// [`CoreError::Configuration`] naming what cannot be used.
-pub fn approval_connectors(file: &Path, plugins: PluginHost) -> Result<Connectors, CoreError> {
+pub fn approval_connectors(file: &Path, network: Network, plugins: PluginHost) -> Result<Connectors, CoreError> {
     let unusable = |error| CoreError::Configuration(format!("{} cannot be used: {error}", file.display()));
     let config = Config::read(file, APPROVAL_KEYS).map_err(unusable)?;
-    Ok(Connectors::new(config.for_approvals(), plugins))
+    Ok(Connectors::new(config.for_approvals(), network, plugins))
 }
 
 /// Delivers an approval to the systems that `asked` names; answers `cavra.approval.delivery.v1`.
