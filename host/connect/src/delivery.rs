@@ -1,7 +1,6 @@
 //! Delivering an event: which systems get it, how often it is tried, and what came of it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cavra_model::{Object, Timestamp};
@@ -16,6 +15,7 @@ use crate::callback::Once;
 use crate::config::{Environment, SettingError};
 use crate::conversation::{Message, tell};
 use crate::event::Event;
+use crate::loading::Loading;
 use crate::message::new_id;
 use crate::network::Network;
 use crate::plug::Plug;
@@ -125,7 +125,7 @@ pub struct Connectors {
     outbound: Arc<Outbound>,
     plugins: PluginHost,
     /// Connectors that were needed so far.
-    plugs: Arc<Mutex<BTreeMap<Provider, Plug>>>,
+    plugs: Loading<Provider, Plug, DeliveryError>,
     /// What was signed in chats, each once.
     once: Arc<Once>,
 }
@@ -139,7 +139,7 @@ impl Connectors {
             config: Arc::new(config),
             outbound: Arc::new(Outbound::new(network)),
             plugins,
-            plugs: Arc::default(),
+            plugs: Loading::default(),
             once: Arc::default(),
         }
     }
@@ -306,19 +306,32 @@ impl Connectors {
         Ok(targets)
     }
 
-    /// The connector of a provider: the operator's, else the binary's.
+    /// The connector of a provider: the operator's, else the binary's. It may take longer to compile than one attempt waits;
+    /// the next one finds it ready.
     async fn plug(&self, provider: Provider, entry: &Value) -> Result<Plug, DeliveryError> {
-        let plugs = || self.plugs.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = plugs().get(&provider).cloned();
-        if let Some(plug) = known {
-            return Ok(plug);
-        }
-        let plug = match Plug::of_the_operator(&self.plugins, provider, entry).await? {
-            Some(plug) => plug,
-            None => Plug::of_the_binary(&self.plugins, provider).await?,
+        let load = || {
+            let (plugins, entry) = (self.plugins.clone(), entry.clone());
+            async move {
+                match Plug::of_the_operator(&plugins, provider, &entry).await? {
+                    Some(plug) => Ok(plug),
+                    None => Plug::of_the_binary(&plugins, provider).await,
+                }
+            }
         };
-        plugs().insert(provider, plug.clone());
-        Ok(plug)
+        let unfinished = || Err(DeliveryError::Component(format!("connector {provider}: it could not be loaded")));
+        self.plugs.get(provider, load).await.unwrap_or_else(unfinished)
+    }
+
+    /// Compiles the operator's components, so that nobody waits for them later. That one cannot be used is said in the log, and
+    /// again when something is sent there.
+    pub async fn prepare(&self) {
+        for provider in self.config.enabled() {
+            let entry = self.config.entry(provider).unwrap_or(&Value::Null);
+            let is_own = entry.get("component").is_some_and(|path| path.is_string());
+            if is_own && let Err(error) = self.plug(provider, entry).await {
+                tracing::warn!(provider = provider.as_str(), %error, "a component of the operator cannot be used");
+            }
+        }
     }
 
     fn chosen(&self, names: &str) -> Result<Vec<Provider>, DeliveryError> {

@@ -16,6 +16,7 @@ mod conversation;
 mod delivery;
 mod event;
 mod given;
+mod loading;
 mod message;
 mod network;
 mod oauth;

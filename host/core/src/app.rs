@@ -206,7 +206,12 @@ impl App {
                 said = problem;
             }
         };
-        tokio::join!(expire, sign, self.deliver_subscribed(), self.work());
+        let prepare = async {
+            for connectors in [&self.outgoing.events, &self.outgoing.approvals].into_iter().flatten() {
+                connectors.prepare().await;
+            }
+        };
+        tokio::join!(expire, sign, prepare, self.deliver_subscribed(), self.work());
     }
 
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
