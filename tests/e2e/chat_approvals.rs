@@ -10,6 +10,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::approvals::{decision, string};
+use super::secrets::everywhere;
 use crate::evidence_log::leaves;
 use crate::support::{Backend, Home, Issuer, Receiver, Response, Server, on_both};
 
@@ -40,7 +41,7 @@ fn site(backend: Backend) -> Site {
         json!([{"repository": "two", "approver_group": "IAM", "quorum": 2}, {"approver_group": "IAM"}]).to_string(),
     );
     let providers = json!({
-        "slack": {"url": chat.at("/services/x"), "callback_secret": SLACK, "approval_page": "https://c.example/{approval_id}"},
+        "slack": {"url": chat.at("/services/x"), "callback_secret_env": "SLACK_SECRET", "approval_page": "https://c.example/{approval_id}"},
         "teams": {"url": chat.at("/teams"), "callback_secret_env": "TEAMS_TOKEN"},
     });
     home.write("providers.json", providers.to_string());
@@ -57,6 +58,7 @@ fn start(home: &Home, backend: Backend) -> Server {
             ("CAVRA_APPROVAL_CHAT_FILE", &home.at("members.yaml")),
             ("CAVRA_APPROVAL_ROUTING_FILE", &home.at("routing.json")),
             ("CAVRA_APPROVAL_PROVIDER_CONFIG", &home.at("providers.json")),
+            ("SLACK_SECRET", SLACK),
             ("TEAMS_TOKEN", TEAMS),
             ("CAVRA_LOG", "debug"),
         ],
@@ -222,8 +224,13 @@ fn what_slack_did_not_sign_now_and_for_the_first_time_counts_for_nothing() {
     assert_eq!(site.state(&id), "approved");
     site.sent(&body, &time, &good).refused(&[401]);
 
+    let home = site.server.home.clone();
     let log = site.server.log();
-    assert!(!log.contains(SLACK) && !log.contains(TEAMS), "{log}");
+    site.server.terminate();
+    let kept = String::from_utf8_lossy(&everywhere(&home)).into_owned() + &log;
+    for secret in [SLACK, TEAMS, good.as_str()] {
+        assert!(!kept.contains(secret), "a secret or a signature is kept");
+    }
 }
 
 #[test]

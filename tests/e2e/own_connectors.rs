@@ -184,10 +184,10 @@ fn a_component_is_asked_for_what_it_tells() {
     let receiver = Receiver::answering("200 OK");
     let home = home("acme-desk", &receiver.address, &json!({}));
     let slack = Receiver::answering("200 OK");
-    let mut config = home.json("connectors.json");
-    config["connectors"]["slack"] = json!({ "url": slack.address });
-    home.write("connectors.json", config.to_string());
-    let server = home.serve(&[("CAVRA_APPROVAL_PROVIDER_CONFIG", "connectors.json")]);
+    let mut providers = home.json("connectors.json")["connectors"].take();
+    providers["slack"] = json!({ "url": slack.address });
+    home.write("providers.json", json!({ "providers": providers }).to_string());
+    let server = home.serve(&[("CAVRA_APPROVAL_PROVIDER_CONFIG", "providers.json")]);
     let decided = server.post("/decisions", &json!({"action_type": "write_file", "target": "iam/x"})).ok();
     let approval = server.post("/approvals", &decided).ok();
     let path = format!("/approvals/{}/deliver", approval["approval_id"].as_str().unwrap());

@@ -341,7 +341,8 @@ fn found<'a>(text: &str, secrets: &'a [(String, String)]) -> Vec<&'a str> {
     secrets.iter().filter(|(_, secret)| text.contains(secret)).map(|(what, _)| what.as_str()).collect()
 }
 
-fn everywhere(home: &Home) -> Vec<u8> {
+/// Everything that is in a home.
+pub fn everywhere(home: &Home) -> Vec<u8> {
     let mut all = Vec::new();
     let mut waiting = vec![home.join("")];
     while let Some(folder) = waiting.pop() {

@@ -141,6 +141,10 @@ fn given(
 ) -> Result<Vec<Given>, SettingError> {
     let credentials = &plug.description().credentials;
     let names: Vec<&str> = credentials.iter().map(|credential| credential.name.as_str()).collect();
+    if credentials.is_empty() {
+        // Whatever stands there would have no effect.
+        settings.section("credentials", "", &names, &[])?;
+    }
     let (mut all, mut lets_in, mut signs) = (Vec::new(), false, false);
     for credential in credentials {
         let seen = if is_signature(credential) { &mut signs } else { &mut lets_in };
