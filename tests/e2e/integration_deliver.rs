@@ -94,3 +94,50 @@ fn a_server_does_not_start_on_a_connector_file_that_is_none() {
         assert!(!refused.stderr.contains("hush"), "{refused:?}");
     }
 }
+
+/// Only what the operator names goes through his proxy, by its name and encrypted; what the environment says to other programs
+/// decides nothing.
+#[test]
+fn hosts_that_are_named_are_reached_through_the_proxy() {
+    let (proxy, direct) = (Receiver::answering("403 Forbidden"), Receiver::answering("200 OK"));
+    let home = Home::new();
+    home.write("event.json", json!({"event_type": "cavra.test", "session_id": "s"}).to_string());
+    let config = json!({"connectors": {
+        "webhook": {"url": "https://behind.invalid/hush", "token": "hush"},
+        "splunk": {"url": direct.at("/services/collector"), "token": "hush"},
+    }});
+    home.write("connectors.json", config.to_string());
+    let address = proxy.address.replace("http://", "http://user:hush@");
+    let arguments = ["integration", "deliver", "event.json", "--config", "connectors.json", "--retries", "0"];
+    let deliver = |settings: &[(&str, &str)]| {
+        let elsewhere = [("HTTPS_PROXY", "http://127.0.0.1:1"), ("HTTP_PROXY", "http://127.0.0.1:1")];
+        let command = home.cavra(&arguments);
+        elsewhere.iter().chain(settings).fold(command, |command, (name, value)| command.env(name, value)).run()
+    };
+    let named = [("CAVRA_CONNECT_PROXY", address.as_str()), ("CAVRA_CONNECT_PROXY_HOSTS", "behind.invalid")];
+    let delivered = deliver(&named).exits(1);
+    let deliveries = delivered.json()["deliveries"].clone();
+    assert_eq!((&deliveries[0]["provider"], &deliveries[0]["success"]), (&json!("splunk"), &json!(true)));
+    assert_eq!(deliveries[1]["error"], "connector endpoint unreachable");
+    assert!(!format!("{delivered:?}").contains("hush@"), "{delivered:?}");
+    let asked = proxy.got();
+    assert_eq!((asked.len(), asked[0].line.as_str()), (1, "CONNECT behind.invalid:443"));
+    // `user:hush`
+    assert_eq!(asked[0].header("proxy-authorization"), Some("Basic dXNlcjpodXNo"));
+    assert!(asked[0].header("authorization").is_none(), "{asked:?}");
+
+    // Without it, the name leads nowhere.
+    let delivered = deliver(&[]).exits(1);
+    assert_eq!(delivered.json()["deliveries"][1]["error"], "connector endpoint unreachable");
+    for (settings, word) in [
+        (&named[..1], "CAVRA_CONNECT_PROXY_HOSTS"),
+        (&named[1..], "needs CAVRA_CONNECT_PROXY"),
+        (&[named[0], ("CAVRA_CONNECT_PROXY_HOSTS", "*")][..], "names with commas"),
+        (&[("CAVRA_CONNECT_PROXY", "proxy:3128"), named[1]][..], "must be an address"),
+        (&[("CAVRA_CONNECT_CA_FILE", "missing.pem")][..], "CAVRA_CONNECT_CA_FILE names cannot be read"),
+    ] {
+        let refused = deliver(settings).fails();
+        assert!(refused.stderr.contains(word) && !refused.stderr.contains("hush"), "{refused:?}");
+    }
+    assert_eq!((proxy.got().len(), direct.got().len()), (1, 2));
+}

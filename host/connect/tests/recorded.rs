@@ -118,6 +118,57 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What Slack refuses as `invalid_blocks`, whatever else a message says.
+/// <https://docs.slack.dev/reference/block-kit/blocks>, <https://docs.slack.dev/reference/block-kit/block-elements/button-element>
+fn assert_blocks(name: &str, body: &Value) {
+    let shorter = |value: &Value, most: usize| {
+        let length = value.as_str().unwrap_or_else(|| panic!("{name}: {value} is no text")).chars().count();
+        assert!((1..=most).contains(&length), "{name}: {length} characters, of at most {most}");
+    };
+    let list = |value: &Value, most: usize| {
+        let items = value.as_array().unwrap_or_else(|| panic!("{name}: {value} is no list")).clone();
+        assert!((1..=most).contains(&items.len()), "{name}: {} of at most {most}", items.len());
+        items
+    };
+    for block in list(&body["blocks"], 50) {
+        match block["type"].as_str().unwrap() {
+            "header" => {
+                assert_eq!(block["text"]["type"], "plain_text", "{name}");
+                shorter(&block["text"]["text"], 150);
+            }
+            "section" => list(&block["fields"], 10).iter().for_each(|field| shorter(&field["text"], 2000)),
+            "actions" => {
+                for element in list(&block["elements"], 25) {
+                    assert_eq!((&element["type"], &element["text"]["type"]), (&json!("button"), &json!("plain_text")));
+                    shorter(&element["text"]["text"], 75);
+                    shorter(&element["action_id"], 255);
+                    let (value, url) = (&element["value"], &element["url"]);
+                    [(value, 2000), (url, 3000)]
+                        .iter()
+                        .filter(|(text, _)| !text.is_null())
+                        .for_each(|(t, m)| shorter(t, *m));
+                    assert!(value.is_null() || url.is_null(), "{name}: a link has no value to send back");
+                }
+            }
+            other => panic!("{name}: a block of the type {other}"),
+        }
+    }
+}
+
+/// What a workflow of Teams refuses: more than 28 KB, a card that is none, buttons that nobody listens to.
+/// <https://learn.microsoft.com/microsoftteams/limits-specifications-teams>
+fn assert_card(name: &str, body: &Value) {
+    assert!(body.to_string().len() <= 28 * 1024, "{name}: {} bytes", body.to_string().len());
+    let Some(card) = body.pointer("/attachments/0/content") else { return };
+    assert_eq!((&card["type"], &card["version"]), (&json!("AdaptiveCard"), &json!("1.4")), "{name}");
+    for part in card["body"].as_array().unwrap() {
+        assert!(["TextBlock", "FactSet"].contains(&part["type"].as_str().unwrap()), "{name}: {part}");
+    }
+    for action in card["actions"].as_array().into_iter().flatten() {
+        assert_eq!(action["type"], "Action.OpenUrl", "{name}");
+    }
+}
+
 /// Plays a case: each request has to be the recorded one, and each gets the recorded answer.
 async fn play(connector: &Connector, case: &Value) {
     let name = text(&case["name"]);
@@ -132,6 +183,11 @@ async fn play(connector: &Connector, case: &Value) {
                     let (sent, wanted) = (shown(&request), &recorded["request"]);
                     assert_eq!(sent["body"], wanted["body"], "{name}");
                     assert_eq!(sent, *wanted, "{name}");
+                    match name.split(':').next() {
+                        Some("slack") if !name.contains("document") => assert_blocks(&name, &sent["body"]),
+                        Some("teams") if !name.contains("document") => assert_card(&name, &sent["body"]),
+                        _ => {}
+                    }
                     exchanges.push(exchange(&request, recorded));
                 }
             }
