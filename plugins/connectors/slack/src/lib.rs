@@ -29,8 +29,7 @@ const FIELDS: usize = 10;
 fn event(message: &Message<'_>) -> Value {
     let title = message.title();
     let fields = message.facts().into_iter().map(|(name, value)| field(&format!("*{}:* ", escaped(&name)), &value));
-    let blocks = vec![header(&title), section(fields)];
-    sent(message.setting("channel"), &title, blocks)
+    sent(message.setting("channel"), &title, &[header(&title), section(fields)])
 }
 
 fn header(title: &str) -> Value {
@@ -45,7 +44,7 @@ fn field(label: &str, value: &str) -> Value {
     json!({ "type": "mrkdwn", "text": cut(&format!("{label}{}", escaped(value)), FIELD) })
 }
 
-fn sent(channel: Option<&str>, title: &str, blocks: Vec<Value>) -> Value {
+fn sent(channel: Option<&str>, title: &str, blocks: &[Value]) -> Value {
     let mut body = json!({ "text": escaped(title), "blocks": blocks });
     if let (Some(channel), Some(body)) = (channel, body.as_object_mut()) {
         body.insert("channel".to_owned(), json!(channel));
@@ -80,7 +79,7 @@ fn approval(approval: &Approval<'_>) -> Value {
     if !buttons.is_empty() {
         blocks.push(json!({ "type": "actions", "block_id": "cavra_approval", "elements": buttons }));
     }
-    let mut body = sent(approval.setting("channel").filter(|_| !approval.replaces()), &approval.title(), blocks);
+    let mut body = sent(approval.setting("channel").filter(|_| !approval.replaces()), &approval.title(), &blocks);
     if let (true, Some(body)) = (approval.replaces(), body.as_object_mut()) {
         body.insert("replace_original".to_owned(), json!(true));
     }
