@@ -60,7 +60,8 @@ pub struct Limits {
     pub calls: usize,
     /// A component file. Default 20 MiB, ceiling 64 MiB.
     pub wasm_bytes: usize,
-    /// Wall clock of the compile process for an operator's component. Default 30 s, ceiling 300 s.
+    /// Wall clock of the compile process for an operator's component. Default 180 s, ceiling 300 s. A component with an
+    /// interpreter in it takes some ten seconds on an idle core; a busy machine may take several times as long.
     pub compile_time: Duration,
     /// Data memory of the compile process. Default 2 GiB, ceiling 8 GiB.
     pub compile_memory_bytes: u64,
@@ -155,7 +156,7 @@ impl Default for Limits {
             calls_per_pack: 16,
             calls: 64,
             wasm_bytes: 20 * MIB,
-            compile_time: Duration::from_secs(30),
+            compile_time: Duration::from_secs(180),
             compile_memory_bytes: 2 * 1024 * MIB as u64,
             code_bytes: 128 * MIB,
             // An event has a megabyte at most, and a body may hold it as a text within a text.

@@ -14,7 +14,7 @@ pub use home::{Home, Output, PATIENCE, end_of};
 pub use http::{Connection, Response};
 pub use issuer::Issuer;
 pub use json::{assert_id, assert_timestamp, canonical, keys, sha256, strings, text};
-pub use packages::{node, python};
+pub use packages::{node, node_sdk, python, python_sdk};
 pub use receiver::Receiver;
 pub use server::{Server, Shared};
 

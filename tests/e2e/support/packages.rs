@@ -7,18 +7,24 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::{repository, sha256};
+
 /// Set, it skips the tests that need packages from a registry.
 const WITHOUT: &str = "CAVRA_TEST_WITHOUT_PACKAGES";
 const ATTEMPTS: u32 = 4;
 
 /// Programs that have to be there: what to call them, and a command line that succeeds if they are.
-type Programs = &'static [(&'static str, &'static [&'static str])];
+type Programs = &'static [Program];
+type Program = (&'static str, &'static [&'static str]);
+
+const PYTHON: Program = ("Python 3.11 with venv", &["python3", "-c", PYTHON_PROBE]);
+const PYTHON_PROBE: &str = "import sys, venv, ensurepip; assert sys.version_info >= (3, 11); print(sys.version)";
+const NODE: Programs = &[("node", &["node", "--version"]), ("npm", &["npm", "--version"])];
 
 /// An interpreter that has the packages of `requirements.txt`; `None`, said aloud, where there is no Python.
 pub fn python() -> Option<PathBuf> {
     const VERSIONS: &str = include_str!("requirements.txt");
-    const PROBE: &str = "import sys, venv, ensurepip; assert sys.version_info >= (3, 11); print(sys.version)";
-    let folder = installed("python", VERSIONS, &[("Python 3.11 with venv", &["python3", "-c", PROBE])], |folder| {
+    let folder = installed("python", VERSIONS, &[PYTHON], |folder| {
         let mut make = Command::new("python3");
         make.args(["-m", "venv"]).arg(folder);
         fs::write(folder.join("requirements.txt"), VERSIONS).unwrap();
@@ -33,12 +39,56 @@ pub fn python() -> Option<PathBuf> {
 /// A folder whose `node_modules` have a package; `None`, said aloud, where there is no Node.js.
 pub fn node(package: &str, version: &str) -> Option<PathBuf> {
     let wanted = format!("{package}@{version}");
-    let programs: Programs = &[("node", &["node", "--version"]), ("npm", &["npm", "--version"])];
-    installed(package, &wanted, programs, |folder| {
-        let mut fill = Command::new("npm");
-        fill.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder).arg(&wanted);
+    installed(package, &wanted, NODE, |folder| {
+        let mut fill = npm(folder);
+        fill.arg(&wanted);
         vec![fill]
     })
+}
+
+/// What installs packages into a folder.
+fn npm(folder: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder);
+    npm
+}
+
+/// A folder in which the Python SDK makes components: `bin/python`, `bin/cavra-sdk`.
+pub fn python_sdk() -> Option<PathBuf> {
+    const VERSIONS: &str = include_str!("requirements-sdk.txt");
+    let sdk = repository().join("sdk/python");
+    let wanted = format!("{VERSIONS}\n{}", digest_of(&sdk));
+    installed("python-sdk", &wanted, &[PYTHON], |folder| {
+        let pip = |arguments: &[&str]| {
+            let mut pip = Command::new(folder.join("bin/python"));
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]).args(arguments);
+            pip
+        };
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(folder);
+        fs::write(folder.join("requirements.txt"), VERSIONS).unwrap();
+        let requirements = folder.join("requirements.txt");
+        let packages = pip(&["-r", requirements.to_str().unwrap()]);
+        vec![make, packages, pip(&["--no-build-isolation", sdk.to_str().unwrap()])]
+    })
+}
+
+/// A folder in whose `node_modules` the JavaScript SDK is, with what reads its types.
+pub fn node_sdk() -> Option<PathBuf> {
+    let (sdk, types) = (repository().join("sdk/js"), ["typescript@5.9.3", "@types/node@20.19.43"]);
+    let wanted = format!("{types:?}\n{}", digest_of(&sdk));
+    installed("node-sdk", &wanted, NODE, |folder| {
+        let mut fill = npm(folder);
+        fill.arg("--install-links").arg(&sdk).args(types);
+        vec![fill]
+    })
+}
+
+/// Stands for all files of a folder that git knows or that nobody has told it to ignore.
+fn digest_of(folder: &Path) -> String {
+    let listed = run(Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(folder)).unwrap();
+    let files: Vec<_> = listed.lines().map(|file| fs::read(folder.join(file)).unwrap_or_default()).collect();
+    sha256(&[listed.into_bytes(), files.concat()].concat())
 }
 
 /// The folder in which `steps` installed what is `wanted`.

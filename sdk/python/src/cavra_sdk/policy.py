@@ -1,0 +1,86 @@
+"""Policy packs: what an agent wants to do goes in, findings come out.
+
+``configure`` gets the pack's merged document as JSON text and answers what the pack is, or raises ``Err`` with a list of
+:class:`Diagnostic`. ``evaluate`` answers every finding it has, and an empty list when it has no opinion; cavra lets the
+strictest finding of all components win. An exception is a block.
+
+The types are those of the contract, ``cavra_sdk/wit/policy.wit``, where every field is explained.
+"""
+
+from cavra_policy import CavraPolicy as PolicyPack
+from cavra_policy.imports.types import (
+    Action,
+    Action_ExecuteCommand,
+    Action_GitOperation,
+    Action_McpToolCall,
+    Action_ReadFile,
+    Action_WriteFile,
+    Attribute,
+    Certainty,
+    ChangeEffect,
+    CommandLine,
+    CommandPart,
+    Description,
+    Diagnostic,
+    Doubt,
+    Effects,
+    EnvironmentEffect,
+    Facts,
+    FileAccess,
+    FileEffect,
+    FileUse,
+    Finding,
+    GitOperation,
+    McpRegistration,
+    McpRegistry,
+    McpRegistry_NotConsulted,
+    McpRegistry_Registered,
+    McpRegistry_Unregistered,
+    McpToolCall,
+    NetworkEffect,
+    Outcome,
+    Place,
+    RunEffect,
+    Severity,
+    Spelling,
+)
+from componentize_py_types import Err
+
+__all__ = [
+    "Action",
+    "Action_ExecuteCommand",
+    "Action_GitOperation",
+    "Action_McpToolCall",
+    "Action_ReadFile",
+    "Action_WriteFile",
+    "Attribute",
+    "Certainty",
+    "ChangeEffect",
+    "CommandLine",
+    "CommandPart",
+    "Description",
+    "Diagnostic",
+    "Doubt",
+    "Effects",
+    "EnvironmentEffect",
+    "Err",
+    "Facts",
+    "FileAccess",
+    "FileEffect",
+    "FileUse",
+    "Finding",
+    "GitOperation",
+    "McpRegistration",
+    "McpRegistry",
+    "McpRegistry_NotConsulted",
+    "McpRegistry_Registered",
+    "McpRegistry_Unregistered",
+    "McpToolCall",
+    "NetworkEffect",
+    "Outcome",
+    "Place",
+    "PolicyPack",
+    "RunEffect",
+    "Severity",
+    "Spelling",
+]
