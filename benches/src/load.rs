@@ -16,9 +16,9 @@ pub fn run(cavra: &Path, database: &Path, stored: u64, seconds: u64) -> anyhow::
     let server = Server::start(cavra, database)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let idle = server.memory()?;
-    runtime.block_on(clients(&server.address, WARM_UP))?;
+    runtime.block_on(decide_for(&server.address, WARM_UP, u64::MAX))?;
     let (started, before) = (Instant::now(), server.processor_time()?);
-    let samples = runtime.block_on(clients(&server.address, Duration::from_secs(seconds)))?;
+    let samples = runtime.block_on(decide_for(&server.address, Duration::from_secs(seconds), u64::MAX))?;
     let (elapsed, after) = (started.elapsed(), server.processor_time()?);
     let each = |from: Duration, to: Duration| {
         format!("{:.0} µs", to.saturating_sub(from).as_secs_f64() * 1e6 / samples.len().max(1) as f64)
@@ -39,13 +39,15 @@ pub fn run(cavra: &Path, database: &Path, stored: u64, seconds: u64) -> anyhow::
     Ok(())
 }
 
-async fn clients(address: &str, duration: Duration) -> anyhow::Result<Samples> {
+/// Decides for so long, or until about so many are made, whichever comes first: what each client sends is counted for itself.
+pub async fn decide_for(address: &str, duration: Duration, most: u64) -> anyhow::Result<Samples> {
+    let each = most.div_ceil(CLIENTS);
     let end = Instant::now() + duration;
     let tasks = tokio::task::LocalSet::new();
     let handles: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let address = address.to_owned();
-            tasks.spawn_local(async move { one_client(client, &address, end).await })
+            tasks.spawn_local(async move { one_client(client, &address, end, each).await })
         })
         .collect();
     tasks.await;
@@ -56,11 +58,11 @@ async fn clients(address: &str, duration: Duration) -> anyhow::Result<Samples> {
     Ok(Samples::of(samples))
 }
 
-async fn one_client(client: u64, address: &str, end: Instant) -> anyhow::Result<Vec<Duration>> {
+async fn one_client(client: u64, address: &str, end: Instant, most: u64) -> anyhow::Result<Vec<Duration>> {
     let mut connection = Connection::open(address).await?;
     let mut samples = Vec::new();
     let mut number = 0;
-    while Instant::now() < end {
+    while Instant::now() < end && number < most {
         let request = request(address, client, number);
         let started = Instant::now();
         connection.exchange(&request).await?;

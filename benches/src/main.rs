@@ -1,7 +1,9 @@
 //! Benchmarks of cavra. `cargo run --release --bin cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `normalize` to run only those.
+//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `normalize`, `connectors` to run only
+//! those.
 
 mod backtest;
+mod connectors;
 mod evaluate;
 mod fill;
 mod hooks;
@@ -10,6 +12,7 @@ mod load;
 mod normalize;
 mod peers;
 mod process;
+mod receiver;
 mod replay;
 mod report;
 mod rules;
@@ -40,6 +43,8 @@ enum Part {
     Replay,
     /// An inventory export of twenty thousand records, read in the sandbox and natively.
     Normalize,
+    /// A step of each connector; deliveries to a receiver on this machine, and decisions meanwhile.
+    Connectors,
 }
 
 #[derive(Parser)]
@@ -49,7 +54,10 @@ struct Args {
     /// Stored decisions for the large-store parts.
     #[arg(long, default_value_t = 1_000_000)]
     stored: u64,
-    /// Seconds of load for `decisions`.
+    /// Deliveries that wait while the server is down, for `connectors`.
+    #[arg(long, default_value_t = 100_000)]
+    queued: usize,
+    /// Seconds of load for `decisions` and `connectors`.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// The binary to measure; built if not given.
@@ -67,9 +75,12 @@ fn main() -> anyhow::Result<()> {
     if wanted(Part::Normalize) {
         normalize::run()?;
     }
-    let needs_binary = [Part::Process, Part::Hooks, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay]
-        .into_iter()
-        .any(wanted);
+    if wanted(Part::Connectors) {
+        connectors::steps()?;
+    }
+    let with_binary =
+        [Part::Process, Part::Hooks, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay, Part::Connectors];
+    let needs_binary = with_binary.into_iter().any(wanted);
     if !needs_binary {
         return Ok(());
     }
@@ -88,6 +99,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Part::Replay) {
         replay::run(&cavra)?;
+    }
+    if wanted(Part::Connectors) {
+        connectors::deliveries(&cavra, args.seconds, args.queued)?;
     }
     if !wanted(Part::Decisions) && !wanted(Part::Lists) {
         return Ok(());

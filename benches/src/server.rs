@@ -20,13 +20,18 @@ pub struct Server {
 impl Server {
     /// Starts one over a SQLite file.
     pub fn start(cavra: &Path, database: &Path) -> anyhow::Result<Self> {
+        Self::start_with(cavra, &[("CAVRA_ACTIVITY_DB", &database.display().to_string())])
+    }
+
+    /// Starts one with these settings.
+    pub fn start_with(cavra: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let mut child = Command::new(cavra)
             .args(["serve", "--port", "0"])
             .current_dir(home.path())
             .env_clear()
             .env("HOME", home.path())
-            .env("CAVRA_ACTIVITY_DB", database)
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -36,6 +41,13 @@ impl Server {
         let address =
             line.trim().strip_prefix("listening on http://").context("the server does not listen")?.to_owned();
         Ok(Self { child, address, _home: home })
+    }
+
+    /// Posts a document; anything but 200 is an error.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
+        let (address, body) = (&self.address, body.to_string());
+        let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n", body.len());
+        Connection::open(address).await?.exchange((head + &body).as_bytes()).await
     }
 
     /// Resident memory in MiB.
