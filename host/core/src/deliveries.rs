@@ -1,6 +1,7 @@
 //! Deliveries of release events in numbers.
 
 use cavra_model::{Alert, Alerts, Condition, Folder, Level, Measure, Measured, RELEASE_DELIVERIES, measured};
+use cavra_store::Parts;
 use serde_json::Value;
 
 use crate::{CoreError, Evidence};
@@ -54,7 +55,7 @@ impl Evidence {
     /// [`CoreError::Store`].
     pub async fn delivery_dashboard(&self) -> Result<Value, CoreError> {
         let mut folder = Folder::new(&VIEW);
-        self.each(&RELEASE_DELIVERIES, |record| folder.add(record)).await?;
+        self.each(&RELEASE_DELIVERIES, Parts::Named, |record| folder.add(record)).await?;
         Ok(Value::Object(folder.answer()))
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use cavra_model::{EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp, word};
-use cavra_store::{Criterion, Page, Query, RecordStore, StoreError, Test, Transaction};
+use cavra_model::{
+    EVIDENCE_METADATA, EVIDENCE_ORIGINS, Filter, MetadataKind, Object, Operator, Timestamp, members, word,
+};
+use cavra_store::{Criterion, Page, Parts, Query, RecordStore, StoreError, Test, Transaction};
 use serde_json::{Value, json};
 
 use crate::caller::Author;
@@ -15,21 +17,9 @@ use crate::{Approvals, Caller, CoreError, LogEvent, MAX_LIMIT, PageRequest, chec
 /// Members that count decisions.
 const COUNTS: [&str; 3] = ["decision_count", "blocked_count", "approval_required_count"];
 
-/// Members with whole documents in them. Lists can be asked to leave them out, and nothing is counted by them.
-const DOCUMENTS: [&str; 12] = [
-    "report",
-    "inventory",
-    "ingestion",
-    "automation",
-    "request",
-    "execution",
-    "handoff",
-    "status_record",
-    "event",
-    "drift_items",
-    "actions",
-    "rollback",
-];
+/// Members with documents, and with long lists out of them, beside the document that the kind of a record names. Lists can be
+/// asked to leave them all out.
+const BESIDE_DOCUMENTS: [&str; 6] = ["inventory", "request", "event", "drift_items", "actions", "action_results"];
 
 /// The metadata store, with the approvals that records refer to.
 #[derive(Clone)]
@@ -190,21 +180,33 @@ impl Evidence {
                 query.criteria.push(self.criterion(filter, value).await?);
             }
         }
-        let mut page = self.page(query).await?;
-        match request.parameter(VIEW) {
-            None | Some("full") => {}
-            Some("summary") => page.items.iter_mut().for_each(|record| *record = without_documents(record)),
+        let is_summary = match request.parameter(VIEW) {
+            None | Some("full") => false,
+            Some("summary") => true,
             Some(_) => return Err(CoreError::BadRequest(format!("{VIEW} must be full or summary"))),
+        };
+        if is_summary {
+            query.parts = Parts::Named;
+        }
+        let mut page = self.page(query).await?;
+        if is_summary {
+            page.items.iter_mut().for_each(|record| *record = without_documents(record));
         }
         Ok(page)
     }
 
-    /// Shows `visit` every record of a kind, newest first, as it was written, and none twice whatever is posted meanwhile.
+    /// Shows `visit` every record of a kind, newest first, as it was written, with large parts as they are asked for; none twice
+    /// whatever is posted meanwhile.
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn each(&self, kind: &'static MetadataKind, visit: impl FnMut(&Object)) -> Result<(), CoreError> {
-        self.visit(kind, false, visit).await
+    pub async fn each(
+        &self,
+        kind: &'static MetadataKind,
+        parts: Parts,
+        visit: impl FnMut(&Object),
+    ) -> Result<(), CoreError> {
+        self.visit(kind, parts, false, visit).await
     }
 
     /// As [`Evidence::each`], with the states of approvals as they are now.
@@ -214,19 +216,21 @@ impl Evidence {
     pub async fn each_presented(
         &self,
         kind: &'static MetadataKind,
+        parts: Parts,
         visit: impl FnMut(&Object),
     ) -> Result<(), CoreError> {
-        self.visit(kind, true, visit).await
+        self.visit(kind, parts, true, visit).await
     }
 
     async fn visit(
         &self,
         kind: &'static MetadataKind,
+        parts: Parts,
         presented: bool,
         mut visit: impl FnMut(&Object),
     ) -> Result<(), CoreError> {
         let request = PageRequest { limit: i64::try_from(MAX_LIMIT).ok(), ..PageRequest::default() };
-        let mut query = Query { criteria: of_kind(kind), ..request.page() };
+        let mut query = Query { criteria: of_kind(kind), parts, ..request.page() };
         loop {
             let mut page = self.store.list(&EVIDENCE_METADATA, query.clone()).await?;
             if presented {
@@ -342,6 +346,24 @@ impl Own {
         Ok(self.record.clone())
     }
 
+    /// As [`Own::put`], for what is evaluated again and again under one id: what earlier evaluations came to stays in
+    /// `earlier_evaluations`, these members of them, the latest first.
+    pub(crate) fn put_evaluation(
+        &self,
+        tx: &mut dyn Transaction,
+        author: Option<&Author>,
+        shown: &[&str],
+    ) -> Result<Object, StoreError> {
+        let Stored::Ours(earlier) = self.stored(tx)? else { return self.put(tx, author) };
+        let latest = shown.iter().filter_map(|name| Some(((*name).to_owned(), earlier.get(*name)?.clone())));
+        let latest = Value::Object(latest.collect());
+        let before = members::list(&earlier, EARLIER).iter().cloned();
+        let evaluations: Vec<Value> = std::iter::once(latest).chain(before).take(EVALUATIONS).collect();
+        let mut own = self.clone();
+        own.record.insert(EARLIER.to_owned(), Value::Array(evaluations));
+        own.put(tx, author)
+    }
+
     fn stored(&self, tx: &mut dyn Transaction) -> Result<Stored, StoreError> {
         Ok(if tx.get(&EVIDENCE_ORIGINS, &written(&self.id))?.is_some() {
             tx.get(&EVIDENCE_METADATA, &self.id)?.map_or(Stored::Nothing, Stored::Ours)
@@ -363,6 +385,10 @@ impl Own {
     }
 }
 
+/// The member of a record that says what earlier evaluations came to.
+const EARLIER: &str = "earlier_evaluations";
+/// How many of them it names.
+const EVALUATIONS: usize = 20;
 /// The parameter of lists that says whether documents are left out.
 const VIEW: &str = "view";
 const HAPPENED: &str = "this was done already, under another approval";
@@ -385,7 +411,11 @@ fn approval_id(record: &Object) -> Option<&str> {
 
 /// A record without the documents in it.
 pub(crate) fn without_documents(record: &Object) -> Object {
-    let members = record.iter().filter(|(name, _)| !DOCUMENTS.contains(&name.as_str()));
+    let own = kind_of(record).document;
+    let members = record.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        own != Some(name) && !BESIDE_DOCUMENTS.contains(&name)
+    });
     members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

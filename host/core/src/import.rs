@@ -65,7 +65,7 @@ async fn of_area(settings: &Settings, area: &'static Area) -> Result<Option<Left
     }
     let source = RecordStore::look(Location::Json(json.clone()), area.kinds)?;
     let (mut records, leaves) = (0, source.log_size(first(area)).await?);
-    for kind in area.kinds {
+    for kind in area.kinds.iter().filter(|kind| !kind.is_part()) {
         records += source.list(kind, Query { limit: 1, ..Query::default() }).await?.total;
     }
     let database = location.to_string();
@@ -110,7 +110,7 @@ async fn move_area(settings: &Settings, area: &'static Area, json: &Path) -> Res
     let source = RecordStore::look(Location::Json(json.to_owned()), area.kinds)?;
     let target = RecordStore::open(area.location(settings), area.kinds)?;
     let mut records: Vec<(&'static Kind, Arc<Object>)> = Vec::new();
-    for kind in area.kinds {
+    for kind in area.kinds.iter().filter(|kind| !kind.is_part()) {
         for mut record in all(&source, kind).await? {
             in_record(&source, kind, &mut record).await?;
             records.push((*kind, Arc::new(record)));

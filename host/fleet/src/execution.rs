@@ -1,6 +1,6 @@
 //! Execution of a remediation request under its approval. It says what is to be done; it touches no endpoint.
 
-use cavra_model::{Authorization, Binding, Object, Timestamp, authorization_problems, members};
+use cavra_model::{Authorization, Binding, Object, Person, Timestamp, authorization_problems, members};
 use serde_json::{Value, json};
 
 use crate::ids::{execution_id, request_id};
@@ -15,6 +15,8 @@ pub const EXECUTION_KIND: &str = "endpoint-drift-remediation-execution";
 pub struct Execution<'a> {
     /// Who executes.
     pub executed_by: &'a str,
+    /// The person who executes, if one is known.
+    pub executor: Option<&'a Person>,
     /// Where.
     pub environment: Option<&'a str>,
     /// What they add.
@@ -106,6 +108,9 @@ pub fn execute(request: &Object, approval: &Object, said: &Execution<'_>, now: T
         "request_sha256": digest_of(request),
         "evidence_refs": references,
     }));
+    if let Some(executor) = said.executor {
+        executor.note(&mut document, "executed_by");
+    }
     if let Some(notes) = said.notes {
         document.insert("notes".to_owned(), json!(notes));
     }

@@ -141,6 +141,10 @@ pub fn reconcile(about: &Reconciliation<'_>, now: Timestamp) -> Result<Documente
     });
     let id = of_document("mer_", &material);
     let observed_at = members::filled(about.observed, "observed_at").map_or_else(|| json!(now), |time| json!(time));
+    let evaluation = json!({
+        "target_scope": if about.only_provider.is_some() { "provider" } else { "all" },
+        "stale_after_hours": about.stale_after_hours,
+    });
     let channel = member(about.observed, "channel");
     let document = json!({
         "schema_version": "cavra.endpoint-reconciliation.v1",
@@ -153,6 +157,7 @@ pub fn reconcile(about: &Reconciliation<'_>, now: Timestamp) -> Result<Documente
         "alert_level": level.as_str(),
         "release": release,
         "channel": channel,
+        "evaluation": evaluation,
         "deployment_targets": targets,
         "summary": summary.document(),
         "desired_manifest": about.manifest,
@@ -184,6 +189,7 @@ pub fn reconcile(about: &Reconciliation<'_>, now: Timestamp) -> Result<Documente
         "release": release,
         "observed_at": observed_at,
         "channel": channel,
+        "evaluation": evaluation,
         "deployment_targets": targets,
         "drift_items": items,
         "report": document,

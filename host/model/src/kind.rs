@@ -19,6 +19,17 @@ pub struct Kind {
     /// What is kept beside the records of the store's other kinds. A JSON store does not mention it while there is
     /// none, so that files of other products stay as they are.
     pub beside: bool,
+    /// Where large parts of its records are kept, each once, if they are not kept in the records.
+    pub apart: Option<Apart>,
+}
+
+/// Where large parts of records are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// The kind of the parts: the key is the part's digest, `document` is the part.
+    pub documents: &'static Kind,
+    /// The kind of the notes that say which record has which part: `sha256` and `record_id`.
+    pub uses: &'static Kind,
 }
 
 impl Kind {

@@ -1,6 +1,6 @@
 //! The record kinds. Adding one means adding a row here.
 
-use crate::kind::{Column, ColumnType, Direction, Inquiry, Kind, Order, Place};
+use crate::kind::{Apart, Column, ColumnType, Direction, Inquiry, Kind, Order, Place};
 
 const fn text(name: &'static str) -> Column {
     Column { name, kind: ColumnType::Text, place: Place::Table, asked: Inquiry::Never, moves: false, not_null: false }
@@ -80,6 +80,7 @@ pub static DECISIONS: Kind = Kind {
     ],
     order: Order { by: "timestamp", direction: Direction::Descending },
     beside: false,
+    apart: None,
 };
 
 /// Sessions. docs/reference/decisions-and-policy.md, sections 7 and 8.
@@ -102,6 +103,7 @@ pub static SESSIONS: Kind = Kind {
     ],
     order: Order { by: "updated_at", direction: Direction::Descending },
     beside: false,
+    apart: None,
 };
 
 /// Sessions whose counts come from their decisions. Kept apart from the session, whose record is what clients see.
@@ -113,6 +115,7 @@ pub static COUNTED_SESSIONS: Kind = Kind {
     columns: &[text("counted_at")],
     order: Order { by: "counted_at", direction: Direction::Descending },
     beside: true,
+    apart: None,
 };
 
 /// Merged policies and components that decisions were made with, each once, by digest.
@@ -124,6 +127,7 @@ pub static POLICY_ARCHIVE: Kind = Kind {
     columns: &[text("media_type"), text("archived_at")],
     beside: true,
     order: Order { by: "archived_at", direction: Direction::Descending },
+    apart: None,
 };
 
 /// Agents that may act.
@@ -135,6 +139,7 @@ pub static AGENTS: Kind = Kind {
     columns: &[filter("status"), filter("owner"), text("updated_at")],
     order: Order { by: "agent_id", direction: Direction::Ascending },
     beside: false,
+    apart: None,
 };
 
 /// MCP servers of the trust registry.
@@ -152,6 +157,7 @@ pub static MCP_SERVERS: Kind = Kind {
     ],
     order: Order { by: "server_id", direction: Direction::Ascending },
     beside: false,
+    apart: None,
 };
 
 /// Approvals. docs/reference/approvals-identity-authoring.md, sections 1 and 3.
@@ -175,6 +181,7 @@ pub static APPROVALS: Kind = Kind {
     ],
     order: Order { by: "requested_at", direction: Direction::Descending },
     beside: false,
+    apart: None,
 };
 
 /// Publications of policy packs: begun before the files are written, finished after.
@@ -186,6 +193,7 @@ pub static PUBLICATIONS: Kind = Kind {
     columns: &[lookup("policy_id"), lookup("approval_id"), text("state"), text("started_at")],
     order: Order { by: "started_at", direction: Direction::Descending },
     beside: false,
+    apart: None,
 };
 
 /// API tokens of machines.
@@ -197,6 +205,7 @@ pub static API_TOKENS: Kind = Kind {
     columns: &[filter("name"), filter("state"), text("created_at"), text("expires_at")],
     order: Order { by: "created_at", direction: Direction::Descending },
     beside: false,
+    apart: None,
 };
 
 /// Repositories. docs/reference/approvals-identity-authoring.md, sections 1 and 5.
@@ -216,6 +225,7 @@ pub static REPOSITORIES: Kind = Kind {
     ],
     order: Order { by: "repository", direction: Direction::Ascending },
     beside: false,
+    apart: None,
 };
 
 /// Policy rollouts. docs/reference/approvals-identity-authoring.md, sections 1 and 6.
@@ -234,6 +244,7 @@ pub static POLICY_ROLLOUTS: Kind = Kind {
     ],
     order: Order { by: "rollout_id", direction: Direction::Ascending },
     beside: false,
+    apart: None,
 };
 
 /// What evidence there is. docs/reference/evidence-and-promotion.md, sections 1.1 and 1.5: the table is that of the existing product.
@@ -279,6 +290,32 @@ pub static EVIDENCE_METADATA: Kind = Kind {
     ],
     order: Order { by: "created_at", direction: Direction::Descending },
     beside: false,
+    apart: Some(Apart { documents: &EVIDENCE_DOCUMENTS, uses: &EVIDENCE_DOCUMENT_USES }),
+};
+
+/// Large parts of evidence metadata, such as the observations of a fleet: inventory, report, request and hand-off have them all,
+/// and they are kept once.
+pub static EVIDENCE_DOCUMENTS: Kind = Kind {
+    name: "document of evidence metadata",
+    id: "sha256",
+    collection: "evidence_documents",
+    table: "evidence_documents",
+    columns: &[integer("bytes")],
+    order: Order { by: "sha256", direction: Direction::Ascending },
+    beside: true,
+    apart: None,
+};
+
+/// Which record of [`EVIDENCE_METADATA`] has which of [`EVIDENCE_DOCUMENTS`]. A document goes with its last record.
+pub static EVIDENCE_DOCUMENT_USES: Kind = Kind {
+    name: "use of a document of evidence metadata",
+    id: "document_use",
+    collection: "evidence_document_uses",
+    table: "evidence_document_uses",
+    columns: &[lookup("sha256"), text("record_id")],
+    order: Order { by: "document_use", direction: Direction::Ascending },
+    beside: true,
+    apart: None,
 };
 
 /// What the server itself wrote into [`EVIDENCE_METADATA`], and what it may do only once. docs/reference/evidence-and-promotion.md, section 1.2.
@@ -290,6 +327,7 @@ pub static EVIDENCE_ORIGINS: Kind = Kind {
     columns: &[text("record_id"), text("written_at")],
     order: Order { by: "subject", direction: Direction::Ascending },
     beside: true,
+    apart: None,
 };
 
 /// Integrations with other systems.
@@ -309,6 +347,7 @@ pub static INTEGRATIONS: Kind = Kind {
     ],
     order: Order { by: "integration_id", direction: Direction::Ascending },
     beside: false,
+    apart: None,
 };
 
 /// Deliveries to integrations: what arrived, and what did not. Those that are to be made again say for whom.
@@ -327,6 +366,7 @@ pub static DELIVERIES: Kind = Kind {
     ],
     order: Order { by: "queued_at", direction: Direction::Ascending },
     beside: true,
+    apart: None,
 };
 
 /// How far each integration has been told what it wants to be told, and how that fares.
@@ -338,6 +378,7 @@ pub static DELIVERY_LANES: Kind = Kind {
     columns: &[text("updated_at")],
     order: Order { by: "integration_id", direction: Direction::Ascending },
     beside: true,
+    apart: None,
 };
 
 /// Jobs that servers do by themselves: which window each has been done for, by whom, and how that went.
@@ -349,10 +390,11 @@ pub static WORKER_JOBS: Kind = Kind {
     columns: &[text("updated_at")],
     order: Order { by: "job", direction: Direction::Ascending },
     beside: true,
+    apart: None,
 };
 
 /// Every kind there is.
-pub static KINDS: [&Kind; 17] = [
+pub static KINDS: [&Kind; 19] = [
     &DECISIONS,
     &SESSIONS,
     &COUNTED_SESSIONS,
@@ -366,11 +408,22 @@ pub static KINDS: [&Kind; 17] = [
     &POLICY_ROLLOUTS,
     &EVIDENCE_METADATA,
     &EVIDENCE_ORIGINS,
+    &EVIDENCE_DOCUMENTS,
+    &EVIDENCE_DOCUMENT_USES,
     &INTEGRATIONS,
     &DELIVERIES,
     &DELIVERY_LANES,
     &WORKER_JOBS,
 ];
+
+impl Kind {
+    /// Whether its records are parts of other kinds' records ([`Kind::apart`]): they come and go with those.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        let mut apart = KINDS.iter().filter_map(|kind| kind.apart);
+        apart.any(|apart| [apart.documents.table, apart.uses.table].contains(&self.table))
+    }
+}
 
 #[cfg(test)]
 mod tests {

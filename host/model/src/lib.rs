@@ -64,11 +64,11 @@ pub use finding::{ENGINE_ERROR, Finding, NO_RULE_ABOUT_ADDRESS, Outcome, Severit
 pub use id::{NoRandomness, fill_random, new_correlation_id, new_decision_id, random_hex};
 pub use integration::{INTEGRATION_SCHEMA, SEVERITY_RANKS};
 pub use inventory::{REPOSITORY_SCHEMA, ROLLOUT_SCHEMA};
-pub use kind::{Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};
+pub use kind::{Apart, Column, ColumnType, Direction, Filter, Inquiry, Kind, Operator, Order, Place};
 pub use kinds::{
-    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, DELIVERIES, DELIVERY_LANES, EVIDENCE_METADATA,
-    EVIDENCE_ORIGINS, INTEGRATIONS, KINDS, MCP_SERVERS, POLICY_ARCHIVE, POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES,
-    SESSIONS, WORKER_JOBS,
+    AGENTS, API_TOKENS, APPROVALS, COUNTED_SESSIONS, DECISIONS, DELIVERIES, DELIVERY_LANES, EVIDENCE_DOCUMENT_USES,
+    EVIDENCE_DOCUMENTS, EVIDENCE_METADATA, EVIDENCE_ORIGINS, INTEGRATIONS, KINDS, MCP_SERVERS, POLICY_ARCHIVE,
+    POLICY_ROLLOUTS, PUBLICATIONS, REPOSITORIES, SESSIONS, WORKER_JOBS,
 };
 pub use mcp_trust::{McpTrust, judge_mcp_call};
 pub use metadata_kind::{

@@ -5,6 +5,7 @@
 //! engines behind one trait. All writes go through one thread, which commits what has queued up in one go (see `writer`);
 //! reads run beside it. Processes that share files, such as the server and the CLI, never lose each other's writes.
 
+mod apart;
 mod attachments;
 mod contended;
 mod criteria;
@@ -31,7 +32,7 @@ pub use cursor::{Mark, Standing};
 pub use error::StoreError;
 pub use log::{Audited, LogFile, MAX_LEAF};
 pub use place::{Area, Location, Mode};
-pub use query::{Page, Query, Unreadable, Walk};
+pub use query::{Page, Parts, Query, Unreadable, Walk};
 pub use snapshot::{FrozenFile, check_copy, freeze, put_in_place};
 pub use sqlite::{Applied, apply_scripts, migrate, table_script};
 pub use store::RecordStore;

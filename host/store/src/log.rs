@@ -8,7 +8,7 @@ use cavra_model::{Kind, Object};
 
 use crate::engine::Reader;
 use crate::place::{Area, name_of};
-use crate::{Location, StoreError, json, sqlite};
+use crate::{Location, StoreError, apart, json, sqlite};
 
 /// Longest leaf, in bytes: formats in which logs travel write its length in two bytes.
 pub const MAX_LEAF: usize = 65_535;
@@ -163,7 +163,10 @@ impl LogFile {
     /// # Errors
     /// If the store cannot be read.
     pub fn get(&self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
-        self.reader.get(kind, id)
+        match self.reader.get(kind, id)? {
+            Some(record) => apart::whole(self.reader.as_ref(), kind, record),
+            None => Ok(None),
+        }
     }
 
     /// Shows `visit` every record of a kind, with what a database keeps of it besides. Answers what is wrong with the
@@ -172,7 +175,14 @@ impl LogFile {
     /// # Errors
     /// If the store cannot be read.
     pub fn audit(&self, kind: &'static Kind, mut visit: impl FnMut(Audited)) -> Result<Vec<String>, StoreError> {
-        self.reader.audit(kind, &mut visit)
+        let reader = self.reader.as_ref();
+        reader.audit(kind, &mut |Audited { id, record, differing }| match record
+            .and_then(|record| apart::whole(reader, kind, record))
+        {
+            Ok(Some(record)) => visit(Audited { id, record: Ok(record), differing }),
+            Ok(None) => {}
+            Err(error) => visit(Audited { id, record: Err(error), differing }),
+        })
     }
 }
 

@@ -1,16 +1,16 @@
 //! Records written but not yet committed, and the view of the store through them that a unit of work has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cavra_model::{Kind, Object};
+use cavra_model::{Apart, Kind, Object};
 
 use crate::attachments::is_name;
 use crate::engines::Engines;
 use crate::log::check_leaf;
 use crate::place::name_of;
 use crate::query::{Cell, filter_column, group_column, id_of};
-use crate::{LargeBytes, StoreError, Transaction};
+use crate::{LargeBytes, StoreError, Transaction, apart};
 
 /// A record waiting for the commit.
 #[derive(Debug)]
@@ -145,6 +145,69 @@ impl Scope<'_> {
         self.own.get(kind, id).or_else(|| self.batch.get(kind, id))
     }
 
+    /// A record as it is stored.
+    fn stored(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
+        let engine = self.engine(kind)?;
+        match self.pending(kind, id) {
+            Some(pending) => Ok(pending.record.as_deref().cloned()),
+            None => self.engines.at(engine)?.get(kind, id),
+        }
+    }
+
+    /// Where large parts of the kind's records are kept, if the store has a place for them.
+    fn apart(&self, kind: &Kind) -> Option<Apart> {
+        let has = |kind: &Kind| self.engines.layout.engine(kind).is_ok();
+        kind.apart.filter(|apart| has(apart.documents) && has(apart.uses))
+    }
+
+    /// Keeps the large parts of a record apart that takes the place of what is stored; answers what is to be stored.
+    fn kept(&mut self, kind: &'static Kind, id: &str, record: Arc<Object>) -> Result<Arc<Object>, StoreError> {
+        let Some(place) = self.apart(kind) else { return Ok(record) };
+        let before = self.parts(kind, id)?;
+        let (record, documents) = match apart::cut(kind, &record) {
+            Some((record, documents)) => (Arc::new(record), documents),
+            None => (record, Vec::new()),
+        };
+        let kept: BTreeSet<String> = documents.iter().map(|document| document.sha256.clone()).collect();
+        for apart::Document { sha256, record } in documents {
+            let used = apart::use_of(&sha256, id);
+            if !self.holds(place.uses, &used)? {
+                self.insert(place.uses, apart::used(&sha256, id))?;
+            }
+            if !self.holds(place.documents, &sha256)? {
+                self.insert(place.documents, record)?;
+            }
+        }
+        self.let_go(place, id, before.difference(&kept))?;
+        Ok(record)
+    }
+
+    /// The parts that a stored record has; one that cannot be read says nothing.
+    fn parts(&mut self, kind: &'static Kind, id: &str) -> Result<BTreeSet<String>, StoreError> {
+        let stored = match self.stored(kind, id) {
+            Err(StoreError::Broken { .. }) => None,
+            stored => stored?,
+        };
+        let parts = stored.map(|stored| apart::parts(kind, &stored)).unwrap_or_default();
+        Ok(parts.into_iter().map(|part| part.sha256).collect())
+    }
+
+    /// A record does not have these parts any more; what no record has goes.
+    fn let_go<'d>(
+        &mut self,
+        place: Apart,
+        id: &str,
+        parts: impl Iterator<Item = &'d String>,
+    ) -> Result<(), StoreError> {
+        for sha256 in parts {
+            self.remove(place.uses, &apart::use_of(sha256, id))?;
+            if self.tally(place.uses, ("sha256", sha256), "sha256")?.is_empty() {
+                self.remove(place.documents, sha256)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The file of a kind. It is ours from here on: what is written has to find room in the commit.
     fn engine(&mut self, kind: &Kind) -> Result<usize, StoreError> {
         let engine = self.engines.layout.engine(kind)?;
@@ -164,11 +227,11 @@ pub(crate) fn check_kind(kinds: &[&'static Kind], kind: &Kind) -> Result<(), Sto
 
 impl Transaction for Scope<'_> {
     fn get(&mut self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
-        let engine = self.engine(kind)?;
-        match self.pending(kind, id) {
-            Some(pending) => Ok(pending.record.as_deref().cloned()),
-            None => self.engines.at(engine)?.get(kind, id),
-        }
+        let Some(record) = self.stored(kind, id)? else { return Ok(None) };
+        let Some(place) = self.apart(kind) else { return Ok(Some(record)) };
+        let broken = apart::broken(kind, &record);
+        let find = |part: &apart::Part| Ok(self.stored(place.documents, &part.sha256)?.and_then(apart::document));
+        apart::joined(kind, record, find)?.map(Some).ok_or(broken)
     }
 
     fn holds(&mut self, kind: &'static Kind, id: &str) -> Result<bool, StoreError> {
@@ -184,7 +247,7 @@ impl Transaction for Scope<'_> {
         if self.holds(kind, &id)? {
             return Err(StoreError::Exists);
         }
-        let engine = self.engine(kind)?;
+        let (engine, record) = (self.engine(kind)?, self.kept(kind, &id, record)?);
         // One that is removed in the same commit is there until then.
         let absent = self.pending(kind, &id).is_none_or(|pending| pending.absent);
         self.own.put((kind, engine), id, Some(record), absent);
@@ -196,6 +259,10 @@ impl Transaction for Scope<'_> {
             return Ok(false);
         }
         let engine = self.engine(kind)?;
+        if let Some(place) = self.apart(kind) {
+            let parts = self.parts(kind, id)?;
+            self.let_go(place, id, parts.iter())?;
+        }
         let absent = self.pending(kind, id).is_some_and(|pending| pending.absent);
         self.own.put((kind, engine), id.to_owned(), None, absent);
         Ok(true)
@@ -204,8 +271,9 @@ impl Transaction for Scope<'_> {
     fn put(&mut self, kind: &'static Kind, record: Object) -> Result<(), StoreError> {
         let engine = self.engine(kind)?;
         let id = id_of(kind, &record)?.to_owned();
+        let record = self.kept(kind, &id, Arc::new(record))?;
         let absent = self.pending(kind, &id).is_some_and(|pending| pending.absent);
-        self.own.put((kind, engine), id, Some(Arc::new(record)), absent);
+        self.own.put((kind, engine), id, Some(record), absent);
         Ok(())
     }
 

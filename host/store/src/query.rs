@@ -8,6 +8,7 @@ use cavra_model::{Column, ColumnType, Direction, Kind, Object, Place, Timestamp}
 use serde_json::Value;
 
 use crate::StoreError;
+use crate::apart;
 use crate::criteria::{Asked, Criterion};
 use crate::cursor::{Cursor, Standing};
 
@@ -38,6 +39,28 @@ pub struct Query {
     pub unreadable: Unreadable,
     /// The page says where its records stand.
     pub standings: bool,
+    /// What becomes of large parts of records that are kept apart ([`Kind::apart`]).
+    pub parts: Parts,
+}
+
+impl Query {
+    /// Bytes that a stored record takes on the page beside itself.
+    pub(crate) fn bytes_apart(&self, kind: &Kind, record: &Object) -> u64 {
+        match (self.bytes, self.parts) {
+            (Some(_), Parts::Whole) => apart::bytes(kind, record),
+            _ => 0,
+        }
+    }
+}
+
+/// What becomes of large parts of records that are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parts {
+    /// They are there as they were written.
+    #[default]
+    Whole,
+    /// `{sha256, bytes}` stands in their places: they need not be read, however large they are.
+    Named,
 }
 
 /// What becomes of records that cannot be read: those of a database to which somebody else wrote.
@@ -134,6 +157,13 @@ impl Room {
             None => return false,
         }
         true
+    }
+
+    /// What a record that is on the page takes beside itself.
+    pub(crate) fn spend(&mut self, bytes: u64) {
+        if let Some(left) = &mut self.0 {
+            *left = left.saturating_sub(bytes);
+        }
     }
 }
 

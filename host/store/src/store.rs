@@ -12,9 +12,9 @@ use crate::contended::Contended;
 use crate::engine::{Engine, Reader};
 use crate::engines::Engines;
 use crate::place::{Area, Layout, Location, Mode, name_of};
-use crate::query::{self, Page, Query, Walk};
+use crate::query::{self, Page, Query, Unreadable, Walk};
 use crate::writer::{self, Message, Task};
-use crate::{Attachment, StoreError, Transaction, criteria, json, sqlite};
+use crate::{Attachment, StoreError, Transaction, apart, criteria, json, sqlite};
 
 /// Transactions that may wait for the writer; further callers of [`RecordStore::transact`] wait before they queue.
 const QUEUE: usize = 4096;
@@ -161,7 +161,11 @@ impl RecordStore {
     /// If the store cannot be read.
     pub async fn get(&self, kind: &'static Kind, id: &str) -> Result<Option<Object>, StoreError> {
         let id = id.to_owned();
-        self.read(kind, move |reader| reader.get(kind, &id)).await
+        self.read(kind, move |reader| match reader.get(kind, &id)? {
+            Some(record) => apart::whole(reader, kind, record),
+            None => Ok(None),
+        })
+        .await
     }
 
     /// One page of the records that match, in the kind's order.
@@ -169,7 +173,12 @@ impl RecordStore {
     /// # Errors
     /// [`StoreError::Refused`] for a filter the kind does not declare, or if the store cannot be read.
     pub async fn list(&self, kind: &'static Kind, query: Query) -> Result<Page, StoreError> {
-        self.read(kind, move |reader| reader.list(kind, &query)).await
+        self.read(kind, move |reader| {
+            let mut page = reader.list(kind, &query)?;
+            apart::page(reader, kind, &query, &mut page)?;
+            Ok(page)
+        })
+        .await
     }
 
     /// The last place in the order in which records of a kind were first written: where a walk through lists begins that is
@@ -210,7 +219,18 @@ impl RecordStore {
         mut visit: impl FnMut(Object) -> bool + Send + 'static,
     ) -> Result<(), StoreError> {
         let path = query::Path::resolve(kind, &walk)?;
-        self.read(kind, move |reader| reader.walk(kind, &path, &mut visit)).await
+        self.read(kind, move |reader| {
+            let mut failed = None;
+            reader.walk(kind, &path, &mut |record| match apart::shown(reader, kind, record, walk.unreadable) {
+                Ok(record) => record.is_none_or(&mut visit),
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            })?;
+            failed.map_or(Ok(()), Err)
+        })
+        .await
     }
 
     /// Number of leaves of the log of the kind's area.
@@ -258,7 +278,11 @@ impl RecordStore {
     /// # Errors
     /// If the store cannot be read.
     pub async fn get_many(&self, kind: &'static Kind, ids: Vec<String>) -> Result<Vec<Object>, StoreError> {
-        self.read(kind, move |reader| reader.get_many(kind, &ids)).await
+        self.read(kind, move |reader| {
+            let records = reader.get_many(kind, &ids)?.into_iter();
+            records.filter_map(|record| apart::shown(reader, kind, record, Unreadable::Skip).transpose()).collect()
+        })
+        .await
     }
 
     /// The distinct texts, not empty ones, that a member which lists can be asked for has in all records.

@@ -5,6 +5,7 @@ use cavra_model::{
     ENDPOINT_HANDOFFS, ENDPOINT_INGESTIONS, ENDPOINT_PUBLICATIONS, ENDPOINT_RECONCILIATIONS, ENDPOINT_REMEDIATIONS,
     Folder, Level, Measure, Measured, MetadataKind, Object, SPREAD, Timestamp, measured, members,
 };
+use cavra_store::Parts;
 use serde_json::{Value, json};
 
 use crate::evidence::without_documents;
@@ -23,6 +24,8 @@ const LATEST: usize = 10;
 pub struct EndpointDashboard {
     kind: &'static MetadataKind,
     view: &'static [Measured],
+    /// Whether it looks into large parts of records.
+    parts: Parts,
     /// The record as it is measured.
     measured: fn(&Object) -> Object,
     /// What follows from the counters together.
@@ -30,18 +33,23 @@ pub struct EndpointDashboard {
 }
 
 const fn of(kind: &'static MetadataKind, view: &'static [Measured]) -> EndpointDashboard {
-    EndpointDashboard { kind, view, measured: without_documents, finish: |_| {} }
+    EndpointDashboard { kind, view, parts: Parts::Named, measured: without_documents, finish: |_| {} }
+}
+
+/// One that looks into large parts.
+const fn whole(kind: &'static MetadataKind, view: &'static [Measured]) -> EndpointDashboard {
+    EndpointDashboard { parts: Parts::Whole, ..of(kind, view) }
 }
 
 impl Evidence {
-    /// What a dashboard says now.
+    /// What a dashboard says now. The newest records are shown with large parts as it looks at them.
     ///
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn endpoint_dashboard(&self, row: &'static EndpointDashboard) -> Result<Value, CoreError> {
         let mut folder = Folder::new(row.view);
         let mut latest = Vec::new();
-        self.each_presented(row.kind, |record| {
+        self.each_presented(row.kind, row.parts, |record| {
             folder.add(&(row.measured)(record));
             if latest.len() < LATEST {
                 latest.push(record.clone());
@@ -82,19 +90,23 @@ const EXPORT_PENDING: Condition = Condition::All(&[
 static EXPORT_LEVEL: Alerts = level(&[raises(EXPORT_PENDING, Level::Warning)]);
 
 /// Exports for endpoint management.
-pub static EXPORT_DASHBOARD: EndpointDashboard = of(
-    &ENDPOINT_EXPORTS,
-    &[
-        schema("cavra.endpoint_management.export_dashboard.v1"),
-        PRODUCT,
-        measured("alert_level", Measure::WorstOf(&EXPORT_LEVEL)),
-        measured("total_exports", Measure::Count),
-        measured("pending_approval_exports", Measure::CountIf(EXPORT_PENDING)),
-        measured("total_files", Measure::Elements("files")),
-        measured("providers", Measure::CountBy { by: "providers", most: MOST }),
-        measured("channels", Measure::CountByOr { by: "channel", without: "unknown", most: MOST }),
-    ],
-);
+pub static EXPORT_DASHBOARD: EndpointDashboard = EndpointDashboard {
+    // Whether an approval is required, the manifest says.
+    measured: Object::clone,
+    ..whole(
+        &ENDPOINT_EXPORTS,
+        &[
+            schema("cavra.endpoint_management.export_dashboard.v1"),
+            PRODUCT,
+            measured("alert_level", Measure::WorstOf(&EXPORT_LEVEL)),
+            measured("total_exports", Measure::Count),
+            measured("pending_approval_exports", Measure::CountIf(EXPORT_PENDING)),
+            measured("total_files", Measure::Elements("files")),
+            measured("providers", Measure::CountBy { by: "providers", most: MOST }),
+            measured("channels", Measure::CountByOr { by: "channel", without: "unknown", most: MOST }),
+        ],
+    )
+};
 
 const DELIVERED: Condition = Condition::Flag("delivery_success", true);
 const FAILED: Condition = Condition::Flag("delivery_success", false);
@@ -202,7 +214,7 @@ static FRESHNESS_LEVEL: Alerts = level(&[
 ]);
 
 /// How old inventories were found to be.
-pub static FRESHNESS_DASHBOARD: EndpointDashboard = of(
+pub static FRESHNESS_DASHBOARD: EndpointDashboard = whole(
     &ENDPOINT_FRESHNESS,
     &[
         schema("cavra.endpoint_inventory_freshness.dashboard.v1"),

@@ -23,8 +23,12 @@ impl App {
         let (environment, notes) = (label(body, "execution_environment")?, text(body, "notes", FIELD_LIMIT)?);
         let approval = self.approvals.get(&approval_id).await?;
         let now = Timestamp::now();
-        let execution =
-            Execution { executed_by: &by.name, environment: environment.as_deref(), notes: notes.as_deref() };
+        let execution = Execution {
+            executed_by: &by.name,
+            executor: Some(&by.person),
+            environment: environment.as_deref(),
+            notes: notes.as_deref(),
+        };
         let made = execute(&request, &approval, &execution, now);
         let errors = execution_problems(&request, &approval, now);
         let written = if errors.is_empty() {

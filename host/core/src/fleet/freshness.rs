@@ -2,6 +2,7 @@
 
 use cavra_fleet::{Documented, FreshnessLimits, Scope, freshness_report};
 use cavra_model::{ENDPOINT_INGESTIONS, Object, Timestamp};
+use cavra_store::Parts;
 use serde_json::{Value, json};
 
 use super::answer;
@@ -29,7 +30,7 @@ impl Evidence {
     pub async fn freshness(&self, scope: &Scope<'_>, limits: FreshnessLimits) -> Result<Documented, CoreError> {
         let mut ingestions: Vec<Object> = Vec::new();
         let member = |record: &Object, name: &str| Some((name.to_owned(), record.get(name)?.clone()));
-        self.each(&ENDPOINT_INGESTIONS, |record| {
+        self.each(&ENDPOINT_INGESTIONS, Parts::Named, |record| {
             ingestions.push(NEEDED.iter().filter_map(|name| member(record, name)).collect());
         })
         .await?;

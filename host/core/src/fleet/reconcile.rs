@@ -19,6 +19,19 @@ use crate::{App, Caller, CoreError};
 /// How many hours an observation counts, unless somebody says so.
 const STALE_AFTER_HOURS: u64 = 24;
 
+/// What stays of a comparison when the same observations are compared again: with another scope or bound, or later.
+const EVALUATED: [&str; 9] = [
+    "created_at",
+    "evaluation",
+    "drift_status",
+    "alert_level",
+    "compliant_endpoint_count",
+    "drifted_endpoint_count",
+    "missing_target_count",
+    "stale_endpoint_count",
+    "unverified_endpoint_count",
+];
+
 /// A comparison that was made: its report and record, and what was established about the manifest.
 struct Compared {
     made: Documented,
@@ -36,14 +49,16 @@ impl App {
         let observed = taken(&mut body, "observed_inventory")?;
         let observed = observed.ok_or_else(|| CoreError::BadRequest("observed_inventory is required".to_owned()))?;
         let Compared { made, established } = self.compare(desired, observed, &body, None).await?;
-        let stored = self.evidence.put_own(vec![made.record], caller).await?;
+        let (reconciliation, author) = (Own::checked(made.record)?, caller.author());
+        let change = move |tx: &mut dyn Transaction| reconciliation.put_evaluation(tx, author.as_ref(), &EVALUATED);
+        let stored = self.store.transact(change).await?;
         Ok(answer(
             &established.warnings,
             json!({
                 "package_dir": established.package_dir,
                 "reconciliation_id": made.id,
                 "drift_status": made.document.get("drift_status"),
-                "metadata": stored.into_iter().next(),
+                "metadata": stored,
                 "report": made.document,
             }),
         ))
@@ -96,7 +111,7 @@ impl App {
                 Ok(written) => written,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            reconciliation.put(tx, author.as_ref())?;
+            reconciliation.put_evaluation(tx, author.as_ref(), &EVALUATED)?;
             if let Some(opened) = &opened {
                 opened.write(tx, author.as_ref())?;
             }

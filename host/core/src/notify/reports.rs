@@ -2,6 +2,7 @@
 
 use cavra_model::{ENDPOINT_HANDOFF_STATUSES, ENDPOINT_HANDOFFS, MetadataKind, Object, members};
 use cavra_notify::{StageKind, WorkLimits, work_report};
+use cavra_store::Parts;
 use serde_json::json;
 
 use super::{Call, Desk};
@@ -61,7 +62,7 @@ impl Desk<'_> {
         let mut found = Vec::new();
         self.app
             .evidence
-            .each_presented(kind, |record| {
+            .each_presented(kind, Parts::Named, |record| {
                 if seen.insert(members::text(record, "session_id").to_owned()) {
                     let chosen = names.iter().filter_map(|name| Some(((*name).to_owned(), record.get(*name)?.clone())));
                     found.push(chosen.collect());

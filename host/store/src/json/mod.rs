@@ -113,7 +113,9 @@ impl Reader for JsonReader {
             if more {
                 break;
             }
-            page.items.push(entry.object(&self.shared.path)?);
+            let record = entry.object(&self.shared.path)?;
+            room.spend(query.bytes_apart(kind, &record));
+            page.items.push(record);
             page.places += 1;
             let (order, id) = entry.order();
             let place = Place { order: order.clone(), id: id.to_owned(), position };
@@ -136,10 +138,10 @@ impl Reader for JsonReader {
 
     /// There is nothing beside the records here that could say something else.
     fn audit(&self, kind: &'static Kind, visit: &mut dyn FnMut(Audited)) -> Result<Vec<String>, StoreError> {
-        for entry in self.shared.current()?.entries(kind) {
-            let (id, record) = (entry.id().to_owned(), entry.object(&self.shared.path));
-            visit(Audited { id, record, differing: Vec::new() });
-        }
+        // Taken out first: the visitor may read, too.
+        let read = |entry: &Entry| (entry.id().to_owned(), entry.object(&self.shared.path));
+        let records: Vec<_> = self.shared.current()?.entries(kind).map(read).collect();
+        records.into_iter().for_each(|(id, record)| visit(Audited { id, record, differing: Vec::new() }));
         Ok(Vec::new())
     }
 

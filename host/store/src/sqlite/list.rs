@@ -194,6 +194,7 @@ fn page(search: &Search<'_>, after: Option<&Cursor>, query: &Query) -> Result<Pa
         page.places += 1;
         let place = Place { order: cell(row, 3)?, id: postings::text(row, 0)?, position: row.get(2)? };
         if let Some(record) = readable(record_in(kind, row), query.unreadable)? {
+            room.spend(query.bytes_apart(kind, &record));
             page.items.push(record);
             page.standings.extend(query.standings.then(|| Standing::new(place.clone())));
         }

@@ -16,7 +16,7 @@ use crate::query::{Cell, instant};
 
 /// The version of the schema that this release makes. It changes with every change of a table, an index or a trigger, as
 /// `schema.sql` shows them.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The table of what the file notes about itself.
 pub(super) const PROPERTIES: &str = "store_properties";

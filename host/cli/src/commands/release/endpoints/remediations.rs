@@ -144,6 +144,7 @@ pub fn execute(args: &ExecuteRemediationArgs) -> anyhow::Result<ExitCode> {
     }
     let said = Execution {
         executed_by: &args.execution.executed_by,
+        executor: None,
         environment: args.execution.execution_environment.as_deref(),
         notes: args.execution.notes.as_deref(),
     };

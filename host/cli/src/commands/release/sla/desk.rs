@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cavra_core::{App, Board, Call, Engine, Family, History, Operation, PageRequest, Settings, families};
 use cavra_model::{Object, random_hex};
+use cavra_store::Parts;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -74,7 +75,7 @@ impl Desk {
                     found.push(record.clone());
                 }
             };
-            read.runtime.block_on(read.app.evidence.each(kind, take))?;
+            read.runtime.block_on(read.app.evidence.each(kind, Parts::Whole, take))?;
             found.into_iter().try_for_each(|record| desk.seed(record))?;
         }
         Ok(desk)
