@@ -1,11 +1,13 @@
 //! Delimited text (RFC 4180): a line of column names, then a record each. Commas, semicolons and tabs separate; quoted
 //! values may hold line breaks; names count whatever their case and spacing.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use cavra_json::{Members, Node};
 
 use crate::reading::{Context, Reading};
 use crate::tools::{Column, folded};
-use crate::{Batch, Fault, Object, RECORD_BYTES, Refusal, Summary};
+use crate::{Batch, Fault, RECORD_BYTES, Refusal, Summary};
 
 /// Most columns of a line.
 const MAX_COLUMNS: usize = 4096;
@@ -161,8 +163,8 @@ impl Table {
             }
             Some(columns) => {
                 self.lines += 1;
-                let record = record(columns, texts);
-                self.reading.entry(Value::Object(record), 0, &self.context, batch);
+                let record = record(columns, &texts);
+                self.reading.entry(Node::Object(record), 0, &self.context, batch);
                 Ok(())
             }
         }
@@ -188,26 +190,26 @@ impl Table {
 }
 
 /// A line as a record: under each name the first value that says something.
-fn record(columns: &[Option<Column>], texts: Vec<String>) -> Object {
-    let mut record = Object::new();
+fn record<'t>(columns: &[Option<Column>], texts: &'t [String]) -> Members<'t> {
+    let mut record = Members::default();
     let mut tags = Vec::new();
+    let of_text = |text: &'t str| Node::Text(Cow::Borrowed(text));
     for (column, text) in columns.iter().zip(texts) {
         let text = text.trim();
         match column {
             _ if text.is_empty() => {}
             None => {}
-            Some(Column::Fact(name)) => {
-                record.entry(*name).or_insert_with(|| Value::from(text));
-            }
+            Some(Column::Fact(name)) if record.contains_key(name) => {}
+            Some(Column::Fact(name)) => record.insert(*name, of_text(text)),
             Some(Column::Tags) => {
-                tags.push(Value::from(text));
+                tags.push(of_text(text));
                 let parts = text.split([',', ';', '|']).map(str::trim).filter(|part| *part != text && !part.is_empty());
-                tags.extend(parts.map(Value::from));
+                tags.extend(parts.map(of_text));
             }
         }
     }
     if !tags.is_empty() {
-        record.insert("tags".to_owned(), Value::Array(tags));
+        record.insert("tags", Node::List(tags));
     }
     record
 }

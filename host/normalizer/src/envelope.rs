@@ -3,6 +3,7 @@
 //! What a list of objects is, pages or records, shows only when all of them are seen. So both readings go on side by side
 //! until one is impossible, and the observations of that one are retracted.
 
+use cavra_json::{Members, Node};
 use serde_json::Value;
 
 use crate::path::{first, says_something, values};
@@ -36,7 +37,7 @@ pub struct Export {
     no_record: Option<Refusal>,
     items: usize,
     /// The first object as a reading of its own, if it has no list: it counts if the object stands alone.
-    alone: Option<(Vec<Value>, bool)>,
+    alone: Option<(Vec<Node<'static>>, bool)>,
     /// What the first object says about itself.
     about: Object,
     page: Option<Page>,
@@ -89,7 +90,7 @@ impl Export {
     }
 
     /// An entry that is no page.
-    pub fn entry(&mut self, value: Value, batch: &mut Batch) {
+    pub fn entry(&mut self, value: Node<'_>, batch: &mut Batch) {
         self.items += 1;
         self.alone = None;
         if let Some(pages) = self.pages.take() {
@@ -118,7 +119,7 @@ impl Export {
     }
 
     /// An entry of the list that has begun.
-    pub fn list_entry(&mut self, value: Value, batch: &mut Batch) {
+    pub fn list_entry(&mut self, value: Node<'_>, batch: &mut Batch) {
         let (Some(page), Some(pages)) = (&mut self.page, &mut self.pages) else { return };
         match page.chosen {
             Some(chosen) if chosen < page.current => return,
@@ -141,14 +142,14 @@ impl Export {
     /// The page ends. `head` is what it has beside lists, `whole` all of it, if that is no more than a record may be.
     pub fn end_page(
         &mut self,
-        mut head: Object,
-        whole: Option<Value>,
+        head: Members<'_>,
+        whole: Option<Node<'_>>,
         too_large: impl FnOnce() -> Refusal,
         batch: &mut Batch,
     ) {
         self.items += 1;
         let Some(page) = self.page.take() else { return };
-        match self.lists(&page, &mut head) {
+        match self.lists(&page, &head) {
             Some(records) => self.as_page(&page, &head, records, batch),
             None => {
                 if let Some(pages) = self.pages.take() {
@@ -168,8 +169,8 @@ impl Export {
     }
 
     /// The records that stand in a page's head, if the page has lists at all.
-    fn lists(&self, page: &Page, head: &mut Object) -> Option<Vec<Value>> {
-        let rows = || head.get(SNAPSHOT).and_then(Value::as_array);
+    fn lists<'h>(&self, page: &Page, head: &'h Members<'h>) -> Option<Vec<Node<'h>>> {
+        let rows = || head.get(SNAPSHOT).and_then(Node::as_array);
         let counted = self.context.tool.lists.contains(&SNAPSHOT);
         let nested = || self.context.tool.nested.iter().find_map(|path| nested(head, path));
         let listed = !page.lists.is_empty() || (counted && rows().is_some()) || nested().is_some();
@@ -184,7 +185,7 @@ impl Export {
         Some(records.or_else(|| nested().cloned()).unwrap_or_default())
     }
 
-    fn as_page(&mut self, page: &Page, head: &Object, records: Vec<Value>, batch: &mut Batch) {
+    fn as_page(&mut self, page: &Page, head: &Members<'_>, records: Vec<Node<'_>>, batch: &mut Batch) {
         let Some(pages) = &mut self.pages else { return };
         if incomplete(head, page.count + records.len()) {
             pages.incomplete();
@@ -230,19 +231,19 @@ impl Export {
 }
 
 /// What a page says about itself.
-fn about(head: &Object) -> Object {
+fn about(head: &Members<'_>) -> Object {
     let said = ABOUT.iter().filter_map(|name| Some((*name, head.get(*name)?)));
-    let said = said.filter(|(_, value)| !value.is_null() && **value != "");
+    let said = said.filter(|(_, value)| !value.is_null() && value.as_str() != Some(""));
     said.map(|(name, value)| {
-        let value = if says_something(value) { value.clone() } else { Value::Bool(false) };
+        let value = if says_something(value) { value.to_value() } else { Value::Bool(false) };
         (name.to_owned(), value)
     })
     .collect()
 }
 
 /// Whether a page with so many records says that there are more.
-fn incomplete(head: &Object, count: usize) -> bool {
-    let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+fn incomplete(head: &Members<'_>, count: usize) -> bool {
+    let text = |value: &Node<'_>| value.as_str().is_some_and(|text| !text.is_empty());
     let next = |path: &str| head.get(path).is_some_and(text) || first(head, path).is_some_and(text);
     let total = TOTAL.iter().filter_map(|path| first(head, path)?.as_u64()).max();
     NEXT.iter().any(|path| next(path))
@@ -250,42 +251,44 @@ fn incomplete(head: &Object, count: usize) -> bool {
 }
 
 /// Whether these are observations of cavra's own, and none.
-fn observations(page: &Page, tool: &Tool, head: &Object) -> bool {
+fn observations(page: &Page, tool: &Tool, head: &Members<'_>) -> bool {
     let endpoints = tool.lists.iter().position(|list| *list == "endpoints");
-    let own = head.get("schema_version").and_then(Value::as_str) == Some("cavra.endpoint-observations.v1");
+    let own = head.get("schema_version").and_then(Node::as_str) == Some("cavra.endpoint-observations.v1");
     own && endpoints.is_some_and(|rank| page.lists.contains(&rank))
 }
 
 /// The records of an object without lists that stands alone, and whether it says that there are more.
-fn single(head: Object) -> Option<(Vec<Value>, bool)> {
-    if let Some(Value::Array(rows)) = head.get(SNAPSHOT) {
-        return Some((inherited(rows, &head), incomplete(&head, rows.len())));
+fn single(head: Members<'_>) -> Option<(Vec<Node<'static>>, bool)> {
+    let head = head.into_owned();
+    if let Some(Node::List(rows)) = head.get(SNAPSHOT) {
+        let records = inherited(rows, &head).into_iter().map(Node::into_owned).collect();
+        return Some((records, incomplete(&head, rows.len())));
     }
-    if head.get("columns").is_some_and(Value::is_object) {
-        return Some((vec![Value::Object(head)], false));
+    if head.get("columns").is_some_and(Node::is_object) {
+        return Some((vec![Node::Object(head)], false));
     }
     let record = SINGLE.iter().find_map(|name| head.get(*name).filter(|value| value.is_object()));
     record.map(|record| (vec![record.clone()], false))
 }
 
 /// Rows of a log line, each with the host and time of the line.
-fn inherited(rows: &[Value], line: &Object) -> Vec<Value> {
-    let inherit = |row: &Value| {
-        let mut record = Object::new();
+fn inherited<'h>(rows: &[Node<'h>], line: &Members<'h>) -> Vec<Node<'h>> {
+    let inherit = |row: &Node<'h>| {
+        let mut record = Members::default();
         for name in ["hostIdentifier", "unixTime"] {
             if let Some(value) = line.get(name) {
-                record.insert(name.to_owned(), value.clone());
+                record.insert(name, value.clone());
             }
         }
-        record.insert("columns".to_owned(), row.clone());
-        Value::Object(record)
+        record.insert("columns", row.clone());
+        Node::Object(record)
     };
     rows.iter().map(inherit).collect()
 }
 
 /// A list inside another member.
-fn nested<'a>(head: &'a Object, path: &str) -> Option<&'a Vec<Value>> {
-    values(head, path).into_iter().find_map(Value::as_array)
+fn nested<'a>(head: &'a Members<'a>, path: &str) -> Option<&'a Vec<Node<'a>>> {
+    values(head, path).into_iter().find_map(Node::as_array)
 }
 
 /// What a record that is too large is told.

@@ -1,6 +1,8 @@
 //! Times that tools write as numbers.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use cavra_json::Node;
 
 /// From this many on, a number of the epoch counts milliseconds: as seconds it would be in the year 5138.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -12,16 +14,16 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_207_200
 const DIGITS: usize = 9;
 
 /// Numbers, and texts of digits, as RFC 3339; everything else as it stands.
-pub fn spelled_out(value: &Value) -> Value {
+pub fn spelled_out<'a>(value: &Node<'a>) -> Node<'a> {
     let number = match value {
-        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => {
+        Node::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Node::Text(text) => {
             let digits = text.len() >= DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
             digits.then(|| text.parse().ok()).flatten()
         }
         _ => None,
     };
-    number.and_then(written).map_or_else(|| value.clone(), Value::String)
+    number.and_then(written).map_or_else(|| value.clone(), |time| Node::Text(Cow::Owned(time)))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]

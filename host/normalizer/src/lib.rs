@@ -61,8 +61,8 @@ pub struct Observation {
     pub part: u32,
     /// Number of its record in the part, from 1.
     pub record: u64,
-    /// What was observed.
-    pub endpoint: Object,
+    /// What was observed: a JSON object as text.
+    pub payload: String,
 }
 
 /// What came of an export.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use serde_json::Value;
+use cavra_json::{Members, Node};
 
 use crate::path::says_something;
-use crate::record::observe;
+use crate::record::{Observed, observe};
 use crate::vendors::Vendor;
 use crate::warnings::{Mark, Warnings};
 use crate::{Batch, MAX_RECORDS, Object, Observation, Problem, Refusal, Summary, Tool};
@@ -49,17 +49,16 @@ pub struct Place {
 
 impl Reading {
     /// Takes in an entry as part of `part`, and answers its observation with the batch.
-    pub fn entry(&mut self, value: Value, part: u32, context: &Context, batch: &mut Batch) {
+    pub fn entry(&mut self, value: Node<'_>, part: u32, context: &Context, batch: &mut Batch) {
         self.entries += 1;
-        let Value::Object(object) = value else { return };
+        let Node::Object(object) = value else { return };
         let Some(record) = rows(object) else { return };
         self.records += 1;
         if self.entries > MAX_RECORDS {
             return;
         }
-        let endpoint = observe(context, self.records, &record, &mut self.warnings);
-        let id = endpoint.get("endpoint_id").and_then(Value::as_str).unwrap_or_default();
-        let digest = digest(id);
+        let Observed { id, payload } = observe(context, self.records, &record, &mut self.warnings);
+        let digest = digest(&id);
         if self.ids.insert(digest) {
             self.fresh.push(digest);
         } else {
@@ -70,7 +69,7 @@ impl Reading {
             self.parts.push(part);
         }
         let record = u64::try_from(self.records).unwrap_or(u64::MAX);
-        batch.observations.push(Observation { part, record, endpoint });
+        batch.observations.push(Observation { part, record, payload });
     }
 
     /// An export that says it is not all there: machines that are missing would read as drift.
@@ -144,9 +143,9 @@ fn digest(id: &str) -> u128 {
 }
 
 /// A row that osquery found, with the host that it was found on; other records as they are.
-pub fn rows(mut record: Object) -> Option<Object> {
+pub fn rows(mut record: Members<'_>) -> Option<Members<'_>> {
     let columns = match record.get("columns") {
-        Some(Value::Object(columns)) => columns,
+        Some(Node::Object(columns)) => columns,
         // A log line of an array: what is no row says nothing.
         Some(_) if record.contains_key("hostIdentifier") => return None,
         _ => return Some(record),
@@ -161,9 +160,9 @@ pub fn rows(mut record: Object) -> Option<Object> {
         let own = columns.get(output).filter(|value| says_something(value));
         let value =
             own.or_else(|| names.iter().filter_map(|name| record.get(*name)).find(|value| says_something(value)));
-        found.extend(value.map(|value| (output.to_owned(), value.clone())));
+        found.extend(value.map(|value| (output, value.clone())));
     }
-    record.extend(found);
+    found.into_iter().for_each(|(output, value)| record.insert(output, value));
     record.remove("name");
     Some(record)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cavra_json::Members;
 use serde_json::Value;
 
 use crate::reading::{Context, rows};
@@ -21,8 +22,8 @@ pub fn normalize(
     let mut endpoints = Vec::new();
     let mut ids = BTreeSet::new();
     for (index, record) in records.iter().enumerate() {
-        let endpoint = observe(&context, index + 1, record, &mut warnings);
-        let id = endpoint["endpoint_id"].as_str().unwrap().to_owned();
+        let observed = observe(&context, index + 1, record, &mut warnings);
+        let (id, endpoint) = (observed.id, serde_json::from_str(&observed.payload).unwrap());
         if !ids.insert(id.clone()) {
             warnings.add("duplicate", || format!("endpoint {id} stands in the export more than once; all are kept"));
         }
@@ -38,7 +39,7 @@ pub fn normalize(
 const SINGLE: [&str; 3] = ["host", "computer", "device"];
 
 /// The records of an export, ready to be read.
-pub fn records(tool: &'static Tool, export: &Value, warnings: &mut Warnings) -> Result<Vec<Object>, Refusal> {
+pub fn records(tool: &'static Tool, export: &Value, warnings: &mut Warnings) -> Result<Vec<Members<'static>>, Refusal> {
     let mut found = Vec::new();
     match export {
         Value::Object(page) => found = of_page(tool, page, warnings).ok_or_else(|| refusal(tool))?,
@@ -60,7 +61,8 @@ pub fn records(tool: &'static Tool, export: &Value, warnings: &mut Warnings) -> 
         return Err(Refusal::TooMany { records: found.len() as u64 });
     }
     let count = found.len();
-    let objects: Vec<_> = found.into_iter().filter_map(into_object).flat_map(rows).collect();
+    let objects: Vec<_> =
+        found.into_iter().filter_map(into_object).flat_map(|object| rows(Members::from(&object))).collect();
     if objects.len() > MAX_RECORDS {
         return Err(Refusal::TooMany { records: objects.len() as u64 });
     }

@@ -1,7 +1,7 @@
 //! JSON while it streams by: the outermost lists and objects are walked, what stands in them is cut out and read whole.
 
-use cavra_json::read_json;
-use serde_json::Value;
+use cavra_json::{Node, read_node};
+use memchr::memchr2;
 
 use crate::envelope::{Export, too_large};
 use crate::reading::Context;
@@ -93,41 +93,62 @@ impl Cut {
                 None => (bytes.len(), false),
             },
             Self::Text { escaped } => {
-                let skip = usize::from(!begun);
-                for (index, byte) in bytes.iter().enumerate().skip(skip) {
-                    match byte {
-                        _ if std::mem::take(escaped) => {}
-                        b'\\' => *escaped = true,
-                        b'"' => return (index + 1, true),
-                        _ => {}
-                    }
+                let from = usize::from(!begun);
+                match text_end(bytes, from, escaped) {
+                    Some(end) => (end, true),
+                    None => (bytes.len(), false),
                 }
-                (bytes.len(), false)
             }
-            Self::Nested { depth, in_text, escaped } => {
-                for (index, byte) in bytes.iter().enumerate() {
-                    if *in_text {
-                        match byte {
-                            _ if std::mem::take(escaped) => {}
-                            b'\\' => *escaped = true,
-                            b'"' => *in_text = false,
-                            _ => {}
-                        }
-                        continue;
-                    }
-                    match byte {
-                        b'"' => *in_text = true,
-                        b'[' | b'{' => *depth += 1,
-                        b']' | b'}' => {
-                            *depth -= 1;
-                            if *depth == 0 {
-                                return (index + 1, true);
-                            }
-                        }
-                        _ => {}
-                    }
+            Self::Nested { depth, in_text, escaped } => nested_end(bytes, depth, in_text, escaped),
+        }
+    }
+}
+
+/// Where a text ends, behind its last quote, that goes on at a place of the bytes.
+fn text_end(bytes: &[u8], mut from: usize, escaped: &mut bool) -> Option<usize> {
+    loop {
+        if std::mem::take(escaped) {
+            from += 1;
+        }
+        let rest = bytes.get(from..).filter(|rest| !rest.is_empty());
+        let Some(rest) = rest else {
+            // What is escaped comes with the next bytes.
+            *escaped = from > bytes.len();
+            return None;
+        };
+        let at = memchr2(b'"', b'\\', rest)?;
+        from += at + 1;
+        if rest.get(at) == Some(&b'"') {
+            return Some(from);
+        }
+        *escaped = true;
+    }
+}
+
+/// How many bytes belong to a list or an object, and whether it ends there.
+fn nested_end(bytes: &[u8], depth: &mut u32, in_text: &mut bool, escaped: &mut bool) -> (usize, bool) {
+    let mut at = 0;
+    loop {
+        if *in_text {
+            match text_end(bytes, at, escaped) {
+                Some(end) => at = end,
+                None => return (bytes.len(), false),
+            }
+            *in_text = false;
+        }
+        let mut rest = bytes.iter().enumerate().skip(at);
+        let Some((index, byte)) = rest.find(|(_, byte)| matches!(byte, b'"' | b'[' | b'{' | b']' | b'}')) else {
+            return (bytes.len(), false);
+        };
+        at = index + 1;
+        match byte {
+            b'"' => *in_text = true,
+            b'[' | b'{' => *depth += 1,
+            _ => {
+                *depth -= 1;
+                if *depth == 0 {
+                    return (at, true);
                 }
-                (bytes.len(), false)
             }
         }
     }
@@ -281,10 +302,11 @@ impl Scanner {
     }
 
     fn end_page(&mut self, batch: &mut Batch) -> Result<(), Refusal> {
-        self.head.push(b'}');
-        let head = self.read(self.page_began, &self.head)?;
-        let whole = self.whole.take().map(|whole| self.read(self.page_began, &whole)).transpose()?;
-        let Value::Object(head) = head else { return Ok(()) };
+        let (mut head, whole) = (std::mem::take(&mut self.head), self.whole.take());
+        head.push(b'}');
+        let head = self.read(self.page_began, &head)?;
+        let whole = whole.as_deref().map(|whole| self.read(self.page_began, whole)).transpose()?;
+        let Node::Object(head) = head else { return Ok(()) };
         if self.lists.iter().any(|name| head.contains_key(name)) {
             return Err(self.fault(self.page_began, TWICE.to_owned()));
         }
@@ -300,19 +322,27 @@ impl Scanner {
 
     /// A value that was cut out.
     fn value(&mut self, batch: &mut Batch) -> Result<(), Refusal> {
-        self.at = match self.at {
+        let text = std::mem::take(&mut self.text);
+        self.at = self.behind(&text, batch)?;
+        self.text = text;
+        Ok(())
+    }
+
+    /// Takes a value that was cut out; answers what comes behind it.
+    fn behind(&mut self, text: &[u8], batch: &mut Batch) -> Result<At, Refusal> {
+        Ok(match self.at {
             At::Page(Turn::Value) => {
-                self.member()?;
+                self.member(text)?;
                 At::Page(Turn::After)
             }
             At::Page(_) => {
-                let name = self.read(self.began, &self.text)?;
+                let name = self.read(self.began, text)?;
                 name.as_str().unwrap_or_default().clone_into(&mut self.name);
                 self.rank = self.export.rank(&self.name);
                 At::Page(Turn::Colon)
             }
             at => {
-                let value = self.read(self.began, &self.text)?;
+                let value = self.read(self.began, text)?;
                 self.entries += 1;
                 if matches!(at, At::List(_)) {
                     self.export.list_entry(value, batch);
@@ -322,14 +352,13 @@ impl Scanner {
                     self.outside()
                 }
             }
-        };
-        Ok(())
+        })
     }
 
     /// Puts a member that is no list into the page's head.
-    fn member(&mut self) -> Result<(), Refusal> {
-        let name = Value::from(self.name.as_str()).to_string();
-        if self.head.len() + name.len() + self.text.len() > RECORD_BYTES {
+    fn member(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        let name = Node::Text(self.name.as_str().into()).to_string();
+        if self.head.len() + name.len() + text.len() > RECORD_BYTES {
             return Err(self.fault(self.began, too_large()));
         }
         if self.head.len() > 1 {
@@ -337,12 +366,12 @@ impl Scanner {
         }
         self.head.extend_from_slice(name.as_bytes());
         self.head.push(b':');
-        self.head.extend_from_slice(&self.text);
+        self.head.extend_from_slice(text);
         Ok(())
     }
 
-    fn read(&self, began: u64, text: &[u8]) -> Result<Value, Refusal> {
-        read_json(text).map_err(|error| self.fault(began, error.fault()))
+    fn read<'t>(&self, began: u64, text: &'t [u8]) -> Result<Node<'t>, Refusal> {
+        read_node(text).map_err(|error| self.fault(began, error.fault()))
     }
 
     /// What is wrong with what begins there.

@@ -3,14 +3,15 @@
 //! CrowdStrike Falcon `devices/entities`, Microsoft Defender for Endpoint `machines`, SentinelOne `agents`, Wazuh
 //! `agents`, Landscape `computers`.
 
-use crate::Object;
+use cavra_json::{Members, Node};
+
 use crate::path::member;
 
 /// A vendor's form of record.
 #[derive(Debug)]
 pub struct Vendor {
     /// Whether a record has this form.
-    pub recognises: fn(&Object) -> bool,
+    pub recognises: fn(&Members<'_>) -> bool,
     /// Paths of a fact, most telling first.
     pub facts: &'static [(&'static str, &'static [&'static str])],
     /// Lists of installed software.
@@ -38,7 +39,7 @@ pub struct Software {
 pub static VENDORS: [Vendor; 8] = [
     // Jamf Pro, also its Classic API, where names are in snake case.
     Vendor {
-        recognises: |record| member(record, "general").is_some_and(serde_json::Value::is_object),
+        recognises: |record| member(record, "general").is_some_and(Node::is_object),
         facts: &[
             ("endpoint_id", &["id", "general.id", "udid", "general.udid"]),
             ("hostname", &["general.name"]),
@@ -193,7 +194,7 @@ pub static ROW: Vendor = Vendor {
 };
 
 /// The vendor whose record this is.
-pub fn recognise(record: &Object) -> Option<&'static Vendor> {
+pub fn recognise(record: &Members<'_>) -> Option<&'static Vendor> {
     VENDORS.iter().find(|vendor| (vendor.recognises)(record))
 }
 
@@ -204,6 +205,6 @@ impl Vendor {
     }
 }
 
-fn has(record: &Object, name: &str) -> bool {
+fn has(record: &Members<'_>, name: &str) -> bool {
     member(record, name).is_some_and(|value| !value.is_null())
 }

@@ -29,10 +29,10 @@ pub(crate) mod connector_1_0 {
     });
 }
 
-/// `cavra:normalizer@1.0.0-dev.2`.
+/// `cavra:normalizer@1.0.0`.
 pub(crate) mod normalizer_1_0 {
     wasmtime::component::bindgen!({
-        path: "../../wit/normalizer/1.0.0-dev.2",
+        path: "../../wit/normalizer/1.0.0",
         world: "normalizer",
         exports: { default: async },
         additional_derives: [PartialEq],

@@ -167,11 +167,12 @@ impl Default for Limits {
                 input_bytes: 16 * MIB,
                 output_bytes: 16 * MIB,
             },
-            // What an export may cost grows with its size: a byte takes a normalizer of ours some hundred instructions. A
-            // record takes up to 30,000 however small it is, and there are 50,000 at most: that is what it begins with.
+            // What an export may cost grows with its size: a byte takes a normalizer of ours some hundred instructions, one in
+            // Python a thousand. A record takes one of ours up to 30,000 however small it is, and there are 50,000 at most: that
+            // is what it begins with.
             normalizer: CallLimits {
                 fuel: 4_000_000_000,
-                fuel_per_byte: 1_000,
+                fuel_per_byte: 3_000,
                 time: Duration::from_secs(60),
                 input_bytes: 16 * MIB,
                 output_bytes: 64 * MIB,

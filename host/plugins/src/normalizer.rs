@@ -22,8 +22,8 @@ pub use bound::cavra::normalizer::types::{Batch, Description, Fault, Observation
 static NORMALIZER: World = World {
     package: "cavra:normalizer",
     noun: "normalizer",
-    versions: &["1.0.0-dev.2"],
-    exports: &["describe", "open", "chunk", "finish"],
+    versions: &["1.0.0"],
+    exports: &["describe", "begin", "chunk", "finish"],
 };
 
 /// Largest piece of an export that a normalizer is given at a time.
@@ -128,7 +128,7 @@ impl Normalizer {
         let opened = async {
             let mut session = self.plugin.open(&self.plugin.limits().normalizer).await?;
             let (normalizer, store) = session.ask(settings.len())?;
-            let answer = normalizer.call_open(store, settings).await;
+            let answer = normalizer.call_begin(store, settings).await;
             let answer = session.answered(answer)?;
             Ok((session, answer))
         };

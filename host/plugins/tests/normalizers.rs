@@ -11,14 +11,14 @@ use cavra_model::Digest;
 use cavra_plugins::normalizer::{CHUNK_BYTES, NotRead, Observation, Refusal};
 use cavra_plugins::{CallLimits, ComponentSource, HostConfig, Limits, Normalizer, Origin, PluginError, PluginHost};
 
-const WIT: &str = include_str!("../../../wit/normalizer/1.0.0-dev.2/normalizer.wit");
+const WIT: &str = include_str!("../../../wit/normalizer/1.0.0/normalizer.wit");
 const PRELUDE: &str = include_str!("fixtures/normalizers/prelude.wat");
 
-/// A normalizer that does this in `open`, `chunk` and `finish`.
+/// A normalizer that does this in `begin`, `chunk` and `finish`.
 #[derive(Clone, Copy)]
 struct Fixture<'a> {
     imports: &'a str,
-    open: &'a str,
+    begin: &'a str,
     chunk: &'a str,
     finish: &'a str,
 }
@@ -26,16 +26,16 @@ struct Fixture<'a> {
 /// One observation with the first chunk; crashes at the second one and, if anything remained, in the next export.
 const GOOD: Fixture<'static> = Fixture {
     imports: "",
-    open: "(call $begun)",
+    begin: "(call $begun)",
     chunk: "(if (global.get $asked) (then unreachable)) (global.set $asked (i32.const 1))
         (call $observe (i32.const 62)) (call $batch (i32.const 1))",
     finish: "(call $read (i64.const 1) (i32.const 0))",
 };
 
-fn component(Fixture { imports, open, chunk, finish }: Fixture<'_>, wit: &str) -> Vec<u8> {
+fn component(Fixture { imports, begin, chunk, finish }: Fixture<'_>, wit: &str) -> Vec<u8> {
     let text = format!(
         "(module {imports} {PRELUDE} (global $asked (mut i32) (i32.const 0))
-        (func (export \"open\") (param i32 i32) (result i32) {open})
+        (func (export \"begin\") (param i32 i32) (result i32) {begin})
         (func (export \"chunk\") (param i32 i32) (result i32) {chunk})
         (func (export \"finish\") (result i32) {finish}))"
     );
@@ -100,11 +100,11 @@ async fn hostile_normalizers_end_with_a_reason() {
     let endless = "(loop $again (br $again)) unreachable";
     let hog = "(loop $more (br_if $more (i32.ne (i32.const -1) (memory.grow $memory (i32.const 16))))) unreachable";
     let rows: [(&str, Fixture<'_>, &str); 14] = [
-        ("loops in open", Fixture { open: endless, ..GOOD }, "fuel"),
+        ("loops in begin", Fixture { begin: endless, ..GOOD }, "fuel"),
         ("loops in a chunk", Fixture { chunk: endless, ..GOOD }, "fuel"),
         ("loops at the end", Fixture { finish: endless, ..GOOD }, "fuel"),
         ("takes all memory", Fixture { chunk: hog, ..GOOD }, "memory"),
-        ("crashes in open", Fixture { open: "unreachable", ..GOOD }, "trap"),
+        ("crashes in begin", Fixture { begin: "unreachable", ..GOOD }, "trap"),
         ("crashes in a chunk", Fixture { chunk: "unreachable", ..GOOD }, "trap"),
         ("crashes at the end", Fixture { finish: "unreachable", ..GOOD }, "trap"),
         ("answers from nowhere", Fixture { chunk: "(i32.const -8)", ..GOOD }, "bad_answer"),
@@ -135,10 +135,10 @@ async fn hostile_normalizers_end_with_a_reason() {
         ("too many problems", Fixture { finish: "(call $read (i64.const 1) (i32.const 257))", ..GOOD }, "bad_answer"),
         (
             "no answer that there is",
-            Fixture { open: "(i32.store8 (i32.const 256) (i32.const 9)) (i32.const 256)", ..GOOD },
+            Fixture { begin: "(i32.store8 (i32.const 256) (i32.const 9)) (i32.const 256)", ..GOOD },
             "bad_answer",
         ),
-        ("says no", Fixture { open: "(call $refused (i32.const 0))", ..GOOD }, "refused"),
+        ("says no", Fixture { begin: "(call $refused (i32.const 0))", ..GOOD }, "refused"),
     ];
     for (name, fixture, wanted) in rows {
         let normalizer = load(&host, &component(fixture, WIT)).await.unwrap();
@@ -151,10 +151,10 @@ async fn hostile_normalizers_end_with_a_reason() {
 
 #[tokio::test]
 async fn what_a_normalizer_says_is_bounded() {
-    let open =
+    let begin =
         "(drop (memory.grow $memory (i32.const 32))) (memory.fill (i32.const 8192) (i32.const 120) (i32.const 1000000))
         (call $refused (i32.const 1000000))";
-    let normalizer = load(&host(), &component(Fixture { open, ..GOOD }, WIT)).await.unwrap();
+    let normalizer = load(&host(), &component(Fixture { begin, ..GOOD }, WIT)).await.unwrap();
     let Err(NotRead::Refused(Refusal::Settings(said))) = read(&normalizer, &[]).await else { panic!() };
     assert_eq!(said.len(), 2_000);
 }
@@ -167,7 +167,7 @@ async fn what_is_no_normalizer_does_not_load() {
     let with_import = WIT.replace(world, &format!("import log: interface {{ write: func(a: u32, b: u32); }}\n{world}"));
     let error = load(&host, &component(Fixture { imports, ..GOOD }, &with_import)).await.err().unwrap();
     assert_eq!(error.kind().as_str(), "denied", "{error}");
-    let older = WIT.replace("@1.0.0-dev.2", "@0.9.0");
+    let older = WIT.replace("@1.0.0", "@0.9.0");
     let error = load(&host, &component(GOOD, &older)).await.err().unwrap();
     assert_eq!(error.kind().as_str(), "incompatible", "{error}");
 }

@@ -9,7 +9,7 @@ pub mod bindings {
     #![allow(missing_docs, reason = "generated")]
 
     wit_bindgen::generate!({
-        path: "../../../wit/normalizer/1.0.0-dev.2",
+        path: "../../../wit/normalizer/1.0.0",
         world: "normalizer",
         pub_export_macro: true,
         export_macro_name: "export_bindings",
@@ -52,13 +52,13 @@ pub fn describe(tool: &Tool) -> Description {
 /// # Errors
 ///
 /// [`Refusal::Settings`].
-pub fn open(tool: &'static Tool, settings: &str) -> Result<(), Refusal> {
+pub fn begin(tool: &'static Tool, settings: &str) -> Result<(), Refusal> {
     let settings = reader::Settings::read(settings).map_err(refusal)?;
     *SESSION.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader::Session::open(tool, settings));
     Ok(())
 }
 
-/// The next bytes. Traps if no export was begun: a host that skipped `open` must not get an answer.
+/// The next bytes. Traps if no export was begun: a host that skipped `begin` must not get an answer.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ fn batch(batch: reader::Batch) -> Batch {
     let observations = batch.observations.into_iter().map(|it| Observation {
         part: it.part,
         record_number: it.record,
-        payload: Value::Object(it.endpoint).to_string(),
+        payload: it.payload,
     });
     Batch { observations: observations.collect(), retracted: batch.retracted }
 }
@@ -123,8 +123,8 @@ macro_rules! export_tool {
                     $crate::describe(&$tool)
                 }
 
-                fn open(settings: ::std::string::String) -> ::std::result::Result<(), Refusal> {
-                    $crate::open(&$tool, &settings)
+                fn begin(settings: ::std::string::String) -> ::std::result::Result<(), Refusal> {
+                    $crate::begin(&$tool, &settings)
                 }
 
                 fn chunk(bytes: ::std::vec::Vec<u8>) -> ::std::result::Result<Batch, Refusal> {
