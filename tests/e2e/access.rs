@@ -7,12 +7,15 @@ use super::approvals::string;
 use crate::support::{Home, Issuer, Response, Server};
 
 /// The access of everything that is posted. Whoever changes it weighs what a stranger could do.
-const POSTS: [(&str, &str); 66] = [
+const POSTS: [(&str, &str); 74] = [
     ("/agents", "identity or scope"),
     ("/api/sandbox/run", "scope"),
     ("/api/sandbox/runs/{run_id}/replay", "scope"),
     ("/approval-callbacks/slack", "signed callback"),
     ("/approval-callbacks/teams", "signed callback"),
+    ("/approval-escalations/plan", "identity or scope"),
+    ("/approval-reminders/plan", "identity or scope"),
+    ("/approval-reminders/{recurrence_plan_id}/deliver", "identity or scope"),
     ("/approvals", "scope"),
     ("/approvals/break-glass", "identity with group"),
     ("/approvals/{approval_id}/approve", "identity with group"),
@@ -86,6 +89,11 @@ const POSTS: [(&str, &str); 66] = [
     ("/runtime/go-pilot/rollback-drill-notifications/escalation-plan", "identity or scope"),
     ("/runtime/go-pilot/rollback-drill-notifications/{schedule_id}/acknowledgements", "identity"),
     ("/sessions", "scope"),
+    ("/standing-alert-reminders/{recurrence_plan_id}/deliver", "identity or scope"),
+    ("/standing-alerts/deliver", "identity or scope"),
+    ("/standing-alerts/escalation-plan", "identity or scope"),
+    ("/standing-alerts/reminder-plan", "identity or scope"),
+    ("/standing-alerts/{health_id}/acknowledgements", "identity"),
 ];
 
 /// How callers are established.

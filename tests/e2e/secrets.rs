@@ -223,6 +223,14 @@ fn integration() -> Value {
 
 /// Requests about something that need not be there, and what they may hold.
 static REPORTS: &[(&str, Body)] = &[
+    ("/standing-alert-reminders/{recurrence_plan_id}/deliver", notification),
+    ("/standing-alerts/deliver", notification),
+    ("/standing-alerts/escalation-plan", notification),
+    ("/standing-alerts/reminder-plan", notification),
+    ("/standing-alerts/{health_id}/acknowledgements", notification),
+    ("/approval-escalations/plan", notification),
+    ("/approval-reminders/plan", notification),
+    ("/approval-reminders/{recurrence_plan_id}/deliver", notification),
     ("/endpoint-deployment/reconcile", reconciliation),
     ("/endpoint-inventory-ingestions/{inventory_id}/reconcile", reconciliation),
     ("/endpoint-inventory/freshness-report", remediation),

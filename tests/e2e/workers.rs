@@ -285,12 +285,42 @@ fn approvals_that_wait_are_reminded_of() {
         let route = &plan["recurrence_plan"]["route_decisions"][0];
         assert_eq!((&route["approval_id"], &route["owner"]), (&json!(id), &json!("IAM")));
         assert_eq!((&route["escalation_level"], &route["category"]), (&json!("manager"), &json!("deliver")));
+        called_by_hand(&server, &id, &ladder);
+        assert_eq!(receiver.got().len(), 2, "what was asked for by hand");
         server.post(&format!("/approvals/{id}/approve"), &json!({"actor": "ann", "reason": "seen"})).ok();
         drop(server);
         turn_on(MONTH - 1);
         let server = site.serve();
         done(&server, "approval-reminders", 2);
         let plan = &server.get("/evidence?metadata_kind=waiting-approvals-reminder-plan").ok()["items"][0];
-        assert_eq!((&plan["route_count"], receiver.got().len()), (&json!(0), 1), "{plan}");
+        assert_eq!((&plan["route_count"], receiver.got().len()), (&json!(0), 2), "{plan}");
     });
+}
+
+/// What the worker does can be asked for, too: plan, plan of reminders, reminders; their lists and dashboards show it.
+fn called_by_hand(server: &Server, approval: &str, ladder: &Value) {
+    let late = server.post("/approval-escalations/plan", &json!({"slo_policy": {"ladders": ladder}})).ok();
+    assert_eq!(late["plan"]["active_escalation_count"], 2, "{late}");
+    let plans = server.get("/approval-escalations?active_only=true&provider=slack&owner=iam").ok();
+    assert_eq!(plans["schema_version"], "cavra.waiting_approvals.escalation_history.v1");
+    assert_eq!(plans["items"][0]["matched_route_statuses"][0]["approval_id"], json!(approval));
+    let board = server.get("/approval-escalations/dashboard").ok();
+    assert_eq!((&board["alert_level"], &board["active_escalation_count"]), (&json!("critical"), &json!(2)));
+    let wait = server.post("/approval-reminders/plan", &json!({})).ok();
+    assert_eq!(wait["plan"]["waiting_route_count"], 2, "{wait}");
+    // Who has a plan already does not get it again; who has not does.
+    let plan = server.get("/approval-reminders?action=deliver&owner=IAM").ok()["items"][0].clone();
+    let path = format!("/approval-reminders/{}/deliver", text(&plan, "recurrence_plan_id"));
+    let nobody = server.post(&path, &json!({"provider": "slack"})).ok();
+    assert_eq!((&nobody["delivery"], &nobody["suppressed_providers"][0]["provider"]), (&Value::Null, &json!("slack")));
+    let sent = server.post(&path, &json!({"provider": "webhook"})).ok();
+    assert_eq!(
+        (&sent["success"], &sent["event"]["event_type"]),
+        (&json!(true), &json!("cavra.waiting_approvals.reminder"))
+    );
+    server.post(&path, &json!({"provider": "fax"})).refused(&[400]);
+    server.post("/approval-reminders/apwrec-none/deliver", &json!({})).refused(&[404]);
+    assert_eq!(server.total("/approval-reminders?metadata_kind=release-connector-delivery"), 2);
+    let board = server.get("/approval-reminders/dashboard").ok();
+    assert_eq!((&board["delivery_count"], &board["failed_delivery_count"]), (&json!(2), &json!(0)), "{board}");
 }

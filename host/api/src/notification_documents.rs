@@ -109,6 +109,19 @@ pub static NOTIFICATIONS: &[Row] = &[
         ],
     ),
     (
+        "StandingAlerts",
+        "What happened lately that somebody should know.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("health_id", Text),
+            ("generated_at", Text),
+            ("alert_level", Text),
+            ("critical_block_count", Count),
+            ("recommendations", Texts),
+        ],
+    ),
+    (
         "NotificationDashboard",
         "Notifications in numbers.",
         &[

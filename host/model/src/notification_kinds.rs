@@ -3,7 +3,11 @@
 use crate::metadata_kind::{BUNDLE_FILES, MetadataKind};
 
 /// Every kind.
-pub static NOTIFICATION_KINDS: [MetadataKind; 26] = [
+pub static NOTIFICATION_KINDS: [MetadataKind; 30] = [
+    kept("standing-alert-plan", "standing alert plan", "health_alert_plan"),
+    kept("standing-alert-ack", "standing alert acknowledgement", "acknowledgement"),
+    kept("standing-alert-escalation-plan", "standing alert escalation plan", "escalation_plan"),
+    kept("standing-alert-reminder-plan", "standing alert reminder plan", "recurrence_plan"),
     kept("endpoint-remediation-sla-report", "endpoint remediation SLA report", "report"),
     kept(
         "endpoint-remediation-sla-notification-plan",

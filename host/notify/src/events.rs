@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cavra_model::{Object, Timestamp, members};
 use serde_json::{Value, json};
 
-use crate::family::Family;
+use crate::family::{Family, Watches};
 use crate::{count, member};
 
 /// Who has an event made, and when.
@@ -168,14 +168,26 @@ pub fn health_event(making: Making<'_>, health: &Object, summary: &Object, most:
     summary.insert("omitted_alert_count".to_owned(), json!(omitted));
     let id = members::text(health, "health_id");
     let level = members::text(health, "alert_level");
-    let failed = ["missed_run_count", "failed_job_count", "connector_delivery_failure_count"].map(number);
+    let broken = ["missed_run_count", "failed_job_count", "connector_delivery_failure_count"].map(number);
+    let blocked = ["critical_block_count", "plugin_failure_count"].map(number);
+    let said = match making.family.watches {
+        Watches::Worker => "the worker needs attention".to_owned(),
+        Watches::Events => {
+            let messages = alerts.iter().filter_map(|alert| alert.get("message").and_then(Value::as_str));
+            messages.collect::<Vec<_>>().join(", ")
+        }
+    };
     let head = Head {
         event_type: making.family.event_types.health_alert,
         id,
-        title: format!("CAVRA {}: the worker needs attention ({level})", making.family.title),
+        title: format!("CAVRA {}: {said} ({level})", making.family.title),
         level,
         severity: if level == "healthy" { "low" } else { level },
-        counts: [number("run_count"), failed.iter().sum(), count(shown.len())],
+        counts: [
+            number("run_count") + blocked.iter().sum::<u64>(),
+            broken.iter().chain(&blocked).sum(),
+            count(shown.len()),
+        ],
         summary: Value::Object(summary),
     };
     let own = json!({

@@ -1,6 +1,6 @@
 //! The families, as data.
 
-use crate::family::{CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind};
+use crate::family::{CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind, Watches};
 
 /// What the record of an escalation plan shows of the plan, in every family.
 const ESCALATION: &[&str] = &[
@@ -13,6 +13,36 @@ const ESCALATION: &[&str] = &[
     "owner_count",
     "owners",
 ];
+
+/// What the record of a plan of notices about somebody's health shows of the plan.
+const HEALTH_NOTICE: &[&str] = &[
+    "plan_id",
+    "health_id",
+    "alert_level",
+    "selected_providers",
+    "suppressed_providers",
+    "suppressed_provider_count",
+    "acknowledgement_required_providers",
+    "suppression_window_minutes",
+];
+
+/// What the record of an answer to such a notice shows of it.
+const HEALTH_ANSWER: &[&str] =
+    &["acknowledgement_id", "health_id", "plan_id", "provider", "acknowledgement_state", "external_ref"];
+
+/// What the record of a plan of reminders shows of it.
+const REMINDERS: &[&str] = &[
+    "recurrence_plan_id",
+    "plan_id",
+    "alert_level",
+    "route_count",
+    "deliverable_route_count",
+    "waiting_route_count",
+    "suppressed_route_count",
+];
+
+/// Plans of notices, and answers to them.
+const NOTICES: &[StageKind] = &[StageKind::NotificationPlan, StageKind::Acknowledgement];
 
 /// Work that was handed off to remediate endpoints, against how long it may take.
 pub static ENDPOINT_REMEDIATION: Family = Family {
@@ -167,16 +197,7 @@ pub static ENDPOINT_REMEDIATION: Family = Family {
             schema: "cavra.endpoint_remediation_sla.escalation_recurrence_automation_health_alert_plan.v1",
             metadata_kind: "endpoint-remediation-sla-escalation-recurrence-automation-health-alert-plan",
             payload: "health_alert_plan",
-            copied: &[
-                "plan_id",
-                "health_id",
-                "alert_level",
-                "selected_providers",
-                "suppressed_providers",
-                "suppressed_provider_count",
-                "acknowledgement_required_providers",
-                "suppression_window_minutes",
-            ],
+            copied: HEALTH_NOTICE,
         },
         Stage {
             kind: StageKind::HealthAlertAcknowledgement,
@@ -184,19 +205,14 @@ pub static ENDPOINT_REMEDIATION: Family = Family {
             schema: "cavra.endpoint_remediation_sla.escalation_recurrence_automation_health_alert_ack.v1",
             metadata_kind: "endpoint-remediation-sla-escalation-recurrence-automation-health-alert-ack",
             payload: "acknowledgement",
-            copied: &[
-                "acknowledgement_id",
-                "health_id",
-                "plan_id",
-                "provider",
-                "acknowledgement_state",
-                "external_ref",
-            ],
+            copied: HEALTH_ANSWER,
         },
     ],
     route_prefix: "erslaroute-",
     subject: "report_id",
     clocks: Clocks::Notices,
+    told_by: NOTICES,
+    watches: Watches::Worker,
     recurs_by_ladder: false,
     conversations: &CONVERSATIONS,
     follow_ups: &CONVERSATIONS_AND_SIEMS,
@@ -320,16 +336,7 @@ pub static ROLLBACK_DRILLS: Family = Family {
             schema: "cavra.go-backend-pilot.rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan.v1",
             metadata_kind: "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan",
             payload: "worker_health_alert_plan",
-            copied: &[
-                "plan_id",
-                "health_id",
-                "alert_level",
-                "selected_providers",
-                "suppressed_providers",
-                "suppressed_provider_count",
-                "acknowledgement_required_providers",
-                "suppression_window_minutes",
-            ],
+            copied: HEALTH_NOTICE,
         },
         Stage {
             kind: StageKind::HealthAlertAcknowledgement,
@@ -337,14 +344,7 @@ pub static ROLLBACK_DRILLS: Family = Family {
             schema: "cavra.go-backend-pilot.rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack.v1",
             metadata_kind: "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack",
             payload: "acknowledgement",
-            copied: &[
-                "acknowledgement_id",
-                "health_id",
-                "plan_id",
-                "provider",
-                "acknowledgement_state",
-                "external_ref",
-            ],
+            copied: HEALTH_ANSWER,
         },
         Stage {
             kind: StageKind::SuppressionTrend,
@@ -364,6 +364,8 @@ pub static ROLLBACK_DRILLS: Family = Family {
     route_prefix: "gordroute-",
     subject: "schedule_id",
     clocks: Clocks::Notices,
+    told_by: NOTICES,
+    watches: Watches::Worker,
     recurs_by_ladder: false,
     conversations: &CONVERSATIONS_AND_SIEMS,
     follow_ups: &CONVERSATIONS_AND_SIEMS,
@@ -407,20 +409,14 @@ pub static WAITING_APPROVALS: Family = Family {
             schema: "cavra.waiting_approvals.reminder_plan.v1",
             metadata_kind: "waiting-approvals-reminder-plan",
             payload: "recurrence_plan",
-            copied: &[
-                "recurrence_plan_id",
-                "plan_id",
-                "alert_level",
-                "route_count",
-                "deliverable_route_count",
-                "waiting_route_count",
-                "suppressed_route_count",
-            ],
+            copied: REMINDERS,
         },
     ],
     route_prefix: "apwroute-",
     subject: "approval_id",
     clocks: Clocks::Approvals,
+    told_by: &[],
+    watches: Watches::Worker,
     recurs_by_ladder: true,
     conversations: &CONVERSATIONS,
     follow_ups: &CONVERSATIONS,
@@ -443,4 +439,70 @@ pub static WAITING_APPROVALS: Family = Family {
     title: "approvals that wait",
     health_prefix: "apwh-",
     health_schema: "cavra.waiting_approvals.health.v1",
+};
+
+/// What happened lately that somebody should know: actions that were blocked as critical, components of policies that failed, logs
+/// that cannot be signed, approvals that wait too long. Standing rules say who is told about which of them.
+pub static STANDING_ALERTS: Family = Family {
+    stages: &[
+        Stage {
+            kind: StageKind::HealthAlertPlan,
+            id_prefix: "alplan-",
+            schema: "cavra.standing_alerts.notification_plan.v1",
+            metadata_kind: "standing-alert-plan",
+            payload: "health_alert_plan",
+            copied: HEALTH_NOTICE,
+        },
+        Stage {
+            kind: StageKind::HealthAlertAcknowledgement,
+            id_prefix: "alack-",
+            schema: "cavra.standing_alerts.acknowledgement.v1",
+            metadata_kind: "standing-alert-ack",
+            payload: "acknowledgement",
+            copied: HEALTH_ANSWER,
+        },
+        Stage {
+            kind: StageKind::EscalationPlan,
+            id_prefix: "alesc-",
+            schema: "cavra.standing_alerts.escalation_plan.v1",
+            metadata_kind: "standing-alert-escalation-plan",
+            payload: "escalation_plan",
+            copied: ESCALATION,
+        },
+        Stage {
+            kind: StageKind::RecurrencePlan,
+            id_prefix: "alrec-",
+            schema: "cavra.standing_alerts.reminder_plan.v1",
+            metadata_kind: "standing-alert-reminder-plan",
+            payload: "recurrence_plan",
+            copied: REMINDERS,
+        },
+    ],
+    route_prefix: "alroute-",
+    subject: "health_id",
+    clocks: Clocks::Notices,
+    told_by: &[StageKind::HealthAlertPlan, StageKind::HealthAlertAcknowledgement],
+    watches: Watches::Events,
+    recurs_by_ladder: true,
+    conversations: &CONVERSATIONS,
+    follow_ups: &CONVERSATIONS_AND_SIEMS,
+    fallback_owner: "security-operations",
+    work_references: ["decision", "approval"],
+    sources: Sources {
+        notification: "standing_alerts_notification",
+        escalation: "standing_alerts_escalation",
+        recurrence: "standing_alerts_reminder",
+        digest: "standing_alerts_digest",
+        health_alert: "standing_alerts_alert",
+    },
+    event_types: Sources {
+        notification: "cavra.standing_alerts.notification",
+        escalation: "cavra.standing_alerts.escalation",
+        recurrence: "cavra.standing_alerts.reminder",
+        digest: "cavra.standing_alerts.digest",
+        health_alert: "cavra.standing_alerts.alert",
+    },
+    title: "standing alerts",
+    health_prefix: "alh-",
+    health_schema: "cavra.standing_alerts.v1",
 };

@@ -74,6 +74,15 @@ pub enum Clocks {
     Approvals,
 }
 
+/// What the health of a family is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watches {
+    /// Whether its scheduled worker does its work.
+    Worker,
+    /// What happened lately that somebody should know.
+    Events,
+}
+
 /// A family of subjects.
 #[derive(Debug)]
 pub struct Family {
@@ -85,6 +94,10 @@ pub struct Family {
     pub subject: &'static str,
     /// What starts and stops the clocks of its routes.
     pub clocks: Clocks,
+    /// The documents by which people are told, and answer.
+    pub told_by: &'static [StageKind],
+    /// What its health is about.
+    pub watches: Watches,
     /// Who is told again is whom the ladder names, where it names somebody for each route.
     pub recurs_by_ladder: bool,
     /// Connectors that its notifications go to.

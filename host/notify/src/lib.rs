@@ -12,6 +12,7 @@
 //! differs between families of subjects (schemas, kinds, ids, who may be told) is a [`Family`]: data.
 
 mod acknowledgement;
+mod attention;
 mod automation;
 mod backoff;
 mod calendar;
@@ -24,6 +25,7 @@ pub mod families;
 mod family;
 mod gate;
 mod health;
+mod known;
 mod policy;
 mod recurrence;
 mod retry;
@@ -35,6 +37,7 @@ mod suppression;
 mod work;
 
 pub use acknowledgement::{Reply, acknowledgement, retry_acknowledgement, review};
+pub use attention::{Lately, attention};
 pub use automation::{Pass, Schedule, automation_run, run_id, window_of};
 pub use backoff::{Backoff, Verdict};
 pub use calendar::{Availability, Calendar, Calendars, Traits, Window, Windows};
@@ -48,8 +51,8 @@ pub use escalation::{active_routes, escalation_plan};
 pub use events::{Making, escalation_event, health_event, recurrence_event, report_event};
 pub use facts::{Answer, Delivery, Facts, Notice, Review, subject_of};
 pub use family::{
-    CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind, provider_name, providers_asked,
-    providers_named,
+    CONVERSATIONS, CONVERSATIONS_AND_SIEMS, Clocks, Family, Sources, Stage, StageKind, Watches, provider_name,
+    providers_asked, providers_named,
 };
 pub use gate::{Action, Category, Decision, Gates, Paced, gate};
 pub use health::{HealthLimits, Watched, health};

@@ -1,6 +1,6 @@
 //! Recurrence: which escalated routes are told again, and why the others are not.
 
-use cavra_model::{Object, Timestamp, members};
+use cavra_model::{Object, members};
 use serde_json::{Value, json};
 
 use crate::acknowledgement::closes;
@@ -8,7 +8,8 @@ use crate::calendar::{Calendars, Traits, Windows};
 use crate::escalation::active_routes;
 use crate::facts::{Facts, Review, subject, subject_of};
 use crate::family::Family;
-use crate::gate::{Action, Gates, Paced, gate};
+use crate::gate::{Action, Gates, gate};
+use crate::known::Known;
 use crate::policy::{PolicyError, Section};
 use crate::state::RouteState;
 use crate::{Document, Planning, count, id_of, member};
@@ -56,7 +57,8 @@ pub fn recurrence_plan(
     let nothing = Object::new();
     let escalation_id = escalation.map(|plan| members::text(plan, "plan_id"));
     let routes = active_routes(escalation.unwrap_or(&nothing));
-    let decide = |route: &&Object| decision(planning, route, escalation_id, states, policy);
+    let known = Known::of(planning.family, planning.facts, states);
+    let decide = |route: &&Object| decision(planning, route, escalation_id, &known, policy);
     let decisions: Vec<Object> = routes.iter().map(decide).collect();
     let of = |action: Action| {
         decisions.iter().filter(|decision| members::text(decision, "action") == action.as_str()).count()
@@ -102,11 +104,8 @@ pub fn open_routes<'a>(
     states: &[RouteState],
     routes: impl IntoIterator<Item = &'a Object>,
 ) -> Vec<&'a Object> {
-    let open = |route: &&Object| {
-        let (state, review) = standing(family, facts, states, route);
-        !is_closed(state, review)
-    };
-    routes.into_iter().filter(open).collect()
+    let known = Known::of(family, facts, states);
+    routes.into_iter().filter(|route| !known.standing(route).is_closed()).collect()
 }
 
 /// How many routes have a latest review that leaves them open.
@@ -115,25 +114,6 @@ pub fn unresolved_reviews(facts: &Facts) -> usize {
     let latest: std::collections::BTreeMap<&str, &Review> =
         facts.reviews.iter().map(|review| (review.route_key.as_str(), review)).collect();
     latest.values().filter(|review| !closes(&review.state)).count()
-}
-
-/// How a route stands, and the latest review of it. What somebody said before the route was told anew is about an earlier
-/// matter.
-fn standing<'a>(
-    family: &Family,
-    facts: &'a Facts,
-    states: &'a [RouteState],
-    route: &Object,
-) -> (Option<&'a RouteState>, Option<&'a Review>) {
-    let (provider, subject) = (members::text(route, "provider"), subject(route));
-    let key = family.route_key(subject, provider, members::text(route, "owner"));
-    let state = states.iter().find(|state| state.subject == subject && state.provider == provider);
-    let review = facts.reviews.iter().rev().find(|review| review.route_key == key);
-    (state, review.filter(|review| state.is_none_or(|state| review.at >= state.noticed_at)))
-}
-
-fn is_closed(state: Option<&RouteState>, review: Option<&Review>) -> bool {
-    state.is_some_and(RouteState::is_resolved) || review.is_some_and(|review| closes(&review.state))
 }
 
 /// Whether a decision's owner is not there.
@@ -146,16 +126,16 @@ fn decision(
     planning: Planning<'_>,
     route: &Object,
     escalation_id: Option<&str>,
-    states: &[RouteState],
+    known: &Known<'_>,
     policy: &RecurrencePolicy,
 ) -> Object {
-    let Planning { family, facts, now, .. } = planning;
+    let Planning { family, now, .. } = planning;
     let (provider, owner) = (members::text(route, "provider"), members::text(route, "owner"));
     let subject_id = subject(route);
     let key = family.route_key(subject_id, provider, owner);
-    let (state, review) = standing(family, facts, states, route);
-    let closed = is_closed(state, review);
-    let paced = paced(family, facts, &key, escalation_id, state);
+    let standing = known.standing(route);
+    let (closed, review) = (standing.is_closed(), standing.review);
+    let paced = known.paced(&key, escalation_id, standing.state);
     let plans: Vec<&str> = std::iter::once(members::text(route, "plan_id")).chain(escalation_id).collect();
     let traits = Traits { plans: &plans, subject: subject_id, provider, owner };
     let decided = gate(Gates { traits, closed, paced }, policy, now);
@@ -186,27 +166,4 @@ fn decision(
         content.insert("escalation_providers".to_owned(), member(route, "escalation_providers"));
     }
     content
-}
-
-/// How often a route was told since its clock started, by escalations and recurrences.
-fn paced(family: &Family, facts: &Facts, key: &str, escalation_id: Option<&str>, state: Option<&RouteState>) -> Paced {
-    let since = state.map(|state| state.resolution_since);
-    let mut attempts: std::collections::BTreeMap<&str, (Timestamp, bool)> = std::collections::BTreeMap::new();
-    for delivery in &facts.deliveries {
-        let follow_up = [family.sources.escalation, family.sources.recurrence].contains(&delivery.source.as_str());
-        // Records of other products do not say which routes were in an event: those of this plan were.
-        let named = if delivery.route_keys.is_empty() {
-            Some(delivery.event_id.as_str()) == escalation_id
-        } else {
-            delivery.route_keys.iter().any(|named| named == key)
-        };
-        if follow_up && named && since.is_none_or(|since| delivery.at >= since) {
-            let attempt = attempts.entry(&delivery.id).or_insert((delivery.at, false));
-            attempt.1 |= delivery.success;
-        }
-    }
-    Paced {
-        delivered: count(attempts.values().filter(|(_, reached)| *reached).count()),
-        latest: attempts.values().map(|(at, _)| *at).max(),
-    }
 }

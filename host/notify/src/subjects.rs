@@ -50,8 +50,13 @@ pub fn health_subject(health: &Object) -> Subject {
         "failed_job_count",
         "stale_metadata_count",
         "connector_delivery_failure_count",
+        "critical_block_count",
+        "plugin_failure_count",
+        "unsigned_log_count",
+        "late_approval_count",
     ];
-    let mut summary: Object = names.iter().map(|name| ((*name).to_owned(), member(health, name))).collect();
+    let stated = names.iter().filter(|name| health.contains_key(**name));
+    let mut summary: Object = stated.map(|name| ((*name).to_owned(), member(health, name))).collect();
     summary.insert("alert_count".to_owned(), json!(alerts.len()));
     Subject {
         id: members::text(health, "health_id").to_owned(),

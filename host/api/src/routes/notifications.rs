@@ -1,7 +1,9 @@
 //! Rows of notification families: each is a family and what is done for it. docs/reference/remediation-sla.md and docs/reference/connectors-drills-ops-registry.md, section 3.
 
+mod approvals;
 mod drills;
 mod sla;
+mod standing;
 
 use cavra_core::{Board, Family, History, LogEvent, Operation};
 use cavra_identity::Scope;
@@ -12,7 +14,7 @@ use crate::handlers::notifications;
 
 /// The rows.
 pub(super) fn rows() -> Vec<Endpoint> {
-    [sla::rows(), drills::rows()].into_iter().flatten().collect()
+    [sla::rows(), drills::rows(), approvals::rows(), standing::rows()].into_iter().flatten().collect()
 }
 
 /// What is written leaves the same word in the log, whatever it is.

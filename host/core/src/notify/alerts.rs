@@ -1,9 +1,9 @@
 //! The health of the scheduled worker, and who is told about it. docs/reference/remediation-sla.md, sections 10 and 11.
 
-use cavra_model::{Object, members};
+use cavra_model::{Object, Timestamp, members};
 use cavra_notify::{
-    HEALTH_METRICS, HEALTH_TAGS, HealthLimits, Making, RoutingPolicy, StageKind, Watched, health, health_event,
-    health_subject,
+    HEALTH_METRICS, HEALTH_TAGS, HealthLimits, Making, RoutingPolicy, StageKind, Watched, Watches, health,
+    health_event, health_subject,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ const STALE: &str = "stale_metadata_minutes";
 impl Desk<'_> {
     /// The health of the worker at this moment; nothing is kept. The limits stand in the query.
     pub async fn health(self, call: &Call) -> Result<Object, CoreError> {
-        self.observe(query_limits(&call.body)?, cavra_model::Timestamp::now()).await
+        self.observe(query_limits(&call.body)?, Timestamp::now()).await
     }
 
     /// Tells people about it.
@@ -52,7 +52,10 @@ impl Desk<'_> {
         Ok(answer)
     }
 
-    async fn observe(self, limits: HealthLimits, now: cavra_model::Timestamp) -> Result<Object, CoreError> {
+    async fn observe(self, limits: HealthLimits, now: Timestamp) -> Result<Object, CoreError> {
+        if self.family.watches == Watches::Events {
+            return self.lately(limits, now).await;
+        }
         let counted = self.counted().await?;
         let runs = self.runs(&counted).await?;
         let mut newest = Vec::new();
@@ -112,7 +115,14 @@ pub(super) fn request_limits(request: &Request) -> Result<HealthLimits, CoreErro
 
 /// A whole number of a query; below 0 counts as 0.
 fn of_query(query: &Object, parameter: &'static str) -> Result<Option<u64>, CoreError> {
-    let Some(text) = members::filled(query, parameter) else { return Ok(None) };
-    let number = PageRequest::whole_number(text).ok_or(CoreError::Query { parameter, expected: "a whole number" })?;
+    // A worker's settings say it as a number.
+    let text = match query.get(parameter) {
+        Some(Value::Number(number)) => number.to_string(),
+        _ => members::text(query, parameter).to_owned(),
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let number = PageRequest::whole_number(&text).ok_or(CoreError::Query { parameter, expected: "a whole number" })?;
     Ok(Some(u64::try_from(number).unwrap_or(0)))
 }

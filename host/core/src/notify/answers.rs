@@ -84,16 +84,18 @@ impl Desk<'_> {
 
     /// Refuses a subject that nobody was told about and that is not stored.
     async fn is_known(self, plans: StageKind, member: &str, id: &str) -> Result<(), CoreError> {
-        let report = self.stage(StageKind::Report)?;
-        let report = MetadataKind::of(Some(report.metadata_kind));
-        if member == "report_id" && self.app.evidence.get(report, id).await.is_ok() {
+        let report = self.family.stage(StageKind::Report).filter(|_| member == "report_id");
+        let report = report.map(|report| MetadataKind::of(Some(report.metadata_kind)));
+        if let Some(report) = report
+            && self.app.evidence.get(report, id).await.is_ok()
+        {
             return Ok(());
         }
         if self.some_say(plans, member, id).await? {
             return Ok(());
         }
         let plan = MetadataKind::of(Some(self.stage(plans)?.metadata_kind));
-        Err(CoreError::NotFound(if member == "report_id" { report.name } else { plan.name }))
+        Err(CoreError::NotFound(report.unwrap_or(plan).name))
     }
 
     /// Refuses a plan that is none of the subject.

@@ -8,7 +8,6 @@ use cavra_notify::{
 };
 use serde_json::{Value, json};
 
-use super::plans::OF_REVIEWED_ROUTES;
 use super::request::Request;
 use super::sending::{Sending, all_enabled, enabled, nobody_set_up, outcome, route_keys};
 use super::{Call, Desk};
@@ -34,7 +33,7 @@ impl Desk<'_> {
         let plan = self.deliverable(StageKind::EscalationPlan, &call.id).await?;
         let request = self.request(call)?;
         let wanted = self.follow_up(&request, ESCALATED)?;
-        let facts = self.facts(&OF_REVIEWED_ROUTES).await?;
+        let facts = self.reviewed_facts().await?;
         let open = open_routes(self.family, &facts, &routes(&facts), active_routes(&plan));
         let making = Making { family: self.family, generated_by: &wanted.by, now: request.now };
         let event = escalation_event(making, &plan, &open, wanted.most);

@@ -13,6 +13,7 @@ mod digests;
 mod drills;
 mod follow_ups;
 mod history;
+mod lately;
 mod ledger;
 mod listing;
 mod notices;
@@ -23,6 +24,8 @@ mod request;
 mod reservations;
 mod sending;
 mod sla;
+mod standing;
+mod waiting;
 
 pub use boards::Board;
 pub use drills::{
@@ -35,6 +38,9 @@ pub use sla::{
     SLA_NOTIFICATIONS, SLA_NOTIFICATIONS_BOARD, SLA_RECURRENCES, SLA_RECURRENCES_BOARD, SLA_REPORTS, SLA_REPORTS_BOARD,
     SLA_RUNS, SLA_RUNS_BOARD,
 };
+
+pub use standing::{STANDING_ALERTS, STANDING_ALERTS_BOARD};
+pub use waiting::{WAITING_ESCALATIONS, WAITING_ESCALATIONS_BOARD, WAITING_REMINDERS, WAITING_REMINDERS_BOARD};
 
 use cavra_model::Object;
 use cavra_notify::{Family, PolicyError, StageKind};

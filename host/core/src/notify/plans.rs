@@ -15,12 +15,6 @@ use super::request::Request;
 use super::{Call, Desk};
 use crate::CoreError;
 
-/// The kinds that tell how routes stand.
-pub(super) const OF_ROUTES: [StageKind; 2] = [StageKind::NotificationPlan, StageKind::Acknowledgement];
-/// And what owners said of them.
-pub(super) const OF_REVIEWED_ROUTES: [StageKind; 3] =
-    [StageKind::NotificationPlan, StageKind::Acknowledgement, StageKind::Review];
-
 /// Who makes what a call that only reads makes.
 const READER: &str = "console";
 
@@ -30,7 +24,7 @@ impl Desk<'_> {
         let request = self.request(call)?;
         let policy = SloPolicy::read(request.value("slo_policy"))?;
         let by = request.generated_by()?;
-        let states = routes(&self.facts(&OF_ROUTES).await?);
+        let states = routes(&self.facts(self.family.told_by).await?);
         let stage = self.stage(StageKind::EscalationPlan)?;
         let plan = escalation_plan(self.family, stage, self.family.subject, &states, &policy, &by, request.now);
         self.keep_plan(StageKind::EscalationPlan, &plan, &by, &request).await
@@ -41,7 +35,7 @@ impl Desk<'_> {
         let request = self.request(call)?;
         let policy = RecurrencePolicy::read(request.value("recurrence_policy"))?;
         let by = request.generated_by()?;
-        let facts = self.facts(&OF_REVIEWED_ROUTES).await?;
+        let facts = self.reviewed_facts().await?;
         let escalation = self.newest(StageKind::EscalationPlan).await?;
         let planning = Planning {
             family: self.family,

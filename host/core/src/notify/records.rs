@@ -95,6 +95,12 @@ impl Desk<'_> {
         Ok(facts)
     }
 
+    /// What happened, and what owners said of it.
+    pub async fn reviewed_facts(self) -> Result<Facts, CoreError> {
+        let told = self.family.told_by.iter().copied();
+        self.facts(&told.chain([StageKind::Review]).collect::<Vec<_>>()).await
+    }
+
     /// Adds what is known of approvals that wait, and of those that did when it was found out last which ones are late.
     async fn add_approvals(self, facts: &mut Facts) -> Result<(), CoreError> {
         let connectors = self.app.outgoing.events.as_ref();

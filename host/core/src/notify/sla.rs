@@ -16,14 +16,14 @@ const FOLLOW_UPS: [&str; 3] = [
 ];
 const HEALTH_ALERT: &str = "endpoint_remediation_sla_escalation_recurrence_automation_health_alert";
 
-const fn asked(parameter: &'static str, paths: &'static [&'static str], ask: Ask) -> Asked {
+pub(super) const fn asked(parameter: &'static str, paths: &'static [&'static str], ask: Ask) -> Asked {
     Asked { parameter, paths, ask }
 }
 
-const KIND: Asked = asked("metadata_kind", &["metadata_kind"], Ask::Exactly);
-const STATE: Asked = asked("acknowledgement_state", &["acknowledgement_state"], Ask::Word);
-const SUPPRESSED: Asked = asked("suppressed", &["suppressed_providers"], Ask::Filled);
-const PROVIDER: Asked =
+pub(super) const KIND: Asked = asked("metadata_kind", &["metadata_kind"], Ask::Exactly);
+pub(super) const STATE: Asked = asked("acknowledgement_state", &["acknowledgement_state"], Ask::Word);
+pub(super) const SUPPRESSED: Asked = asked("suppressed", &["suppressed_providers"], Ask::Filled);
+pub(super) const PROVIDER: Asked =
     asked("provider", &["provider", "providers", "selected_providers", "suppressed_providers"], Ask::Word);
 const OWNER_INSIDE: Asked = asked("owner", &["owner"], Ask::AnyCase);
 const PROVIDER_INSIDE: Asked = asked("provider", &["provider"], Ask::Word);
@@ -50,17 +50,26 @@ pub static SLA_NOTIFICATIONS: History = History {
 };
 
 /// Escalation plans.
-pub static SLA_ESCALATIONS: History = History {
-    schema: "cavra.endpoint_remediation_sla.escalation_history.v1",
-    kinds: &[StageKind::EscalationPlan],
-    sources: &[],
-    asked: &[asked("alert_level", &["alert_level"], Ask::Exactly)],
-    inside: Some(Inside {
-        list: "escalation_plan.route_statuses",
-        shown: "matched_route_statuses",
-        asked: &[OWNER_INSIDE, PROVIDER_INSIDE, asked("active_only", &["active_escalation"], Ask::OnlyTrue)],
-    }),
-};
+pub static SLA_ESCALATIONS: History = escalations("cavra.endpoint_remediation_sla.escalation_history.v1");
+
+const OF_ESCALATIONS: &[Asked] = &[asked("alert_level", &["alert_level"], Ask::Exactly)];
+const OF_LATE_ROUTES: &[Asked] =
+    &[OWNER_INSIDE, PROVIDER_INSIDE, asked("active_only", &["active_escalation"], Ask::OnlyTrue)];
+
+/// Escalation plans of a family.
+pub(super) const fn escalations(schema: &'static str) -> History {
+    History {
+        schema,
+        kinds: &[StageKind::EscalationPlan],
+        sources: &[],
+        asked: OF_ESCALATIONS,
+        inside: Some(Inside {
+            list: "escalation_plan.route_statuses",
+            shown: "matched_route_statuses",
+            asked: OF_LATE_ROUTES,
+        }),
+    }
+}
 
 /// Everything that followed escalations.
 pub static SLA_ACTIONS: History = History {
@@ -117,17 +126,25 @@ pub static SLA_ACTIONS: History = History {
 };
 
 /// Recurrence plans.
-pub static SLA_RECURRENCES: History = History {
-    schema: "cavra.endpoint_remediation_sla.escalation_recurrence_history.v1",
-    kinds: &[StageKind::RecurrencePlan],
-    sources: &[],
-    asked: &[asked("plan_id", &["plan_id", "recurrence_plan_id"], Ask::Exactly)],
-    inside: Some(Inside {
-        list: "recurrence_plan.route_decisions",
-        shown: "matched_route_decisions",
-        asked: &[OWNER_INSIDE, PROVIDER_INSIDE, asked("action", &["action"], Ask::AnyCase)],
-    }),
-};
+pub static SLA_RECURRENCES: History = recurrences("cavra.endpoint_remediation_sla.escalation_recurrence_history.v1");
+
+const OF_RECURRENCES: &[Asked] = &[asked("plan_id", &["plan_id", "recurrence_plan_id"], Ask::Exactly)];
+const OF_DECISIONS: &[Asked] = &[OWNER_INSIDE, PROVIDER_INSIDE, asked("action", &["action"], Ask::AnyCase)];
+
+/// Recurrence plans of a family.
+pub(super) const fn recurrences(schema: &'static str) -> History {
+    History {
+        schema,
+        kinds: &[StageKind::RecurrencePlan],
+        sources: &[],
+        asked: OF_RECURRENCES,
+        inside: Some(Inside {
+            list: "recurrence_plan.route_decisions",
+            shown: "matched_route_decisions",
+            asked: OF_DECISIONS,
+        }),
+    }
+}
 
 /// Passes of the worker.
 pub static SLA_RUNS: History = History {
@@ -153,12 +170,12 @@ pub static SLA_ALERTS: History = History {
     inside: None,
 };
 
-const fn is(kind: &'static str) -> Condition {
+pub(super) const fn is(kind: &'static str) -> Condition {
     Condition::Is("metadata_kind", kind)
 }
 
-const DELIVERY: Condition = is("release-connector-delivery");
-const FAILED: Condition = Condition::All(&[DELIVERY, Condition::Flag("delivery_success", false)]);
+pub(super) const DELIVERY: Condition = is("release-connector-delivery");
+pub(super) const FAILED: Condition = Condition::All(&[DELIVERY, Condition::Flag("delivery_success", false)]);
 
 static REPORT_COUNTS: [Measured; 3] = [
     measured("report_count", Measure::Count),
@@ -188,7 +205,7 @@ static ALERT_COUNTS: [Measured; 5] = [
     measured("suppressed_provider_count", Measure::Sum("suppressed_provider_count")),
 ];
 
-static PLAN_COUNTS: [Measured; 1] = [measured("plan_count", Measure::Count)];
+pub(super) static PLAN_COUNTS: [Measured; 1] = [measured("plan_count", Measure::Count)];
 
 static ACTION_COUNTS: [Measured; 11] = [
     measured("plan_count", Measure::CountIf(is("endpoint-remediation-sla-escalation-plan"))),
@@ -325,7 +342,7 @@ pub(super) fn of_notices(seen: &Seen, subject: &str) -> Object {
     }))
 }
 
-fn of_escalations(seen: &Seen) -> Object {
+pub(super) fn of_escalations(seen: &Seen) -> Object {
     let active: Vec<_> = active_routes(&seen.newest).into_iter().take(20).collect();
     let mut said = members::built(json!({
         "alert_level": seen.newest_level(),
@@ -356,7 +373,7 @@ fn of_actions(seen: &Seen) -> Object {
     }))
 }
 
-fn of_recurrences(seen: &Seen) -> Object {
+pub(super) fn of_recurrences(seen: &Seen) -> Object {
     let decisions = members::objects(&seen.newest, "route_decisions");
     let owners: std::collections::BTreeSet<&str> =
         decisions.iter().map(|decision| members::text(decision, "owner")).collect();

@@ -1,7 +1,9 @@
 //! The jobs that a server can do by itself, as data: which operations of which family, one after the other.
 
 use cavra_model::{Object, members};
-use cavra_notify::{Backoff, Family, RecurrencePolicy, SloPolicy, families};
+use cavra_notify::{
+    Backoff, Family, HEALTH_METRICS, HEALTH_TAGS, RecurrencePolicy, RoutingPolicy, SloPolicy, families,
+};
 use serde_json::{Value, json};
 
 use crate::Operation;
@@ -56,7 +58,7 @@ pub(super) struct Taken {
     pub check: fn(&Value) -> Result<(), String>,
 }
 
-const TAKEN: [Taken; 11] = [
+const TAKEN: [Taken; 12] = [
     Taken {
         name: "slo_policy",
         keys: &["default_slo", "owner_slos", "service_level_objectives", "ladders", "escalation_ladders", "owner"],
@@ -89,6 +91,14 @@ const TAKEN: [Taken; 11] = [
         ],
         check: |value| Backoff::read(Some(value)).map(drop).map_err(|error| error.to_string()),
     },
+    Taken {
+        name: "routing_policy",
+        keys: &["rules", "notification_routing", "default_providers", "suppression_window_minutes", "owner"],
+        check: |value| {
+            let read = RoutingPolicy::read(Some(value), &HEALTH_TAGS, &HEALTH_METRICS);
+            read.map(drop).map_err(|error| error.to_string())
+        },
+    },
     Taken { name: "provider", keys: &[], check: is_text },
     whole("max_routes"),
     whole("max_digest_plans"),
@@ -112,7 +122,8 @@ fn is_whole(value: &Value) -> Result<(), String> {
 }
 
 const DELIVERING: [&str; 2] = ["provider", "retries"];
-const HEALTH: [&str; 5] = ["provider", "retries", "expected_interval_minutes", "stale_metadata_minutes", "max_alerts"];
+const HEALTH: [&str; 6] =
+    ["provider", "retries", "expected_interval_minutes", "stale_metadata_minutes", "max_alerts", "routing_policy"];
 const LIMITS: [&str; 2] = ["expected_interval_minutes", "stale_metadata_minutes"];
 
 const fn step(operation: Operation, takes: &'static [&'static str], sends: Sends, over: Over) -> Step {
@@ -126,8 +137,16 @@ const RECURRENCE: [Step; 3] = [
     step(Operation::Recur, &["provider", "retries", "max_routes"], Sends::Always, Over::Plan("recurrence_plan_id")),
 ];
 
+/// Says how the worker does, and tells people about that.
+const WATCH: [Step; 2] = [
+    step(Operation::Health, &LIMITS, Sends::Nothing, Over::Nothing),
+    step(Operation::AlertHealth, &HEALTH, Sends::Always, Over::Nothing),
+];
+
 /// Every job.
-pub(super) static JOBS: [Job; 8] = [
+pub(super) static JOBS: [Job; 10] = [
+    Job { name: "standing-alerts", family: &families::STANDING_ALERTS, steps: &WATCH },
+    Job { name: "standing-alert-reminders", family: &families::STANDING_ALERTS, steps: &RECURRENCE },
     Job { name: "approval-reminders", family: &families::WAITING_APPROVALS, steps: &RECURRENCE },
     Job { name: "endpoint-remediation-recurrence", family: &families::ENDPOINT_REMEDIATION, steps: &RECURRENCE },
     Job {
@@ -148,14 +167,7 @@ pub(super) static JOBS: [Job; 8] = [
             Over::Nothing,
         )],
     },
-    Job {
-        name: "endpoint-remediation-health",
-        family: &families::ENDPOINT_REMEDIATION,
-        steps: &[
-            step(Operation::Health, &LIMITS, Sends::Nothing, Over::Nothing),
-            step(Operation::AlertHealth, &HEALTH, Sends::Always, Over::Nothing),
-        ],
-    },
+    Job { name: "endpoint-remediation-health", family: &families::ENDPOINT_REMEDIATION, steps: &WATCH },
     Job {
         name: "rollback-drill-notification",
         family: &families::ROLLBACK_DRILLS,

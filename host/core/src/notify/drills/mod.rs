@@ -13,7 +13,6 @@ use cavra_notify::{
 };
 use serde_json::{Value, json};
 
-use super::plans::OF_ROUTES;
 use super::records::document;
 use super::request::Request;
 use super::sending::{Sending, nobody_set_up, outcome, route_keys};
@@ -101,7 +100,7 @@ impl Desk<'_> {
 
     /// Since when people are waited for by a plan: while nobody has answered, since it was made first.
     async fn since(self, plan_id: &str, now: Timestamp) -> Result<Timestamp, CoreError> {
-        let facts = self.facts(&OF_ROUTES).await?;
+        let facts = self.facts(self.family.told_by).await?;
         let told = facts.notices.iter().filter(|notice| notice.plan_id == plan_id);
         let states = routes(&facts);
         let waits = |subject: &str, provider: &str| {
@@ -117,7 +116,7 @@ impl Desk<'_> {
         let request = self.request(call)?;
         let slo = DrillSlo::read(request.value("policy"))?;
         let by = request.generated_by()?;
-        let states = routes(&self.facts(&OF_ROUTES).await?);
+        let states = routes(&self.facts(self.family.told_by).await?);
         let plans = self.latest_drill_plans().await?;
         let stage = self.stage(StageKind::EscalationPlan)?;
         let plan = drill_escalation(stage, &plans, &states, &slo, &by, request.now);
