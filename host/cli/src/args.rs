@@ -63,7 +63,7 @@ pub use replay::ReplayArgs;
 pub use runtime::{
     DrillAckArgs, DrillEscalationArgs, DrillFilesArgs, DrillPlanArgs, DrillScheduleArgs, RuntimeCommand,
 };
-pub use sending::SendArgs;
+pub use sending::{SendArgs, WayArgs};
 pub use signing::{PolicySignArgs, PolicyVerifyArgs};
 pub use sla::{
     SlaAckArgs, SlaAlertArgs, SlaAuditArgs, SlaAutomationArgs, SlaByArgs, SlaCommand, SlaDigestArgs, SlaFollowArgs,

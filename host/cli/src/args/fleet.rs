@@ -9,7 +9,7 @@ use cavra_model::{
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::release::{ApprovalTargetArgs, HistoryStoreArgs, MetadataArgs, PackageFlags};
-use super::{ExecutionArgs, Json};
+use super::{ExecutionArgs, Json, SendArgs};
 
 #[derive(Subcommand)]
 pub enum EndpointCommand {
@@ -114,21 +114,11 @@ pub struct ExportArgs {
 pub struct DeliverExportArgs {
     /// Manifest of the export; its files lie beside it.
     pub manifest: PathBuf,
-    /// File with the connectors.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Directory for what came of it.
     #[arg(long, default_value = ".cavra/release/endpoint-publication-deliveries", value_name = "DIR")]
     pub output: PathBuf,
-    /// jamf, intune, linux, or all that the export was made for.
-    #[arg(long, default_value = "all", value_name = "NAME")]
-    pub provider: String,
-    /// Attempts after the first.
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
-    pub retries: i64,
-    /// Time for one attempt.
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
-    pub timeout_seconds: f64,
+    #[command(flatten)]
+    pub send: SendArgs,
     /// Who publishes.
     #[arg(long, default_value = "release-manager", value_name = "NAME")]
     pub requested_by: String,

@@ -12,6 +12,13 @@ pub struct SendArgs {
     /// Connector file, JSON or YAML.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    #[command(flatten)]
+    pub way: WayArgs,
+}
+
+/// To whom something is sent, and how often it is tried.
+#[derive(Args, Clone)]
+pub struct WayArgs {
     /// Systems to send it to, separated by commas; all is every one that is configured.
     #[arg(long, default_value = "all")]
     pub provider: String,
@@ -24,6 +31,13 @@ pub struct SendArgs {
 }
 
 impl SendArgs {
+    /// The options as a body asks for them.
+    pub fn asked(&self) -> Object {
+        self.way.asked()
+    }
+}
+
+impl WayArgs {
     /// The options as a body asks for them.
     pub fn asked(&self) -> Object {
         built(json!({ "provider": self.provider, "retries": self.retries, "timeout_seconds": self.timeout_seconds }))

@@ -8,7 +8,7 @@ use super::sla_lists::{
     SlaActionsArgs, SlaAlertsArgs, SlaEscalationsArgs, SlaListArgs, SlaNoticesArgs, SlaRecurrencesArgs, SlaReportsArgs,
     SlaRunsArgs,
 };
-use super::{HistoryStoreArgs, Json, SendArgs};
+use super::{HistoryStoreArgs, Json, SendArgs, WayArgs};
 
 #[derive(Subcommand)]
 pub enum SlaCommand {
@@ -320,15 +320,8 @@ pub struct SlaAutomationArgs {
         default_value = ".cavra/release/endpoint-remediation-sla-escalation-owner-digests"
     )]
     pub output: PathBuf,
-    /// Connectors by name, with commas, or all.
-    #[arg(long, default_value = "all")]
-    pub provider: String,
-    /// Attempts after the first.
-    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
-    pub retries: i64,
-    /// Seconds for one attempt.
-    #[arg(long, default_value_t = 10.0)]
-    pub timeout_seconds: f64,
+    #[command(flatten)]
+    pub way: WayArgs,
     /// Minutes between two passes.
     #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
     pub schedule_interval_minutes: i64,

@@ -105,16 +105,15 @@ pub fn deliver(args: &DeliverExportArgs) -> anyhow::Result<ExitCode> {
         json: args.json,
     };
     let manifest = read_object(&args.manifest)?;
-    let connectors = connectors(&args.config)?;
-    let said = json!({ "retries": args.retries, "timeout_seconds": args.timeout_seconds, "provider": args.provider });
-    let options = Options::of(&members::built(said), "all")?;
+    let connectors = connectors(&args.send.config)?;
+    let options = Options::of(&args.send.asked(), "all")?;
     let directory = args.manifest.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let tree: Tree = open(directory)?;
     let request = PublishRequest {
         export_id: export_id(&manifest),
         export: Object::new(),
         manifest,
-        asked: args.provider.clone(),
+        asked: args.send.way.provider.clone(),
         requested_by: args.requested_by.clone(),
     };
     let checked = match request.check(Some(&tree), Timestamp::now()) {

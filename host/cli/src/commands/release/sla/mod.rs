@@ -198,10 +198,10 @@ fn digest(args: &SlaDigestArgs) -> anyhow::Result<ExitCode> {
 fn automate(args: &SlaAutomationArgs) -> anyhow::Result<ExitCode> {
     let desk = Desk::reading(&args.store, args.config.as_deref())?;
     let mut body = built(json!({
-        "generated_by": args.by.generated_by, "provider": args.provider, "retries": args.retries,
-        "timeout_seconds": args.timeout_seconds, "max_digest_plans": args.max_digest_plans,
+        "generated_by": args.by.generated_by, "max_digest_plans": args.max_digest_plans,
         "schedule": { "interval_minutes": args.schedule_interval_minutes }, "dry_run": !args.execute,
     }));
+    body.extend(args.way.asked());
     with(&mut body, "retry_policy", args.retry_policy.as_deref().map(policy).transpose()?);
     let done = desk.operate(Operation::Automate, "", body)?;
     for digest in cavra_model::members::objects(&done, "owner_digests") {
