@@ -1,54 +1,26 @@
 //! Makes static tables of the rows in `commands/`, so that knowing a command costs nothing when the process starts.
 
+#[path = "src/effects/table/row.rs"]
+mod row;
+#[path = "src/effects/table/source.rs"]
+mod source;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use row::{Does, Operand, Role, Row, Takes, Text, When};
+use source::Source;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A row as it is written; `docs/commands.md` says what its members mean.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Source {
-    program: Option<String>,
-    programs: Vec<String>,
-    flags: String,
-    options: BTreeMap<String, String>,
-    operands: Vec<String>,
-    does: Vec<String>,
-    bare: Vec<String>,
-    when: Vec<When>,
-    subcommands: BTreeMap<String, Source>,
-    otherwise: Option<Box<Source>>,
-    analyser: Option<String>,
-    after: Option<String>,
-    options_first: bool,
-    single_dash: bool,
-    inherits: bool,
-    free: bool,
-    #[serde(rename = "notes")]
-    _notes: serde_norway::Value,
-    #[serde(rename = "tests")]
-    _tests: serde_norway::Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct When {
-    given: String,
-    without: String,
-    operands: Option<Vec<String>>,
-    does: Vec<String>,
-    instead: bool,
-}
-
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=commands");
+    println!("cargo:rerun-if-changed=src/effects/table");
     let mut files: Vec<_> = fs::read_dir("commands")?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
@@ -69,6 +41,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Writes rows as code.
 #[derive(Default)]
 struct Table {
     code: String,
@@ -78,11 +51,12 @@ struct Table {
 
 impl Table {
     fn program(&mut self, source: &Source) -> Result<()> {
-        let names: Vec<&String> = source.program.iter().chain(&source.programs).collect();
+        let names: Vec<&String> = source.names().collect();
         if names.is_empty() {
             return Err("a row without `program`".into());
         }
-        let row = self.row(source).map_err(|error| format!("{names:?}: {error}"))?;
+        let row = source.row().map_err(|error| format!("{names:?}: {error}"))?;
+        let row = self.row(&row)?;
         for name in names {
             if self.programs.insert(name.clone(), row).is_some() {
                 return Err(format!("`{name}` has two rows").into());
@@ -91,38 +65,48 @@ impl Table {
         Ok(())
     }
 
-    fn row(&mut self, source: &Source) -> Result<usize> {
-        let mut subcommands = BTreeMap::new();
-        for (names, inner) in &source.subcommands {
-            let row = self.row(inner).map_err(|error| format!("{names}: {error}"))?;
-            for name in names.split(',').map(str::trim) {
-                if subcommands.insert(name.to_owned(), row).is_some() {
-                    return Err(format!("the subcommand `{name}` is there twice").into());
-                }
-            }
+    fn row(&mut self, row: &Row) -> Result<usize> {
+        // Names of one subcommand share its row.
+        let mut written: Vec<(*const Row, usize)> = Vec::new();
+        let mut subcommands = Vec::new();
+        for (name, inner) in row.subcommands.iter() {
+            let known = written.iter().find(|(row, _)| std::ptr::eq(*row, &raw const **inner));
+            let index = match known {
+                Some((_, index)) => *index,
+                None => self.row(inner)?,
+            };
+            written.push((&raw const **inner, index));
+            subcommands.push(format!("({}, Inner::Built(&ROW_{index}))", text(name)));
         }
-        let otherwise = source.otherwise.as_ref().map(|inner| self.row(inner)).transpose()?;
-        let (letters, long) = options(source)?;
+        let otherwise = row.otherwise.as_ref().map(|inner| self.row(inner)).transpose()?;
         let code = format!(
-            "static ROW_{}: Row = Row {{ letters: &[{letters}], long: &[{long}], operands: &[{}], does: &[{}], \
-             bare: &[{}], when: &[{}], subcommands: &[{}], otherwise: {}, analyser: {}, after: {}, options_first: {}, \
-             single_dash: {}, inherits: {}, free: {} }};",
+            "static ROW_{}: Row = Row {{ letters: {}, long: {}, operands: {}, does: {}, bare: {}, when: {}, \
+             subcommands: {}, otherwise: {}, analyser: {}, after: {}, options_first: {}, single_dash: {}, inherits: {}, \
+             free: {} }};",
             self.rows,
-            operands(&source.operands)?,
-            does(&source.does)?,
-            does(&source.bare)?,
-            source.when.iter().map(when).collect::<Result<Vec<_>>>()?.join(", "),
-            subcommands.iter().map(|(name, row)| format!("({name:?}, &ROW_{row})")).collect::<Vec<_>>().join(", "),
-            otherwise.map_or("None".to_owned(), |row| format!("Some(&ROW_{row})")),
-            source.analyser.as_ref().map_or("None".to_owned(), |name| format!("Some(Analyser::{})", camel(name))),
-            source
-                .after
-                .as_ref()
-                .map_or(Ok("None".to_owned()), |text| role(text).map(|role| format!("Some({role})")))?,
-            source.options_first,
-            source.single_dash,
-            source.inherits,
-            source.free,
+            list(row.letters.iter().map(|(letter, key, taken)| format!(
+                "({letter:?}, {}, {})",
+                text(key),
+                takes(taken)
+            ))),
+            list(row.long.iter().map(|(name, key, taken)| format!(
+                "({}, {}, {})",
+                text(name),
+                text(key),
+                takes(taken)
+            ))),
+            operands(&row.operands),
+            does(&row.does),
+            does(&row.bare),
+            list(row.when.iter().map(when)),
+            list(subcommands.into_iter()),
+            optional(otherwise.map(|index| format!("Inner::Built(&ROW_{index})"))),
+            optional(row.analyser.map(|analyser| format!("Analyser::{analyser:?}"))),
+            optional(row.after.as_ref().map(role)),
+            row.options_first,
+            row.single_dash,
+            row.inherits,
+            row.free,
         );
         writeln!(self.code, "{code}")?;
         self.rows += 1;
@@ -131,149 +115,55 @@ impl Table {
 
     fn finish(self, digest: &str) -> Result<String> {
         let mut code = self.code;
-        writeln!(code, "pub(crate) static PROGRAMS: &[(&str, &Row)] = &[")?;
+        writeln!(code, "static PROGRAMS: &[(&str, &Row)] = &[")?;
         for (name, row) in &self.programs {
             writeln!(code, "({name:?}, &ROW_{row}),")?;
         }
         writeln!(code, "];")?;
-        writeln!(code, "pub(crate) const DIGEST: &str = \"sha256:{digest}\";")?;
+        writeln!(code, "const DIGEST: &str = \"sha256:{digest}\";")?;
         Ok(code)
     }
 }
 
-/// The letters and the long options of a row, as code.
-fn options(source: &Source) -> Result<(String, String)> {
-    let mut letters: BTreeMap<char, (String, String)> = BTreeMap::new();
-    let mut long: BTreeMap<String, (String, String)> = BTreeMap::new();
-    let mut add = |name: &str, key: &str, takes: String| -> Result<()> {
-        let entry = (key.to_owned(), takes);
-        let mut characters = name.chars();
-        let is_new = match (characters.next(), characters.next()) {
-            (Some(letter), None) if letter != '-' => letters.insert(letter, entry).is_none(),
-            _ => long.insert(name.to_owned(), entry).is_none(),
-        };
-        if is_new { Ok(()) } else { Err(format!("the option `{name}` is there twice").into()) }
-    };
-    for word in source.flags.split_whitespace() {
-        if word.starts_with('-') {
-            let (name, key) = word.split_once('=').unwrap_or((word, word));
-            add(name, key, "Takes::Nothing".to_owned())?;
-        } else {
-            for letter in word.chars() {
-                let name = letter.to_string();
-                add(&name, &name, "Takes::Nothing".to_owned())?;
-            }
-        }
-    }
-    for (names, roles) in &source.options {
-        let (takes, roles) = match roles.strip_prefix('=') {
-            Some(rest) => ("Joined", rest),
-            None => ("Values", roles.as_str()),
-        };
-        let roles = roles.split(',').map(|text| role(text.trim())).collect::<Result<Vec<_>>>()?.join(", ");
-        let names: Vec<&str> = names.split_whitespace().collect();
-        let key = names.first().copied().unwrap_or_default();
-        for name in &names {
-            add(name, key, format!("Takes::{takes}(&[{roles}])"))?;
-        }
-    }
-    let letters = letters.iter().map(|(letter, (key, takes))| format!("({letter:?}, {key:?}, {takes})"));
-    let long = long.iter().map(|(name, (key, takes))| format!("({name:?}, {key:?}, {takes})"));
-    Ok((letters.collect::<Vec<_>>().join(", "), long.collect::<Vec<_>>().join(", ")))
+fn text(text: &Text) -> String {
+    format!("Cow::Borrowed({text:?})")
 }
 
-fn when(when: &When) -> Result<String> {
-    let keys = |text: &str| text.split_whitespace().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
-    let operands = when.operands.as_ref().map(|list| operands(list)).transpose()?;
-    Ok(format!(
-        "When {{ given: &[{}], without: &[{}], operands: {}, does: &[{}], instead: {} }}",
-        keys(&when.given),
-        keys(&when.without),
-        operands.map_or("None".to_owned(), |list| format!("Some(&[{list}])")),
-        does(&when.does)?,
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("Cow::Borrowed(&[{}])", items.collect::<Vec<_>>().join(", "))
+}
+
+fn optional(code: Option<String>) -> String {
+    code.map_or("None".to_owned(), |code| format!("Some({code})"))
+}
+
+fn role(role: &Role) -> String {
+    format!("Role {{ kind: RoleKind::{:?}, argument: {} }}", role.kind, text(&role.argument))
+}
+
+fn takes(takes: &Takes) -> String {
+    match takes {
+        Takes::Nothing => "Takes::Nothing".to_owned(),
+        Takes::Values(roles) => format!("Takes::Values({})", list(roles.iter().map(role))),
+        Takes::Joined(roles) => format!("Takes::Joined({})", list(roles.iter().map(role))),
+    }
+}
+
+fn operands(operands: &[Operand]) -> String {
+    list(operands.iter().map(|operand| format!("Operand {{ role: {}, many: {} }}", role(&operand.role), operand.many)))
+}
+
+fn does(effects: &[Does]) -> String {
+    list(effects.iter().map(|does| format!("Does {{ verb: Verb::{:?}, text: {} }}", does.verb, text(&does.text))))
+}
+
+fn when(when: &When) -> String {
+    format!(
+        "When {{ given: {}, without: {}, operands: {}, does: {}, instead: {} }}",
+        list(when.given.iter().map(text)),
+        list(when.without.iter().map(text)),
+        optional(when.operands.as_ref().map(|list| operands(list))),
+        does(&when.does),
         when.instead,
-    ))
-}
-
-fn operands(list: &[String]) -> Result<String> {
-    let one = |text: &String| -> Result<String> {
-        let (text, many) = text.strip_suffix('*').map_or((text.as_str(), false), |rest| (rest, true));
-        Ok(format!("Operand {{ role: {}, many: {many} }}", role(text)?))
-    };
-    Ok(list.iter().map(one).collect::<Result<Vec<_>>>()?.join(", "))
-}
-
-const ROLES: [&str; 28] = [
-    "value",
-    "lists",
-    "lists-tree",
-    "reads",
-    "reads-tree",
-    "reads-below",
-    "reads-response",
-    "writes",
-    "writes-tree",
-    "edits",
-    "edits-below",
-    "deletes",
-    "deletes-tree",
-    "moves",
-    "template",
-    "directory",
-    "url",
-    "data",
-    "response",
-    "project",
-    "code",
-    "command",
-    "run",
-    "destination",
-    "target",
-    "unknown",
-    "pathspec",
-    "program",
-];
-
-/// A role, with its argument behind a blank.
-fn role(text: &str) -> Result<String> {
-    let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
-    if !ROLES.contains(&name) {
-        return Err(format!("`{name}` is no role; there are {}", ROLES.join(", ")).into());
-    }
-    Ok(format!("Role {{ kind: RoleKind::{}, argument: {argument:?} }}", camel(name)))
-}
-
-const VERBS: [&str; 13] = [
-    "run",
-    "network",
-    "observe",
-    "change",
-    "lose",
-    "lists",
-    "lists-tree",
-    "reads-tree",
-    "writes",
-    "writes-tree",
-    "deletes-tree",
-    "environment",
-    "unknown",
-];
-
-fn does(list: &[String]) -> Result<String> {
-    let one = |text: &String| -> Result<String> {
-        let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
-        if !VERBS.contains(&verb) {
-            return Err(format!("`{verb}` is no effect; there are {}", VERBS.join(", ")).into());
-        }
-        Ok(format!("Does {{ verb: Verb::{}, text: {rest:?} }}", camel(verb)))
-    };
-    Ok(list.iter().map(one).collect::<Result<Vec<_>>>()?.join(", "))
-}
-
-fn camel(name: &str) -> String {
-    let capital = |part: &str| {
-        let mut characters = part.chars();
-        characters.next().map(|first| first.to_ascii_uppercase().to_string() + characters.as_str()).unwrap_or_default()
-    };
-    name.split(['-', '_']).map(capital).collect()
+    )
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{BASELINE, Home, assert_id, canonical, pack_yaml, repository, sha256, strings, text};
+use crate::support::{BASELINE, Home, assert_id, canonical, on_both, pack_yaml, repository, sha256, strings, text};
 
 #[test]
 fn list_and_describe() {
@@ -281,6 +281,80 @@ fn a_starter_pack_is_valid_and_keeps_the_promises() {
     assert_eq!(home.read(".cavra/policy.yaml"), "mine", "an existing pack is left alone");
     home.cavra(&["policy", "init", "--destination", "a/b/mine.yaml"]).run().ok();
     home.cavra(&["policy", "validate", "a/b/mine.yaml"]).run().ok();
+}
+
+/// A pack with a row about a tool, and what it allows.
+fn tool_pack(id: &str, inherits: &str, row: &str) -> String {
+    pack_yaml(id, &format!("  inherits: {inherits}\neffects:\n  allow: [read repository]\n  programs: [{row}]\n"))
+}
+
+const NOTES: &str = r#"{program: notes, operands: [reads*], tests: [{args: a, reads: [a], known: true},
+    {args: "a b", reads: [a, b]}, {args: -x, unknown: true}]}"#;
+
+/// Rows of packs count wherever the pack decides, and are recorded and replayed with the decision.
+#[test]
+fn a_pack_describes_its_own_tools() {
+    on_both(|backend| {
+        let home = Home::new();
+        home.pack("cavra-tools", &tool_pack("cavra-tools", BASELINE, NOTES));
+        home.pack("cavra-child", &pack_yaml("cavra-child", "  inherits: cavra-tools\n"));
+        let settings = [backend.setting(&home), home.packs()];
+        let named: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let server = home.serve(&named);
+        let decide = |pack: &str, command: &str| {
+            server.decide(&json!({"action_type": "execute_command", "target": command, "policy_pack": pack}))
+        };
+        let mut tables = Vec::new();
+        for (pack, command, decision) in [
+            ("cavra-tools", "notes a.txt", "allow"),
+            ("cavra-child", "cd docs && notes a.txt", "allow"),
+            ("cavra-child", "notes .env", "block"),
+            ("cavra-child", "notes -x a.txt", "require_approval"),
+            ("cavra-child", "npx notes a.txt", "require_approval"),
+            (BASELINE, "notes a.txt", "require_approval"),
+        ] {
+            let decided = decide(pack, command);
+            assert_eq!(decided["decision"], decision, "{pack}: {command}: {decided}");
+            tables.push(text(&decided["input"]["effects"], "table").to_owned());
+        }
+        assert!(tables[0] == tables[3] && tables[0] != tables[5], "{tables:?}");
+        assert!(server.terminate().success());
+        let replayed =
+            named.iter().fold(home.cavra(&["evidence", "replay", "--days", "1", "--json"]), |run, (name, value)| {
+                run.env(name, value)
+            });
+        let replayed = replayed.run().ok().json();
+        assert_eq!((&replayed["equal"], &replayed["different"]), (&json!(6), &json!(0)), "{replayed}");
+    });
+}
+
+#[test]
+fn rows_of_tools_are_held_to_their_tests_and_to_the_table() {
+    let home = Home::new();
+    let packs = home.packs();
+    let validate = |row: &str| {
+        home.write("policy.yaml", tool_pack("cavra-tools", BASELINE, row));
+        let output = home.cavra(&["policy", "validate", "policy.yaml"]).run();
+        format!("{}{}", output.stdout, output.stderr)
+    };
+    assert_eq!(validate(NOTES), "valid cavra-tools\n");
+    for (row, said) in [
+        (NOTES.replace("reads*", "writes*"), "effects.programs.0: `notes a`: reads []"),
+        (NOTES.replace("notes", "git"), "effects.programs.0: `git`: cavra describes `git` itself"),
+        (NOTES.replace("{args: \"a b\", reads: [a, b]}, ", ""), "effects.programs.0: `notes` has fewer than 3 tests"),
+        ("{program: notes, flag: q}".to_owned(), "effects.programs.0: has no key `flag`"),
+    ] {
+        assert!(validate(&row).contains(said), "{row}: {}", validate(&row));
+    }
+    // `policy test` runs them by name; a row that two packs have differently makes the pack unusable.
+    home.pack("cavra-tools", &tool_pack("cavra-tools", BASELINE, NOTES));
+    let test = |pack: &str| home.cavra(&["policy", "test", "--policy-pack", pack]).env(packs.0, &packs.1).run();
+    assert!(test("cavra-tools").ok().stdout.starts_with("PASS `notes` does what its row says\n"));
+    home.pack("cavra-tools", &tool_pack("cavra-tools", BASELINE, &NOTES.replace("reads*", "lists*")));
+    assert!(test("cavra-tools").exits(1).stdout.contains("FAIL `notes` does what its row says: `notes a`: "));
+    home.pack("cavra-other", &tool_pack("cavra-other", "cavra-tools", NOTES));
+    let refused = test("cavra-other").fails();
+    assert!(refused.stderr.contains("effects.programs.1: `notes` has two rows"), "{refused:?}");
 }
 
 const SCENARIO: [(&str, &str, &str); 7] = [

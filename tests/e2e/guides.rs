@@ -117,6 +117,11 @@ fn the_tour_is_true() {
 }
 
 #[test]
+fn a_tool_of_ones_own_is_described_as_the_page_says() {
+    follow("docs/policy-effects.md", &project());
+}
+
+#[test]
 fn what_is_said_has_to_be_printed() {
     assert!(fits("a … c", "a b c"));
     assert!(!fits("a … d", "a b c"));

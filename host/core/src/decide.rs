@@ -359,17 +359,26 @@ pub(crate) fn facts(context: &Context, mcp_registry: McpRegistry, attributes: At
 /// The action, with what the place says where it would happen.
 fn normalized(request: ActionRequest, at: &At, pack: &ResolvedPack) -> Result<Action, CoreError> {
     match at {
-        At::Repository => Ok(cavra_normalize::normalize(request)?),
+        At::Repository => normalized_in(request, Surroundings::unknown(), pack),
         At::Directory(directory) => {
             let named = NamedDirectory::new(directory);
-            Ok(cavra_normalize::normalize_in(request, &named.surroundings())?)
+            normalized_in(request, named.surroundings(), pack)
         }
         At::Here(here) => {
             let guarded = here.guarded(Guard::of(&pack.document));
-            let action = cavra_normalize::normalize_in(request, &guarded.surroundings())?;
+            let action = normalized_in(request, guarded.surroundings(), pack)?;
             Ok(with_branch(action, &guarded.surroundings()))
         }
     }
+}
+
+/// The action in these surroundings, with the programs that the policy describes.
+fn normalized_in(
+    request: ActionRequest,
+    surroundings: Surroundings<'_>,
+    pack: &ResolvedPack,
+) -> Result<Action, CoreError> {
+    Ok(cavra_normalize::normalize_in(request, &Surroundings { programs: &pack.programs, ..surroundings })?)
 }
 
 /// A push that names no branch pushes the one that is checked out.

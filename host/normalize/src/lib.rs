@@ -16,7 +16,9 @@ use cavra_model::{Action, ActionType, FileAccess, McpToolCall};
 
 pub use arguments::{Argument, ArgumentUse, TooManyArguments, told_by_arguments};
 pub use command::{split_command, split_command_in};
-pub use effects::from_home;
+pub use effects::{
+    NOT_DESCRIBED, Programs, RowFault, Shown, UnknownCall, check_cases, from_home, sketch, unknown_calls,
+};
 pub use fetch::fetch;
 pub use git::{further_operations, git_operation};
 pub use path::clean_path;

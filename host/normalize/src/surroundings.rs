@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::Programs;
+
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -59,13 +61,15 @@ pub struct Surroundings<'a> {
     pub temporary: &'a [String],
     /// The disk, where the caller has one.
     pub disk: Option<&'a dyn Disk>,
+    /// What is known about programs.
+    pub programs: &'a Programs,
 }
 
 impl Surroundings<'_> {
     /// Nothing is known but the text: the command runs in the root of the repository, wherever that may be.
     #[must_use]
-    pub const fn unknown() -> Self {
-        Self { directory: "", roots: &[], home: "", temporary: &[], disk: None }
+    pub fn unknown() -> Self {
+        Self { directory: "", roots: &[], home: "", temporary: &[], disk: None, programs: Programs::built_in() }
     }
 }
 
@@ -83,6 +87,7 @@ impl fmt::Debug for Surroundings<'_> {
             .field("home", &self.home)
             .field("temporary", &self.temporary)
             .field("disk", &self.disk.is_some())
+            .field("programs", &self.programs)
             .finish()
     }
 }

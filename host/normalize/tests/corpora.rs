@@ -3,13 +3,9 @@
 //! `cargo test -p cavra-normalize --test corpora -- --nocapture` prints the figures and every difference.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what is wrong by failing")]
 
-mod shown;
-
 use cavra_model::Effects;
-use cavra_normalize::{Disk, FileKind, GitFacts, Surroundings, split_command_in};
+use cavra_normalize::{Disk, FileKind, GitFacts, Shown, Surroundings, split_command_in};
 use serde::Deserialize;
-
-use shown::Shown;
 
 const HARMLESS: &str = include_str!("cases/effects/harmless.jsonl");
 const EFFECTFUL: &str = include_str!("cases/effects/effectful.jsonl");
@@ -123,6 +119,7 @@ fn effects(line: &Line) -> Effects {
         home: "/home/dev",
         temporary: &[],
         disk: Some(&disk),
+        ..Surroundings::unknown()
     };
     *split_command_in(&line.command, &surroundings).effects
 }

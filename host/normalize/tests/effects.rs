@@ -1,13 +1,9 @@
 //! Properties of effects that hold for every command line.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what is wrong by failing")]
 
-mod shown;
-
 use cavra_model::{Certainty, FilePlace, FileUse};
-use cavra_normalize::{Surroundings, split_command, split_command_in};
+use cavra_normalize::{Shown, Surroundings, split_command, split_command_in};
 use proptest::prelude::*;
-
-use shown::Shown;
 
 /// Commands of which everything is known, with an effect that must not get lost.
 const KNOWN: [(&str, &str); 24] = [
@@ -302,7 +298,8 @@ fn a_home_directory_lies_anywhere() {
     let roots = ["/repo".to_owned()];
     let temporary = ["/var/lib/ci/tmp".to_owned()];
     let deleted = |home: &str, path: &str| {
-        let surroundings = Surroundings { directory: "/repo", roots: &roots, home, temporary: &temporary, disk: None };
+        let surroundings =
+            Surroundings { directory: "/repo", roots: &roots, home, temporary: &temporary, ..Surroundings::unknown() };
         let effects = split_command_in(&format!("rm -rf {path}"), &surroundings).effects;
         let files = effects.files.into_iter().filter(|file| file.usage == FileUse::Deletes);
         files.map(|file| (file.path, file.place)).collect::<Vec<_>>()

@@ -54,7 +54,7 @@ impl<'s> Inheritance<'s> {
         let pack = self.shelf.pack(self.root, name)?.ok_or_else(|| PackError::NotFound { name: name.to_string() })?;
         let merged = self.visit(&pack)?;
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).collect();
-        let mut resolved = finish(name.as_str(), merged.document.clone(), components, &self.used);
+        let mut resolved = finish(name.as_str(), merged.document.clone(), components, &self.used)?;
         resolved.unverified.extend(self.objections());
         Ok((resolved, self.used))
     }
@@ -75,7 +75,7 @@ impl<'s> Inheritance<'s> {
         let merged = self.with_parents(label, document)?;
         let own = component.map(|component| pack_component(name, document, &component, bounds));
         let components = self.used.iter().filter_map(|pack| component_of_pack(pack)).chain(own).collect();
-        let mut resolved = finish(name, merged.document, components, &self.used);
+        let mut resolved = finish(name, merged.document, components, &self.used)?;
         resolved.unverified.extend(self.objections());
         Ok(resolved)
     }
@@ -183,16 +183,27 @@ fn check_component(name: &str, component: Option<&Component>) -> Result<(), Pack
     }
 }
 
-fn finish(name: &str, mut document: Value, components: Vec<PackComponent>, used: &[Arc<RawPack>]) -> ResolvedPack {
+fn finish(
+    name: &str,
+    mut document: Value,
+    components: Vec<PackComponent>,
+    used: &[Arc<RawPack>],
+) -> Result<ResolvedPack, PackError> {
     normalize(&mut document);
     let has_rules = components.is_empty() || RULE_SECTIONS.iter().any(|section| document.get(section).is_some());
     let canonical = canonical(&document);
-    ResolvedPack {
+    // Each document was checked; together, two of them may describe one program.
+    let programs = crate::programs::read(&document).map_err(|faults| PackError::Invalid {
+        name: name.to_owned(),
+        errors: faults.into_iter().map(|(path, problem)| format!("{path}: {problem}")).collect(),
+    })?;
+    Ok(ResolvedPack {
         name: name.to_owned(),
         version: metadata(&document, "version").map(ToOwned::to_owned),
         digest: Digest::of(&canonical),
         document,
         canonical,
+        programs,
         has_rules,
         components,
         unverified: used.iter().filter_map(|pack| unverified(pack)).collect(),
@@ -201,7 +212,7 @@ fn finish(name: &str, mut document: Value, components: Vec<PackComponent>, used:
             .filter(|pack| pack.standing == Standing::Unsigned)
             .map(|pack| pack.name.clone())
             .collect(),
-    }
+    })
 }
 
 fn unverified(pack: &RawPack) -> Option<Unverified> {

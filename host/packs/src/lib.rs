@@ -20,6 +20,7 @@ mod merge;
 mod pack;
 mod parse;
 mod pattern;
+mod programs;
 mod publish;
 mod read;
 mod schema;

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use cavra_model::canonical;
 
 /// Lists that are a set and are kept sorted.
-const SORTED: [(&str, &str); 12] = [
+const SORTED: [(&str, &str); 13] = [
     ("effects", "allow"),
     ("effects", "block"),
+    ("effects", "programs"),
     ("effects", "require_approval"),
     ("filesystem", "block_read"),
     ("filesystem", "require_approval_read"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cavra_model::{Digest, PackName};
+use cavra_normalize::Programs;
 use serde_json::Value;
 
 use crate::{PackError, Unverified};
@@ -96,6 +97,8 @@ pub struct ResolvedPack {
     pub canonical: String,
     /// Digest of `canonical`.
     pub digest: Digest,
+    /// What is known about programs: what is built in, and the rows of the document.
+    pub programs: Programs,
     /// The rule interpreter has to be asked. False only where components are there to decide and the merged document
     /// says nothing on files, commands, git and MCP servers.
     pub has_rules: bool,

@@ -6,6 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
+use crate::programs;
 use crate::vocabulary::{POLICY_SCHEMA, keys, nearest};
 
 /// None if the schema does not compile, which a test rules out; then every document is invalid.
@@ -26,14 +27,19 @@ struct Fault {
 }
 
 /// Every fault of a document as `<dotted path>: <message>`, the root shown as `<root>`, sorted by path. None means that
-/// the document is a valid policy, to be published.
+/// the document is a valid policy, to be published: its rows of programs do what their own tests say, too.
 #[must_use]
 pub fn validate(document: &Value) -> Vec<String> {
-    lines(faults(document))
+    let faults = faults(document);
+    if !faults.is_empty() {
+        return lines(faults);
+    }
+    let failing = programs::failing_cases(document).into_iter();
+    failing.map(|(path, message)| format!("{path}: {message}")).collect()
 }
 
-/// The faults of a document that keep it from deciding, as [`validate`] shows them: all but those of texts for readers.
-/// The one answer for lists and evaluation.
+/// The faults of a document that keep it from deciding, as [`validate`] shows them: all but those of texts for readers
+/// and of rows' own tests. The one answer for lists and evaluation.
 pub(crate) fn check(document: &Value) -> Vec<String> {
     lines(faults(document).into_iter().filter(|fault| !fault.is_harmless).collect())
 }
@@ -62,6 +68,10 @@ fn faults(document: &Value) -> Vec<Fault> {
             let path = crate::error::shown(&diagnostic.path);
             faults.push(Fault { path, message: diagnostic.message, is_harmless: false });
         }
+    }
+    if let Err(found) = programs::read(document) {
+        let new = found.into_iter().filter(|(path, _)| !faults.iter().any(|fault| path.starts_with(&fault.path)));
+        faults.extend(new.map(|(path, message)| Fault { path, message, is_harmless: false }).collect::<Vec<_>>());
     }
     faults.sort_by(|left, right| (&left.path, &left.message).cmp(&(&right.path, &right.message)));
     faults
@@ -189,6 +199,19 @@ mod tests {
             ("/effects/allow", json!("read repository"), "effects.allow: must be a list"),
             ("/effects/allow", json!(["read repository", "fly home"]), "effects.allow.1: must begin with one of list"),
             ("/effects/deny", json!([]), "effects: has no key `deny`"),
+            ("/effects/programs", json!({}), "effects.programs: must be a list"),
+            ("/effects/programs", json!(["notes"]), "effects.programs.0: must be a mapping"),
+            ("/effects/programs", json!([{"program": "notes", "flag": "q"}]), "effects.programs.0: has no key `flag`"),
+            (
+                "/effects/programs",
+                json!([{"program": "git"}]),
+                "effects.programs.0: `git`: cavra describes `git` itself",
+            ),
+            (
+                "/effects/programs",
+                json!([{"program": "notes", "after": "x"}]),
+                "effects.programs.0: unknown variant `x`",
+            ),
             ("/git/trusted_settings", json!([1]), "git.trusted_settings.0: must be text"),
             ("/git/require_pull_request", json!("yes"), "git.require_pull_request: must be true or false"),
             ("/mcp/allowed_servers", json!([1]), "mcp.allowed_servers.0: must be text"),
@@ -204,6 +227,18 @@ mod tests {
             assert_eq!(faults.len(), 1, "{faults:?}");
             assert!(faults[0].starts_with(expected), "{} instead of {expected}", faults[0]);
         }
+    }
+
+    #[test]
+    fn rows_that_fail_their_tests_decide_and_are_not_published() {
+        let mut document = valid();
+        let tests =
+            json!([{"args": "a", "reads": ["a"], "known": true}, {"args": "-x", "unknown": true}, {"args": ""}]);
+        document["effects"]["programs"] = json!([{"program": "notes", "operands": ["reads*"], "tests": tests}]);
+        assert_eq!(validate(&document), Vec::<String>::new());
+        document["effects"]["programs"][0]["operands"] = json!(["writes*"]);
+        assert_eq!(check(&document), Vec::<String>::new());
+        assert_eq!(validate(&document), ["effects.programs.0: `notes a`: reads []"]);
     }
 
     #[test]

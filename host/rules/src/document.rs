@@ -81,7 +81,11 @@ pub(crate) fn read(root: &Value) -> Result<Document<'_>, Vec<Diagnostic>> {
             require_approval: reader.entries(section, "require_approval"),
             allow: reader.entries(section, "allow"),
         };
-        reader.only(section, "effects", &["block", "require_approval", "allow"]);
+        // Rows count where commands are read, which is not here.
+        if section.get("programs").is_some_and(|programs| !programs.is_array()) {
+            reader.fault("effects", "programs", "must be a list of rows");
+        }
+        reader.only(section, "effects", &["block", "require_approval", "allow", "programs"]);
     }
     if let Some(section) = reader.section(root, "git") {
         document.block_push_branches = reader.list(section, "git", "block_push_branches");

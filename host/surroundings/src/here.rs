@@ -105,6 +105,7 @@ impl Guarded<'_> {
             home: &self.here.home,
             temporary: &self.here.temporary,
             disk: Some(self),
+            ..Surroundings::unknown()
         }
     }
 }

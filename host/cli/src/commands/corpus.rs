@@ -126,6 +126,7 @@ fn decide(local: &Local, pack: &ResolvedPack, line: &Line, figures: &mut Figures
         home: HOME,
         temporary: &temporary,
         disk: Some(&tree),
+        programs: &pack.programs,
     };
     let target = Some(line.command.clone());
     let request = ActionRequest { target, ..ActionRequest::of(ActionType::ExecuteCommand) };

@@ -1,9 +1,9 @@
-//! `cavra policy test`: five promises every pack has to keep, and the cases beside the pack.
+//! `cavra policy test`: five promises every pack has to keep, the tests of its rows of programs, and the cases beside it.
 
 use std::process::ExitCode;
 
 use cavra_model::{ActionType, DecisionRecord, Outcome};
-use cavra_normalize::ActionRequest;
+use cavra_normalize::{ActionRequest, check_cases};
 use cavra_packs::{CASES_FILE, Case, ResolvedPack};
 use serde_json::{Value, json};
 
@@ -62,7 +62,8 @@ impl Check {
         let passed = decided.as_ref().is_ok_and(|decided| {
             decided.decision == self.expected && self.rule_id.is_none_or(|rule_id| decided.rule_id == rule_id)
         });
-        Done { suite: self.suite, name: self.name, expected: self.expected, decided, passed }
+        let found = Found::Decision { expected: self.expected, decided };
+        Done { suite: self.suite, name: self.name, passed, found }
     }
 }
 
@@ -70,30 +71,58 @@ impl Check {
 struct Done {
     suite: &'static str,
     name: String,
-    expected: Outcome,
-    decided: anyhow::Result<DecisionRecord>,
     passed: bool,
+    found: Found,
+}
+
+/// What a check looked at.
+enum Found {
+    Decision { expected: Outcome, decided: anyhow::Result<DecisionRecord> },
+    Row { problems: Vec<String> },
 }
 
 impl Done {
+    /// The tests in the rows of `effects.programs`.
+    fn rows(pack: &ResolvedPack) -> impl Iterator<Item = Self> {
+        let rows = pack.document.pointer("/effects/programs").and_then(Value::as_array).into_iter().flatten();
+        rows.map(|row| {
+            let problems = check_cases(row, &pack.programs);
+            let name = row.get("program").or_else(|| row.pointer("/programs/0")).and_then(Value::as_str);
+            Self {
+                suite: "effects.programs",
+                name: format!("`{}` does what its row says", name.unwrap_or_default()),
+                passed: problems.is_empty(),
+                found: Found::Row { problems },
+            }
+        })
+    }
+
     fn row(&self) -> Value {
-        let decided = self.decided.as_ref();
+        let (expected, decided, problems) = match &self.found {
+            Found::Decision { expected, decided } => (Some(expected), Some(decided.as_ref()), None),
+            Found::Row { problems } => (None, None, Some(problems)),
+        };
+        let record = decided.and_then(Result::ok);
         json!({
             "suite": self.suite,
             "name": self.name,
             "passed": self.passed,
-            "expected": self.expected,
-            "decision": decided.map(|decided| decided.decision).ok(),
-            "rule_id": decided.map(|decided| decided.rule_id.as_str()).ok(),
-            "error": decided.err().map(ToString::to_string),
+            "expected": expected,
+            "decision": record.map(|decided| decided.decision),
+            "rule_id": record.map(|decided| decided.rule_id.as_str()),
+            "error": decided.and_then(Result::err).map(ToString::to_string),
+            "problems": problems,
         })
     }
 
     fn line(&self) -> String {
-        match &self.decided {
+        match &self.found {
             _ if self.passed => format!("PASS {}", self.name),
-            Ok(decided) => format!("FAIL {}: {} by {}", self.name, decided.decision, decided.rule_id),
-            Err(error) => format!("FAIL {}: {error}", self.name),
+            Found::Decision { decided: Ok(decided), .. } => {
+                format!("FAIL {}: {} by {}", self.name, decided.decision, decided.rule_id)
+            }
+            Found::Decision { decided: Err(error), .. } => format!("FAIL {}: {error}", self.name),
+            Found::Row { problems } => format!("FAIL {}: {}", self.name, problems.join("; ")),
         }
     }
 }
@@ -102,21 +131,16 @@ pub fn run(pack: &PackArg, format: Json) -> anyhow::Result<ExitCode> {
     let local = Local::from_env()?;
     let cases = local.cases(pack)?;
     let pack = local.pack(pack)?;
-    tell(&local, &pack, Check::promises().chain(cases.into_iter().map(Check::of)), format)
+    let checks = Check::promises().chain(cases.into_iter().map(Check::of)).map(|check| check.run(&local, &pack));
+    tell(&pack, Done::rows(&pack).chain(checks).collect(), format)
 }
 
 /// Runs the cases of a pack and prints what came out.
 pub fn run_cases(local: &Local, pack: &ResolvedPack, cases: Vec<Case>, format: Json) -> anyhow::Result<ExitCode> {
-    tell(local, pack, cases.into_iter().map(Check::of), format)
+    tell(pack, cases.into_iter().map(|case| Check::of(case).run(local, pack)).collect(), format)
 }
 
-fn tell(
-    local: &Local,
-    pack: &ResolvedPack,
-    checks: impl Iterator<Item = Check>,
-    format: Json,
-) -> anyhow::Result<ExitCode> {
-    let done: Vec<Done> = checks.map(|check| check.run(local, pack)).collect();
+fn tell(pack: &ResolvedPack, done: Vec<Done>, format: Json) -> anyhow::Result<ExitCode> {
     let passed = done.iter().all(|done| done.passed);
     if format.json {
         let rows: Vec<_> = done.iter().map(Done::row).collect();

@@ -76,6 +76,11 @@ const OTHER_TEXT: &str = "a built-in command that runs other texts";
 const OTHER_PROGRAM: &str = "another program under the name of a known one";
 const STANDARD_INPUT: &str = "a script that is read from a descriptor";
 
+/// True for a built-in command that this file is about.
+pub(super) fn is_one(name: &str) -> bool {
+    TAKE_NAMES.iter().any(|(known, _)| *known == name) || OPTIONS.iter().any(|(known, ..)| *known == name)
+}
+
 /// Why it is not certain what a command evaluates.
 pub(super) fn of_command(command: &Invocation) -> Option<&'static str> {
     // `a[x]=1` is an assignment too, though it reads as the name of a command.

@@ -402,7 +402,7 @@ impl Splitter {
 }
 
 /// True if the text is a word that would mean something else at the start of a command.
-fn is_reserved(text: &str) -> bool {
+pub(super) fn is_reserved(text: &str) -> bool {
     RESERVED.contains(&text)
 }
 

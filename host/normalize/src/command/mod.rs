@@ -44,6 +44,72 @@ const MAX_FURTHER_PARTS: usize = 1024;
 const BYTES_PER_BYTE: usize = 16;
 const SPARE_BYTES: usize = 128 * 1024;
 
+/// Built-in commands of shells (bash manual, "Shell Builtin Commands"; zsh), whether or not the table has a row for them.
+const BUILT_INS: [&str; 62] = [
+    ".",
+    ":",
+    "[",
+    "alias",
+    "autoload",
+    "bg",
+    "bind",
+    "bindkey",
+    "break",
+    "builtin",
+    "caller",
+    "cd",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "declare",
+    "dirs",
+    "disown",
+    "echo",
+    "emulate",
+    "enable",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "set",
+    "setopt",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "typeset",
+    "zle",
+    "zmodload",
+];
+
 const TOO_MANY: &str = "the text runs too many commands";
 
 /// Stack that one script needs at most, and how much is added when less is left.
@@ -80,6 +146,15 @@ fn split(text: &str, surroundings: &Surroundings<'_>) -> CommandLine {
         splitter.text(text, Context::default());
     }
     splitter.finish(text, surroundings)
+}
+
+/// True for a word that means something to the shell or to this module, whatever the table says of it.
+pub(crate) fn has_meaning(name: &str) -> bool {
+    BUILT_INS.contains(&name)
+        || invoke::is_reserved(name)
+        || wrappers::is_one(name)
+        || shells::is_evaluator(name)
+        || evaluators::is_one(name)
 }
 
 /// What a script runs; `None` if it is not understood.

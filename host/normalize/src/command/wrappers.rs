@@ -207,6 +207,11 @@ const SYSTEM_FOLDERS: [&str; 6] =
 
 const UNKNOWN_OPTION: Inner = Inner::Unclear { reason: "an option of a command that runs another command" };
 
+/// True for a command that runs its arguments.
+pub(super) fn is_one(name: &str) -> bool {
+    RUNNERS.contains(&name) || WRAPPERS.iter().any(|wrapper| wrapper.name == name)
+}
+
 /// Finds the command in the arguments of a command.
 pub(super) fn look_through(name: &str, command: &Invocation) -> Inner {
     let base = base_name(name);

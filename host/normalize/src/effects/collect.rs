@@ -8,7 +8,7 @@ use cavra_model::{
     NetworkEffect, RunEffect,
 };
 
-use super::table::DIGEST;
+use crate::Surroundings;
 
 /// Most doubts that are kept of one part; more say nothing new.
 const MOST_DOUBTS: usize = 8;
@@ -156,7 +156,12 @@ impl Collector {
     }
 
     /// The effects of a command line with these parts. What was not looked at is not known.
-    pub fn finish(mut self, parts: &[CommandPart], unresolved: Option<&str>, seen: bool) -> Effects {
+    pub fn finish(
+        mut self,
+        parts: &[CommandPart],
+        unresolved: Option<&str>,
+        surroundings: &Surroundings<'_>,
+    ) -> Effects {
         let last = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let effects = &mut self.effects;
         let beyond = effects.certainty.get(parts.len()..).unwrap_or_default().iter().copied().max();
@@ -181,8 +186,8 @@ impl Collector {
         effects.runs.iter_mut().for_each(|effect| effect.part = effect.part.min(last));
         effects.changes.iter_mut().for_each(|effect| effect.part = effect.part.min(last));
         effects.environment.iter_mut().for_each(|effect| effect.part = effect.part.min(last));
-        effects.table = DIGEST.to_owned();
-        effects.seen = seen;
+        effects.table = surroundings.programs.digest().to_owned();
+        effects.seen = surroundings.disk.is_some();
         self.effects
     }
 }

@@ -13,6 +13,8 @@ mod options;
 mod paths;
 mod programs;
 mod roles;
+mod shown;
+mod sketch;
 mod state;
 mod table;
 mod words;
@@ -24,7 +26,11 @@ use crate::command::tree::Node;
 
 use collect::Collector;
 pub use paths::from_home;
+pub use programs::NOT_DESCRIBED;
+pub use shown::Shown;
+pub use sketch::{UnknownCall, sketch, unknown_calls};
 use state::State;
+pub use table::{Programs, RowFault, check_cases};
 
 /// How often bodies of loops may be gone through in one text.
 const MOST_ITERATIONS: usize = 64;
@@ -42,6 +48,22 @@ struct Engine<'a> {
     filter: Option<Filter>,
     /// Branches that are pushed because they are checked out.
     checked_out: Vec<String>,
+    /// Calls of programs without a row, where somebody wants to know.
+    unknown_calls: Option<Vec<UnknownCall>>,
+}
+
+impl<'a> Engine<'a> {
+    fn of(text: &str, surroundings: &'a Surroundings<'a>) -> Self {
+        Self {
+            surroundings,
+            out: Collector::of(text.len()),
+            iterations: MOST_ITERATIONS,
+            depth: 0,
+            filter: None,
+            checked_out: Vec::new(),
+            unknown_calls: None,
+        }
+    }
 }
 
 /// What a text with these nodes does, and the branches that are pushed because they are checked out. `parts` are those of
@@ -53,18 +75,11 @@ pub(crate) fn derive(
     unresolved: Option<&str>,
     surroundings: &Surroundings<'_>,
 ) -> (Effects, Vec<String>) {
-    let mut engine = Engine {
-        surroundings,
-        out: Collector::of(text.len()),
-        iterations: MOST_ITERATIONS,
-        depth: 0,
-        filter: None,
-        checked_out: Vec::new(),
-    };
+    let mut engine = Engine::of(text, surroundings);
     let mut state = State::in_directory(paths::start(surroundings));
     engine.list(nodes, &mut state, &Input::default());
     let checked_out = std::mem::take(&mut engine.checked_out);
-    (engine.out.finish(parts, unresolved, surroundings.disk.is_some()), checked_out)
+    (engine.out.finish(parts, unresolved, surroundings), checked_out)
 }
 
 /// Which files below a folder a search reads.
@@ -80,7 +95,7 @@ struct Filter {
 
 impl Filter {
     /// The options of a search.
-    fn of(program: &str, parsed: &options::Parsed) -> Self {
+    fn of(program: &str, parsed: &options::Parsed<'_>) -> Self {
         let texts = |keys: &[&str]| -> Vec<String> {
             parsed.values_of(keys).map(|arg| arg.text.clone()).filter(|text| !text.is_empty()).collect()
         };
@@ -122,15 +137,15 @@ struct Input {
     given: bool,
 }
 
-/// True for a program that is described with subcommands.
+/// True for a program that is described with subcommands. (What a command is split into does not depend on the policy.)
 pub(crate) fn has_subcommands(program: &str) -> bool {
-    table::row(program).is_some_and(|row| !row.subcommands.is_empty())
+    table::built_in(program).is_some_and(|row| !row.subcommands.is_empty())
 }
 
 /// Positions of the words that are left if the options in front of subcommands are taken away; nothing if there are none,
 /// or if the program has no subcommands. A guess for stricter rules: an option that is not described takes no value.
 pub(crate) fn without_global_options(program: &str, words: &[Option<String>]) -> Option<Vec<usize>> {
-    let mut row = table::row(program)?;
+    let mut row = table::built_in(program)?;
     let mut kept = vec![0];
     let mut at = 1;
     while !row.subcommands.is_empty() {

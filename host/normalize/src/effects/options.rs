@@ -5,15 +5,15 @@ use super::words::{Arg, Shape};
 
 /// The arguments of a command, by what they are.
 #[derive(Debug, Default)]
-pub(super) struct Parsed {
+pub(super) struct Parsed<'r> {
     /// The row of the innermost subcommand.
-    pub row: Option<&'static Row>,
+    pub row: Option<&'r Row>,
     /// Names of the subcommands on the way to it.
     pub subcommands: Vec<String>,
     /// Keys of the options that are given.
-    pub given: Vec<&'static str>,
+    pub given: Vec<&'r str>,
     /// Values of options: key, meaning, value.
-    pub values: Vec<(&'static str, Role, Arg)>,
+    pub values: Vec<(&'r str, &'r Role, Arg)>,
     /// Operands, in order.
     pub operands: Vec<Arg>,
     /// How many of the operands stand in front of `--`; all if there is none.
@@ -29,9 +29,9 @@ const MAYBE_OPTION: &str = "this may become an option when the command runs";
 const UNKNOWN_SUBCOMMAND: &str = "this subcommand is not described";
 const NO_VALUE: &str = "this option lacks its value";
 
-impl Parsed {
-    pub fn has(&self, keys: &[&str]) -> bool {
-        self.given.iter().any(|key| keys.contains(key))
+impl Parsed<'_> {
+    pub fn has(&self, keys: &[impl AsRef<str>]) -> bool {
+        self.given.iter().any(|given| keys.iter().any(|key| key.as_ref() == *given))
     }
 
     /// The values of an option.
@@ -45,7 +45,7 @@ impl Parsed {
 }
 
 /// Splits the arguments behind the name of a program.
-pub(super) fn parse(row: &'static Row, arguments: &[Arg]) -> Parsed {
+pub(super) fn parse<'r>(row: &'r Row, arguments: &[Arg]) -> Parsed<'r> {
     let mut parser = Parser {
         rows: vec![row],
         single_dash: row.single_dash,
@@ -60,18 +60,18 @@ pub(super) fn parse(row: &'static Row, arguments: &[Arg]) -> Parsed {
     parser.parsed
 }
 
-struct Parser<'a> {
+struct Parser<'r, 'a> {
     /// The row that counts, and the outer ones whose options count as well.
-    rows: Vec<&'static Row>,
-    parsed: Parsed,
+    rows: Vec<&'r Row>,
+    parsed: Parsed<'r>,
     /// Options of several letters have one dash.
     single_dash: bool,
     arguments: &'a [Arg],
     at: usize,
 }
 
-impl Parser<'_> {
-    fn row(&self) -> Option<&'static Row> {
+impl<'r> Parser<'r, '_> {
+    fn row(&self) -> Option<&'r Row> {
         self.rows.last().copied()
     }
 
@@ -101,7 +101,7 @@ impl Parser<'_> {
         }
     }
 
-    fn operand(&mut self, arg: &Arg, row: &'static Row) {
+    fn operand(&mut self, arg: &Arg, row: &'r Row) {
         let nests = !row.subcommands.is_empty() || row.otherwise.is_some();
         if !nests || !self.parsed.operands.is_empty() {
             return self.parsed.operands.push(arg.clone());
@@ -112,7 +112,7 @@ impl Parser<'_> {
         let found = row.subcommand(name);
         match found {
             Some(inner) => {
-                let is_named = row.subcommands.iter().any(|(known, _)| *known == name);
+                let is_named = row.subcommands.iter().any(|(known, _)| known == name);
                 if !row.inherits {
                     self.rows.clear();
                 }
@@ -132,11 +132,11 @@ impl Parser<'_> {
         }
     }
 
-    fn find_long(&self, name: &str) -> Option<(&'static str, Takes)> {
+    fn find_long(&self, name: &str) -> Option<(&'r str, &'r Takes)> {
         self.rows.iter().rev().find_map(|row| row.long(name))
     }
 
-    fn find_letter(&self, letter: char) -> Option<(&'static str, Takes)> {
+    fn find_letter(&self, letter: char) -> Option<(&'r str, &'r Takes)> {
         self.rows.iter().rev().find_map(|row| row.letter(letter))
     }
 
@@ -184,19 +184,19 @@ impl Parser<'_> {
     }
 
     /// Takes the values of an option.
-    fn take(&mut self, key: &'static str, takes: Takes, joined: Option<Arg>, option: &Arg) {
+    fn take(&mut self, key: &'r str, takes: &'r Takes, joined: Option<Arg>, option: &Arg) {
         self.parsed.given.push(key);
         match takes {
             Takes::Nothing if joined.is_some() => self.parsed.doubt(option, "this option takes no value"),
             Takes::Nothing => {}
             Takes::Joined(roles) => {
                 if let (Some(role), Some(value)) = (roles.first(), joined) {
-                    self.value(key, *role, value);
+                    self.value(key, role, value);
                 }
             }
             Takes::Values(roles) => {
                 let mut joined = joined;
-                for role in roles {
+                for role in roles.iter() {
                     let value = joined.take().or_else(|| {
                         self.at += 1;
                         self.arguments.get(self.at - 1).cloned()
@@ -206,7 +206,7 @@ impl Parser<'_> {
                         Some(value) if matches!(value.shape, Shape::Any | Shape::Names(_)) => {
                             self.parsed.doubt(option, "the value of this option is not one word");
                         }
-                        Some(value) => self.value(key, *role, value),
+                        Some(value) => self.value(key, role, value),
                         None => self.parsed.doubt(option, NO_VALUE),
                     }
                 }
@@ -214,7 +214,7 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&mut self, key: &'static str, role: Role, value: Arg) {
+    fn value(&mut self, key: &'r str, role: &'r Role, value: Arg) {
         if role.kind == RoleKind::Unknown {
             self.parsed.doubt(&value, "the value of this option may be anything");
         }

@@ -14,6 +14,9 @@ use super::{Engine, Input, MOST_DEPTH, analysers, paths};
 use crate::FileKind;
 use crate::command::tree::Node;
 
+/// What is said of a program without a row.
+pub const NOT_DESCRIBED: &str = "this program is not described";
+
 /// Folders whose programs are what their names say.
 const SYSTEM_FOLDERS: [&str; 6] =
     ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/opt/homebrew/bin/"];
@@ -97,7 +100,12 @@ pub(super) fn is_read_by_programs(name: &str) -> bool {
         || READ_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    /// The row of a program, built in or of the policy.
+    pub(super) fn known_row(&self, program: &str) -> Option<&'a Row> {
+        self.surroundings.programs.row(program)
+    }
+
     /// A program with its arguments. `script` holds the commands of a script that it gives to a shell.
     pub(super) fn invoke(
         &mut self,
@@ -127,9 +135,9 @@ impl Engine<'_> {
     }
 
     /// The row of a program. Without one, what is known of the program is said at once.
-    fn row_of(&mut self, name: &str, rest: &[Arg], state: &State) -> Option<(String, &'static Row)> {
+    fn row_of(&mut self, name: &str, rest: &[Arg], state: &State) -> Option<(String, &'a Row)> {
         if !name.contains('/') {
-            if let Some(row) = table::row(name) {
+            if let Some(row) = self.known_row(name) {
                 return Some((name.to_owned(), row));
             }
             self.unknown_program(name, rest, state);
@@ -137,7 +145,7 @@ impl Engine<'_> {
         }
         let base = paths::base_name(name);
         if SYSTEM_FOLDERS.iter().any(|folder| name.strip_prefix(folder) == Some(base)) {
-            if let Some(row) = table::row(base) {
+            if let Some(row) = self.known_row(base) {
                 return Some((base.to_owned(), row));
             }
             self.unknown_program(base, rest, state);
@@ -148,7 +156,7 @@ impl Engine<'_> {
         match located {
             Some((path, FilePlace::Repository)) => {
                 let is_package = PACKAGE_FOLDERS.iter().any(|folder| path.contains(folder));
-                match table::row(base).filter(|_| is_package) {
+                match self.known_row(base).filter(|row| is_package && runs_project_code(row)) {
                     Some(row) => return Some((base.to_owned(), row)),
                     None => self.script(&arg, rest, "a program of the repository", state),
                 }
@@ -162,7 +170,10 @@ impl Engine<'_> {
 
     fn unknown_program(&mut self, name: &str, rest: &[Arg], state: &State) {
         self.out.run("program", vec![name.to_owned()], "the program");
-        self.out.doubt(name, "this program is not described");
+        self.out.doubt(name, NOT_DESCRIBED);
+        if let Some(calls) = &mut self.unknown_calls {
+            calls.push(super::UnknownCall::of(name, rest));
+        }
         self.behind_dashes(rest, state, &Input::default());
     }
 
@@ -170,7 +181,7 @@ impl Engine<'_> {
     fn behind_dashes(&mut self, rest: &[Arg], state: &State, input: &Input) {
         if let Some(at) = rest.iter().position(|arg| arg.literal() == Some("--")) {
             let inner = rest.get(at + 1..).unwrap_or_default();
-            let is_command = inner.first().and_then(Arg::literal).is_some_and(|name| table::row(name).is_some());
+            let is_command = inner.first().and_then(Arg::literal).is_some_and(|name| self.known_row(name).is_some());
             if is_command {
                 self.invoke(inner, None, &mut state.clone(), input);
             }
@@ -180,7 +191,7 @@ impl Engine<'_> {
     fn described(
         &mut self,
         program: &str,
-        row: &'static Row,
+        row: &Row,
         rest: &[Arg],
         script: Option<&[Node]>,
         state: &mut State,
@@ -269,7 +280,7 @@ impl Engine<'_> {
     }
 
     /// Options that say in which directory a command works.
-    pub(super) fn directories(&mut self, program: &str, parsed: &Parsed, state: &mut State) {
+    pub(super) fn directories(&mut self, program: &str, parsed: &Parsed<'_>, state: &mut State) {
         for (key, role, value) in &parsed.values {
             if role.kind == RoleKind::Directory {
                 self.enter_directory(value, state);
@@ -399,13 +410,13 @@ impl Engine<'_> {
     }
 
     /// `pnpm NAME`: a script of the project, or a program that was installed for it.
-    fn scripts(&mut self, program: &str, parsed: &Parsed, state: &State, input: &Input) -> Output {
+    fn scripts(&mut self, program: &str, parsed: &Parsed<'_>, state: &State, input: &Input) -> Output {
         let (first, rest) = parsed.operands.split_first()?;
         let Some(name) = first.literal() else {
             self.out.doubt(first.shown(), "which script this is, is known only when the command runs");
             return None;
         };
-        match table::row(name) {
+        match table::built_in(name) {
             Some(row) if runs_project_code(row) => {
                 return self.invoke(&parsed.operands, None, &mut state.clone(), input);
             }
@@ -419,12 +430,12 @@ impl Engine<'_> {
     }
 
     /// `npx` and its like: a tool of the project, or a package that is fetched.
-    fn launch(&mut self, parsed: &Parsed, state: &State, input: &Input) -> Output {
+    fn launch(&mut self, parsed: &Parsed<'_>, state: &State, input: &Input) -> Output {
         let Some(first) = parsed.operands.first() else {
             self.out.doubt("", "which package is run is not said");
             return None;
         };
-        let is_tool = first.literal().and_then(table::row).is_some_and(runs_project_code);
+        let is_tool = first.literal().and_then(table::built_in).is_some_and(runs_project_code);
         if is_tool && !parsed.has(&["p", "y"]) {
             return self.invoke(&parsed.operands, None, &mut state.clone(), input);
         }
@@ -457,21 +468,21 @@ pub(super) struct Call<'c> {
 }
 
 /// The command among the operands.
-fn inner_command(parsed: &Parsed) -> Option<&[Arg]> {
+fn inner_command<'p>(parsed: &'p Parsed<'_>) -> Option<&'p [Arg]> {
     let row = parsed.row?;
     let at = row.operands.iter().position(|operand| operand.role.kind == RoleKind::Command)?;
     parsed.operands.get(at..).filter(|inner| !inner.is_empty())
 }
 
 /// True for a row of a tool that checks, builds or tests the project.
-pub(super) fn runs_project_code(row: &'static Row) -> bool {
+pub(super) fn runs_project_code(row: &Row) -> bool {
     let is_run = |does: &Does| does.verb == Verb::Run && does.text.starts_with("project_");
-    let runs = |row: &Row| row.does.iter().chain(row.when.iter().flat_map(|when| when.does)).any(is_run);
-    runs(row) || row.subcommands.iter().any(|(_, inner)| runs(inner)) || row.otherwise.is_some_and(runs)
+    let runs = |row: &Row| row.does.iter().chain(row.when.iter().flat_map(|when| when.does.iter())).any(is_run);
+    runs(row) || row.subcommands.iter().any(|(_, inner)| runs(inner)) || row.otherwise.as_deref().is_some_and(runs)
 }
 
 /// True if what a program prints are some of the lines that it gets, each as it is.
-fn passes_names(program: &str, parsed: &Parsed) -> bool {
+fn passes_names(program: &str, parsed: &Parsed<'_>) -> bool {
     let only = |keys: &[&str]| parsed.given.iter().all(|key| keys.contains(key));
     match program {
         "cat" | "uniq" => parsed.operands.is_empty() && only(&[]),

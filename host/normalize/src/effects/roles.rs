@@ -16,22 +16,22 @@ const NOT_FIXED: &str = "which file this is, is known only when the command runs
 
 impl Engine<'_> {
     /// The effects of options and operands, apart from what an analyser does.
-    pub(super) fn apply(&mut self, program: &str, parsed: &Parsed, state: &State) {
+    pub(super) fn apply(&mut self, program: &str, parsed: &Parsed<'_>, state: &State) {
         let Some(row) = parsed.row else { return };
-        let mut operands = row.operands;
-        let mut does: Vec<&'static [Does]> = vec![row.does];
-        for when in row.when {
-            let applies = (when.given.is_empty() || parsed.has(when.given)) && !parsed.has(when.without);
+        let mut operands = row.operands.as_ref();
+        let mut does: Vec<&[Does]> = vec![&row.does];
+        for when in row.when.iter() {
+            let applies = (when.given.is_empty() || parsed.has(&when.given)) && !parsed.has(&when.without);
             if applies {
-                operands = when.operands.unwrap_or(operands);
+                operands = when.operands.as_deref().unwrap_or(operands);
                 if when.instead {
                     does.clear();
                 }
-                does.push(when.does);
+                does.push(&when.does);
             }
         }
         for (key, role, value) in &parsed.values {
-            self.role(*role, value, &format!("value of `{}` of `{program}`", dashed(key)), state);
+            self.role(role, value, &format!("value of `{}` of `{program}`", dashed(key)), state);
         }
         let why = format!("operand of `{program}`");
         let mut before = match row.after {
@@ -44,7 +44,7 @@ impl Engine<'_> {
         if !row.free {
             self.operands(operands, before, &why, state);
         }
-        if let Some(after) = row.after {
+        if let Some(after) = &row.after {
             for arg in parsed.operands.get(parsed.before_dashes..).unwrap_or_default() {
                 self.role(after, arg, &why, state);
             }
@@ -53,7 +53,7 @@ impl Engine<'_> {
             self.does(effects, program, parsed, state);
         }
         if parsed.operands.is_empty() {
-            self.does(row.bare, program, parsed, state);
+            self.does(&row.bare, program, parsed, state);
         }
     }
 
@@ -77,7 +77,7 @@ impl Engine<'_> {
                 Some(operand) if operand.role.kind == RoleKind::Writes => {
                     self.named(FileUse::Writes, arg, false, why, state);
                 }
-                Some(operand) => self.role(operand.role, arg, why, state),
+                Some(operand) => self.role(&operand.role, arg, why, state),
                 None => {
                     self.out.doubt(arg.shown(), "there are more operands than are described");
                     // It may be any of them.
@@ -109,7 +109,7 @@ impl Engine<'_> {
     }
 
     /// The effect of one argument.
-    pub(super) fn role(&mut self, role: Role, arg: &Arg, why: &str, state: &State) {
+    pub(super) fn role(&mut self, role: &Role, arg: &Arg, why: &str, state: &State) {
         match role.kind {
             RoleKind::Value | RoleKind::Command | RoleKind::Destination | RoleKind::Directory => {}
             RoleKind::Target | RoleKind::Pathspec | RoleKind::Run => {}
@@ -118,8 +118,8 @@ impl Engine<'_> {
             RoleKind::Reads if arg.literal() == Some("-") => {}
             RoleKind::Reads => self.named(FileUse::Reads, arg, false, why, state),
             RoleKind::ReadsTree => self.tree(FileUse::Reads, arg, why, state),
-            RoleKind::ReadsBelow => self.below(&[FileUse::Reads], role.argument, arg, why, state),
-            RoleKind::EditsBelow => self.below(&[FileUse::Reads, FileUse::Writes], role.argument, arg, why, state),
+            RoleKind::ReadsBelow => self.below(&[FileUse::Reads], &role.argument, arg, why, state),
+            RoleKind::EditsBelow => self.below(&[FileUse::Reads, FileUse::Writes], &role.argument, arg, why, state),
             RoleKind::Writes if arg.literal() == Some("-") => {}
             RoleKind::Writes => self.named(FileUse::Writes, arg, false, why, state),
             RoleKind::WritesTree => self.named(FileUse::Writes, arg, true, why, state),
@@ -144,7 +144,7 @@ impl Engine<'_> {
             RoleKind::ReadsResponse => self.named(FileUse::Reads, arg, false, why, state),
             RoleKind::Project => self.project(arg, state),
             RoleKind::Code => {
-                self.out.run("inline", vec![role.argument.to_owned()], why);
+                self.out.run("inline", vec![role.argument.clone().into_owned()], why);
                 self.out.doubt("", "code in the command line is not analysed");
             }
             RoleKind::Program => {
@@ -159,13 +159,13 @@ impl Engine<'_> {
     }
 
     /// What every call of a command does.
-    fn does(&mut self, effects: &[Does], program: &str, parsed: &Parsed, state: &State) {
+    fn does(&mut self, effects: &[Does], program: &str, parsed: &Parsed<'_>, state: &State) {
         let why = format!("`{program}`");
         for Does { verb, text } in effects {
             let text = &filled(text, program, parsed);
             let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
             let here = Arg::fixed(text.as_ref());
-            let target = || parsed.row.map_or("", |row| self_target(row.operands, parsed));
+            let target = || parsed.row.map_or("", |row| self_target(&row.operands, parsed));
             let change = |loses_work, reads_only| Change {
                 system: first,
                 operation: rest,
@@ -463,7 +463,7 @@ impl Engine<'_> {
 }
 
 /// The words of an effect, with what they leave open.
-fn filled<'t>(text: &'t str, program: &str, parsed: &Parsed) -> Cow<'t, str> {
+fn filled<'t>(text: &'t str, program: &str, parsed: &Parsed<'_>) -> Cow<'t, str> {
     if !text.contains('{') {
         return Cow::Borrowed(text);
     }
@@ -478,13 +478,13 @@ fn filled<'t>(text: &'t str, program: &str, parsed: &Parsed) -> Cow<'t, str> {
 }
 
 /// The operand that a change is about.
-fn self_target<'p>(specified: &[Operand], parsed: &'p Parsed) -> &'p str {
+fn self_target<'p>(specified: &[Operand], parsed: &'p Parsed<'_>) -> &'p str {
     let at = specified.iter().position(|operand| operand.role.kind == RoleKind::Target);
     at.and_then(|at| parsed.operands.get(at)).map_or("", |arg| arg.text.as_str())
 }
 
 /// The name of what is run: the first operand, else the subcommand.
-fn run_name(parsed: &Parsed) -> String {
+fn run_name(parsed: &Parsed<'_>) -> String {
     let first = parsed.operands.first().map(|arg| arg.shown().to_owned());
     first.or_else(|| parsed.subcommands.last().cloned()).unwrap_or_default()
 }

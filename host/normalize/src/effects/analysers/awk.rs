@@ -12,7 +12,7 @@ use crate::effects::words::{Arg, Shape};
 const REACHING: [&str; 9] = ["system", "getline", "close", "ENVIRON", "fflush", "PROCINFO", "ARGV", "ARGC", "SYMTAB"];
 
 impl Engine<'_> {
-    pub(in crate::effects) fn awk(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn awk(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         let (program, files) = parsed.operands.split_first()?;
         match program.literal() {
             Some(text) => self.awk_program(text, state),

@@ -230,7 +230,7 @@ impl Engine<'_> {
     }
 
     /// `xargs`: the operands of its command come from the command before.
-    pub(in crate::effects) fn xargs(&mut self, parsed: &Parsed, state: &State, input: &Input) -> Output {
+    pub(in crate::effects) fn xargs(&mut self, parsed: &Parsed<'_>, state: &State, input: &Input) -> Output {
         let names = match &input.names {
             Some(sets) if !parsed.has(&["a"]) => Arg { text: String::new(), shape: Shape::Names(sets.clone()) },
             _ => Arg::any(),

@@ -51,7 +51,7 @@ const UNUSED: [&str; 8] =
     ["core.pager", "pager.", "core.editor", "sequence.editor", "alias.", "difftool.", "mergetool.", "web.browser"];
 
 impl Engine<'_> {
-    pub(in crate::effects) fn git(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn git(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         let command = parsed.subcommands.first()?;
         self.settings(parsed);
         self.repository(command, state);
@@ -112,7 +112,7 @@ impl Engine<'_> {
     }
 
     /// Settings given with `-c`.
-    fn settings(&mut self, parsed: &Parsed) {
+    fn settings(&mut self, parsed: &Parsed<'_>) {
         for setting in parsed.values_of(&["c"]) {
             let harmless = setting.text.split_once('=').is_some_and(|(key, _)| is_harmless_setting(key));
             if harmless {
@@ -168,7 +168,7 @@ impl Engine<'_> {
     }
 
     /// Paths behind `--`, and those in front that are no revisions.
-    fn paths_of(&self, parsed: &Parsed, state: &State, skip: usize) -> Vec<Arg> {
+    fn paths_of(&self, parsed: &Parsed<'_>, state: &State, skip: usize) -> Vec<Arg> {
         let mut found = Vec::new();
         for (index, arg) in parsed.operands.iter().enumerate().skip(skip) {
             if index >= parsed.before_dashes && parsed.has_dashes {
@@ -192,7 +192,7 @@ impl Engine<'_> {
         }
     }
 
-    fn looks(&mut self, command: &str, parsed: &Parsed, state: &State) {
+    fn looks(&mut self, command: &str, parsed: &Parsed<'_>, state: &State) {
         self.observes();
         let why = format!("operand of `git {command}`");
         if parsed.has(&["--no-index"]) {
@@ -211,7 +211,7 @@ impl Engine<'_> {
         }
     }
 
-    fn git_grep(&mut self, parsed: &Parsed, state: &State) {
+    fn git_grep(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.observes();
         let skip = usize::from(!parsed.has(&["e", "f"]));
         let paths = self.paths_of(parsed, state, skip);
@@ -221,7 +221,7 @@ impl Engine<'_> {
         self.reads_paths(&paths, "operand of `git grep`", state);
     }
 
-    fn add(&mut self, parsed: &Parsed, state: &State) {
+    fn add(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.changes("index", "");
         for arg in &parsed.operands {
             if let Some(path) = self.pathspec(arg) {
@@ -230,7 +230,7 @@ impl Engine<'_> {
         }
     }
 
-    fn commit(&mut self, parsed: &Parsed, state: &State) {
+    fn commit(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.changes("commit", "");
         let has_message = ["m", "F", "C", "--no-edit", "--fixup", "--dry-run", "--allow-empty-message"];
         if !parsed.has(&has_message) {
@@ -247,7 +247,7 @@ impl Engine<'_> {
         }
     }
 
-    fn checkout(&mut self, parsed: &Parsed, state: &State) {
+    fn checkout(&mut self, parsed: &Parsed<'_>, state: &State) {
         let creates = parsed.values_of(&["b", "B", "--orphan"]).next().map(|arg| arg.text.clone());
         if let Some(branch) = creates {
             self.changes("branch-create", &branch);
@@ -270,7 +270,7 @@ impl Engine<'_> {
         }
     }
 
-    fn switch(&mut self, parsed: &Parsed) {
+    fn switch(&mut self, parsed: &Parsed<'_>) {
         let created = parsed.values_of(&["c", "C", "--orphan"]).next().map(|arg| arg.text.clone());
         if let Some(branch) = created {
             self.changes("branch-create", &branch);
@@ -278,7 +278,7 @@ impl Engine<'_> {
         self.change("checkout", "", parsed.has(&["f", "--discard-changes", "m"]));
     }
 
-    fn restore(&mut self, parsed: &Parsed, state: &State) {
+    fn restore(&mut self, parsed: &Parsed<'_>, state: &State) {
         if parsed.has(&["S"]) && !parsed.has(&["W"]) {
             return self.changes("index", "");
         }
@@ -286,7 +286,7 @@ impl Engine<'_> {
         self.discard(&paths, state);
     }
 
-    fn reset(&mut self, parsed: &Parsed) {
+    fn reset(&mut self, parsed: &Parsed<'_>) {
         if parsed.has(&["--hard", "--merge", "--keep"]) {
             self.loses("reset-hard", "");
         } else {
@@ -294,7 +294,7 @@ impl Engine<'_> {
         }
     }
 
-    fn stash(&mut self, parsed: &Parsed) {
+    fn stash(&mut self, parsed: &Parsed<'_>) {
         match parsed.subcommands.get(1).map_or("push", String::as_str) {
             "list" | "show" => self.observes(),
             operation @ ("drop" | "clear") => self.loses(&format!("stash {operation}"), ""),
@@ -302,7 +302,7 @@ impl Engine<'_> {
         }
     }
 
-    fn branch(&mut self, parsed: &Parsed) {
+    fn branch(&mut self, parsed: &Parsed<'_>) {
         let names: Vec<String> = parsed.operands.iter().map(|arg| arg.text.clone()).collect();
         if parsed.operands.iter().any(|arg| arg.literal().is_none()) && !parsed.has(&["l"]) {
             self.out.doubt("git branch", "which branch this is, is known only when the command runs");
@@ -325,7 +325,7 @@ impl Engine<'_> {
         }
     }
 
-    fn tag(&mut self, parsed: &Parsed) {
+    fn tag(&mut self, parsed: &Parsed<'_>) {
         let name = parsed.operands.first().map_or("", |arg| arg.text.as_str());
         if parsed.has(&["d"]) {
             self.loses("tag-delete", name);
@@ -359,7 +359,7 @@ impl Engine<'_> {
         is_address
     }
 
-    fn fetch(&mut self, command: &str, parsed: &Parsed) {
+    fn fetch(&mut self, command: &str, parsed: &Parsed<'_>) {
         let remote = parsed.operands.first();
         let foreign = self.remote_host(remote, false);
         // Work of somebody else, under a name that is no branch of the remote.
@@ -373,7 +373,7 @@ impl Engine<'_> {
         self.changes(command, &target);
     }
 
-    fn push(&mut self, parsed: &Parsed, state: &State) {
+    fn push(&mut self, parsed: &Parsed<'_>, state: &State) {
         let remote = parsed.operands.first().or_else(|| parsed.values_of(&["--repo"]).next());
         self.remote_host(remote, true);
         let mut force = parsed.has(&["f", "--force-with-lease", "--mirror"]);
@@ -434,7 +434,7 @@ impl Engine<'_> {
         self.checked_out.extend(branch);
     }
 
-    fn clone_repository(&mut self, parsed: &Parsed, state: &State) {
+    fn clone_repository(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.remote_host(parsed.operands.first(), false);
         self.changes("clone", "");
         let named = parsed.operands.get(1).cloned();
@@ -448,7 +448,7 @@ impl Engine<'_> {
         }
     }
 
-    fn config(&mut self, parsed: &Parsed, state: &State) {
+    fn config(&mut self, parsed: &Parsed<'_>, state: &State) {
         let operands: Vec<&Arg> = parsed.operands.iter().collect();
         let reads = parsed.has(&[
             "--get",
@@ -486,7 +486,7 @@ impl Engine<'_> {
         }
     }
 
-    fn worktree(&mut self, parsed: &Parsed, state: &State) {
+    fn worktree(&mut self, parsed: &Parsed<'_>, state: &State) {
         match parsed.subcommands.get(1).map_or("", String::as_str) {
             "list" => self.observes(),
             "add" => {
@@ -499,7 +499,7 @@ impl Engine<'_> {
         }
     }
 
-    fn remote(&mut self, parsed: &Parsed) {
+    fn remote(&mut self, parsed: &Parsed<'_>) {
         match parsed.subcommands.get(1).map(String::as_str) {
             None | Some("get-url") => self.observes(),
             Some("show" | "prune" | "update") => {
@@ -510,7 +510,7 @@ impl Engine<'_> {
         }
     }
 
-    fn clean(&mut self, parsed: &Parsed, state: &State) {
+    fn clean(&mut self, parsed: &Parsed<'_>, state: &State) {
         if parsed.has(&["n"]) {
             return self.observes();
         }
@@ -522,7 +522,7 @@ impl Engine<'_> {
         }
     }
 
-    fn remove(&mut self, parsed: &Parsed, state: &State) {
+    fn remove(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.changes("index", "");
         if !parsed.has(&["--cached", "n"]) {
             for arg in &parsed.operands {
@@ -531,7 +531,7 @@ impl Engine<'_> {
         }
     }
 
-    fn patches(&mut self, parsed: &Parsed, state: &State) {
+    fn patches(&mut self, parsed: &Parsed<'_>, state: &State) {
         self.changes("format-patch", "");
         if parsed.has(&["--stdout"]) {
             return;

@@ -8,7 +8,7 @@ use crate::effects::options::Parsed;
 const REACHING: [&str; 5] = ["include", "import", "modulemeta", "get_search_list", "$__prog_args"];
 
 impl Engine<'_> {
-    pub(in crate::effects) fn jq(&mut self, parsed: &Parsed) -> Output {
+    pub(in crate::effects) fn jq(&mut self, parsed: &Parsed<'_>) -> Output {
         if parsed.has(&["f"]) {
             return None;
         }

@@ -38,7 +38,7 @@ impl Engine<'_> {
     }
 
     /// `curl` and `wget`.
-    pub(in crate::effects) fn curl(&mut self, program: &str, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn curl(&mut self, program: &str, parsed: &Parsed<'_>, state: &State) -> Output {
         let method = parsed.values_of(&["X", "--method"]).next().map(|arg| arg.text.to_ascii_uppercase());
         let sends = parsed.has(&[
             "d",
@@ -118,7 +118,7 @@ impl Engine<'_> {
     }
 
     /// `gh api`.
-    pub(in crate::effects) fn gh_api(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn gh_api(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         let host = parsed.values_of(&["--hostname"]).next().map_or("github.com", |arg| arg.text.as_str()).to_owned();
         let fields: Vec<&Arg> = parsed.values_of(&["F", "f"]).collect();
         let method = parsed.values_of(&["X"]).next();
@@ -149,7 +149,7 @@ impl Engine<'_> {
         None
     }
     /// `gh repo clone`.
-    pub(in crate::effects) fn gh_clone(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn gh_clone(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         if let [repository] = parsed.operands.as_slice() {
             match repository.literal() {
                 Some(text) => {

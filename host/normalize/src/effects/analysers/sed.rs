@@ -9,7 +9,7 @@ use crate::effects::state::State;
 use crate::effects::words::{Arg, Shape};
 
 impl Engine<'_> {
-    pub(in crate::effects) fn sed(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn sed(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         let in_place = parsed.has(&["i"]);
         let mut operands = parsed.operands.as_slice();
         // BSD's `-i ''`: no suffix.

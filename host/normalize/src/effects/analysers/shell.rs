@@ -8,7 +8,7 @@ use crate::effects::compose::Output;
 use crate::effects::options;
 use crate::effects::programs::Call;
 use crate::effects::state::{Directory, State};
-use crate::effects::table::{self, RoleKind, Takes};
+use crate::effects::table::{RoleKind, Row, Takes};
 use crate::effects::words::Arg;
 
 impl Engine<'_> {
@@ -99,7 +99,7 @@ impl Engine<'_> {
     /// `python`, `node` and their like.
     pub(in crate::effects) fn interpreter(&mut self, call: &Call<'_>, state: &State) -> Output {
         let language = language(call.program);
-        let row = table::row(call.program)?;
+        let row = self.known_row(call.program)?;
         let mut at = 0;
         let mut only_asks = false;
         while let Some(arg) = call.rest.get(at) {
@@ -171,7 +171,7 @@ impl Engine<'_> {
     fn module(&mut self, rest: &[Arg], state: &State) -> Output {
         let (module, arguments) = rest.split_first()?;
         let name = format!("python -m {}", module.shown());
-        match table::row(&name) {
+        match self.known_row(&name) {
             Some(row) if module.literal().is_some() => {
                 let parsed = options::parse(row, arguments);
                 for (word, sentence) in &parsed.doubts {
@@ -189,13 +189,13 @@ impl Engine<'_> {
 }
 
 /// The last of the letters of an option that are read as such, and whether a value is joined to it.
-fn letters(row: &'static table::Row, text: &str) -> Option<(&'static str, Takes, bool)> {
+fn letters<'r>(row: &'r Row, text: &str) -> Option<(&'r str, &'r Takes, bool)> {
     let letters = text.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
     let mut last = None;
     for (at, letter) in letters.char_indices() {
         let (key, takes) = row.letter(letter)?;
         last = Some((key, takes, at + letter.len_utf8() < letters.len()));
-        if takes != Takes::Nothing {
+        if *takes != Takes::Nothing {
             break;
         }
     }

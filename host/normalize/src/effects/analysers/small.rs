@@ -34,7 +34,7 @@ impl Engine<'_> {
     }
 
     /// `key=value` operands.
-    pub(in crate::effects) fn dd(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn dd(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         const HARMLESS: [&str; 12] =
             ["bs", "cbs", "conv", "count", "files", "ibs", "iflag", "obs", "oflag", "seek", "skip", "status"];
         for arg in &parsed.operands {
@@ -54,7 +54,7 @@ impl Engine<'_> {
     }
 
     /// Modes that let others write, or lend the owner's rights.
-    pub(in crate::effects) fn mode(&mut self, parsed: &Parsed) -> Output {
+    pub(in crate::effects) fn mode(&mut self, parsed: &Parsed<'_>) -> Output {
         let mode = parsed.operands.first()?;
         let Some(text) = mode.literal() else {
             self.out.doubt(mode.shown(), "the mode is known only when the command runs");
@@ -79,7 +79,7 @@ impl Engine<'_> {
     }
 
     /// Targets and variables of make.
-    pub(in crate::effects) fn make(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn make(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         self.in_project("make", state);
         let mut targets = 0;
         for arg in &parsed.operands {
@@ -110,7 +110,7 @@ impl Engine<'_> {
     }
 
     /// What `go run` builds, or `bun` runs: a package, a file or a script of the project.
-    pub(in crate::effects) fn package(&mut self, program: &str, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn package(&mut self, program: &str, parsed: &Parsed<'_>, state: &State) -> Output {
         let (first, rest) = parsed.operands.split_first()?;
         let Some(text) = first.literal() else {
             self.out.doubt(first.shown(), "which package is run is known only when the command runs");
@@ -118,7 +118,7 @@ impl Engine<'_> {
         };
         let is_file = text.starts_with(['.', '/', '\u{2}']) || has_extension(text);
         if program == "bun" && !is_file {
-            match table::row(text) {
+            match table::built_in(text) {
                 Some(row) if runs_project_code(row) => {
                     return self.invoke(&parsed.operands, None, &mut state.clone(), &Input::default());
                 }
@@ -140,7 +140,7 @@ impl Engine<'_> {
     }
 
     /// Archives of tar.
-    pub(in crate::effects) fn tar(&mut self, parsed: &Parsed, state: &State) -> Output {
+    pub(in crate::effects) fn tar(&mut self, parsed: &Parsed<'_>, state: &State) -> Output {
         let mut inside = state.clone();
         for directory in parsed.values_of(&["C"]) {
             self.enter_directory(directory, &mut inside);
@@ -175,7 +175,7 @@ impl Engine<'_> {
     pub(in crate::effects) fn search(
         &mut self,
         program: &str,
-        parsed: &Parsed,
+        parsed: &Parsed<'_>,
         state: &State,
         input: &Input,
     ) -> Output {
@@ -225,7 +225,7 @@ impl Engine<'_> {
 }
 
 /// `read NAME`: lines of the input become values.
-pub(in crate::effects) fn read(parsed: &Parsed, state: &mut State, input: &Input) {
+pub(in crate::effects) fn read(parsed: &Parsed<'_>, state: &mut State, input: &Input) {
     for (index, name) in parsed.operands.iter().filter_map(Arg::literal).enumerate() {
         let names = input.names.as_ref().filter(|_| index == 0 && parsed.operands.len() == 1);
         let value = names.map(|names| vec![Arg { text: String::new(), shape: Shape::Names(names.clone()) }]);

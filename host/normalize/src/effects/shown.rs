@@ -1,21 +1,31 @@
-//! Effects as short texts, for tests.
-#![allow(dead_code, reason = "each test uses what it needs")]
+//! Effects as short texts: how tests of rows and corpora write them.
 
 use cavra_model::{Effects, FileEffect, FileUse};
 
-/// What a command line does, as rows and corpora write it.
+/// What a command line does, as tests of rows and corpora write it; `docs/commands.md`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
+    /// Files whose names are shown; `a/**` is a folder with all below.
     pub lists: Vec<String>,
+    /// Files that are read.
     pub reads: Vec<String>,
+    /// Files that are written.
     pub writes: Vec<String>,
+    /// Files that are removed.
     pub deletes: Vec<String>,
+    /// `host`, `host:port`, or `host:write`.
     pub network: Vec<String>,
+    /// `kind:name`.
     pub runs: Vec<String>,
+    /// `system operation`; of a push also the branch.
     pub changes: Vec<String>,
+    /// Names of variables that are shown.
     pub environment: Vec<String>,
 }
 
 impl Shown {
+    /// The effects of a command line.
+    #[must_use]
     pub fn of(effects: &Effects) -> Self {
         let files = |usage: FileUse| unique(effects.files.iter().filter(|file| file.usage == usage).map(path));
         let network = effects.network.iter().map(|reached| {
@@ -33,7 +43,9 @@ impl Shown {
             writes: files(FileUse::Writes),
             deletes: files(FileUse::Deletes),
             network: unique(network),
-            runs: unique(effects.runs.iter().map(|run| format!("{}:{}", run.kind, run.words[0]))),
+            runs: unique(
+                effects.runs.iter().map(|run| format!("{}:{}", run.kind, run.words.first().map_or("", String::as_str))),
+            ),
             changes: unique(changes),
             environment: unique(effects.environment.iter().map(|shown| shown.name.clone())),
         }

@@ -1,16 +1,30 @@
-//! What is known about programs: the rows of `commands/`, as the build script compiled them.
+//! What a row says about a program. The build script makes statics of the built-in rows, policies bring rows of their own:
+//! both are the same types, compiled by the same code (`source.rs`).
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+/// A text, part of the binary or of a policy.
+pub(crate) type Text = Cow<'static, str>;
+
+/// A list, part of the binary or of a policy.
+pub(crate) type List<T> = Cow<'static, [T]>;
 
 /// What an argument means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Role {
     /// The meaning.
     pub kind: RoleKind,
     /// What narrows it: names below a folder, the kind of code.
-    pub argument: &'static str,
+    pub argument: Text,
 }
 
 /// The meanings of arguments. `docs/commands.md` describes each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum RoleKind {
     /// A text without effect.
     Value,
@@ -71,18 +85,18 @@ pub(crate) enum RoleKind {
 }
 
 /// What an option takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// Nothing.
     Nothing,
     /// The rest of its word, or the next words.
-    Values(&'static [Role]),
+    Values(List<Role>),
     /// The rest of its word, if there is any.
-    Joined(&'static [Role]),
+    Joined(List<Role>),
 }
 
 /// An operand, or several of the same kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operand {
     /// What it means.
     pub role: Role,
@@ -91,16 +105,17 @@ pub(crate) struct Operand {
 }
 
 /// An effect that a command has whatever its arguments are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Does {
     /// The kind of effect.
     pub verb: Verb,
     /// Its words.
-    pub text: &'static str,
+    pub text: Text,
 }
 
 /// Kinds of effects in rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Verb {
     /// Code is run: kind, then its name.
     Run,
@@ -131,39 +146,39 @@ pub(crate) enum Verb {
 }
 
 /// What holds when an option is given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct When {
     /// One of these options is given.
-    pub given: &'static [&'static str],
+    pub given: List<Text>,
     /// None of these is.
-    pub without: &'static [&'static str],
+    pub without: List<Text>,
     /// Operands instead of the usual ones.
-    pub operands: Option<&'static [Operand]>,
+    pub operands: Option<List<Operand>>,
     /// Further effects.
-    pub does: &'static [Does],
+    pub does: List<Does>,
     /// Those effects replace the usual ones.
     pub instead: bool,
 }
 
 /// What is known about a program or a subcommand.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     /// One-letter options: letter, key, value.
-    pub letters: &'static [(char, &'static str, Takes)],
+    pub letters: List<(char, Text, Takes)>,
     /// Other options, sorted by name.
-    pub long: &'static [(&'static str, &'static str, Takes)],
+    pub long: List<(Text, Text, Takes)>,
     /// Operands in order.
-    pub operands: &'static [Operand],
+    pub operands: List<Operand>,
     /// Effects of every call.
-    pub does: &'static [Does],
+    pub does: List<Does>,
     /// Effects of a call without operands.
-    pub bare: &'static [Does],
+    pub bare: List<Does>,
     /// Differences that options make.
-    pub when: &'static [When],
+    pub when: List<When>,
     /// Subcommands, sorted by name.
-    pub subcommands: &'static [(&'static str, &'static Row)],
+    pub subcommands: List<(Text, Inner)>,
     /// What an unknown subcommand is.
-    pub otherwise: Option<&'static Row>,
+    pub otherwise: Option<Inner>,
     /// A parser for arguments that are a language of their own.
     pub analyser: Option<Analyser>,
     /// What words behind `--` are, if they are no operands.
@@ -178,8 +193,30 @@ pub(crate) struct Row {
     pub free: bool,
 }
 
+/// The row of a subcommand.
+#[derive(Clone, Debug)]
+pub(crate) enum Inner {
+    /// A part of the binary.
+    #[allow(dead_code, reason = "the build script names it in what it writes")]
+    Built(&'static Row),
+    /// A part of a policy.
+    Read(Arc<Row>),
+}
+
+impl Deref for Inner {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        match self {
+            Self::Built(row) => row,
+            Self::Read(row) => row,
+        }
+    }
+}
+
 /// Small parsers for arguments that are a language of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Analyser {
     /// Programs of awk.
     Awk,
@@ -231,50 +268,4 @@ pub(crate) enum Analyser {
     Test,
     /// Commands whose operands come from standard input.
     Xargs,
-}
-
-include!(concat!(env!("OUT_DIR"), "/table.rs"));
-
-/// The row of a program.
-pub(crate) fn row(program: &str) -> Option<&'static Row> {
-    find(PROGRAMS, program)
-}
-
-fn find(rows: &'static [(&'static str, &'static Row)], name: &str) -> Option<&'static Row> {
-    let at = rows.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-    rows.get(at).map(|(_, row)| *row)
-}
-
-impl Row {
-    /// A one-letter option.
-    pub fn letter(&self, letter: char) -> Option<(&'static str, Takes)> {
-        self.letters.iter().find(|(known, ..)| *known == letter).map(|(_, key, takes)| (*key, *takes))
-    }
-
-    /// An option of several characters, with its dashes.
-    pub fn long(&self, name: &str) -> Option<(&'static str, Takes)> {
-        let at = self.long.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
-        self.long.get(at).map(|(_, key, takes)| (*key, *takes))
-    }
-
-    /// How many words behind an option are its values.
-    pub fn values_behind(&self, option: &str) -> usize {
-        let takes = if option.starts_with("--") || self.single_dash {
-            if option.contains('=') {
-                return 0;
-            }
-            self.long(option)
-        } else {
-            option.chars().last().and_then(|letter| self.letter(letter)).or_else(|| self.long(option))
-        };
-        match takes {
-            Some((_, Takes::Values(roles))) => roles.len(),
-            _ => 0,
-        }
-    }
-
-    /// A subcommand.
-    pub fn subcommand(&self, name: &str) -> Option<&'static Self> {
-        find(self.subcommands, name).or(self.otherwise)
-    }
 }
