@@ -33,6 +33,7 @@ mod cli_agent;
 mod cli_approval;
 mod cli_backtest;
 mod cli_evaluate;
+mod cli_learn;
 mod cli_policy;
 mod cli_policy_signing;
 mod cli_registry;

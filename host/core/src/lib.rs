@@ -24,6 +24,7 @@ mod govern;
 mod import;
 mod integrations;
 mod inventory;
+mod learn;
 mod lease;
 mod notify;
 mod operations;
@@ -43,6 +44,7 @@ mod replay;
 mod request;
 mod rerun;
 mod rollouts;
+mod ruled;
 mod sandbox;
 mod scenario;
 mod screen;
@@ -89,6 +91,7 @@ pub use fleet::{
 pub use govern::{Governed, Governor};
 pub use import::{LeftBehind, import, left_behind};
 pub use inventory::Inventory;
+pub use learn::{Lessons, Proposal, Reason};
 pub use notify::{
     Ask, Asked, Board, Call, DRILL_ALERTS, DRILL_ALERTS_BOARD, DRILL_NOTIFICATIONS, DRILL_NOTIFICATIONS_BOARD,
     DRILL_RUNS, DRILL_RUNS_BOARD, History, Operation, SLA_ACTIONS, SLA_ACTIONS_BOARD, SLA_ALERTS, SLA_ALERTS_BOARD,

@@ -84,7 +84,8 @@ fn stricter(one: Outcome, other: Outcome) -> Outcome {
     if other.strictness() > one.strictness() { other } else { one }
 }
 
-fn rules(pack: &ResolvedPack) -> Result<Option<Policy>, CoreError> {
+/// The rules of a pack, outside of the sandbox; none if its components decide alone.
+pub(crate) fn rules(pack: &ResolvedPack) -> Result<Option<Policy>, CoreError> {
     if !pack.has_rules {
         return Ok(None);
     }

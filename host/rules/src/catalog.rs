@@ -4,7 +4,7 @@ use crate::finding::{Finding, Outcome, Severity};
 
 /// What a rule says whenever it applies.
 pub(crate) struct Rule {
-    id: &'static str,
+    pub(crate) id: &'static str,
     outcome: Outcome,
     severity: Severity,
     approver_group: Option<&'static str>,

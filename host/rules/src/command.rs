@@ -88,7 +88,7 @@ impl Policy {
     }
 
     /// The strictest pattern that matches a part.
-    fn part_hit(&self, part: &Part<'_>) -> Option<u32> {
+    pub(crate) fn part_hit(&self, part: &Part<'_>) -> Option<u32> {
         let reach = if part.implied { Reach::Strict } else { Reach::All };
         let spelled = part.spellings.iter().filter_map(|spelling| self.commands.strictest(spelling.text, reach));
         let dequoted = if part.spellings.iter().any(|spelling| spelling.text == part.dequoted) {
@@ -100,7 +100,7 @@ impl Policy {
     }
 
     /// Review for a command that computed words may turn into one that a stricter pattern matches.
-    fn possible_finding(&self, command: &Command<'_>) -> Option<Finding> {
+    pub(crate) fn possible_finding(&self, command: &Command<'_>) -> Option<Finding> {
         let spellings = command.parts.iter().filter(|part| part.implied).flat_map(|part| part.spellings);
         let hit = spellings.filter_map(|spelling| self.commands.strictest_possible(*spelling)).min()?;
         let list = if self.commands.outcome(hit) == Outcome::Block { "block" } else { "require_approval" };

@@ -13,6 +13,7 @@ mod effects;
 mod explain;
 mod finding;
 mod index;
+mod lacking;
 mod list;
 mod matcher;
 mod paths;
@@ -25,4 +26,5 @@ pub use action::{
 };
 pub use document::{Diagnostic, check_document};
 pub use finding::{Finding, Outcome, Severity};
+pub use lacking::Lacking;
 pub use policy::Policy;

@@ -4,8 +4,8 @@
 mod support;
 
 use cavra_rules::{
-    Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FileUse, NetworkEffect, Outcome, Place,
-    Policy, RunEffect, check_document,
+    Certainty, ChangeEffect, Doubt, Effects, EnvironmentEffect, FileEffect, FileUse, Lacking, NetworkEffect, Outcome,
+    Place, Policy, RunEffect, check_document,
 };
 use serde_json::{Value, json};
 use support::{OwnedCommand, OwnedPart, strictest};
@@ -57,7 +57,8 @@ fn system(system: &'static str, operation: &'static str, target: &'static str, h
     Does { changes: vec![(system, operation, target, how)], ..KNOWN }
 }
 
-fn judge(policy: &Policy, does: &Does) -> (Outcome, &'static str, String) {
+/// Asks something about a command that does this.
+fn with<T>(does: &Does, ask: impl FnOnce(&OwnedCommand, Effects<'_>) -> T) -> T {
     let files: Vec<FileEffect<'_>> = does
         .files
         .iter()
@@ -108,10 +109,18 @@ fn judge(policy: &Policy, does: &Does) -> (Outcome, &'static str, String) {
         seen: does.seen,
     };
     let part = OwnedPart { spellings: vec!["x y".to_owned()], dequoted: "x y".to_owned(), implied: false };
-    let command = OwnedCommand { text: "x y".to_owned(), parts: vec![part], ..OwnedCommand::default() };
-    let findings = command.evaluate_with(policy, effects);
+    ask(&OwnedCommand { text: "x y".to_owned(), parts: vec![part], ..OwnedCommand::default() }, effects)
+}
+
+fn judge(policy: &Policy, does: &Does) -> (Outcome, &'static str, String) {
+    let findings = with(does, |command, effects| command.evaluate_with(policy, effects));
     let found = strictest(&findings).unwrap();
     (found.outcome, found.rule_id, found.reason.clone())
+}
+
+/// What the policy lacks to let that happen.
+fn lacking(policy: &Policy, does: &Does) -> Option<Lacking> {
+    with(does, |command, effects| command.with(effects, |command| policy.lacking(command)))
 }
 
 fn policy() -> Policy {
@@ -324,4 +333,61 @@ fn entries_that_are_none_are_faults() {
     }
     let faults = check_document(&json!({ "effects": { "alow": [] } }));
     assert_eq!(faults[0].path, "effects.alow");
+}
+
+/// What is lacking is named, the narrowest first; with it, the policy allows.
+#[test]
+fn what_a_policy_lacks_would_let_the_command_run() {
+    for (does, entries) in [
+        (file(FileUse::Reads, "a.txt", ""), vec!["read a.txt", "read repository"]),
+        (file(FileUse::Writes, "docs/a", ""), vec!["write docs/a", "write repository"]),
+        (file(FileUse::Deletes, "a.txt", ""), vec!["delete a.txt"]),
+        (at(FileUse::Writes, "/tmp/a", "", Place::Temporary), vec!["write /tmp/a", "write temporary"]),
+        (at(FileUse::Writes, "/srv/a", "", Place::Elsewhere), vec!["write /srv/a"]),
+        (host("example.com", None, ""), vec!["network example.com read"]),
+        (host("example.com", None, "w"), vec!["network example.com"]),
+        (run("project_task", "lint"), vec!["run project_task lint*", "run project_task *"]),
+        (system("git", "commit", "", ""), vec!["vcs commit", "vcs change"]),
+        (system("kubectl", "get", "", "r"), vec!["infra kubectl get", "infra kubectl read"]),
+        (system("git", "clean", "", "l"), vec!["vcs clean"]),
+    ] {
+        let bare = json!({"commands": {"allow": ["z"]}});
+        let lacks = lacking(&Policy::compile(&bare).unwrap(), &does).unwrap();
+        assert_eq!(
+            lacks,
+            Lacking { entries: vec![entries.iter().map(|entry| (*entry).to_owned()).collect()], unknown: vec![] }
+        );
+        for entry in entries {
+            let policy = Policy::compile(&json!({"effects": {"allow": [entry]}})).unwrap();
+            assert_eq!(
+                (judge(&policy, &does).0, lacking(&policy, &does)),
+                (Outcome::Allow, Some(Lacking::default())),
+                "{entry}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lacking_where_a_rule_or_nobody_would_let_it() {
+    let policy = policy();
+    for does in [
+        file(FileUse::Reads, ".env", ""),
+        file(FileUse::Writes, "iam/a", ""),
+        at(FileUse::Reads, "/etc/passwd", "", Place::System),
+        file(FileUse::Deletes, "/", ""),
+        run("script", "deploy.sh"),
+        run("inline", "python"),
+        run("package", "x"),
+        host("?", None, ""),
+        system("git", "push", "main", ""),
+        system("terraform", "apply", "", ""),
+        Does { environment: vec!["*"], ..KNOWN },
+        at(FileUse::Reads, "a", "", Place::Unknown),
+    ] {
+        assert_eq!(lacking(&policy, &does), None, "{:?}", judge(&policy, &does));
+    }
+    let unknown = Does { certainty: Certainty::Unknown, ..KNOWN };
+    assert_eq!(lacking(&policy, &unknown).unwrap().unknown, [0]);
+    assert_eq!(lacking(&policy, &file(FileUse::Reads, "a", "")), Some(Lacking::default()));
 }

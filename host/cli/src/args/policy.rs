@@ -102,6 +102,19 @@ pub enum PolicyCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Propose what would have spared the most questions: entries and rows to put into a pack, with what they let through.
+    Learn {
+        /// Days of decisions, counted from now.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
+        days: u64,
+        /// Only decisions that were made under this pack.
+        #[arg(long, value_name = "ID")]
+        made_under: Option<String>,
+        #[command(flatten)]
+        pack: PackArg,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Decide the demonstration's seven actions.
     #[command(visible_alias = "dry-run")]
     Simulate(ScenarioArgs),

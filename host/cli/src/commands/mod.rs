@@ -17,6 +17,7 @@ mod evidence;
 mod explain;
 mod init;
 mod integration;
+mod learn;
 mod ops;
 mod plugin;
 mod policy;

@@ -9,7 +9,7 @@ use cavra_model::PackName;
 use cavra_packs::{Pack, PackError, ResolvedPack};
 use serde_json::{Value, json};
 
-use super::{backtest, corpus, explain, policy_checks, policy_signing, scenario};
+use super::{backtest, corpus, explain, learn, policy_checks, policy_signing, scenario};
 use crate::args::{Json, PackArg, PolicyCommand};
 use crate::local::Local;
 use crate::output::{print_json, print_line, tell};
@@ -34,6 +34,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Backtest { candidate, days, policy_pack, json } => {
             backtest::run(&candidate, days, policy_pack, json)
         }
+        PolicyCommand::Learn { days, made_under, pack, json } => learn::run(days, made_under, &pack, json),
         PolicyCommand::Simulate(args) => scenario::simulate(&args),
         PolicyCommand::Init { destination, json } => init(&destination, json),
     }

@@ -139,6 +139,39 @@ impl<'a> Effect<'a> {
             Self::Environment(_) => return None,
         })
     }
+
+    /// The entry that allows all of its kind: in the repository or a folder for temporary files, of one kind of code, or what
+    /// can be undone.
+    fn class(&self) -> Option<String> {
+        Some(match self {
+            Self::File(effect) => {
+                let place = match effect.place {
+                    Place::Repository => "repository",
+                    Place::Temporary => "temporary",
+                    _ => return None,
+                };
+                let kind = match effect.used {
+                    FileUse::Lists => "list ",
+                    FileUse::Reads => "read ",
+                    FileUse::Writes => "write ",
+                    // What is lost by a pattern of names is for a person to say.
+                    FileUse::Deletes => return None,
+                };
+                [kind, place].concat()
+            }
+            Self::Run(effect) => ["run ", effect.kind, " *"].concat(),
+            Self::Change(effect) if effect.loses_work => return None,
+            Self::Change(effect) => {
+                let class = if effect.reads_only { "read" } else { "change" };
+                match effect.system {
+                    _ if is_vcs(effect) => ["vcs ", class].concat(),
+                    "process" => ["process ", class].concat(),
+                    system => ["infra ", system, " ", class].concat(),
+                }
+            }
+            Self::Network(_) | Self::Environment(_) => return None,
+        })
+    }
 }
 
 fn because(why: &str) -> String {
@@ -281,6 +314,28 @@ impl Policy {
             }
         }
         None
+    }
+
+    /// For each effect of a part that no entry covers: the entries that would, the narrowest first; nothing if one of them is
+    /// never allowed.
+    pub(crate) fn missing_entries(&self, part: usize, effects: &Effects<'_>) -> Option<Vec<Vec<String>>> {
+        let of_part = || Effect::all(effects).filter(|effect| effect.part() == part);
+        let mut missing = Vec::new();
+        for effect in of_part().filter(|effect| !implied_by_another(effect, of_part())) {
+            if self.never(&effect, effects.seen).is_some() {
+                return None;
+            }
+            if self.effects.allow.iter().any(|entry| self.is_covered(entry, &effect)) {
+                continue;
+            }
+            let covers = |text: &String| Entry::parse(text).is_ok_and(|entry| self.is_covered(&entry, &effect));
+            let entries: Vec<String> = effect.entry().into_iter().chain(effect.class()).filter(covers).collect();
+            if entries.is_empty() {
+                return None;
+            }
+            missing.push(entries);
+        }
+        Some(missing)
     }
 
     /// Why no entry allows an effect, whatever the pack says.

@@ -67,6 +67,11 @@ impl OwnedCommand {
 
     /// The findings if that is what the command line does.
     pub fn evaluate_with(&self, policy: &Policy, effects: Effects<'_>) -> Vec<Finding> {
+        self.with(effects, |command| policy.evaluate(&Action::Command(*command), false))
+    }
+
+    /// Asks something about the command line as rules see it.
+    pub fn with<T>(&self, effects: Effects<'_>, ask: impl FnOnce(&Command<'_>) -> T) -> T {
         let unmarked: Vec<Vec<(String, Vec<u32>)>> =
             self.parts.iter().map(|part| part.spellings.iter().map(|text| unmarked(text)).collect()).collect();
         let spellings: Vec<Vec<Spelling<'_>>> = unmarked
@@ -89,7 +94,7 @@ impl OwnedCommand {
             unresolved: self.unresolved.as_deref(),
             effects,
         };
-        policy.evaluate(&Action::Command(command), false)
+        ask(&command)
     }
 }
 
