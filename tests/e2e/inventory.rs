@@ -290,7 +290,7 @@ fn old_stores_load() {
                     .unwrap();
             }
         }
-        let server = serve(&home, backend, &[]);
+        let server = serve(&home, backend, &[]).with_old_records();
         assert_eq!(server.get("/repositories/org/old").ok(), repository);
         assert_eq!(ids(&server, "?owner=o"), ["old"]);
         assert_eq!(server.get("/policy-rollouts/org/old:p").ok(), rollout);

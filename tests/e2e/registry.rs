@@ -198,7 +198,7 @@ fn files_of_the_existing_product_load() {
     let agent = json!({"agent_id": "old", "status": "active", "owner": "x", "capabilities": ["shell"]});
     let entry = json!({"server_id": "s", "name": "S", "trust_tier": "trusted", "approval_state": "approved", "capabilities": ["saas"], "allowed_tools": []});
     home.write("data/registry.json", json!({"agents": [agent], "mcp_servers": [entry]}).to_string());
-    let server = serve(&home, Backend::Json);
+    let server = serve(&home, Backend::Json).with_old_records();
     assert_eq!(server.get("/agents/old").ok(), agent);
     assert_eq!(server.get("/mcp/servers/S").ok(), entry);
     assert_eq!(ids(&server.get("/mcp/servers?capability=saas").ok(), "server_id"), ["s"]);

@@ -82,7 +82,7 @@ fn json_files_of_the_existing_product_load() {
     ] {
         let home = Home::new();
         home.write(Backend::Json.file(), document.to_string());
-        let server = Backend::Json.serve(&home);
+        let server = Backend::Json.serve(&home).with_old_records();
         let count = |list: &str| document[list].as_array().map_or(0, Vec::len) as u64;
         assert_eq!((server.total("/decisions"), server.total("/sessions")), (count("decisions"), count("sessions")));
         server.decide(&read());

@@ -87,6 +87,8 @@ pub struct Endpoint {
     pub answer: RefOr<Schema>,
     /// Its media type.
     pub media: &'static str,
+    /// Whether a part of it can be asked for. RFC 9110, section 14.
+    pub ranged: bool,
     /// Statuses of refusals that do not follow from the other columns.
     pub refusals: &'static [u16],
     /// Name under which `/console/config` lists it.
@@ -136,6 +138,7 @@ impl Endpoint {
             body: named("Problem"),
             answer: named("Problem"),
             media: "application/json",
+            ranged: false,
             refusals: &[],
             console: None,
             handler,
@@ -195,6 +198,11 @@ impl Endpoint {
         Self { media, answer: RefOr::T(ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).into()), ..self }
     }
 
+    /// Makes the answer a file of that media type, `*/*` for its own, of which parts can be asked for.
+    pub fn answers_with_file(self, media: &'static str) -> Self {
+        Self { ranged: true, ..self.answers_with(media) }
+    }
+
     /// Sets the statuses of refusals that do not follow from the other columns.
     pub fn refuses(self, refusals: &'static [u16]) -> Self {
         Self { refusals, ..self }
@@ -204,9 +212,13 @@ impl Endpoint {
     pub fn all_refusals(&self) -> BTreeSet<StatusCode> {
         let own = self.refusals.iter().filter_map(|status| StatusCode::from_u16(*status).ok());
         let mut all: BTreeSet<StatusCode> = own.chain(self.access.refusals()).collect();
+        // What can be read in two ways is refused everywhere, and changes by pages of other origins.
+        all.insert(StatusCode::BAD_REQUEST);
+        if self.method == Method::POST {
+            all.insert(StatusCode::FORBIDDEN);
+        }
         if self.intake != Intake::None {
             all.extend([
-                StatusCode::BAD_REQUEST,
                 StatusCode::REQUEST_TIMEOUT,
                 StatusCode::PAYLOAD_TOO_LARGE,
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -214,6 +226,9 @@ impl Endpoint {
             if !matches!(self.intake, Intake::Signed { .. }) {
                 all.insert(StatusCode::UNPROCESSABLE_ENTITY);
             }
+        }
+        if self.ranged {
+            all.insert(StatusCode::RANGE_NOT_SATISFIABLE);
         }
         if !self.query.is_empty() {
             all.insert(StatusCode::UNPROCESSABLE_ENTITY);

@@ -12,8 +12,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, ResponseBuilder, Schema};
 
 use crate::access::{Access, Person};
+use crate::documents;
 use crate::endpoint::{Effect, Endpoint, Intake, Parameter, ParameterKind, named};
-use crate::schema;
 
 /// Names of the security schemes.
 const MACHINE: &str = "machine";
@@ -31,7 +31,7 @@ pub fn build(rows: &[Endpoint]) -> OpenApi {
         let method = if row.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
         paths = paths.path(row.template(), PathItemBuilder::new().operation(method, operation(row)).build());
     }
-    let mut components = schema::components();
+    let mut components = documents::components();
     components.add_security_scheme(MACHINE, bearer("An API token of cavra; made with `cavra token create`."));
     components
         .add_security_scheme(PERSON, bearer("A token of the identity provider that the server is configured for."));
@@ -80,6 +80,10 @@ fn operation(row: &Endpoint) -> utoipa::openapi::path::Operation {
         .securities(Some(security(row.access)))
         .extensions(Some(columns(row)))
         .response("200", ResponseBuilder::new().description("Done.").content(row.media, content(row.answer.clone())));
+    if row.ranged {
+        let part = ResponseBuilder::new().description("The part that `Range` asks for.");
+        operation = operation.response("206", part.content(row.media, content(row.answer.clone())));
+    }
     for name in path_parameters(&row.template()) {
         let parameter = ParameterBuilder::new()
             .name(name)

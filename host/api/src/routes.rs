@@ -15,7 +15,7 @@ use cavra_identity::Scope;
 use cavra_model::{APPROVALS, ChatService, DECISIONS, POLICY_ROLLOUTS, REPOSITORIES, Ruling, SESSIONS};
 
 use crate::access::Access;
-use crate::endpoint::{Effect, Endpoint, array_of, named, page_of};
+use crate::endpoint::{Effect, Endpoint, array_of, named, one_of, page_of};
 use crate::handlers::{self, approvals, authoring, console, inventory, log, records};
 
 /// Every endpoint.
@@ -229,7 +229,8 @@ fn approval_rows() -> Vec<Endpoint> {
         .exact(&["*"])
         .about("approvals", "Asks for the approval of a decision.")
         .takes("ApprovalRequest")
-        .answers(named("Approval")),
+        .answers(named("Approval"))
+        .refuses(&[409]),
         Endpoint::post(
             Access::in_group(Scope::Approvals),
             Effect::Changes(&[LogEvent::BreakGlassStarted]),
@@ -283,7 +284,7 @@ fn approval_rows() -> Vec<Endpoint> {
         )
         .about("approvals", "A decision with the approval attached; stores nothing.")
         .takes("DecisionRecord")
-        .answers(named("DecisionRecord"))
+        .answers(named("AttachedDecision"))
         .refuses(&[404, 409]),
     ]
 }
@@ -379,10 +380,11 @@ fn inventory_rows() -> Vec<Endpoint> {
         .about("inventory", "Changes a rollout.")
         .takes("ChangeRequest")
         .answers(named("ChangeResult"))
+        .refuses(&[409])
         .console("policy_rollout_apply_change"),
         Endpoint::get(Access::READ, "/policy-rollouts/{*rollout_id}", "get_policy_rollout", get(inventory::rollout))
             .about("inventory", "One rollout; with /detail behind the id, its details.")
-            .answers(named("PolicyRollout"))
+            .answers(one_of(&["PolicyRollout", "RolloutDetail"]))
             .refuses(&[404, 409]),
         Endpoint::get(
             Access::READ,

@@ -35,7 +35,8 @@ static ALERTS: Alerts = Alerts {
     most: 500,
 };
 
-static VIEW: [Measured; 10] = [
+/// What is said of deliveries of release events.
+pub static DELIVERY_VIEW: [Measured; 10] = [
     measured("schema_version", Measure::Constant("cavra.release.connector_delivery_dashboard.v1")),
     measured("product", Measure::Constant("CAVRA")),
     measured("alert_level", Measure::WorstOf(&ALERTS)),
@@ -54,7 +55,7 @@ impl Evidence {
     /// # Errors
     /// [`CoreError::Store`].
     pub async fn delivery_dashboard(&self) -> Result<Value, CoreError> {
-        let mut folder = Folder::new(&VIEW);
+        let mut folder = Folder::new(&DELIVERY_VIEW);
         self.each(&RELEASE_DELIVERIES, Parts::Named, |record| folder.add(record)).await?;
         Ok(Value::Object(folder.answer()))
     }
@@ -78,7 +79,7 @@ mod tests {
             (vec![delivery("x", false), delivery("x", true), delivery("x", true)], "warning", 66.66),
             (vec![delivery("x", false), delivery("cavra.rollout_rollback_execution", false)], "critical", 0.0),
         ] {
-            let mut folder = Folder::new(&VIEW);
+            let mut folder = Folder::new(&DELIVERY_VIEW);
             deliveries.iter().for_each(|delivery| folder.add(delivery));
             let shown = folder.answer();
             assert_eq!((shown["alert_level"].as_str(), shown["success_rate"].as_f64()), (Some(level), Some(rate)));

@@ -74,6 +74,7 @@ pub use cavra_notify::{Family, families};
 pub use console::{console_config, console_session, security_boundary};
 pub use dashboards::Dashboard;
 pub use decide::{DecisionPoint, Verdict};
+pub use deliveries::DELIVERY_VIEW;
 pub use error::CoreError;
 pub use evidence::{Evidence, Written, kind_of};
 pub use evidence_log::{

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::documented::assert_documented;
+
 /// One keep-alive connection.
 pub struct Connection {
     stream: BufReader<TcpStream>,
+    /// Whether answers are held against the OpenAPI document.
+    documented: bool,
 }
 
 impl Connection {
@@ -16,7 +20,12 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(stream), documented: true })
+    }
+
+    /// Takes answers as they are.
+    pub fn undocumented(self) -> Self {
+        Self { documented: false, ..self }
     }
 
     /// Sends raw bytes. A server that has answered already may have stopped reading.
@@ -61,7 +70,11 @@ impl Connection {
             body.len()
         );
         let sent = self.send(head.as_bytes()).and_then(|()| self.send(body));
-        self.receive().or_else(|error| sent.and(Err(error)))
+        let response = self.receive().or_else(|error| sent.and(Err(error)))?;
+        if self.documented {
+            assert_documented(method, path, &response);
+        }
+        Ok(response)
     }
 
     fn line(&mut self) -> std::io::Result<String> {

@@ -1,6 +1,7 @@
 //! What the tests share: temp directories, the built binary, servers, HTTP, stores written by hand.
 
 mod backend;
+mod documented;
 mod home;
 mod http;
 mod issuer;
@@ -10,6 +11,7 @@ mod receiver;
 mod server;
 
 pub use backend::{Backend, OldDecision, on_both, records};
+pub use documented::strict;
 pub use home::{Home, Output, PATIENCE, end_of};
 pub use http::{Connection, Response};
 pub use issuer::Issuer;

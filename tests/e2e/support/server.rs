@@ -21,6 +21,8 @@ pub struct Server {
     log: PathBuf,
     /// Kept as long as the server runs in it.
     pub home: Home,
+    /// Whether its answers are held against the OpenAPI document.
+    documented: bool,
 }
 
 impl Server {
@@ -52,11 +54,18 @@ impl Server {
             let _ = child.kill();
             panic!("the server does not listen: {line:?}\n{}", std::fs::read_to_string(&log).unwrap());
         };
-        Self { child, address: address.parse().unwrap(), log, home: home.clone() }
+        Self { child, address: address.parse().unwrap(), log, home: home.clone(), documented: true }
+    }
+
+    /// Its answers are taken as they are: records that an older version stored lack members that the document promises.
+    pub fn with_old_records(mut self) -> Self {
+        self.documented = false;
+        self
     }
 
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address).unwrap()
+        let connection = Connection::open(self.address).unwrap();
+        if self.documented { connection } else { connection.undocumented() }
     }
 
     #[track_caller]

@@ -1,7 +1,7 @@
 //! Rows of evidence. docs/reference/evidence-and-promotion.md.
 
 use axum::routing::{get, post};
-use cavra_core::{ArtifactRoute, LogEvent};
+use cavra_core::{ArtifactRoute, DELIVERY_VIEW, LogEvent};
 use cavra_identity::Scope;
 use cavra_model::{
     CHANNEL_PROMOTIONS, EVIDENCE, MetadataKind, PROMOTION_EXECUTIONS, RELEASE_DELIVERIES, ROLLBACK_EXECUTIONS,
@@ -9,6 +9,7 @@ use cavra_model::{
 
 use crate::EVIDENCE_BODY_LIMIT;
 use crate::access::Access;
+use crate::documents::{DELIVERY_DASHBOARD, dashboard};
 use crate::endpoint::{Effect, Endpoint, named, page_of, titled_page_of};
 use crate::handlers::{artifacts, evidence};
 
@@ -81,8 +82,8 @@ fn files() -> Vec<Endpoint> {
         )
         .about("evidence", "One file; ranges are served.")
         .console("evidence_artifact")
-        .answers_with("application/octet-stream")
-        .refuses(&[404, 409, 416]),
+        .answers_with_file("*/*")
+        .refuses(&[404, 409]),
         Endpoint::get(
             Access::READ,
             "/evidence/{session_id}/artifact-bundle",
@@ -92,8 +93,8 @@ fn files() -> Vec<Endpoint> {
         .about("evidence", "All files as one ZIP.")
         .console("evidence_artifact_bundle")
         .long()
-        .answers_with("application/zip")
-        .refuses(&[404, 409, 416]),
+        .answers_with_file("application/zip")
+        .refuses(&[404, 409]),
     ]
 }
 
@@ -125,7 +126,7 @@ fn promotions() -> Vec<Endpoint> {
             get(evidence::delivery_dashboard),
         )
         .about("promotions", "Deliveries of release events in numbers.")
-        .answers(named("DeliveryDashboard"))
+        .answers(dashboard(&DELIVERY_VIEW, &DELIVERY_DASHBOARD))
         .console("release_connector_delivery_dashboard")
         .long(),
     ]

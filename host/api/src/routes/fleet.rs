@@ -14,6 +14,7 @@ use cavra_model::{
 
 use super::evidence::{list, one};
 use crate::access::Access;
+use crate::documents::{self, ENDPOINT_DASHBOARD};
 use crate::endpoint::{Effect, Endpoint, named};
 use crate::handlers::{artifacts, fleet};
 
@@ -29,7 +30,9 @@ pub(super) fn rows() -> Vec<Endpoint> {
 }
 
 fn dashboard(path: &'static str, operation: &'static str, row: &'static EndpointDashboard) -> Endpoint {
-    Endpoint::get(Access::READ, path, operation, fleet::dashboard(row)).answers(named("EndpointDashboard")).long()
+    Endpoint::get(Access::READ, path, operation, fleet::dashboard(row))
+        .answers(documents::dashboard(row.view, &ENDPOINT_DASHBOARD))
+        .long()
 }
 
 /// An operation that is recorded.
@@ -72,8 +75,8 @@ fn exports() -> Vec<Endpoint> {
         )
         .about("endpoints", "One file of an export; ranges are served.")
         .console("endpoint_management_export_artifact")
-        .answers_with("application/octet-stream")
-        .refuses(&[404, 409, 416]),
+        .answers_with_file("*/*")
+        .refuses(&[404, 409]),
         Endpoint::get(
             Access::READ,
             "/endpoint-management-exports/{export_id}/artifact-bundle",
@@ -83,8 +86,8 @@ fn exports() -> Vec<Endpoint> {
         .about("endpoints", "All files of an export as one ZIP.")
         .console("endpoint_management_export_artifact_bundle")
         .long()
-        .answers_with("application/zip")
-        .refuses(&[404, 409, 416]),
+        .answers_with_file("application/zip")
+        .refuses(&[404, 409]),
         act(
             Access::in_person(Scope::Evidence),
             "/endpoint-management-exports/{export_id}/publish",

@@ -9,6 +9,7 @@ use cavra_core::{Board, Family, History, LogEvent, Operation};
 use cavra_identity::Scope;
 
 use crate::access::Access;
+use crate::documents::{NOTIFICATION_DASHBOARD, dashboard};
 use crate::endpoint::{Effect, Endpoint, named, titled_page_of};
 use crate::handlers::notifications;
 
@@ -69,7 +70,7 @@ impl Rows {
     fn board(self, (path, operation, summary): Name, board: &'static Board) -> Endpoint {
         Endpoint::get(Access::READ, path, operation, notifications::board(self.family, board))
             .about(self.tag, summary)
-            .answers(named("NotificationDashboard"))
+            .answers(dashboard(board.counts, &NOTIFICATION_DASHBOARD))
             .long()
     }
 }

@@ -23,7 +23,8 @@ const LATEST: usize = 10;
 #[derive(Debug)]
 pub struct EndpointDashboard {
     kind: &'static MetadataKind,
-    view: &'static [Measured],
+    /// What is measured.
+    pub view: &'static [Measured],
     /// Whether it looks into large parts of records.
     parts: Parts,
     /// The record as it is measured.

@@ -1,11 +1,11 @@
-//! Documents of notifications, as tables of the members that clients can rely on.
+//! Notifications.
 
-use crate::documents::Is::{Any, Count, Flag, Gap, List, Map, Of, OfOrNull, Text, Texts};
-use crate::documents::Row;
+use super::Is::{Any, Count, Flag, Gap, List, Map, Maps, Maybe, Of, OfOrNull, OrNull, Text, TextOrNull, Texts};
+use super::{Document, document, request};
 
-/// Every document.
-pub static NOTIFICATIONS: &[Row] = &[
-    (
+/// All of them.
+pub static ALL: &[Document] = &[
+    request(
         "NotificationRequest",
         "What is asked of notifications: by which policy, whom, how often to try; who answers, and what.",
         &[
@@ -17,7 +17,7 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("actor_token", Gap),
         ],
     ),
-    (
+    document(
         "WorkReport",
         "A report of work that was handed off.",
         &[
@@ -31,7 +31,7 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("actor", Any),
         ],
     ),
-    (
+    document(
         "NoticeGiven",
         "Whom a plan told, and what came of it.",
         &[
@@ -42,9 +42,10 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("success", Flag),
             ("event_id", Text),
             ("actor", Any),
+            ("health", Maybe(&Map)),
         ],
     ),
-    (
+    document(
         "EventSent",
         "An event, and what came of it; it is not sent where nobody has to be told.",
         &[
@@ -54,9 +55,10 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("success", Flag),
             ("event_id", Text),
             ("actor", Any),
+            ("suppressed_providers", Maybe(&Maps)),
         ],
     ),
-    (
+    document(
         "DigestSent",
         "What owners have open, and what came of telling them.",
         &[
@@ -66,26 +68,35 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("metadata", OfOrNull("EvidenceMetadata")),
             ("success", Flag),
             ("actor", Any),
+            ("event_id", Text),
         ],
     ),
-    (
+    document(
         "Acknowledged",
         "An answer to a notification.",
         &[("acknowledgement", Map), ("metadata", Of("EvidenceMetadata")), ("actor", Any)],
     ),
-    (
+    document(
         "Reviewed",
         "What an owner says about a late route.",
         &[("review", Map), ("metadata", Of("EvidenceMetadata")), ("actor", Any)],
     ),
-    ("PlanMade", "A plan that was stored.", &[("plan", Map), ("metadata", Of("EvidenceMetadata")), ("actor", Any)]),
-    ("SuppressionAudited", "Why routes are not told again.", &[("audit", Map), ("metadata", Of("EvidenceMetadata"))]),
-    (
+    document(
+        "PlanMade",
+        "A plan that was stored.",
+        &[("plan", Map), ("metadata", Of("EvidenceMetadata")), ("actor", Any)],
+    ),
+    document(
+        "SuppressionAudited",
+        "Why routes are not told again.",
+        &[("audit", Map), ("metadata", Of("EvidenceMetadata"))],
+    ),
+    document(
         "SuppressionTrended",
         "How often routes were not told again.",
         &[("trend", Map), ("metadata", Of("EvidenceMetadata"))],
     ),
-    (
+    document(
         "PassDone",
         "A pass of a scheduled worker.",
         &[
@@ -93,9 +104,11 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("metadata", Of("EvidenceMetadata")),
             ("retry_metadata", Of("EvidenceMetadata")),
             ("actor", Any),
+            ("owner_digests", Maps),
+            ("trend_metadata", Of("EvidenceMetadata")),
         ],
     ),
-    (
+    document(
         "WorkerHealth",
         "Whether a scheduled worker does its work.",
         &[
@@ -106,33 +119,30 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("alert_level", Text),
             ("run_count", Count),
             ("recommendations", Texts),
-        ],
-    ),
-    (
-        "StandingAlerts",
-        "What happened lately that somebody should know.",
-        &[
-            ("schema_version", Text),
-            ("product", Text),
-            ("health_id", Text),
-            ("generated_at", Text),
-            ("alert_level", Text),
-            ("critical_block_count", Count),
-            ("recommendations", Texts),
-        ],
-    ),
-    (
-        "NotificationDashboard",
-        "Notifications in numbers.",
-        &[
-            ("schema_version", Text),
-            ("product", Text),
-            ("generated_at", Text),
-            ("alert_level", Text),
+            ("alerts", Maps),
+            ("connector_delivery_failure_count", Count),
+            ("disabled_schedule_count", Count),
+            ("expected_interval_minutes", Count),
+            ("failed_deliveries", Maps),
+            ("failed_job_count", Count),
             ("latest", List("EvidenceMetadata")),
+            ("latest_run_age_minutes", OrNull(&Count)),
+            ("latest_run_at", TextOrNull),
+            ("latest_run_id", TextOrNull),
+            ("missed_after_minutes", Count),
+            ("missed_run_count", Count),
+            ("stale_metadata_minutes", Count),
+            ("stale_metadata", Maybe(&Maps)),
+            ("stale_metadata_count", Maybe(&Count)),
+            ("latest_retry_plan_age_minutes", Maybe(&OrNull(&Count))),
+            ("latest_retry_plan_id", Maybe(&TextOrNull)),
+            ("retry_plan_count", Maybe(&Count)),
+            ("retryable_count", Maybe(&Count)),
+            ("selected_retry_count", Maybe(&Count)),
+            ("stale_retry_plan_count", Maybe(&Count)),
         ],
     ),
-    (
+    document(
         "DrillSchedule",
         "When the next drill is due.",
         &[
@@ -143,9 +153,11 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("schedule", Map),
             ("history", Map),
             ("operator_notes", Texts),
+            ("rollback_drill_due_soon_days", Count),
+            ("rollback_drill_schedule_path", TextOrNull),
         ],
     ),
-    (
+    document(
         "DrillNoticeGiven",
         "Whom a plan told about a drill, and what came of it.",
         &[
@@ -159,7 +171,7 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("actor", Any),
         ],
     ),
-    (
+    document(
         "DrillRoute",
         "A route of a stored plan.",
         &[
@@ -171,9 +183,19 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("owner", Text),
             ("action", Text),
             ("category", Text),
+            ("acknowledgement_minutes", Count),
+            ("alert_level", Text),
+            ("escalation_owner", TextOrNull),
+            ("maintenance_window_id", TextOrNull),
+            ("maintenance_window_reason", TextOrNull),
+            ("next_due_at", TextOrNull),
+            ("owner_availability_reason", TextOrNull),
+            ("owner_available", Flag),
+            ("reason", Text),
         ],
-    ),
-    (
+    )
+    .open(),
+    document(
         "DrillRoutePage",
         "A page of routes of stored plans, and by what they were filtered.",
         &[
@@ -184,9 +206,10 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("limit", Count),
             ("offset", Count),
             ("filters", Map),
+            ("next_cursor", Gap),
         ],
     ),
-    (
+    document(
         "AcknowledgedTogether",
         "Several answers to notices.",
         &[
@@ -197,14 +220,15 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("acknowledgement_count", Count),
             ("metadata", List("EvidenceMetadata")),
             ("actor", Any),
+            ("acknowledgements", Maps),
         ],
     ),
-    (
+    document(
         "AuditPackaged",
         "Who was told and what they answered.",
         &[("audit_package", Map), ("metadata", Of("EvidenceMetadata")), ("actor", Any)],
     ),
-    (
+    document(
         "AuditDelivered",
         "Such a package, and what came of sending it.",
         &[
@@ -218,7 +242,7 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("actor", Any),
         ],
     ),
-    (
+    document(
         "PassRepeated",
         "A pass of the worker that tries deliveries again.",
         &[
@@ -229,4 +253,19 @@ pub static NOTIFICATIONS: &[Row] = &[
             ("actor", Any),
         ],
     ),
+    document(
+        "StandingAlerts",
+        "What happened lately that somebody should know.",
+        &[
+            ("schema_version", Text),
+            ("product", Text),
+            ("health_id", Text),
+            ("generated_at", Text),
+            ("alert_level", Text),
+            ("critical_block_count", Count),
+            ("recommendations", Texts),
+            ("alerts", Maps),
+        ],
+    )
+    .open(),
 ];
