@@ -1,6 +1,6 @@
 //! Benchmarks of cavra. `cargo run --release --bin cavra-bench` runs all of them and prints Markdown tables; name one or
-//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `normalize`, `connectors` to run only
-//! those.
+//! more of `evaluate`, `process`, `hooks`, `decisions`, `lists`, `backtest`, `replay`, `retention`, `normalize`, `connectors`
+//! to run only those.
 
 mod backtest;
 mod connectors;
@@ -15,6 +15,7 @@ mod process;
 mod receiver;
 mod replay;
 mod report;
+mod retention;
 mod rules;
 mod runs;
 mod server;
@@ -41,6 +42,8 @@ enum Part {
     Backtest,
     /// `cavra evidence replay` of a hundred thousand decisions.
     Replay,
+    /// Retention of a month of a million decisions, while others are made.
+    Retention,
     /// An inventory export of twenty thousand records, read in the sandbox and natively.
     Normalize,
     /// A step of each connector; deliveries to a receiver on this machine, and decisions meanwhile.
@@ -77,6 +80,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Part::Connectors) {
         connectors::steps()?;
+    }
+    if wanted(Part::Retention) {
+        retention::run(args.stored)?;
     }
     let with_binary =
         [Part::Process, Part::Hooks, Part::Decisions, Part::Lists, Part::Backtest, Part::Replay, Part::Connectors];

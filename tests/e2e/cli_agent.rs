@@ -92,6 +92,33 @@ fn exec_runs_only_what_is_allowed() {
     assert!(!broken.stdout.contains('x'));
 }
 
+/// As a hook's decision: with its leaf and its session, before the command runs, and refused ones too.
+#[test]
+fn what_exec_decides_is_on_record() {
+    let home = Home::new();
+    home.pack("cavra-run", &pack_yaml("cavra-run", "commands:\n  allow: [\"echo *\"]\n  block: [\"terraform *\"]\n"));
+    let (name, packs) = home.packs();
+    let exec = |command: &str| {
+        let arguments = ["agent", "exec", command, "--policy-pack", "cavra-run", "--tool", "codex", "--json"];
+        home.cavra(&arguments).env(name, &packs).run()
+    };
+    let (allowed, blocked) = (exec("echo x").ok().json(), exec("terraform apply").exits(1).json());
+    let server = home.serve(&[]);
+    assert_eq!(server.total("/decisions?agent_id=codex"), 2);
+    for record in [&allowed, &blocked] {
+        let stored = server.get(&format!("/decisions/{}", text(record, "decision_id"))).ok();
+        assert_eq!(&stored, record);
+        let session = server.get(&format!("/sessions/{}", text(record, "session_id"))).ok();
+        assert_eq!((&session["decision_count"], &session["agent_id"]), (&json!(1), &json!("codex")));
+    }
+    drop(server);
+    home.cavra(&["evidence", "log", "verify", "--log", "activity", "--records"]).run().ok();
+    // Where nothing can be recorded, nothing runs.
+    home.write(".cavra/api/activity.json", "{");
+    exec("echo x > made").fails();
+    assert!(!home.exists("made"));
+}
+
 #[test]
 fn a_command_runs_in_the_repository() {
     let home = Home::new();

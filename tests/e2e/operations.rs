@@ -1,8 +1,10 @@
 //! Operations over HTTP: stores, retention plan, readiness. docs/reference/connectors-drills-ops-registry.md, section 4.1.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::{Home, Issuer, Server, assert_timestamp, keys, text};
+use crate::support::{Home, Issuer, Output, Server, assert_timestamp, keys, strings, text};
 
 const NAMES: [&str; 6] = ["evidence_metadata", "approvals", "registry", "activity", "inventory", "integrations"];
 
@@ -182,10 +184,17 @@ fn a_bare_server_is_not_ready() {
     assert_eq!((text(&answer, "product"), text(&answer, "status")), ("CAVRA", "needs_attention"));
     assert_eq!(
         warnings(&answer),
-        ["oidc_configured", "rbac_configured", "cors_restricted", "evidence_artifacts", "persistent_stores"]
+        [
+            "oidc_configured",
+            "rbac_configured",
+            "cors_restricted",
+            "evidence_artifacts",
+            "persistent_stores",
+            "backup_restored"
+        ]
     );
     assert_eq!(answer["store_summary"], json!({"total": 6, "missing": NAMES}));
-    assert_eq!(answer["operator_notes"].as_array().unwrap().len(), 5);
+    assert_eq!(answer["operator_notes"].as_array().unwrap().len(), 6);
     for (report, schema, status) in [
         ("go_backend_pilot", "readiness", "disabled"),
         ("go_backend_deployment", "deployment-readiness", "not_configured"),
@@ -228,9 +237,14 @@ fn serve(home: &Home, settings: &[(&'static str, String)]) -> Server {
 fn a_server_that_is_set_up_is_ready() {
     let home = Home::new();
     let mut settings = set_up(&home);
-    let answer = readiness(&serve(&home, &settings));
+    let server = serve(&home, &settings);
+    server.decide(&json!({"action_type": "read_file", "target": "a"}));
+    assert_eq!(warnings(&readiness(&server)), ["backup_restored"]);
+    rehearse(&home, &settings).ok();
+    let answer = readiness(&server);
     assert_eq!((warnings(&answer), text(&answer, "status")), (vec![], "ready"), "{answer}");
     assert_eq!(answer["operator_notes"], json!([]));
+    drop(server);
     // What is declared is looked at.
     std::fs::remove_dir(home.join("artifacts")).unwrap();
     settings.push(("CAVRA_GO_ROLLBACK_PLAN", home.at("nowhere.json")));
@@ -246,6 +260,125 @@ fn a_server_that_is_set_up_is_ready() {
         ["cors_restricted", "recorded_decisions", "evidence_artifacts", "go_backend_rollback_controls"]
     );
     assert_eq!(text(&answer["go_backend_rollback"], "status"), "needs_attention");
+}
+
+/// Backs up, and rehearses the restore.
+fn rehearse(home: &Home, settings: &[(&'static str, String)]) -> Output {
+    let run = |arguments: &[&str]| {
+        settings.iter().fold(home.cavra(arguments), |run, (name, value)| run.env(name, value)).run()
+    };
+    run(&["ops", "backup", "--output", "backup"]).ok();
+    run(&["ops", "restore", "backup/manifest.json", "--dry-run"])
+}
+
+/// What a check says is wrong.
+fn problems(server: &Server, id: &str) -> String {
+    let readiness = readiness(server);
+    let check = readiness["checks"].as_array().unwrap().iter().find(|check| check["id"] == id);
+    let check = check.unwrap_or_else(|| panic!("there is no check {id}"));
+    let problems = strings(&check["problems"]).join("; ");
+    assert_eq!(problems.is_empty(), check["status"] == "pass", "{check}");
+    problems
+}
+
+/// A restore is rehearsed beside the server, and what came of it is on record.
+#[test]
+fn a_rehearsal_restores_a_backup_and_says_so() {
+    let home = Home::new();
+    let settings = set_up(&home);
+    let server = serve(&home, &settings);
+    for number in 0..5 {
+        server.decide(&json!({"action_type": "read_file", "target": format!("src/{number}.rs")}));
+    }
+    assert!(problems(&server, "backup_restored").contains("ever"));
+    let passed = rehearse(&home, &settings).ok().json();
+    assert_eq!(
+        (text(&passed, "schema_version"), text(&passed, "status")),
+        ("cavra.persistent_api.restore_rehearsal.v1", "pass")
+    );
+    assert_eq!(passed["decisions"], json!({"compared": 5, "missing_here": 0, "problems": []}));
+    let stores: Vec<_> = passed["stores"].as_array().unwrap().iter().map(|store| text(store, "name")).collect();
+    assert_eq!(stores, NAMES);
+    assert_eq!(problems(&server, "backup_restored"), "");
+    let recorded = server.get("/evidence?metadata_kind=restore-rehearsal").ok();
+    assert_eq!((&recorded["total"], &recorded["items"][0]["restore_rehearsal"]), (&json!(1), &passed));
+    // A backup whose decisions are other ones than here is told apart, and so is one that is not whole.
+    let copy = rusqlite::Connection::open(home.join("cavra.db")).unwrap();
+    copy.execute("update activity_decisions set payload = replace(payload, 'src/3.rs', 'src/9.rs')", []).unwrap();
+    drop(copy);
+    let run = |arguments: &[&str]| {
+        settings.iter().fold(home.cavra(arguments), |run, (name, value)| run.env(name, value)).run()
+    };
+    let failed = run(&["ops", "restore", "backup/manifest.json", "--dry-run"]).exits(1).json();
+    assert!(
+        text(&failed, "status") == "fail" && failed["decisions"]["problems"].to_string().contains("another one"),
+        "{failed}"
+    );
+    assert!(problems(&server, "backup_restored").contains("could not be restored"));
+    home.write("backup/stores/evidence_metadata.db", "broken");
+    run(&["ops", "restore", "backup/manifest.json", "--dry-run"]).fails();
+    let refused = run(&["ops", "restore", "backup/manifest.json", "--dry-run", "--overwrite"]);
+    refused.exits(2);
+}
+
+/// Each check, made to fail.
+#[test]
+fn what_is_wrong_with_the_installation_shows() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    home.write("key", "hush");
+    let settings = [
+        ("CAVRA_TOKEN_STORE", home.at("tokens.json")),
+        ("CAVRA_ACTIVITY_STORE", home.at("activity.json")),
+        ("CAVRA_APPROVAL_RBAC_FILE", home.at("rbac.json")),
+        ("CAVRA_POLICY_SIGNING_KEY_FILE", home.at("key")),
+        ("CAVRA_DISK_HEADROOM_MIB", "17592186044415".to_owned()),
+        ("CAVRA_PLUGIN_DIR", home.at("plugins")),
+        ("CAVRA_EVIDENCE_LOG_KEY", home.at("keys/log.pem")),
+    ];
+    home.write("rbac.json", json!({"repository_permissions": []}).to_string());
+    let chmod = |file: &str, mode| {
+        std::fs::set_permissions(home.join(file), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod("key", 0o600);
+    let server = serve(&home, &settings);
+    server.decide(&json!({"action_type": "read_file", "target": "a"}));
+    for id in ["tokens_refused", "stores_written", "clock", "key_ages", "plugin_signatures", "file_permissions"] {
+        assert_eq!(problems(&server, id), "", "{id}");
+    }
+    assert!(problems(&server, "disk_headroom").contains("MiB left"));
+    chmod("rbac.json", 0o666);
+    chmod("key", 0o604);
+    let said = problems(&server, "file_permissions");
+    assert!(said.contains("rbac.json may be written") && said.contains("key may be read by everybody"), "{said}");
+    let old = std::time::SystemTime::now() - Duration::from_secs(400 * 24 * 60 * 60);
+    std::fs::File::options().write(true).open(home.join("key")).unwrap().set_modified(old).unwrap();
+    let mut remembered = home.json("keys/log.json");
+    remembered["keys"][0]["since"] = json!("2020-01-01T00:00:00.000000+00:00");
+    home.write("keys/log.json", remembered.to_string());
+    let said = problems(&server, "key_ages");
+    assert!(said.contains("the key of the evidence log is") && said.contains("key is 400 days old"), "{said}");
+    home.write("plugins/cavra-plugins.lock", "{");
+    assert!(problems(&server, "plugin_signatures").contains("cavra-plugins.lock"));
+    home.write("tokens.json", "{");
+    assert!(problems(&server, "tokens_refused").contains("API tokens"));
+    assert!(!server.log().contains("hush"));
+}
+
+/// The stores are written when it is asked for, and the clock is held against what they hold.
+#[test]
+fn stores_that_cannot_be_written_and_clocks_that_are_wrong_show() {
+    let home = Home::new();
+    let settings = [("CAVRA_ACTIVITY_STORE", home.at("activity.json"))];
+    let server = serve(&home, &settings);
+    let decided = server.decide(&json!({"action_type": "read_file", "target": "a"}));
+    drop(server);
+    let later = home.read("activity.json").replace(text(&decided, "timestamp"), "2999-01-01T00:00:00.000000+00:00");
+    home.write("activity.json", later);
+    assert!(problems(&serve(&home, &settings), "clock").contains("2999-01-01"));
+    let server = serve(&home, &settings);
+    home.write("activity.json", "{");
+    assert!(problems(&server, "stores_written").contains("activity"));
 }
 
 /// The files are read with every request.

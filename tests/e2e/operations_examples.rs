@@ -154,14 +154,14 @@ fn systemd_takes_the_units() {
     let mut units = Vec::new();
     for entry in fs::read_dir(repository().join("examples/operations/systemd")).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
-        if name.ends_with(".service") || name.ends_with(".timer") {
+        if [".service", ".socket", ".timer"].iter().any(|ending| name.ends_with(ending)) {
             // The program is where it is built, not where the example installs it.
             let text = fs::read_to_string(entry.path()).unwrap();
             home.write(&name, text.replace("/usr/local/bin/cavra", env!("CARGO_BIN_EXE_cavra")));
             units.push(home.at(&name));
         }
     }
-    assert_eq!(units.len(), 3);
+    assert_eq!(units.len(), 4);
     for unit in &units {
         let checked = asked(&["verify", "--man=no", unit]).unwrap();
         let said = String::from_utf8_lossy(&checked.stderr).into_owned();

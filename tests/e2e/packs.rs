@@ -294,7 +294,7 @@ fn edits_take_effect_at_once() {
     parent("q");
     assert_eq!([outcome("p"), outcome("q")], ["allow", "block"], "an edited parent");
     home.pack("cavra-edited", "metadata: [\n");
-    assert_eq!(outcome("b"), "409", "broken by an edit");
+    assert_eq!(outcome("b"), "block", "broken by an edit, it decides as before");
     blocks("c");
     assert_eq!([outcome("b"), outcome("c")], ["allow", "block"], "and mended");
     let replaced = home.write("new.yaml", pack_yaml("cavra-edited", "filesystem:\n  block_read: [d]\n"));

@@ -184,3 +184,88 @@ fn the_project_has_one_registry() {
     let server = home.serve(&[]);
     assert_eq!(server.get("/agents/claude-code").ok()["status"], "retired");
 }
+
+/// A server is what launches it and what it offers, as far as the entry says so, and not what it is called.
+#[test]
+fn a_server_is_what_launched_it() {
+    on_both(|backend| {
+        let home = Home::new();
+        home.pack("cavra-mcp", &pack_yaml("cavra-mcp", "mcp:\n  allowed_servers: [files]\n"));
+        let ((name, value), (packs, folder)) = (setting(&home, backend), home.packs());
+        let server = home.serve(&[(name, &value), (packs, &folder)]);
+        let (launch, tools) = ("a".repeat(64), "b".repeat(64));
+        let entry =
+            json!({"server_id": "files", "trust_tier": "trusted", "definition_sha256": launch, "tools_sha256": tools});
+        let stored = server.post("/mcp/servers", &entry).ok();
+        assert_eq!((&stored["definition_sha256"], &stored["tools_sha256"]), (&json!(launch), &json!(tools)));
+        let judged = |known: Value| {
+            let mut call = json!({"action_type": "mcp_tool_call", "server": "files", "tool": "list",
+                "policy_pack": "cavra-mcp"});
+            call.as_object_mut().unwrap().extend(known.as_object().unwrap().clone());
+            let record = server.decide(&call);
+            (text(&record, "rule_id").to_owned(), text(&record, "reason").to_owned())
+        };
+        let known =
+            |launch: &str, tools: &str| json!({"server_definition_sha256": launch, "server_tools_sha256": tools});
+        let other = "c".repeat(64);
+        for (known, rule, said) in [
+            (known(&other, &tools), "mcp.registry.unknown", "not in the trust registry"),
+            (json!({}), "mcp.registry.requires_approval", "not known what launches"),
+            (known(&launch, &other), "mcp.registry.requires_approval", "describes its tools otherwise"),
+        ] {
+            let (found, reason) = judged(known.clone());
+            assert!(found == rule && reason.contains(said), "{known}: {found} {reason}");
+        }
+        for fine in [
+            known(&launch, &tools),
+            known(&launch.to_uppercase(), &format!("sha256:{tools}")),
+            json!({"server_definition_sha256": launch}),
+        ] {
+            let (rule, reason) = judged(fine.clone());
+            assert!(
+                rule != "mcp.registry.unknown" && rule != "mcp.registry.requires_approval",
+                "{fine}: {rule} {reason}"
+            );
+        }
+        // Nothing that is pinned opens what is blocked, and they are made again as they were made.
+        server
+            .post("/mcp/servers", &json!({"server_id": "files", "trust_tier": "blocked", "definition_sha256": launch}))
+            .ok();
+        assert_eq!(judged(known(&launch, &tools)).0, "mcp.registry.blocked");
+        let replay = home.cavra(&["evidence", "replay", "--days", "7", "--json"]).run().ok().json();
+        assert_eq!(replay["equal"], replay["decisions"], "{replay}");
+        let wrong = json!({"action_type": "mcp_tool_call", "server": "files", "server_definition_sha256": 5});
+        server.post("/decisions", &wrong).refused(&[400]);
+    });
+}
+
+/// The hook knows what launches a server from the agent's own files.
+#[test]
+fn the_hook_knows_what_launches_a_server() {
+    let home = Home::new();
+    home.pack("cavra-mcp", &pack_yaml("cavra-mcp", "mcp:\n  allowed_servers: [\"project:files\"]\n"));
+    let (packs, folder) = home.packs();
+    let launch = |program: &str| {
+        let servers =
+            json!({"mcpServers": {"files": {"command": program, "args": ["--root", "."], "env": {"T": "hush"}}}});
+        home.write(".mcp.json", servers.to_string());
+    };
+    launch("files-server");
+    let report = home.cavra(&["agent-report", "--endpoint-id", "e", "--json"]).run().ok().json();
+    let digest = text(&report["endpoints"][0]["mcp_servers"][0], "definition_sha256").to_owned();
+    let register =
+        ["registry", "mcp-register", "project:files", "--trust-tier", "trusted", "--approval-state", "approved"];
+    home.cavra(&[&register[..], &["--definition-sha256", &digest]].concat()).run().ok();
+    let called = || {
+        let mut event: Value = serde_json::from_str(&event(&home, "mcp__files__list", &json!({}))).unwrap();
+        event["mcp_server"] = json!({"name": "files", "source": "project"});
+        let run = home.cavra(&["hook", "claude-code", "--policy-pack", "cavra-mcp"]).env(packs, &folder);
+        run.stdin(event.to_string()).run().stdout
+    };
+    let fine = called();
+    assert!(!fine.contains("not in the trust registry") && !fine.contains("not known what launches"), "{fine}");
+    launch("another-server");
+    assert!(called().contains("not in the trust registry"));
+    std::fs::remove_file(home.join(".mcp.json")).unwrap();
+    assert!(called().contains("not known what launches"));
+}

@@ -19,13 +19,15 @@ mod refusals;
 mod router;
 mod routes;
 mod server;
+mod site;
 mod stream;
 mod telemetry;
 mod validators;
 
 pub use guard::HostGuard;
-pub use router::{openapi_document, router};
-pub use server::{ServeError, bind, serve, shutdown_signal};
+pub use router::openapi_document;
+pub use server::{ServeError, adopt, bind, reload_signal, serve, shutdown_signal};
+pub use site::Site;
 pub use telemetry::Telemetry;
 
 /// Largest request body, in bytes. docs/reference/decisions-and-policy.md, section 1.

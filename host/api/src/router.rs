@@ -25,17 +25,16 @@ use crate::routes::endpoints;
 use crate::telemetry::{Telemetry, measure};
 
 /// The whole application.
-pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
+pub fn router(app: &App, guard: HostGuard, telemetry: Telemetry, load: &Arc<Load>) -> Router {
     let rows = endpoints();
     let document = openapi::build(&rows);
     let console = ConsoleEndpoints::of(&rows);
     let cors = cors(&app.settings.cors_origins);
     let guard = Guard::new(guard, &app.settings.cors_origins, &app.settings.public_api_base_url);
-    let load = Arc::new(Load::new(app.settings.max_inventory_bytes));
     let routes = rows.into_iter().fold(Router::new(), |router, row| {
         let admission = Admission {
             app: app.clone(),
-            load: Arc::clone(&load),
+            load: Arc::clone(load),
             access: row.access,
             intake: row.intake,
             exact: row.exact,
@@ -47,7 +46,7 @@ pub fn router(app: App, guard: HostGuard, telemetry: Telemetry) -> Router {
     let router = routes
         .layer(Extension(console))
         .layer(Extension(telemetry))
-        .with_state(app)
+        .with_state(app.clone())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .merge(guide::pages())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "Not Found") })

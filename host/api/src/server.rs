@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri};
 use hyper::server::conn::http1;
@@ -19,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use crate::refusals::Explained;
+use crate::site::Site;
 
 /// Connections served at once; further ones wait in the listen queue.
 const MAX_CONNECTIONS: usize = 4096;
@@ -41,6 +41,9 @@ pub enum ServeError {
     /// The socket could not be opened.
     #[error("cannot listen on {0}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The socket that was handed over cannot be listened on.
+    #[error("the socket that was handed over cannot be listened on")]
+    Adopt(#[source] io::Error),
 }
 
 /// Opens the listening socket; refuses an address that others can reach unless `allow_unauthenticated`.
@@ -48,14 +51,29 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn bind(address: SocketAddr, allow_unauthenticated: bool) -> Result<TcpListener, ServeError> {
-    if !address.ip().is_loopback() && !allow_unauthenticated {
-        return Err(ServeError::OpenToOthers(address.ip()));
-    }
+    check_openness(address, allow_unauthenticated)?;
     TcpListener::bind(address).await.map_err(|error| ServeError::Bind(address, error))
 }
 
+/// Takes over a socket that another program has opened; which addresses it may be at is as with [`bind`].
+///
+/// # Errors
+/// [`ServeError`].
+pub fn adopt(listener: std::net::TcpListener, allow_unauthenticated: bool) -> Result<TcpListener, ServeError> {
+    check_openness(listener.local_addr().map_err(ServeError::Adopt)?, allow_unauthenticated)?;
+    listener.set_nonblocking(true).map_err(ServeError::Adopt)?;
+    TcpListener::from_std(listener).map_err(ServeError::Adopt)
+}
+
+fn check_openness(address: SocketAddr, allow_unauthenticated: bool) -> Result<(), ServeError> {
+    if !address.ip().is_loopback() && !allow_unauthenticated {
+        return Err(ServeError::OpenToOthers(address.ip()));
+    }
+    Ok(())
+}
+
 /// Serves until `shutdown` completes, then lets running requests finish.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -67,7 +85,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = connection(stream, router.clone());
+                let connection = connection(stream, site.clone());
                 let watched = graceful.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = watched.await {
@@ -88,8 +106,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
 }
 
-fn connection(stream: TcpStream, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
-    let router = TowerToHyperService::new(router);
+fn connection(stream: TcpStream, site: Site) -> impl GracefulConnection<Error = hyper::Error> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY refused");
     }
@@ -97,7 +114,7 @@ fn connection(stream: TcpStream, router: Router) -> impl GracefulConnection<Erro
         Explained::new(TokioIo::new(stream)),
         service_fn(move |mut request: Request<hyper::body::Incoming>| {
             without_slash(request.uri_mut());
-            router.call(request)
+            TowerToHyperService::new(site.router()).call(request)
         }),
     )
 }
@@ -128,6 +145,17 @@ pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+    })
+}
+
+/// Answers each time the process is asked to read its files again (hangup), from now on.
+///
+/// # Errors
+/// The signal cannot be listened to.
+pub fn reload_signal() -> io::Result<impl AsyncFnMut()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move || {
+        hangup.recv().await;
     })
 }
 

@@ -4,9 +4,12 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
+use cavra_trace::{ActiveSpan, Kind, TraceContext, in_context};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::{Instrument as _, Span, info_span};
 
 /// Upper bounds of the latency histograms, in seconds: from one decision in memory to a stalled disk.
 const BUCKETS: [f64; 14] =
@@ -16,8 +19,9 @@ const BUCKETS: [f64; 14] =
 const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Counters that are shown from the beginning: one that appears with its first event is never seen to grow.
-const COUNTERS: [&str; 5] = [
+const COUNTERS: [&str; 6] = [
     "cavra_log_lines_lost_total",
+    "cavra_otlp_spans_dropped_total",
     "cavra_policy_signature_blocks_total",
     "cavra_store_commit_errors_total",
     "cavra_store_units_finished_total",
@@ -57,7 +61,8 @@ impl Telemetry {
     }
 }
 
-/// Counts and times requests by route, never by raw path: a path can hold anything.
+/// Counts and times requests by route, never by raw path: a path can hold anything. A request that belongs to a trace, or
+/// begins one, is a span of it.
 pub async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
@@ -65,9 +70,29 @@ pub async fn measure(request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
+    let parent = parent(request.headers());
+    let mut span = cavra_trace::span(format!("{method} {route}"), Kind::Server, parent);
+    let context = span.as_ref().map(ActiveSpan::context).or(parent);
+    let logged = context.map_or_else(Span::none, |context| info_span!("request", trace_id = context.trace_id()));
+    let response = in_context(context, next.run(request).instrument(logged)).await;
+    let status = response.status();
+    if let Some(span) = &mut span {
+        span.attribute("http.request.method", method.as_str());
+        span.attribute("http.route", route.as_str());
+        span.attribute("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.fail();
+        }
+    }
+    let status = status.as_u16().to_string();
     metrics::histogram!("cavra_http_request_seconds", "method" => method, "route" => route, "status" => status)
         .record(started.elapsed().as_secs_f64());
     response
+}
+
+/// The trace that a caller names, if he names one. Two are none.
+fn parent(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut named = headers.get_all("traceparent").iter();
+    let (header, another) = (named.next()?, named.next());
+    TraceContext::parse(header.to_str().ok()?).filter(|_| another.is_none())
 }

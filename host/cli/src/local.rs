@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cavra_core::{
-    Approvals, At, Attributes, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory, Protected,
-    Registry, Settings, Verdict, look_at_store,
+    Activity, Approvals, At, Attributes, DecisionPoint, DecisionRequest, Engine, Governed, Governor, Inventory,
+    Protected, Registry, Settings, Verdict, look_at_store,
 };
 use cavra_identity::Gatekeeper;
 use cavra_model::{ActionType, Context, DecisionRecord, McpRegistry, PackName, Routing};
@@ -133,6 +133,26 @@ impl Local {
             approvals: self.approvals(store),
             registry: Registry::optional(store.clone()),
         }
+    }
+
+    /// As [`Local::decide_governed`], and records the decision, as a server and hooks do: durable when this returns, in one
+    /// unit of work with the approval that it uses up.
+    pub fn decide_recorded(&self, request: DecisionRequest, pack: &ResolvedPack) -> anyhow::Result<Verdict> {
+        let store = self.place().open()?;
+        let approval_id = request.approval_id.clone();
+        let records = self.records(&store);
+        let governor = records.governor();
+        let activity = Activity::new(store).with_redactor(self.settings.redactor);
+        self.runtime.block_on(async {
+            let recorded = async {
+                let Verdict { record, action } = self.informed(&governor, request, pack).await?;
+                let governed = governor.govern(record, approval_id.as_deref()).await?;
+                anyhow::Ok(Verdict { record: activity.record(governed, pack).await?, action })
+            };
+            let recorded = recorded.await;
+            activity.store().close().await;
+            recorded
+        })
     }
 
     /// As [`Local::decide_governed`], for a decision that is not recorded. An approval that lets the action happen is used up.

@@ -10,6 +10,21 @@ const SOCKET: &str = "NOTIFY_SOCKET";
 /// It answers requests.
 pub const READY: &str = "READY=1";
 
+/// It reads its files again, and says [`READY`] afterwards. The moment lets the manager tell this reload from an earlier one
+/// (`Type=notify-reload`, systemd.service(5)).
+pub fn reloading() -> String {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+    format!("RELOADING=1\nMONOTONIC_USEC={micros}")
+}
+
+/// [`READY`], and what came of reading the files again, which `systemctl status` shows. It is one line.
+pub fn reloaded(problem: Option<&str>) -> String {
+    let status =
+        problem.map_or_else(String::new, |problem| format!("not reloaded: {problem}").replace(['\n', '\r'], " "));
+    format!("{READY}\nSTATUS={status}")
+}
+
 /// It was asked to end, and does.
 pub const STOPPING: &str = "STOPPING=1";
 

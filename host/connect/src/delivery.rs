@@ -172,6 +172,15 @@ impl Connectors {
         self.config.enabled()
     }
 
+    /// The files of certificates that it names, each with the end of every certificate in it.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<(String, Timestamp)> {
+        let files = self.entries().filter_map(|entry| entry.get("ca_file")?.as_str());
+        let ends =
+            files.map(|file| (file, crate::certificates::ends(&std::fs::read_to_string(file).unwrap_or_default())));
+        ends.flat_map(|(file, ends)| ends.into_iter().map(|end| (file.to_owned(), end))).collect()
+    }
+
     /// What the file says about each of them.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Value> {
         self.config.entries()
@@ -288,7 +297,11 @@ impl Connectors {
         for (target, subject) in told {
             let message = Message { id: new_id(), subject, happened };
             let (outbound, options) = (self.outbound.clone(), options.clone());
-            under_way.spawn(async move { (target.provider, tried(&outbound, &target, &message, &options).await.0) });
+            // A task of its own, in the trace of whoever asked.
+            let trace = cavra_trace::current();
+            under_way.spawn(cavra_trace::in_context(trace, async move {
+                (target.provider, tried(&outbound, &target, &message, &options).await.0)
+            }));
         }
         let mut deliveries = under_way.join_all().await;
         deliveries.sort_by_key(|(provider, _)| *provider);

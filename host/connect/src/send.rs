@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cavra_fetch::{Answer, Outgoing, SendError, Sender};
 use cavra_model::Timestamp;
+use cavra_trace::{ActiveSpan, Kind, TraceContext};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -19,6 +20,9 @@ const MOST_AT_ONCE: usize = 32;
 
 /// Most of an answer that is read, in bytes. Nothing of it is kept.
 const ANSWER_LIMIT: usize = 4096;
+
+/// The header of W3C Trace Context.
+const TRACEPARENT: &str = "traceparent";
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +106,37 @@ impl Outbound {
     }
 
     async fn exchange(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>) -> Result<Answered, Attempt> {
+        let mut span = cavra_trace::span(format!("deliver {}", target.provider.as_str()), Kind::Client, None);
+        let context = span.as_ref().map(ActiveSpan::context).or_else(cavra_trace::current);
+        let outcome = self.exchange_in(context, target, permitted, body).await;
+        if let Some(span) = &mut span {
+            let attempt = outcome.as_ref().map_or_else(|attempt| *attempt, |answered| answered.attempt);
+            span.attribute("cavra.provider", target.provider.as_str());
+            if let Some(status) = attempt.status() {
+                span.attribute("http.response.status_code", status);
+            }
+            if !attempt.is_success() {
+                span.fail();
+            }
+        }
+        outcome
+    }
+
+    /// Exchanges a request for its answer. The receiver is told which trace it belongs to.
+    async fn exchange_in(
+        &self,
+        context: Option<TraceContext>,
+        target: &Target,
+        permitted: Permitted<'_>,
+        body: Vec<u8>,
+    ) -> Result<Answered, Attempt> {
         let Permitted { method, url, grant, headers, client } = permitted;
         let route = self.network.route(&url, grant).await?;
         let mut headers: Vec<(String, String)> =
             headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
+        if let Some(context) = context.filter(|_| headers.iter().all(|(name, _)| name != TRACEPARENT)) {
+            headers.push((TRACEPARENT.to_owned(), context.header()));
+        }
         let mut applied = Vec::new();
         if let Some(client) = client {
             let token = self.tokens.token(&self.sender, &self.network, client).await?;
@@ -128,7 +159,7 @@ impl Outbound {
 }
 
 /// How long the receiver asks us to wait: seconds, or a moment (RFC 9110, section 10.2.3).
-fn wait(answer: &Answer) -> Option<Duration> {
+pub(crate) fn wait(answer: &Answer) -> Option<Duration> {
     let text = answer.retry_after.as_deref()?.trim();
     let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
     let moment = || {

@@ -4,20 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cavra_identity::{ConfigError, Gatekeeper};
-use cavra_model::{APPROVALS, DELIVERIES, Kind, Object, PackName, Routing};
+use cavra_identity::Gatekeeper;
+use cavra_model::{APPROVALS, DELIVERIES, DecisionRecord, Kind, Object, PackName, new_decision_id};
 use cavra_packs::ResolvedPack;
 use cavra_plugins::{HostConfig, PluginHost};
 use cavra_store::{Page, Query, RecordStore, StoreError};
+use cavra_trace::{ActiveSpan, Kind as SpanKind};
+use tracing::Instrument as _;
 
-use crate::approvals::read_routing;
 use crate::areas::{Area, open_store};
 use crate::notify::Reservations;
+use crate::operations::Vitals;
 use crate::outgoing::Outgoing;
-use crate::plugins::check_plugin_documents;
+use crate::reload::{Governing, Reloads};
 use crate::{
     Activity, ApiTokens, Approvals, CoreError, DecisionPoint, DecisionRequest, Deliveries, Evidence, EvidenceLog,
-    Governor, Inventory, Keyring, LOGS, Registry, Settings, Verdict, Workers, pack_trust, package_signers,
+    Governor, Inventory, Keyring, LOGS, Live, Registry, Settings, Verdict, Workers, pack_trust,
 };
 
 /// How often approvals that ran out are expired when nobody looks at them.
@@ -40,6 +42,7 @@ pub enum Engine {
 pub struct App(Arc<Parts>);
 
 /// What an [`App`] is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// Decides.
     pub decisions: DecisionPoint,
@@ -69,6 +72,10 @@ pub struct Parts {
     pub workers: Workers,
     /// Whose turn it is to tell somebody about something.
     pub reservations: Reservations,
+    /// What came of reading the operator's files again.
+    pub reloads: Reloads,
+    /// How long it has been running.
+    pub vitals: Vitals,
     /// What all of it was made from.
     pub settings: Arc<Settings>,
 }
@@ -117,21 +124,17 @@ impl App {
     /// [`CoreError::Configuration`] for such a file that cannot be used; [`CoreError::Store`] for a store that cannot
     /// be read, which is left as it is; [`CoreError::Runtime`].
     pub fn open(settings: &Settings, engine: Engine) -> Result<Self, CoreError> {
-        let gatekeeper = gatekeeper(settings).map_err(|error| CoreError::Configuration(error.to_string()))?;
-        for roots in [&settings.release_trust_root, &settings.endpoint_manifest_roots] {
-            roots.as_deref().map(package_signers).transpose()?;
-        }
-        check_plugin_documents(settings)?;
-        let routing = settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?;
+        let decisions = DecisionPoint::from_settings(settings, engine)?;
+        let Governing { gatekeeper, routing, outgoing, workers } =
+            Governing::read(settings, decisions.plugins(), None)?;
         let store = open_store(settings)?;
         let keyring = Keyring::new(settings.evidence_log_key.clone());
         let log = EvidenceLog::new(keyring, LOGS.map(|(name, _)| (name, store.clone())).to_vec());
         let approvals = Approvals::new(store.clone(), routing, gatekeeper.clone())
             .with_redactor(settings.redactor)
             .with_decisions(store.clone());
-        let decisions = DecisionPoint::from_settings(settings, engine)?;
-        Ok(Self(Arc::new(Parts {
-            outgoing: Outgoing::read(settings, decisions.plugins())?,
+        Ok(Self::of(Parts {
+            outgoing,
             decisions,
             log,
             activity: Activity::new(store.clone()).with_redactor(settings.redactor),
@@ -143,10 +146,16 @@ impl App {
             deliveries: Deliveries::new(store.clone()),
             store,
             gatekeeper,
-            workers: Workers::read(settings)?,
+            workers,
             reservations: Reservations::default(),
+            reloads: Reloads::default(),
+            vitals: Vitals::new(),
             settings: Arc::new(settings.clone()),
-        })))
+        }))
+    }
+
+    pub(crate) fn of(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
 
     /// One record of any kind that is listed.
@@ -179,41 +188,6 @@ impl App {
         }
     }
 
-    /// Expires approvals, signs the evidence log, tells integrations what happened and does the jobs that are turned on, until
-    /// the future is dropped.
-    pub async fn keep_time(&self) {
-        let expire = async {
-            loop {
-                tokio::time::sleep(EXPIRY_INTERVAL).await;
-                if let Err(error) = self.approvals.expire_due().await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "approvals that ran out are not written");
-                }
-            }
-        };
-        let sign = async {
-            let mut said = String::new();
-            // What is appended while it cannot be signed is kept; whoever watches the server sees that it waits.
-            let signed = metrics::gauge!("cavra_evidence_log_signed");
-            signed.set(1.0);
-            loop {
-                tokio::time::sleep(SIGNING_INTERVAL).await;
-                let outcome = self.log.sign_all().await;
-                let problem = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                if let (Err(error), true) = (&outcome, problem != said) {
-                    tracing::error!(error = error as &dyn std::error::Error, "the evidence log is not signed");
-                }
-                signed.set(if outcome.is_ok() { 1.0 } else { 0.0 });
-                said = problem;
-            }
-        };
-        let prepare = async {
-            for connectors in [&self.outgoing.events, &self.outgoing.approvals].into_iter().flatten() {
-                connectors.prepare().await;
-            }
-        };
-        tokio::join!(expire, sign, prepare, self.deliver_subscribed(), self.work());
-    }
-
     /// Decides by the named pack, with the trust registry, and records the decision; durable when it returns.
     ///
     /// # Errors
@@ -228,6 +202,21 @@ impl App {
     /// # Errors
     /// Every [`CoreError`]; then nothing was stored.
     pub async fn decide_by(&self, mut request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
+        let id = new_decision_id()?;
+        request.context.decision_id = Some(id.clone());
+        let mut span = cavra_trace::span("decide", SpanKind::Internal, None);
+        let decided = self.decide_as(request, pack).instrument(tracing::info_span!("decision", decision_id = id)).await;
+        if let Some(span) = &mut span {
+            span.attribute("cavra.decision_id", id);
+            match &decided {
+                Ok(Verdict { record, .. }) => say(span, record),
+                Err(_) => span.fail(),
+            }
+        }
+        decided
+    }
+
+    async fn decide_as(&self, mut request: DecisionRequest, pack: &ResolvedPack) -> Result<Verdict, CoreError> {
         let pack = &*self.trusted(pack).await?;
         let governor = Governor { inventory: &self.inventory, approvals: &self.approvals, registry: &self.registry };
         let (attributes, registry) = governor.facts(&request, &pack.name).await?;
@@ -236,6 +225,7 @@ impl App {
         let mut verdict = self.decisions.decide(request, pack, registry).await?;
         let governed = governor.govern(verdict.record, approval_id.as_deref()).await?;
         verdict.record = self.activity.record(governed, pack).await?;
+        tracing::debug!(decision = verdict.record.decision.as_str(), rule = verdict.record.rule_id, "decided");
         Ok(verdict)
     }
 
@@ -262,13 +252,51 @@ impl App {
     }
 }
 
-/// Who is who and who may what, by the files that the settings name.
-fn gatekeeper(settings: &Settings) -> Result<Gatekeeper, ConfigError> {
-    let gatekeeper = Gatekeeper::load(settings.oidc_config.as_deref(), settings.rbac_file.as_deref())?;
-    match &settings.chat_file {
-        Some(file) => gatekeeper.with_chat_members(file),
-        None => Ok(gatekeeper),
+impl Live {
+    /// Expires approvals, signs the evidence log, tells integrations what happened, does the jobs that are turned on and looks
+    /// after the policy packs, until the future is dropped.
+    pub async fn keep_time(&self) {
+        let expire = async {
+            loop {
+                tokio::time::sleep(EXPIRY_INTERVAL).await;
+                if let Err(error) = self.now().approvals.expire_due().await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "approvals that ran out are not written");
+                }
+            }
+        };
+        let sign = async {
+            let mut said = String::new();
+            // What is appended while it cannot be signed is kept; whoever watches the server sees that it waits.
+            let signed = metrics::gauge!("cavra_evidence_log_signed");
+            signed.set(1.0);
+            loop {
+                tokio::time::sleep(SIGNING_INTERVAL).await;
+                let outcome = self.now().log.sign_all().await;
+                let problem = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+                if let (Err(error), true) = (&outcome, problem != said) {
+                    tracing::error!(error = error as &dyn std::error::Error, "the evidence log is not signed");
+                }
+                signed.set(if outcome.is_ok() { 1.0 } else { 0.0 });
+                said = problem;
+            }
+        };
+        let prepare = async {
+            let app = self.now();
+            for connectors in [&app.outgoing.events, &app.outgoing.approvals].into_iter().flatten() {
+                connectors.prepare().await;
+            }
+        };
+        tokio::join!(expire, sign, prepare, self.deliver_subscribed(), self.work(), self.survey_packs());
     }
+}
+
+/// What is exported about a decision: which rule decided what about which kind of action, and never about what.
+fn say(span: &mut ActiveSpan, record: &DecisionRecord) {
+    span.attribute("cavra.decision", record.decision.as_str());
+    span.attribute("cavra.rule_id", record.rule_id.as_str());
+    span.attribute("cavra.severity", record.severity.as_str());
+    span.attribute("cavra.policy_pack", record.policy_pack.as_str());
+    span.attribute("cavra.action_type", record.action_type.as_str());
 }
 
 /// The records of a kind are not listed as they are: what they show takes a use case of its own.

@@ -11,6 +11,7 @@ use cavra_store::{StoreError, Transaction};
 use serde_json::Value;
 
 use crate::approvals::{ActionClaim, Approvals, Claim, REFUSALS, use_up};
+use crate::registry::ServerIdentity;
 use crate::{Attributes, CoreError, DecisionRequest, Inventory, Registry};
 
 /// What governs decisions here.
@@ -50,7 +51,8 @@ impl Governor<'_> {
         let attributes = self.attributes(&request.context, pack).await?;
         let registry = match &request.action.server {
             Some(server) if request.action.action_type == ActionType::McpToolCall => {
-                self.registry.look_up(server).await?
+                let (definition, tools) = (request.action.definition.as_deref(), request.action.tools.as_deref());
+                self.registry.look_up(server, ServerIdentity { definition, tools }).await?
             }
             _ => McpRegistry::Unregistered,
         };

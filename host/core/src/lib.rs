@@ -40,6 +40,7 @@ mod redaction;
 mod redecide;
 mod registry;
 mod releases;
+mod reload;
 mod replay;
 mod request;
 mod rerun;
@@ -49,6 +50,7 @@ mod sandbox;
 mod scenario;
 mod screen;
 mod settings;
+mod telemetry;
 mod tokens;
 mod told;
 mod views;
@@ -101,8 +103,8 @@ pub use notify::{
     STANDING_ALERTS_BOARD, WAITING_ESCALATIONS, WAITING_ESCALATIONS_BOARD, WAITING_REMINDERS, WAITING_REMINDERS_BOARD,
 };
 pub use operations::{
-    Disposal, RetentionRequest, StoreItem, Target, apply_retention, backup, restore, retention_markdown,
-    retention_plan, store_items, stores_document, verify_backup,
+    Disposal, RetentionRequest, StoreItem, Target, Vitals, apply_retention, backup, rehearse, restore,
+    retention_markdown, retention_plan, store_items, stores_document, verify_backup,
 };
 pub use outbox::Deliveries;
 pub use outgoing::{Delivered, DeliveryEvidence, Outgoing, approval_connectors, delivery_record, send_approval};
@@ -113,14 +115,16 @@ pub use plugins::supplied_pack;
 pub use project::{GitTree, PROJECT_CONFIG, PROJECT_POLICY, Project, ProjectConfig, Roots, cleaned, project_around};
 pub use redaction::Redactor;
 pub use redecide::{NotRepeatable, Stored};
-pub use registry::Registry;
+pub use registry::{Registry, ServerIdentity};
 pub use releases::{PROMOTION_DELIVERY, Promotion, ROLLBACK_DELIVERY, ReleaseKeys, ask_promotion, package_signers};
+pub use reload::{Live, Reloads};
 pub use replay::{Difference, DifferentMember, Replay, ReplayScope};
 pub use request::{At, DecisionRequest};
 pub use sandbox::{RunDocument, sandbox_scenarios};
 pub use scenario::{Step, before_the_agent_acts};
 pub use screen::Protected;
 pub use settings::{Origin, SETTINGS, Setting, Settings, ShownSetting, Without, shown_settings, unknown_variables};
+pub use telemetry::Exporter;
 pub use tokens::{ApiTokens, Machine};
 pub use views::risk_event;
 pub use workers::{JobRun, Workers};

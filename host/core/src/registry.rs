@@ -29,6 +29,15 @@ static ENTRIES: [Entry; 3] = [
     Entry { kind: &INTEGRATIONS, schema: &INTEGRATION_SCHEMA, event: LogEvent::IntegrationChanged, reserved: &[] },
 ];
 
+/// What is known of an MCP server beside the name by which it is called.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerIdentity<'a> {
+    /// Digest of how it is started or reached.
+    pub definition: Option<&'a str>,
+    /// Digest of how it describes its tools.
+    pub tools: Option<&'a str>,
+}
+
 /// The registry.
 #[derive(Clone)]
 pub struct Registry {
@@ -178,19 +187,20 @@ impl Registry {
             capability: capability.map(ToOwned::to_owned),
             arguments: None,
         };
-        let registry = self.look_up(server).await?;
+        let registry = self.look_up(server, ServerIdentity::default()).await?;
         // A registry that was asked always has an opinion.
         Ok(judge_mcp_call(&registry, &call).unwrap_or_else(|| Finding::engine_error("the registry was not asked")))
     }
 
     /// What the registry says of `server`: the entry with that id, else the only entry with that name. An ambiguous
-    /// name is not registered, so that nobody can lend a trusted server's name to another.
+    /// name is not registered, so that nobody can lend a trusted server's name to another; and neither is one that something
+    /// else launches than what the entry names.
     ///
     /// # Errors
     /// [`CoreError::Store`].
-    pub async fn look_up(&self, server: &str) -> Result<McpRegistry, CoreError> {
+    pub async fn look_up(&self, server: &str, known: ServerIdentity<'_>) -> Result<McpRegistry, CoreError> {
         Ok(match self.found(server).await? {
-            Some(record) => registration(record),
+            Some(record) => identified(server, record, known),
             None if self.optional && self.is_without_servers().await? => McpRegistry::NotConsulted,
             None => McpRegistry::Unregistered,
         })
@@ -212,6 +222,40 @@ impl Registry {
             _ => None,
         })
     }
+}
+
+/// What the entry says of a server that is known like that. An entry that names no digest asks for none.
+fn identified(server: &str, record: Object, known: ServerIdentity<'_>) -> McpRegistry {
+    let named = |member: &str| record.get(member).and_then(Value::as_str).filter(|digest| !digest.is_empty());
+    let differs = |named: &str, found: &str| !plain(named).eq_ignore_ascii_case(plain(found));
+    let distrust = match (named("definition_sha256"), known.definition) {
+        (Some(named), Some(found)) if differs(named, found) => {
+            tracing::warn!(
+                server,
+                "something else launches this MCP server than what is registered; it is judged as unregistered"
+            );
+            return McpRegistry::Unregistered;
+        }
+        (Some(_), None) => Some(format!("it is not known what launches MCP server `{server}`")),
+        _ => None,
+    };
+    let changed = match (named("tools_sha256"), known.tools) {
+        (Some(named), Some(found)) if differs(named, found) => {
+            Some(format!("MCP server `{server}` describes its tools otherwise than when it was approved"))
+        }
+        _ => None,
+    };
+    match registration(record) {
+        McpRegistry::Registered(entry) => {
+            McpRegistry::Registered(McpRegistration { distrust: distrust.or(changed), ..entry })
+        }
+        other => other,
+    }
+}
+
+/// A digest without the name of its function.
+fn plain(digest: &str) -> &str {
+    digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
 /// An entry that does not have the form of one is no entry: what it does not say must not open anything.

@@ -92,6 +92,8 @@ impl DecisionRequest {
             server: id(body, "server")?,
             tool: id(body, "tool")?,
             capability: id(body, "capability")?,
+            definition: id(body, "server_definition_sha256")?,
+            tools: id(body, "server_tools_sha256")?,
             content: match action_type {
                 ActionType::WriteFile => text(body, "content", CONTENT_LIMIT)?,
                 _ => None,

@@ -1,5 +1,8 @@
 //! Settings from the environment and from the project's file: one typed list, read once. The environment wins.
 
+mod asked;
+mod otel;
+mod secrets;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -15,8 +18,9 @@ use cavra_model::Digest;
 use cavra_store::Location;
 use serde::Serialize;
 
+use self::asked::{Asked, origins};
+use self::secrets::Kept;
 pub use self::shown::{ShownSetting, shown_settings, unknown_variables};
-use crate::fields::truth;
 use crate::project::Project;
 use crate::{AREAS, CoreError, PilotSettings, Redactor, ReleaseKeys};
 
@@ -127,6 +131,11 @@ pub static SETTINGS: &[Setting] = &[
         "24",
         "How long an event is tried to be delivered to an integration before it is given up, in hours.",
     ),
+    valued(
+        "CAVRA_DISK_HEADROOM_MIB",
+        "1024",
+        "Room that every disk should have so that the server counts as ready, in MiB.",
+    ),
     secret(
         "CAVRA_ENDPOINT_INGEST_TOKEN",
         "unset: anybody may send inventories",
@@ -194,6 +203,11 @@ pub static SETTINGS: &[Setting] = &[
     setting("CAVRA_LOG", "info when serving", "Log filter, such as `debug` or `cavra_store=trace`."),
     valued("CAVRA_LOG_FORMAT", "text", "`json` writes the log as JSON lines."),
     valued("CAVRA_MAX_INVENTORY_BYTES", "67108864", "Largest inventory of endpoints that is taken, in bytes."),
+    valued(
+        "CAVRA_OTLP_PRIVATE",
+        "false",
+        "`true` lets the name of the OpenTelemetry collector lead into a network of one's own, without encryption, too.",
+    ),
     valued("CAVRA_PLUGIN_DIR", ".cavra/plugins", "Directory of plugins: trust set, grants, lock, installed packages."),
     setting("CAVRA_POLICY", "unset", "Pack file that decides when no pack is named (hooks, MCP adapter)."),
     setting("CAVRA_POLICY_DIR", "./policies if present", "Directory of policy packs laid over the shipped ones."),
@@ -211,6 +225,11 @@ pub static SETTINGS: &[Setting] = &[
         "CAVRA_RELEASE_TRUST_ROOT",
         "unset: any key a package brings along",
         "Trust root, or bundle of them, that release packages have to be signed under.",
+    ),
+    setting(
+        "CAVRA_RELOAD_SECONDS",
+        "unset: on SIGHUP only",
+        "How often the server looks whether files have changed that it reads again, in seconds.",
     ),
     valued("CAVRA_REQUIRE_TOKEN", "false", "`true` serves only callers with an API token or an OpenID Connect token."),
     secret(
@@ -294,6 +313,14 @@ pub struct Settings {
     pub delivery_max_age: Duration,
     /// Systems that approvals are delivered to.
     pub approval_provider_config: Option<PathBuf>,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
+    /// The collector of telemetry may lie in a network of one's own.
+    pub otlp_private: bool,
+    /// Room that every disk should have, in bytes.
+    pub disk_headroom: u64,
+    /// How often the server looks whether files that it reads again have changed; without it, only a signal has it read them.
+    pub reload_every: Option<Duration>,
     /// Key of pack signatures.
     pub signing_key: Option<Secret>,
     /// Keys of release documents.
@@ -333,6 +360,8 @@ impl Settings {
     /// # Errors
     /// As [`Settings::read`].
     pub fn of(project: Option<Project>, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, CoreError> {
+        let kept = Kept::read(&lookup)?;
+        let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty()).or_else(|| kept.value(name));
         let asked = Asked { lookup: &lookup, project: project.as_ref() };
         let cache_dir = match asked.value("CAVRA_CACHE_DIR") {
             Some(value) if value == "off" => None,
@@ -367,6 +396,9 @@ impl Settings {
             delivery_max_age: asked.hours("CAVRA_DELIVERY_MAX_AGE_HOURS")?,
             approval_provider_config: asked.path("CAVRA_APPROVAL_PROVIDER_CONFIG"),
             evidence_signing_key: asked.secret("CAVRA_EVIDENCE_SIGNING_KEY"),
+            otlp_private: asked.flag("CAVRA_OTLP_PRIVATE")?,
+            disk_headroom: asked.mebibytes("CAVRA_DISK_HEADROOM_MIB")?,
+            reload_every: asked.seconds("CAVRA_RELOAD_SECONDS")?,
             signing_key: asked.secret("CAVRA_POLICY_SIGNING_KEY"),
             release_keys: ReleaseKeys::read(|name| asked.value(name)),
             release_trust_root: asked.path("CAVRA_RELEASE_TRUST_ROOT"),
@@ -382,6 +414,7 @@ impl Settings {
             policy_dir: asked.path("CAVRA_POLICY_DIR"),
             policy_file: asked.path("CAVRA_POLICY"),
             cache_dir,
+            secret_files: kept.files.clone(),
             evidence_log_key: asked.path("CAVRA_EVIDENCE_LOG_KEY").unwrap_or_default(),
             hook_deadline: asked.milliseconds("CAVRA_HOOK_DEADLINE_MS")?,
             project,
@@ -422,130 +455,4 @@ fn upwards(directory: &Path, file: PathBuf) -> PathBuf {
         return file;
     }
     directory.ancestors().map(|above| above.join(&file)).find(|found| found.exists()).unwrap_or(file)
-}
-
-/// Variables, read as what they are; where one is not set, the project says what applies, else its row of [`SETTINGS`].
-struct Asked<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    project: Option<&'a Project>,
-}
-
-impl Asked<'_> {
-    /// What the environment says.
-    fn set(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.is_empty())
-    }
-
-    /// What somebody said, in the environment or in the project.
-    fn given(&self, name: &str) -> Option<String> {
-        self.set(name).or_else(|| self.project?.value(name, |other| self.set(other).is_some()))
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        self.given(name).or_else(|| match SETTINGS.iter().find(|setting| setting.name == name)?.default {
-            Without::Value(value) => Some(value.to_owned()),
-            Without::Nothing(_) => None,
-        })
-    }
-
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        self.value(name).map(PathBuf::from)
-    }
-
-    fn network(&self) -> Result<Network, CoreError> {
-        let (proxy, hosts) = (self.value("CAVRA_CONNECT_PROXY"), self.value("CAVRA_CONNECT_PROXY_HOSTS"));
-        Network::new(proxy.as_deref(), hosts.as_deref(), self.path("CAVRA_CONNECT_CA_FILE"))
-            .map_err(|error| CoreError::Configuration(error.to_string()))
-    }
-
-    /// Where an area is: in the file that its own variables name, else in the one database, else at its usual place.
-    fn location(&self, db: &'static str, store: &'static str) -> Result<Location, CoreError> {
-        let value = |name: &str| self.given(name).unwrap_or_default();
-        match self.placed_by(db, store) {
-            Some(name) if name == db => Ok(Location::Sqlite(value(name).into())),
-            Some(ALL) => {
-                Location::of_url(&value(ALL)).map_err(|error| CoreError::Configuration(format!("{ALL}: {error}")))
-            }
-            _ => Ok(Location::Json(self.path(store).unwrap_or_default())),
-        }
-    }
-
-    /// The JSON file of an area, whether or not it is what the area is in: in a project with settings it is that of the
-    /// project, from wherever its commands are run.
-    fn json_file(&self, store: &'static str) -> PathBuf {
-        let config = self.project.and_then(|project| project.config.as_ref());
-        match (self.set(store), config) {
-            (None, Some(config)) => config
-                .value(store, |_| false)
-                .map_or_else(|| config.root.join(self.path(store).unwrap_or_default()), PathBuf::from),
-            (set, _) => set.map(PathBuf::from).or_else(|| self.path(store)).unwrap_or_default(),
-        }
-    }
-
-    /// The variable that says where an area is.
-    fn placed_by(&self, db: &'static str, store: &'static str) -> Option<&'static str> {
-        // What the environment says of all stores wins over what the project says of one.
-        let one = |name: &str| if self.set(ALL).is_some() { self.set(name) } else { self.given(name) };
-        let own = [db, store].into_iter().find(|name| one(name).is_some());
-        own.or_else(|| self.given(ALL).map(|_| ALL))
-    }
-
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.value(name).and_then(|key| Secret::new(key).ok())
-    }
-
-    fn token(&self, name: &str) -> Result<Option<Token>, CoreError> {
-        let token = self.value(name).map(|token| Token::new(&token)).transpose();
-        token.map_err(|error| CoreError::BadRequest(format!("{name}: {error}")))
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, CoreError> {
-        let value = self.value(name).unwrap_or_default();
-        truth(&value).ok_or_else(|| CoreError::BadRequest(format!("{name} must be true or false")))
-    }
-
-    fn bytes(&self, name: &str) -> Result<usize, CoreError> {
-        let read = self.value(name).unwrap_or_default().parse().ok();
-        read.filter(|bytes| (1..=MOST_BYTES).contains(bytes))
-            .ok_or_else(|| CoreError::BadRequest(format!("{name} must be a number of bytes, at most {MOST_BYTES}")))
-    }
-
-    fn hours(&self, name: &str) -> Result<Duration, CoreError> {
-        let value = self.value(name).unwrap_or_default();
-        let wrong = || CoreError::BadRequest(format!("{name} must be a whole number of hours, from 1 to 8760"));
-        let hours = value.parse::<u64>().ok().filter(|hours| (1..=8760).contains(hours)).ok_or_else(wrong)?;
-        Ok(Duration::from_secs(hours * 3600))
-    }
-
-    fn milliseconds(&self, name: &str) -> Result<Duration, CoreError> {
-        let value = self.value(name).unwrap_or_default();
-        let wrong = |_| CoreError::BadRequest(format!("{name} must be a whole number of milliseconds"));
-        value.parse().map(Duration::from_millis).map_err(wrong)
-    }
-}
-
-/// Browser origins, separated by commas; blanks are dropped. What a browser never sends could never match.
-fn origins(list: &str) -> Result<Vec<String>, CoreError> {
-    let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-    origins
-        .map(|origin| match origin_problem(origin) {
-            None => Ok(origin.to_owned()),
-            Some(problem) => Err(CoreError::BadRequest(format!("CAVRA_CORS_ORIGINS: `{origin}` {problem}"))),
-        })
-        .collect()
-}
-
-fn origin_problem(origin: &str) -> Option<String> {
-    if matches!(origin, "*" | "null") {
-        return None;
-    }
-    if origin.contains('*') {
-        return Some("can never match: `*` stands for every origin, or for none".to_owned());
-    }
-    let sent = url::Url::parse(origin).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
-    match sent.map(|origin| origin.ascii_serialization()) {
-        None => Some("is no origin, such as https://console.example".to_owned()),
-        Some(sent) if sent != origin => Some(format!("can never match: browsers send `{sent}`")),
-        Some(_) => None,
-    }
 }

@@ -8,6 +8,7 @@ use cavra_model::{Digest, Object, canonical_spaced};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 use crate::SigningKey;
@@ -23,6 +24,14 @@ pub struct Secret(String);
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("the signing key is empty")]
 pub struct EmptySecret;
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// A key as the operator gave it.

@@ -243,6 +243,11 @@ impl TrustRoots {
         self.all().iter().filter(verifies).map(|root| root.public_key.clone()).collect()
     }
 
+    /// The roots that are not retired or revoked, whatever their time of validity.
+    pub fn active(&self) -> impl Iterator<Item = &TrustRoot> {
+        self.all().iter().filter(|root| root.status == TrustStatus::Active)
+    }
+
     /// The root with this id and this key.
     pub(crate) fn select(&self, key_id: &str, fingerprint: &str) -> Option<&TrustRoot> {
         self.all().iter().find(|root| root.key_id == key_id && root.public_key.fingerprint() == fingerprint)

@@ -1,4 +1,4 @@
-//! The files that govern identity, read once at start-up; `docs/access.md` describes every key.
+//! The files that govern identity, read at the start and whenever somebody asks for it; `docs/access.md` describes every key.
 //!
 //! A file that is missing, cannot be parsed, does not say what it has to or says something that nobody knows is an error:
 //! a control must never be off because its file is wrong.
@@ -34,6 +34,8 @@ pub struct ConfigError {
 pub(crate) struct Oidc {
     pub(crate) expected: Expectations,
     pub(crate) keys: KeySource,
+    /// The file that the keys are in, if they are in one of their own.
+    pub(crate) keys_file: Option<PathBuf>,
     /// Where the groups are in the claims.
     pub(crate) groups: GroupsClaim,
     /// Unsigned claims are accepted: a proxy in front authenticates.
@@ -100,12 +102,13 @@ impl Oidc {
         };
         let issuer = section.required_text("issuer").map_err(text)?;
         let audience = section.required_text("audience").map_err(text)?;
-        let keys = key_source(file, &issuer, &section)?;
+        let (keys, keys_file) = key_source(file, &issuer, &section)?;
         // What is not given is at least as strict as what may be.
         let flag = |key: &str| section.value(key).map_or(Ok(None), |_| section.flag(key).map_err(text));
         Ok(Self {
             expected: Expectations { issuer, audience, leeway },
             keys,
+            keys_file,
             groups: GroupsClaim::read(&section).map_err(text)?,
             trust_actor_claims: flag("trust_actor_claims")?.unwrap_or(false),
             mutations: mutations(&section).map_err(text)?,
@@ -124,11 +127,11 @@ pub(crate) fn mutations(section: &Section<'_>) -> Result<Mutations, DocumentErro
     }
 }
 
-/// Keys in the file, else in the file it names, else those the issuer publishes.
-fn key_source(file: &Path, issuer: &str, section: &Section<'_>) -> Result<KeySource, String> {
+/// Keys in the file, else in the file it names, which is answered too, else those the issuer publishes.
+fn key_source(file: &Path, issuer: &str, section: &Section<'_>) -> Result<(KeySource, Option<PathBuf>), String> {
     if let Some(set) = section.value("jwks") {
         let keys = parse_keys(set).ok_or("jwks: must be an object with a list keys")?;
-        return Ok(fixed(file, keys));
+        return Ok((fixed(file, keys), None));
     }
     if section.value("jwks_path").is_some() {
         let path = section.required_text("jwks_path").map_err(|problem| problem.to_string())?;
@@ -136,10 +139,10 @@ fn key_source(file: &Path, issuer: &str, section: &Section<'_>) -> Result<KeySou
         let set = read(&path).map_err(|error| format!("jwks_path: {error}"))?;
         let keys = parse_keys(&set)
             .ok_or_else(|| format!("jwks_path: {}: must be an object with a list keys", path.display()))?;
-        return Ok(fixed(&path, keys));
+        return Ok((fixed(&path, keys), Some(path)));
     }
     Discovery::new(issuer)
-        .map(KeySource::Discovered)
+        .map(|discovery| (KeySource::Discovered(discovery), None))
         .ok_or_else(|| "without jwks and jwks_path the issuer must be an https address (http on loopback)".to_owned())
 }
 

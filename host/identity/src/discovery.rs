@@ -55,6 +55,22 @@ impl KeySource {
         }
     }
 
+    /// Keys that the same issuer has published are known already.
+    pub(crate) fn take_over(&mut self, before: &Self) {
+        if let (Self::Discovered(discovery), Self::Discovered(before)) = (&mut *self, before)
+            && discovery.issuer == before.issuer
+        {
+            *discovery = Arc::clone(before);
+        }
+    }
+
+    /// Asks whoever publishes keys, unless that was done just now.
+    pub(crate) async fn ask(&self) {
+        if let Self::Discovered(discovery) = self {
+            discovery.ask().await;
+        }
+    }
+
     /// Other keys than `known`, which did not make a signature that they should have made: the provider is asked again,
     /// unless it was asked just now.
     pub async fn doubted(&self, known: &Arc<Vec<Key>>) -> Option<Arc<Vec<Key>>> {

@@ -2,7 +2,7 @@
 //! answer.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cavra_model::{ChatService, KnownBy, Object, Person, Timestamp};
@@ -193,6 +193,8 @@ pub struct Gatekeeper {
     oidc: Option<Arc<Oidc>>,
     rbac: Option<Arc<Rbac>>,
     chat: Arc<ChatMembers>,
+    /// What it was read from.
+    files: Arc<[PathBuf]>,
 }
 
 impl Gatekeeper {
@@ -201,9 +203,33 @@ impl Gatekeeper {
     /// # Errors
     /// [`ConfigError`] naming a file that cannot be used.
     pub fn load(oidc_config: Option<&Path>, rbac_file: Option<&Path>) -> Result<Self, ConfigError> {
-        let oidc = oidc_config.map(Oidc::load).transpose()?.map(Arc::new);
+        Self::read(oidc_config, rbac_file, None)
+    }
+
+    /// As [`Gatekeeper::load`], while this one is in force. Keys that the same issuer has published are kept: they serve if
+    /// it cannot be reached.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::load`].
+    pub fn again(&self, oidc_config: Option<&Path>, rbac_file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(oidc_config, rbac_file, self.oidc.as_deref())
+    }
+
+    fn read(oidc_config: Option<&Path>, rbac_file: Option<&Path>, before: Option<&Oidc>) -> Result<Self, ConfigError> {
+        let mut oidc = oidc_config.map(Oidc::load).transpose()?;
+        if let (Some(oidc), Some(before)) = (&mut oidc, before) {
+            oidc.keys.take_over(&before.keys);
+        }
         let rbac = rbac_file.map(load_rbac).transpose()?.map(Arc::new);
-        Ok(Self { oidc, rbac, chat: Arc::default() })
+        let keys = oidc.as_ref().and_then(|oidc| oidc.keys_file.as_deref());
+        let files = [oidc_config, keys, rbac_file].into_iter().flatten().map(ToOwned::to_owned).collect();
+        Ok(Self { oidc: oidc.map(Arc::new), rbac, chat: Arc::default(), files })
+    }
+
+    /// The files that it was read from.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// With the members of chats who decide from there, as a file maps them to people.
@@ -213,7 +239,8 @@ impl Gatekeeper {
     /// identity provider knows.
     pub fn with_chat_members(self, file: &Path) -> Result<Self, ConfigError> {
         let issuer = self.oidc.as_ref().map(|oidc| oidc.expected.issuer.as_str());
-        Ok(Self { chat: Arc::new(load_chat_members(file, issuer)?), ..self })
+        let files = self.files.iter().cloned().chain([file.to_owned()]).collect();
+        Ok(Self { chat: Arc::new(load_chat_members(file, issuer)?), files, ..self })
     }
 
     /// The person behind a member of a chat: `team` is the workspace or tenant that the member belongs to.
@@ -222,6 +249,17 @@ impl Gatekeeper {
         let claims = self.chat.claims(service, team, user)?;
         let actor = Actor::from_claims(claims, &GroupsClaim::default(), self.rbac.as_deref());
         Some(Identity { actor, via: Via::Chat(service) })
+    }
+
+    /// Asks the issuer for its keys once more, unless that was done just now; without any, as [`Gatekeeper::prepare`].
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::prepare`]; that the issuer cannot be reached is none while it has published keys that still count.
+    pub async fn renew(&self) -> Result<(), IdentityError> {
+        if let Some(oidc) = &self.oidc {
+            oidc.keys.ask().await;
+        }
+        self.prepare().await
     }
 
     /// Fetches the keys that the configuration leaves to the issuer. A configuration that leads to no keys

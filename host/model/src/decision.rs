@@ -45,6 +45,8 @@ pub struct Context {
     pub policy_digest: Option<String>,
     /// Digests of the components that are asked, in the order they are asked.
     pub component_digests: Option<Vec<String>>,
+    /// The id that the decision will have, where it has been made before.
+    pub decision_id: Option<String>,
     /// The caller's own correlation id, if it sent one.
     pub correlation_id: Option<String>,
     /// The agent's own id of the call that is decided.
@@ -64,6 +66,7 @@ impl Default for Context {
             pack_version: None,
             policy_digest: None,
             component_digests: None,
+            decision_id: None,
             correlation_id: None,
             tool_use_id: None,
             agent_instance_id: None,
@@ -297,7 +300,7 @@ pub struct Decided {
 /// [`NoRandomness`].
 pub fn stamp(decided: Decided, context: Context) -> Result<DecisionRecord, NoRandomness> {
     let Decided { subject, finding, now, attributes } = decided;
-    let decision_id = new_decision_id()?;
+    let decision_id = context.decision_id.map_or_else(new_decision_id, Ok)?;
     let correlation_id = context.correlation_id.map_or_else(new_correlation_id, Ok)?;
     Ok(DecisionRecord {
         schema_version: "cavra.decision.v1".to_owned(),

@@ -57,4 +57,7 @@ pub struct McpRegistration {
     pub capabilities: Vec<String>,
     /// Tools that may be called; empty means any.
     pub allowed_tools: Vec<String>,
+    /// Why the server is trusted less than the entry says, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distrust: Option<String>,
 }

@@ -54,6 +54,8 @@ fn judge_registered(entry: &McpRegistration, call: &McpToolCall) -> Finding {
             Outcome::Block,
             format!("MCP server `{server}` is blocked in the trust registry"),
         )
+    } else if let Some(why) = &entry.distrust {
+        finding("mcp.registry.requires_approval", Outcome::RequireApproval, why.clone())
     } else if entry.approval_state == "pending" || matches!(entry.trust_tier.as_str(), "unknown" | "experimental") {
         finding(
             "mcp.registry.requires_approval",
@@ -111,6 +113,9 @@ mod tests {
         assert_eq!(rule(entry("trusted", "denied"), None), "mcp.registry.blocked");
         assert_eq!(rule(entry("experimental", "approved"), None), "mcp.registry.requires_approval");
         assert_eq!(rule(entry("trusted", "pending"), None), "mcp.registry.requires_approval");
+        let changed = |tier: &str| McpRegistration { distrust: Some("changed".into()), ..entry(tier, "approved") };
+        assert_eq!(rule(changed("trusted"), None), "mcp.registry.requires_approval");
+        assert_eq!(rule(changed("blocked"), None), "mcp.registry.blocked", "and nothing opens a block");
         let scoped = McpRegistration { allowed_tools: vec!["write".into()], ..entry("trusted", "approved") };
         assert_eq!(rule(scoped, Some("shell")), "mcp.registry.tool_scope");
         let capable = McpRegistration { capabilities: vec!["filesystem".into()], ..entry("trusted", "not_required") };

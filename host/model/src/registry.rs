@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AGENT_STATUSES;
-use crate::record_schema::Fallback::{ByMember, Joined, Now, Required, Text, Texts};
+use crate::record_schema::Fallback::{Absent, ByMember, Joined, Now, Required, Text, Texts};
 use crate::record_schema::{Member, RecordSchema, Shape, member};
 
 /// An agent, `cavra.agent.v1`.
@@ -55,6 +55,8 @@ pub static MCP_SERVER_SCHEMA: RecordSchema = RecordSchema {
         member("owner", Shape::Id, Text("unassigned")),
         member("last_seen", Shape::Time, Now),
         member("evidence_refs", Shape::Labels, Texts(&[])),
+        member("definition_sha256", Shape::Id, Absent),
+        member("tools_sha256", Shape::Id, Absent),
     ],
 };
 

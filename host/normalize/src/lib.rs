@@ -42,6 +42,11 @@ pub struct ActionRequest {
     pub tool: Option<String>,
     /// Capability an MCP tool call needs.
     pub capability: Option<String>,
+    /// Digest of how the MCP server is started or reached, as far as the caller knows it. It is no part of the action; the
+    /// trust registry looks at it.
+    pub definition: Option<String>,
+    /// Digest of how the server describes its tools. As with `definition`.
+    pub tools: Option<String>,
     /// Text about to be written to a file.
     pub content: Option<String>,
     /// Arguments of an MCP tool call, as JSON text.
@@ -59,6 +64,8 @@ impl ActionRequest {
             server: None,
             tool: None,
             capability: None,
+            definition: None,
+            tools: None,
             content: None,
             arguments: None,
         }

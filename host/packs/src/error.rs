@@ -58,6 +58,11 @@ pub enum PackError {
 }
 
 impl PackError {
+    /// Files are there and are broken. A pack that is gone is none of these.
+    pub(crate) const fn is_of_files(&self) -> bool {
+        !matches!(self, Self::NotFound { .. })
+    }
+
     /// What is wrong with `pack`, as lines `<dotted path>: <message>`. What is wrong with an ancestor is wrong with the
     /// place that names it.
     #[must_use]

@@ -26,7 +26,6 @@ mod read;
 mod schema;
 mod shelf;
 mod signature;
-mod stamp;
 mod supply;
 mod views;
 mod vocabulary;

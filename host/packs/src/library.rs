@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cavra_model::PackName;
 use serde_json::Value;
@@ -74,6 +74,21 @@ struct Resolution {
     /// What was supplied then, which also says which components decide.
     stock: Option<Arc<Stock>>,
     pack: Arc<ResolvedPack>,
+    /// Why it still decides although its files are others by now, if somebody was told.
+    kept_because: Mutex<Option<String>>,
+}
+
+impl Resolution {
+    /// The pack as it was, although its files are broken by now. That is said once for each thing that is wrong.
+    fn kept(&self, name: &PackName, error: &PackError) -> Arc<ResolvedPack> {
+        let problem = error.to_string();
+        let mut told = self.kept_because.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() != Some(&problem) {
+            tracing::error!(pack = name.as_str(), problem, "a policy pack is broken; it decides as it did before");
+            *told = Some(problem);
+        }
+        Arc::clone(&self.pack)
+    }
 }
 
 impl PackLibrary {
@@ -128,7 +143,7 @@ impl PackLibrary {
 
     /// The pack as written, with what keeps it from deciding.
     fn described(&self, pack: &RawPack) -> Option<Pack> {
-        match self.resolve(&pack.name) {
+        match self.resolve_now(self.inner.root.current(), &pack.name) {
             Ok(resolved) => {
                 let errors = resolved.unverified.iter().map(|pack| format!("<root>: {pack}")).collect();
                 let listed = pack.listed(errors)?;
@@ -151,12 +166,22 @@ impl PackLibrary {
         })
     }
 
-    /// The pack with its parents, as of now: the files of all of them are looked at, and read if they changed.
+    /// The pack with its parents, as of now: the files of all of them are looked at, and read if they changed. While files
+    /// that it was resolved from before are broken, it is what it was before, and the log says so.
     ///
     /// # Errors
-    /// Every [`PackError`]. A document that is malformed anywhere in the line makes the pack unusable.
+    /// Every [`PackError`]. A document that is malformed anywhere in the line makes the pack unusable, unless it was whole
+    /// before.
     pub fn resolve(&self, name: &PackName) -> Result<Arc<ResolvedPack>, PackError> {
         let root = self.inner.root.current();
+        self.resolve_now(root, name).or_else(|error| {
+            let known = self.inner.resolved.get(name).filter(|known| error.is_of_files() && self.is_of_stock(known));
+            known.map(|known| known.kept(name, &error)).ok_or(error)
+        })
+    }
+
+    /// As [`PackLibrary::resolve`], but files that are broken are never what they were.
+    fn resolve_now(&self, root: Option<&Path>, name: &PackName) -> Result<Arc<ResolvedPack>, PackError> {
         if let Some(known) = self.inner.resolved.get(name)
             && self.is_current(root, &known)
         {
@@ -165,8 +190,22 @@ impl PackLibrary {
         let stock = self.inner.shelf.stock();
         let (pack, used) = Inheritance::new(&self.inner.shelf, root).resolve(name)?;
         let pack = Arc::new(pack);
-        self.inner.resolved.put(name.clone(), Arc::new(Resolution { used, stock, pack: Arc::clone(&pack) }));
+        let resolution = Resolution { used, stock, pack: Arc::clone(&pack), kept_because: Mutex::default() };
+        self.inner.resolved.put(name.clone(), Arc::new(resolution));
         Ok(pack)
+    }
+
+    /// The packs that do not decide as their files say, because those are broken, and what is wrong with each.
+    #[must_use]
+    pub fn broken(&self) -> Vec<(PackName, PackError)> {
+        let root = self.inner.root.current();
+        let broken = |name: PackName| match self.inner.shelf.pack(root, &name) {
+            Ok(None) => None,
+            // A folder that is no pack, and was none before, breaks nothing.
+            Ok(Some(pack)) if !pack.is_policy() && self.inner.resolved.get(&name).is_none() => None,
+            _ => self.resolve_now(root, &name).err().map(|error| (name, error)),
+        };
+        self.inner.shelf.names(root).into_iter().filter_map(broken).collect()
     }
 
     /// The cases beside a pack of the policy directory. Shipped packs bring none along.
@@ -180,15 +219,20 @@ impl PackLibrary {
         }
     }
 
-    fn is_current(&self, root: Option<&Path>, known: &Resolution) -> bool {
-        let same = match (&known.stock, self.inner.shelf.stock()) {
+    /// What is supplied, and with it what is revoked, is still the same.
+    fn is_of_stock(&self, known: &Resolution) -> bool {
+        match (&known.stock, self.inner.shelf.stock()) {
             (Some(known), Some(now)) => Arc::ptr_eq(known, &now),
             (known, now) => known.is_none() && now.is_none(),
-        };
-        same && known.used.iter().all(|used| {
-            let now = self.inner.shelf.pack(root, &used.name);
-            matches!(now, Ok(Some(pack)) if Arc::ptr_eq(&pack, used) || pack.digest == used.digest)
-        })
+        }
+    }
+
+    fn is_current(&self, root: Option<&Path>, known: &Resolution) -> bool {
+        self.is_of_stock(known)
+            && known.used.iter().all(|used| {
+                let now = self.inner.shelf.pack(root, &used.name);
+                matches!(now, Ok(Some(pack)) if Arc::ptr_eq(&pack, used) || pack.digest == used.digest)
+            })
     }
 
     /// What is wrong with a document that is to be published, as `<dotted path>: <message>`: as [`validate`], and its

@@ -5,15 +5,14 @@
 //! may write policies, so a link that is swapped between check and use gains nothing; the check is that the file that
 //! was opened is the file that the canonical path inside the canonical root names.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use cavra_documents::{Stamp, Watched, look};
 use rustix::fs::OFlags;
-
-use crate::stamp::{Stamp, Watched};
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -51,22 +50,6 @@ impl ReadFault {
 
 /// How often a file, or all files of a pack, are read that change meanwhile.
 pub(crate) const ATTEMPTS: usize = 4;
-
-/// The state of a file, links followed; none if there is no such file. A link to nowhere is an error, not an absence:
-/// what it should have named was meant to count.
-pub(crate) fn look(path: &Path) -> io::Result<Option<Stamp>> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if is_absence(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let metadata = if metadata.is_symlink() { fs::metadata(path)? } else { metadata };
-    Ok(Some(Stamp::of(&metadata)))
-}
-
-fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
 
 /// The file's bytes, at most `limit`, and its state while they were read; none if there is no such file. With a root,
 /// the file has to lie below it.
@@ -115,6 +98,8 @@ fn read_at_most(file: &File, limit: usize) -> Result<Vec<u8>, ReadFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use rustix::fs::{CWD, RenameFlags, renameat_with};
 

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use cavra_builtin::PACKS;
+use cavra_documents::{Stamp, Watched, look};
 use cavra_model::{Digest, PackName};
 use serde_json::Value;
 
 use crate::error::PackError;
 use crate::memory::Memory;
 use crate::parse::{MAX_POLICY_BYTES, parse_policy};
-use crate::read::{ATTEMPTS, ReadFault, look, read};
+use crate::read::{ATTEMPTS, ReadFault, read};
 use crate::signature::{MAX_SIGNATURE_BYTES, SIGNATURE_FILE, SignatureCheck, Standing, standing};
-use crate::stamp::{Stamp, Watched};
 use crate::supply::{Stock, SuppliedPack, Supply};
 use crate::{CallBounds, Pack, PackOrigin, PackSupply};
 
@@ -80,6 +80,11 @@ impl RawPack {
         if !warnings.is_empty() {
             tracing::warn!(pack, warnings = warnings.join("; "), "a policy pack says what no engine reads");
         }
+    }
+
+    /// Whether it is, or was meant to be, a policy and no document of another kind.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.document.as_ref().map_or(true, Value::is_object)
     }
 
     /// The pack for lists; none if it is a document of another kind.

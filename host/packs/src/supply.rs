@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use cavra_documents::WatchedFiles;
 use cavra_model::{Digest, PackName};
 
 use crate::pack::metadata;
-use crate::read::look;
 use crate::shelf::{COMPONENT, RawPack};
 use crate::signature::Standing;
-use crate::stamp::Watched;
 use crate::{CallBounds, PackError, PackOrigin};
 
 /// How long what was supplied counts without being asked for again: keys and signatures run out with time.
@@ -67,7 +66,7 @@ pub(crate) struct Supply {
 }
 
 struct Known {
-    seen: Vec<Watched>,
+    seen: WatchedFiles,
     since: Instant,
     stock: Arc<Stock>,
 }
@@ -89,18 +88,12 @@ impl Supply {
         let watched = self.source.watched();
         if let Some(known) = &*known
             && known.since.elapsed() < LASTS
-            && known.seen.len() == watched.len()
-            && known.seen.iter().zip(&watched).all(|(seen, path)| look(path).is_ok_and(|now| seen.is_unchanged(now)))
+            && known.seen.are_unchanged(&watched)
         {
             return Arc::clone(&known.stock);
         }
         // Looked at before they are read: a change between the two shows the next time.
-        let (now, since) = (SystemTime::now(), Instant::now());
-        let seen = watched.iter().map(|path| match look(path) {
-            Ok(Some(stamp)) => Watched::Present { stamp, settled: stamp.is_settled_at(now) },
-            Ok(None) | Err(_) => Watched::Absent,
-        });
-        let seen = seen.collect();
+        let (seen, since) = (WatchedFiles::look(watched), Instant::now());
         let stock = Arc::new(Stock::of(self.source.load()));
         if let Some(before) = &*known {
             stock.tell(&before.stock);

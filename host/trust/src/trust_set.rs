@@ -87,6 +87,11 @@ impl TrustSet {
         })
     }
 
+    /// The keys that are not retired or revoked, whatever their time of validity.
+    pub fn active(&self) -> impl Iterator<Item = &TrustRoot> {
+        self.keys.iter().map(|key| &key.root).filter(|root| root.status == TrustStatus::Active)
+    }
+
     /// Who vouches for a package now.
     ///
     /// # Errors

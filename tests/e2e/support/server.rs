@@ -156,6 +156,11 @@ impl Server {
         rustix::process::Pid::from_child(&self.child)
     }
 
+    /// Asks it to read its files again.
+    pub fn hangup(&self) {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::HUP).unwrap();
+    }
+
     /// Asks it to stop; answers how it ended.
     #[track_caller]
     pub fn terminate(self) -> ExitStatus {

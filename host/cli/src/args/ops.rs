@@ -53,6 +53,9 @@ pub struct RestoreArgs {
     /// Replace stores that are there.
     #[arg(long)]
     pub overwrite: bool,
+    /// Rehearse: restore into a folder that is gone afterwards, look at what came of it and record that; changes no store.
+    #[arg(long, conflicts_with_all = ["target_dir", "overwrite"])]
+    pub dry_run: bool,
     /// Always so: the answer is one JSON value.
     #[command(flatten)]
     pub json: Json,

@@ -125,6 +125,12 @@ pub struct ServerDraft {
     /// Tool that may be called; none is any. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub tool: Vec<String>,
+    /// Digest of how it is started or reached, as `cavra agent-report` shows it; what something else launches is not it.
+    #[arg(long, value_name = "DIGEST")]
+    pub definition_sha256: Option<String>,
+    /// Digest of how it describes its tools; one that describes them otherwise needs approval.
+    #[arg(long, value_name = "DIGEST")]
+    pub tools_sha256: Option<String>,
 }
 
 #[derive(Args)]

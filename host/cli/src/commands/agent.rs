@@ -96,7 +96,7 @@ fn exec(
     };
     let at = in_directory(&args.repo, None);
     let request = DecisionRequest { context, at: at.clone(), approval_id, ..DecisionRequest::new(action) };
-    let Verdict { record, action } = local.decide_unrecorded(request, &pack)?;
+    let Verdict { record, action } = local.decide_recorded(request, &pack)?;
     // A rollout can only make it stricter here.
     let effective = record.rollout.as_ref().map_or(record.decision, |rollout| rollout.overlay.effective_decision);
     audit.actions.push(AuditedAction::from(&record));

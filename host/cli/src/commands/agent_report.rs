@@ -9,18 +9,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_core::project_around;
-use cavra_model::{Digest, Timestamp, canonical, read_json};
-use serde_json::{Map, Value, json};
+use cavra_model::{Digest, Timestamp, canonical};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::AgentReportArgs;
 use crate::local::Local;
 use crate::output::{print_json, print_line};
-use crate::setup::agents::{AGENTS, Agent, Base, ConfigFile};
+use crate::setup::agents::{AGENTS, Agent, ConfigFile, definition_digest, place, read};
 use crate::setup::settings::survey;
-
-/// Largest file of settings that is read for the names in it.
-const SETTINGS_BYTES: u64 = 4 << 20;
 
 /// Most MCP servers that one file names.
 const SERVERS: usize = 256;
@@ -114,15 +111,6 @@ fn configured(file: &ConfigFile, project: &Path) -> Option<Value> {
     path.is_file().then(|| json!({ "path": path, "sha256": digest_of(&path).ok() }))
 }
 
-fn place(file: &ConfigFile, project: &Path) -> Option<PathBuf> {
-    let base = match file.base {
-        Base::Home => PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?),
-        Base::Project => project.to_owned(),
-        Base::Root => PathBuf::from("/"),
-    };
-    Some(base.join(file.path))
-}
-
 /// The MCP servers that an agent's files name.
 fn servers(agent: &Agent, project: &Path) -> Vec<Value> {
     let mut found = Vec::new();
@@ -157,14 +145,6 @@ fn is_program(command: &str) -> bool {
     !command.contains([' ', '=']) || Path::new(command).is_file()
 }
 
-/// A digest of how a server is started or reached; variables and headers, which hold secrets, are no part of it.
-fn definition_digest(definition: &Value) -> String {
-    let kept = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "env" | "headers");
-    let members = definition.as_object().into_iter().flatten().filter(kept);
-    let members: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    Digest::of(canonical(&Value::Object(members))).hex().to_owned()
-}
-
 /// Where the hook of cavra is installed.
 fn hooks() -> Vec<Value> {
     let installed = survey().installed;
@@ -192,13 +172,6 @@ fn policies() -> anyhow::Result<Vec<Value>> {
         policies.push(json!({ "path": file, "active": true, "sha256": digest_of(file).ok() }));
     }
     Ok(policies)
-}
-
-fn read(path: &Path) -> Option<Value> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(SETTINGS_BYTES + 1).read_to_end(&mut bytes).ok()?;
-    let short = u64::try_from(bytes.len()).is_ok_and(|length| length <= SETTINGS_BYTES);
-    short.then(|| read_json(&bytes).ok()).flatten()
 }
 
 /// The program of this name that a shell would start.

@@ -48,6 +48,12 @@ fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 
 fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
+    if args.dry_run {
+        let rehearsed = wait(cavra_core::rehearse(&settings, &args.manifest))??;
+        print_json(&rehearsed)?;
+        let passed = rehearsed.get("status").is_some_and(|status| status == "pass");
+        return Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let target = args.target_dir.clone().map_or(Target::Live, Target::Directory);
     let restored = cavra_core::restore(&settings, &args.manifest, &target, args.overwrite)?;
     print_json(&restored)?;

@@ -118,6 +118,7 @@ fn server(draft: &ServerDraft) -> Object {
     built(json!({
         "server_id": draft.server_id, "name": draft.name, "trust_tier": draft.trust_tier,
         "capabilities": draft.capability, "owner": draft.owner, "approval_state": draft.approval_state,
-        "allowed_tools": draft.tool,
+        "allowed_tools": draft.tool, "definition_sha256": draft.definition_sha256,
+        "tools_sha256": draft.tools_sha256,
     }))
 }

@@ -3,6 +3,8 @@
 //! The name in the tool is a text with which others can be imitated, and what the agent reports beside it is not always
 //! there. Both have to agree; else the call is that of a server which no policy can have named.
 
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 use cavra_core::check_id;
 use cavra_model::ActionType;
@@ -12,6 +14,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::tools::Call;
+use crate::setup::agents::{AGENTS, Base};
+
+/// The agent whose events these are.
+const CLAUDE_CODE: &str = "claude-code";
 
 /// Most ways of reading a tool's name that are judged.
 const MOST_READINGS: usize = 8;
@@ -33,7 +39,8 @@ pub fn actions(name: &str, call: &Call<'_>) -> anyhow::Result<Vec<ActionRequest>
     let arguments = Value::Object(call.input.clone());
     let mut actions = Vec::new();
     for (server, tool) in identities(name, call.server)? {
-        actions.push(call_of(&server, &tool, &arguments)?);
+        let definition = call.server.and_then(|server| server.definition(call.directory));
+        actions.push(ActionRequest { definition, ..call_of(&server, &tool, &arguments)? });
         for file in named_files(&server, &tool, &arguments, call)? {
             if !actions.contains(&file) {
                 actions.push(file);
@@ -66,7 +73,8 @@ fn named_files(server: &str, tool: &str, arguments: &Value, call: &Call<'_>) -> 
 pub fn resources(server: &str, call: &Call<'_>) -> anyhow::Result<Vec<ActionRequest>> {
     let tool = if filled(call.input, "uri").is_some() { "resources/read" } else { "resources/list" };
     let arguments = Value::Object(call.input.clone());
-    let mut actions = vec![call_of(server, tool, &arguments)?];
+    let definition = McpServer { name: server.to_owned(), source: None }.definition(call.directory);
+    let mut actions = vec![ActionRequest { definition, ..call_of(server, tool, &arguments)? }];
     actions.extend(named_files(server, tool, &arguments, call)?);
     Ok(actions)
 }
@@ -105,6 +113,20 @@ fn divisions(name: &str) -> Vec<(&str, &str)> {
 }
 
 impl McpServer {
+    /// The digest of how it is started or reached, by the agent's own files of the source that is reported.
+    fn definition(&self, directory: &Path) -> Option<String> {
+        let bases: &[Base] = match self.source() {
+            "project" => &[Base::Project],
+            "user" => &[Base::Home],
+            "managed" | "enterprise" => &[Base::Root],
+            "" => &[Base::Project, Base::Home, Base::Root],
+            // Plugins and servers of one directory alone are described elsewhere.
+            _ => return None,
+        };
+        let project = std::env::current_dir().unwrap_or_else(|_| directory.to_owned());
+        AGENTS.iter().find(|agent| agent.name == CLAUDE_CODE)?.definition(&self.name, bases, &project)
+    }
+
     fn source(&self) -> &str {
         self.source.as_deref().unwrap_or_default()
     }

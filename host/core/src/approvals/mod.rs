@@ -103,6 +103,12 @@ impl Approvals {
         }
     }
 
+    /// The same store under other rules and other people.
+    #[must_use]
+    pub(crate) fn governed_by(&self, routing: Routing, gatekeeper: Gatekeeper) -> Self {
+        Self { routing: Arc::new(routing), gatekeeper, ..self.clone() }
+    }
+
     /// With another redactor than the one that is on.
     #[must_use]
     pub fn with_redactor(self, redactor: Redactor) -> Self {

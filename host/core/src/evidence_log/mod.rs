@@ -115,6 +115,12 @@ impl EvidenceLog {
         Self::new(Keyring::new(settings.evidence_log_key.clone()), stores)
     }
 
+    /// The key that the logs are signed with, and what is remembered beside it.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// Closes the stores.
     pub async fn close(&self) {
         for log in &*self.logs {

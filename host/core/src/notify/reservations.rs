@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
-/// Turns, by what they are about.
-#[derive(Default)]
-pub struct Reservations(Mutex<BTreeMap<String, Weak<Turn<()>>>>);
+/// Turns, by what they are about. Clones share them.
+#[derive(Clone, Default)]
+pub struct Reservations(Arc<Mutex<BTreeMap<String, Weak<Turn<()>>>>>);
 
 impl Reservations {
     /// Waits for the turn of whatever `subject` names. It is over when the guard is dropped.

@@ -3,8 +3,10 @@
 
 mod backup;
 mod disposal;
+mod installation;
 mod manifest;
 mod readiness;
+mod rehearsal;
 mod restore;
 mod retention;
 mod stores;
@@ -12,6 +14,8 @@ mod verify;
 
 pub use backup::backup;
 pub use disposal::{Disposal, apply_retention};
+pub use installation::Vitals;
+pub use rehearsal::rehearse;
 pub use restore::{Target, restore};
 pub use retention::{RetentionRequest, retention_markdown, retention_plan};
 pub use stores::{StoreItem, store_items, stores_document};

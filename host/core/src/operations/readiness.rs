@@ -52,6 +52,7 @@ impl App {
             checks.with(id, fine.contains(&status), said, &[("report_status", json!(status))]);
         }
         self.check_proofs(&mut checks).await?;
+        self.check_installation(&mut checks).await?;
         Ok(json!({
             "schema_version": "cavra.deployment.production_readiness.v1",
             "product": PRODUCT,

@@ -15,7 +15,7 @@ use super::feed::{Step, sizes, steps};
 use super::lane::Lane;
 use super::subscription::Subscription;
 use crate::evidence_log::note;
-use crate::{App, CoreError, LogEvent};
+use crate::{App, CoreError, Live, LogEvent};
 
 /// How often a lane looks whether something has happened.
 const POLL: Duration = Duration::from_millis(500);
@@ -55,18 +55,19 @@ enum Next {
     Go,
 }
 
-impl App {
+impl Live {
     /// Tells integrations what they want to be told, until the future is dropped.
     pub(crate) async fn deliver_subscribed(&self) {
-        let Some(holder) = self.deliveries.holder.clone() else { return };
+        let Some(holder) = self.now().deliveries.holder.clone() else { return };
         let mut lanes = JoinSet::new();
         let mut running: HashMap<String, AbortHandle> = HashMap::new();
         let mut said = String::new();
         loop {
             while lanes.try_join_next().is_some() {}
             running.retain(|_, lane| !lane.is_finished());
-            match self.told().await {
-                Ok(told) if self.outgoing.events.is_none() => {
+            let app = self.now();
+            match app.told().await {
+                Ok(told) if app.outgoing.events.is_none() => {
                     let problem =
                         if told.is_empty() { "" } else { "integrations want events, but there is no connector config" };
                     report(&mut said, problem.to_owned());
@@ -74,8 +75,7 @@ impl App {
                 Ok(told) => {
                     said.clear();
                     for id in told.into_iter().filter(|id| !running.contains_key(id)).collect::<Vec<_>>() {
-                        let worker = Worker { app: self.clone(), integration: id.clone(), holder: holder.clone() };
-                        running.insert(id, lanes.spawn(worker.run()));
+                        running.insert(id.clone(), lanes.spawn(run(self.clone(), id, holder.clone())));
                     }
                 }
                 Err(error) => report(&mut said, format!("integrations cannot be listed: {error}")),
@@ -83,7 +83,9 @@ impl App {
             tokio::time::sleep(SURVEY).await;
         }
     }
+}
 
+impl App {
     /// The active integrations that want to be told something.
     async fn told(&self) -> Result<Vec<String>, CoreError> {
         let mut told = super::subscribed(&self.store).await?;
@@ -103,6 +105,27 @@ fn report(said: &mut String, problem: String) {
     *said = problem;
 }
 
+/// Tells one integration until it is told nothing any more. A batch that has begun ends as it began.
+async fn run(live: Live, integration: String, holder: String) {
+    let mut said = String::new();
+    loop {
+        let worker = Worker { app: live.now(), integration: integration.clone(), holder: holder.clone() };
+        let rest = match worker.turn().await {
+            Ok(Next::End) => return,
+            Ok(Next::Go) => continue,
+            Ok(Next::Sleep(rest)) => {
+                said.clear();
+                rest
+            }
+            Err(error) => {
+                report(&mut said, format!("{integration}: {error}"));
+                REST
+            }
+        };
+        tokio::time::sleep(rest).await;
+    }
+}
+
 /// Tells one integration.
 struct Worker {
     app: App,
@@ -118,25 +141,6 @@ struct Batch {
 }
 
 impl Worker {
-    async fn run(self) {
-        let mut said = String::new();
-        loop {
-            let rest = match self.turn().await {
-                Ok(Next::End) => return,
-                Ok(Next::Go) => continue,
-                Ok(Next::Sleep(rest)) => {
-                    said.clear();
-                    rest
-                }
-                Err(error) => {
-                    report(&mut said, format!("{}: {error}", self.integration));
-                    REST
-                }
-            };
-            tokio::time::sleep(rest).await;
-        }
-    }
-
     async fn turn(&self) -> Result<Next, CoreError> {
         let store = &self.app.store;
         let Some(record) = store.get(&INTEGRATIONS, &self.integration).await? else { return Ok(Next::End) };

@@ -43,6 +43,13 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// The files of certificates that the operator's files name, each with the end of every certificate in it.
+    pub(crate) fn certificates(&self) -> Vec<(String, Timestamp)> {
+        [&self.events, &self.approvals].into_iter().flatten().flat_map(Connectors::certificates).collect()
+    }
+}
+
 fn config(file: Option<&Path>, variable: &str, keys: [&str; 2]) -> Result<Option<Config>, CoreError> {
     let Some(file) = file else { return Ok(None) };
     let unusable = |error| CoreError::Configuration(format!("{variable}: {} cannot be used: {error}", file.display()));

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Asked, Origin, SETTINGS, Setting};
+use super::asked::Asked;
+use super::otel::OTEL;
+use super::secrets::{FILE, names_a_file};
+use super::{Origin, SETTINGS, Setting};
 use crate::project::Project;
 
 /// One setting as it is shown to operators.
@@ -24,8 +27,9 @@ pub struct ShownSetting {
 pub fn shown_settings(project: Option<&Project>, lookup: impl Fn(&str) -> Option<String>) -> Vec<ShownSetting> {
     let asked = Asked { lookup: &lookup, project };
     let shown = |setting: &Setting| {
-        let value = asked.given(setting.name);
-        let origin = match (&value, asked.set(setting.name)) {
+        let file = || asked.set(&format!("{}{FILE}", setting.name)).filter(|_| setting.secret);
+        let value = asked.given(setting.name).or_else(file);
+        let origin = match (&value, asked.set(setting.name).or_else(file)) {
             (None, _) => Origin::Default,
             (Some(_), None) => Origin::Project,
             (Some(_), Some(_)) => Origin::Environment,
@@ -33,7 +37,7 @@ pub fn shown_settings(project: Option<&Project>, lookup: impl Fn(&str) -> Option
         let value = if setting.secret { value.map(|_| "********".to_owned()) } else { value };
         ShownSetting { name: setting.name, value, origin, default: setting.default.text(), help: setting.help }
     };
-    SETTINGS.iter().map(shown).collect()
+    SETTINGS.iter().chain(OTEL).map(shown).collect()
 }
 
 /// Variables of cavra's own name in the environment that it does not know, each with the one that may be meant.
@@ -47,7 +51,7 @@ pub fn unknown_variables() -> Vec<String> {
 
 pub(super) fn unknown_variable(name: &str) -> Option<String> {
     let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    if !name.starts_with("CAVRA_") || known.contains(&name) {
+    if !name.starts_with("CAVRA_") || known.contains(&name) || names_a_file(name) {
         return None;
     }
     // What all names have in common says nothing about which one is meant.

@@ -16,10 +16,10 @@ use cavra_store::{RecordStore, StoreError, Transaction};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use self::jobs::Sends;
+use self::jobs::{JOBS, Sends};
 use self::plan::Planned;
 use self::turn::{LEASE, Turn};
-use crate::{App, Call, Caller, CoreError, Settings};
+use crate::{App, Call, Caller, CoreError, Live, Settings};
 
 /// How often it is looked whether a job is due.
 const POLL: Duration = Duration::from_secs(1);
@@ -70,9 +70,22 @@ impl Workers {
     /// # Errors
     /// [`CoreError::Configuration`] naming file, key and what is wrong.
     pub fn read(settings: &Settings) -> Result<Self, CoreError> {
-        let planned = settings.workers_file.as_deref().map(plan::read).transpose()?.unwrap_or_default();
         let holder = random_hex(8).map_err(|error| CoreError::Configuration(error.to_string()))?;
-        Ok(Self { planned: planned.into(), holder })
+        Self { planned: Arc::default(), holder }.again(settings)
+    }
+
+    /// Reads the file again, for the same process.
+    ///
+    /// # Errors
+    /// As [`Workers::read`].
+    pub(crate) fn again(&self, settings: &Settings) -> Result<Self, CoreError> {
+        let planned = settings.workers_file.as_deref().map(plan::read).transpose()?.unwrap_or_default();
+        Ok(Self { planned: planned.into(), holder: self.holder.clone() })
+    }
+
+    /// The job of that name, if it is turned on.
+    fn planned(&self, job: &str) -> Option<Planned> {
+        self.planned.iter().find(|planned| planned.job.name == job).cloned()
     }
 
     /// How each job that is turned on stands, `cavra.workers.v1`.
@@ -136,16 +149,38 @@ async fn stored(store: &RecordStore, planned: &Planned) -> Result<Turn, CoreErro
     Ok(turn.unwrap_or_else(|| Turn::of_job(name)))
 }
 
-impl App {
-    /// Does the jobs that are turned on whenever they are due, until the future is dropped.
+impl Live {
+    /// Does the jobs that are turned on whenever they are due, until the future is dropped. A run that has begun ends under the
+    /// settings under which it began.
     pub(crate) async fn work(&self) {
         let mut workers = JoinSet::new();
-        for planned in self.workers.planned.iter() {
-            let worker = Worker { app: self.clone(), planned: planned.clone() };
-            workers.spawn(worker.run());
+        for job in &JOBS {
+            workers.spawn(run(self.clone(), job.name));
         }
         while workers.join_next().await.is_some() {}
         std::future::pending::<()>().await;
+    }
+}
+
+/// Does one job as long as it is turned on.
+async fn run(live: Live, job: &'static str) {
+    let mut said = String::new();
+    loop {
+        let app = live.now();
+        let planned = app.workers.planned(job);
+        if let Some(planned) = planned {
+            let problem = match (Worker { app, planned }).turn().await {
+                Ok(problem) => problem.map(ToOwned::to_owned),
+                Err(error) => Some(error.to_string()),
+            };
+            metrics::gauge!("cavra_worker_healthy", "job" => job).set(if problem.is_none() { 1.0 } else { 0.0 });
+            let problem = problem.unwrap_or_default();
+            if problem != said && !problem.is_empty() {
+                tracing::error!(job, problem, "a job is not done");
+            }
+            said = problem;
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -156,25 +191,6 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self) {
-        let name = self.planned.job.name;
-        let healthy = metrics::gauge!("cavra_worker_healthy", "job" => name);
-        let mut said = String::new();
-        loop {
-            let problem = match self.turn().await {
-                Ok(problem) => problem.map(ToOwned::to_owned),
-                Err(error) => Some(error.to_string()),
-            };
-            healthy.set(if problem.is_none() { 1.0 } else { 0.0 });
-            let problem = problem.unwrap_or_default();
-            if problem != said && !problem.is_empty() {
-                tracing::error!(job = name, problem, "a job is not done");
-            }
-            said = problem;
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
     /// Does the job if it is due; answers what is wrong with it.
     async fn turn(&self) -> Result<Option<&'static str>, CoreError> {
         let turn = stored(&self.app.store, &self.planned).await?;

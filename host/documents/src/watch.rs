@@ -1,7 +1,9 @@
 //! Whether a file is still the one that was read.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How old a change has to be before its stamp is trusted. File systems keep time coarsely (some to two seconds), so a
@@ -10,7 +12,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the file system says about one state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     dev: u64,
     ino: u64,
     size: u64,
@@ -21,7 +23,9 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
+    /// That of a file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             dev: metadata.dev(),
             ino: metadata.ino(),
@@ -32,12 +36,14 @@ impl Stamp {
     }
 
     /// Same file, whatever is in it.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
         (self.dev, self.ino) == (other.dev, other.ino)
     }
 
     /// The last change is long enough past at `now` for a later one to show. A change in the future never is.
-    pub(crate) fn is_settled_at(&self, now: SystemTime) -> bool {
+    #[must_use]
+    pub fn is_settled_at(&self, now: SystemTime) -> bool {
         let latest = self.modified.max(self.changed);
         let Ok(now) = now.duration_since(UNIX_EPOCH) else { return false };
         let Ok(seconds) = i64::try_from(now.as_secs()) else { return false };
@@ -48,11 +54,12 @@ impl Stamp {
 
 /// What is known of a file that is looked at again at each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watched {
+pub enum Watched {
     /// It was not there.
     Absent,
     /// It was read in this state.
     Present {
+        /// What the file system said of that state.
         stamp: Stamp,
         /// An equal stamp proves that the contents are equal.
         settled: bool,
@@ -61,7 +68,8 @@ pub(crate) enum Watched {
 
 impl Watched {
     /// The file that was read is the one that is there now.
-    pub(crate) fn is_still(&self, now: Option<Stamp>) -> bool {
+    #[must_use]
+    pub fn is_still(&self, now: Option<Stamp>) -> bool {
         match self {
             Self::Absent => now.is_none(),
             Self::Present { stamp, .. } => now == Some(*stamp),
@@ -69,7 +77,8 @@ impl Watched {
     }
 
     /// A look at the file that gave `now` proves that nothing changed.
-    pub(crate) fn is_unchanged(&self, now: Option<Stamp>) -> bool {
+    #[must_use]
+    pub fn is_unchanged(&self, now: Option<Stamp>) -> bool {
         match (self, now) {
             (Self::Absent, None) => true,
             (Self::Present { stamp, settled: true }, Some(now)) => *stamp == now,
@@ -78,9 +87,86 @@ impl Watched {
     }
 }
 
+/// The state of a file, links followed; none if there is no such file.
+///
+/// # Errors
+/// What the system said. A link to nowhere is an error, not an absence: what it should have named was meant to count.
+pub fn look(path: &Path) -> io::Result<Option<Stamp>> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = if metadata.is_symlink() { fs::metadata(path)? } else { metadata };
+    Ok(Some(Stamp::of(&metadata)))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Files that something was read from, as they were then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchedFiles(Vec<(PathBuf, Watched)>);
+
+impl WatchedFiles {
+    /// Looks at the files. Whoever looks before he reads finds a change between the two the next time.
+    #[must_use]
+    pub fn look(paths: Vec<PathBuf>) -> Self {
+        let now = SystemTime::now();
+        let seen = |path: &Path| match look(path) {
+            Ok(Some(stamp)) => Watched::Present { stamp, settled: stamp.is_settled_at(now) },
+            Ok(None) | Err(_) => Watched::Absent,
+        };
+        Self(
+            paths
+                .into_iter()
+                .map(|path| {
+                    let seen = seen(&path);
+                    (path, seen)
+                })
+                .collect(),
+        )
+    }
+
+    /// Whether these are the same files, and a look at them proves that none has changed.
+    #[must_use]
+    pub fn are_unchanged(&self, paths: &[PathBuf]) -> bool {
+        self.0.len() == paths.len()
+            && self
+                .0
+                .iter()
+                .zip(paths)
+                .all(|((path, seen), now)| path == now && look(path).is_ok_and(|stamp| seen.is_unchanged(stamp)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_change_appear_or_go_are_no_longer_what_they_were() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = ["a", "b"].map(|name| home.path().join(name)).to_vec();
+        fs::write(&paths[0], "one").unwrap();
+        let old = SystemTime::now() - Duration::from_secs(60);
+        let settle = |path: &Path| {
+            let seen = Watched::Present { stamp: look(path).unwrap().unwrap(), settled: true };
+            (path.to_owned(), seen)
+        };
+        fs::File::options().write(true).open(&paths[0]).unwrap().set_modified(old).unwrap();
+        assert!(!WatchedFiles::look(paths.clone()).are_unchanged(&paths), "it was changed just now");
+        let seen = WatchedFiles(vec![settle(&paths[0]), (paths[1].clone(), Watched::Absent)]);
+        assert!(seen.are_unchanged(&paths));
+        assert!(!seen.are_unchanged(&paths[..1]), "other files");
+        fs::write(&paths[1], "two").unwrap();
+        assert!(!seen.are_unchanged(&paths), "one appeared");
+        fs::remove_file(&paths[1]).unwrap();
+        assert!(seen.are_unchanged(&paths));
+        fs::remove_file(&paths[0]).unwrap();
+        assert!(!seen.are_unchanged(&paths), "one is gone");
+    }
 
     fn stamp(modified: (i64, i64), changed: (i64, i64)) -> Stamp {
         Stamp { dev: 1, ino: 2, size: 3, modified, changed }
