@@ -73,7 +73,7 @@ impl Collector {
         if !is_http || !url.username().is_empty() || url.password().is_some() {
             return Err(CollectorError("it must begin with https:// or http:// and hold no credentials"));
         }
-        if !is_private(&url) && !(terms.private && url.scheme() == "http") {
+        if !(is_private(&url) || terms.private && url.scheme() == "http") {
             return Err(CollectorError(
                 "it must begin with https://, unless it is on this machine or CAVRA_OTLP_PRIVATE says that it is in a network \
                  of your own",

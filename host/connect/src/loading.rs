@@ -10,7 +10,9 @@ use tokio::sync::watch;
 type State<T, E> = Option<Result<T, E>>;
 
 /// Things by their keys, each loaded when it is first asked for.
-pub(crate) struct Loading<K, T, E>(Arc<Mutex<BTreeMap<K, watch::Receiver<State<T, E>>>>>);
+pub(crate) struct Loading<K, T, E>(Arc<Mutex<Loads<K, T, E>>>);
+
+type Loads<K, T, E> = BTreeMap<K, watch::Receiver<State<T, E>>>;
 
 impl<K, T, E> Clone for Loading<K, T, E> {
     fn clone(&self) -> Self {

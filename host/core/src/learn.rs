@@ -125,7 +125,7 @@ impl Seen {
     /// Commands are the same question if their text and what they do are the same.
     fn add(&mut self, question: Question) {
         let effects = serde_json::to_value(&question.line.effects).unwrap_or_default();
-        let key = format!("{}\n{}", question.line.written, Digest::of(&canonical(&effects)));
+        let key = format!("{}\n{}", question.line.written, Digest::of(canonical(&effects)));
         let is_full = self.questions.len() >= MOST_QUESTIONS;
         match self.questions.get_mut(&key) {
             Some(known) => known.count += question.count,

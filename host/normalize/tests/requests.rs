@@ -6,16 +6,7 @@ use cavra_normalize::{
 };
 
 fn request(action_type: ActionType, target: Option<&str>) -> ActionRequest {
-    ActionRequest {
-        action_type,
-        target: target.map(str::to_owned),
-        operation: None,
-        server: None,
-        tool: None,
-        capability: None,
-        content: None,
-        arguments: None,
-    }
+    ActionRequest { target: target.map(str::to_owned), ..ActionRequest::of(action_type) }
 }
 
 #[test]

@@ -232,7 +232,7 @@ impl Export {
 
 /// What a page says about itself.
 fn about(head: &Members<'_>) -> Object {
-    let said = ABOUT.iter().filter_map(|name| Some((*name, head.get(*name)?)));
+    let said = ABOUT.iter().filter_map(|name| Some((*name, head.get(name)?)));
     let said = said.filter(|(_, value)| !value.is_null() && value.as_str() != Some(""));
     said.map(|(name, value)| {
         let value = if says_something(value) { value.to_value() } else { Value::Bool(false) };
@@ -267,7 +267,7 @@ fn single(head: Members<'_>) -> Option<(Vec<Node<'static>>, bool)> {
     if head.get("columns").is_some_and(Node::is_object) {
         return Some((vec![Node::Object(head)], false));
     }
-    let record = SINGLE.iter().find_map(|name| head.get(*name).filter(|value| value.is_object()));
+    let record = SINGLE.iter().find_map(|name| head.get(name).filter(|value| value.is_object()));
     record.map(|record| (vec![record.clone()], false))
 }
 

@@ -156,10 +156,10 @@ pub fn rows(mut record: Members<'_>) -> Option<Members<'_>> {
         ("last_seen_at", &["last_fetched", "unixTime"]),
     ];
     let mut found = Vec::new();
-    for (output, names) in facts.into_iter().filter(|(output, _)| !record.contains_key(*output)) {
+    for (output, names) in facts.into_iter().filter(|(output, _)| !record.contains_key(output)) {
         let own = columns.get(output).filter(|value| says_something(value));
         let value =
-            own.or_else(|| names.iter().filter_map(|name| record.get(*name)).find(|value| says_something(value)));
+            own.or_else(|| names.iter().filter_map(|name| record.get(name)).find(|value| says_something(value)));
         found.extend(value.map(|value| (output, value.clone())));
     }
     found.into_iter().for_each(|(output, value)| record.insert(output, value));

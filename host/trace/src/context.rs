@@ -96,7 +96,7 @@ mod tests {
         assert!(context.is_sampled && context.header() == HEADER);
         assert!(!TraceContext::parse(&HEADER.replace("-01", "-00")).unwrap().is_sampled);
         // What a later version appends is passed over.
-        assert_eq!(TraceContext::parse(&format!("cc{}-what", &HEADER[2..])), Some(context));
+        assert_eq!(TraceContext::parse(&HEADER.replacen("00", "cc", 1).replace("-01", "-01-what")), Some(context));
         let below = TraceContext::below(Some(&context), true).unwrap();
         assert!(below.trace == context.trace && below.span != context.span);
     }
@@ -126,7 +126,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_is_too_strange(header in "\\PC{0,80}") {
-            TraceContext::parse(&header);
+            let _ = TraceContext::parse(&header);
         }
     }
 }

@@ -88,7 +88,7 @@ pub fn node_sdk() -> Option<PathBuf> {
 fn digest_of(folder: &Path) -> String {
     let listed = run(Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(folder)).unwrap();
     let files: Vec<_> = listed.lines().map(|file| fs::read(folder.join(file)).unwrap_or_default()).collect();
-    sha256(&[listed.into_bytes(), files.concat()].concat())
+    sha256([listed.into_bytes(), files.concat()].concat())
 }
 
 /// The folder in which `steps` installed what is `wanted`.

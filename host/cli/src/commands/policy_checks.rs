@@ -62,7 +62,7 @@ impl Check {
         let passed = decided.as_ref().is_ok_and(|decided| {
             decided.decision == self.expected && self.rule_id.is_none_or(|rule_id| decided.rule_id == rule_id)
         });
-        let found = Found::Decision { expected: self.expected, decided };
+        let found = Found::Decision { expected: self.expected, decided: decided.map(Box::new) };
         Done { suite: self.suite, name: self.name, passed, found }
     }
 }
@@ -77,7 +77,7 @@ struct Done {
 
 /// What a check looked at.
 enum Found {
-    Decision { expected: Outcome, decided: anyhow::Result<DecisionRecord> },
+    Decision { expected: Outcome, decided: anyhow::Result<Box<DecisionRecord>> },
     Row { problems: Vec<String> },
 }
 
@@ -132,21 +132,21 @@ pub fn run(pack: &PackArg, format: Json) -> anyhow::Result<ExitCode> {
     let cases = local.cases(pack)?;
     let pack = local.pack(pack)?;
     let checks = Check::promises().chain(cases.into_iter().map(Check::of)).map(|check| check.run(&local, &pack));
-    tell(&pack, Done::rows(&pack).chain(checks).collect(), format)
+    tell(&pack, &Done::rows(&pack).chain(checks).collect::<Vec<_>>(), format)
 }
 
 /// Runs the cases of a pack and prints what came out.
 pub fn run_cases(local: &Local, pack: &ResolvedPack, cases: Vec<Case>, format: Json) -> anyhow::Result<ExitCode> {
-    tell(pack, cases.into_iter().map(|case| Check::of(case).run(local, pack)).collect(), format)
+    tell(pack, &cases.into_iter().map(|case| Check::of(case).run(local, pack)).collect::<Vec<_>>(), format)
 }
 
-fn tell(pack: &ResolvedPack, done: Vec<Done>, format: Json) -> anyhow::Result<ExitCode> {
+fn tell(pack: &ResolvedPack, done: &[Done], format: Json) -> anyhow::Result<ExitCode> {
     let passed = done.iter().all(|done| done.passed);
     if format.json {
         let rows: Vec<_> = done.iter().map(Done::row).collect();
         print_json(&json!({ "policy_pack": pack.name, "passed": passed, "results": rows }))?;
     } else {
-        for done in &done {
+        for done in done {
             print_line(&done.line())?;
         }
     }

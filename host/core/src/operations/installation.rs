@@ -244,7 +244,7 @@ fn aged(what: impl std::fmt::Display, since: Option<Timestamp>, now: Timestamp) 
     Some(format!("{what} is {days} days old"))
 }
 
-fn ending(what: String, until: Option<Timestamp>, now: Timestamp) -> Option<String> {
+fn ending(what: impl std::fmt::Display, until: Option<Timestamp>, now: Timestamp) -> Option<String> {
     let days = until.map(|until| days_between(now, until)).filter(|days| *days < SOON_DAYS)?;
     Some(format!("{what} ends in {days} days"))
 }

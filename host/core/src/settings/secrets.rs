@@ -99,7 +99,7 @@ mod tests {
         let direct = read(&[(KEY, Path::new("hush"))]).unwrap();
         let in_file = read(&[(named, &file)]).unwrap();
         assert!(same(&direct, &in_file), "the end of the line is none of it");
-        assert_eq!(in_file.secret_files, [file.clone()]);
+        assert_eq!(in_file.secret_files, std::slice::from_ref(&file));
         assert!(read(&[(credentials, &folder)]).unwrap().signing_key.is_none());
         std::fs::write(folder.join(KEY), "hush").unwrap();
         assert!(same(&direct, &read(&[(credentials, &folder)]).unwrap()));

@@ -90,7 +90,7 @@ fn settings_are_sorted_unique_and_those_that_are_read() {
         None
     })
     .unwrap();
-    let ours = |name: &String| name.starts_with("CAVRA_") && !super::secrets::names_a_file(name);
+    let ours = |name: &String| name.starts_with("CAVRA_") && !secrets::names_a_file(name);
     let ours: BTreeSet<String> = asked.into_inner().into_iter().filter(ours).collect();
     assert_eq!(ours, SETTINGS.iter().map(|setting| setting.name.to_owned()).collect());
 }

@@ -174,7 +174,7 @@ fn tests(program: &str, calls: &[&[Option<String>]], row: &Map<String, Value>, p
             tests.push(json!({"args": other, "unknown": true}));
         }
     }
-    seen.first().is_some().then(|| Value::Array(tests))
+    seen.first().is_some().then_some(Value::Array(tests))
 }
 
 /// A word as a shell reads it.

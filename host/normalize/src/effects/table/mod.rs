@@ -76,7 +76,7 @@ impl Programs {
             faults.push((None, format!("the rows have more than {MOST_NAMES} names together")));
         }
         if faults.is_empty() {
-            let digest = Digest::of(&format!("{DIGEST}\n{written}")).to_string();
+            let digest = Digest::of(format!("{DIGEST}\n{written}")).to_string();
             Ok(Self(Some(Arc::new(Added { rows: added, digest }))))
         } else {
             Err(faults)
