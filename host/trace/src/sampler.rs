@@ -52,7 +52,8 @@ impl Sampler {
         let number = trace.iter().skip(9).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
         #[expect(clippy::cast_precision_loss, reason = "56 bits against a share of some digits")]
         let place = number as f64 / (1_u64 << 56) as f64;
-        place < self.share
+        // The highest numbers round up to the whole.
+        self.share >= 1.0 || place < self.share
     }
 }
 
