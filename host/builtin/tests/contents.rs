@@ -37,7 +37,7 @@ fn components_are_of_their_worlds() {
     assert_eq!(exports(&POLICY_RULES), ["configure", "evaluate"]);
     for (component, name) in NORMALIZERS {
         assert_eq!(component.name, name);
-        assert_eq!(exports(component), ["describe", "open", "chunk", "finish"], "{name}");
+        assert_eq!(exports(component), ["describe", "begin", "chunk", "finish"], "{name}");
     }
 }
 
@@ -53,7 +53,7 @@ static NORMALIZERS: [(&Component, &str); 4] = [
 fn components_stay_small() {
     assert!(POLICY_RULES.wasm.len() < 210_000, "{} bytes", POLICY_RULES.wasm.len());
     for (component, name) in NORMALIZERS {
-        assert!(component.wasm.len() < 250_000, "{name}: {} bytes", component.wasm.len());
+        assert!(component.wasm.len() < 280_000, "{name}: {} bytes", component.wasm.len());
     }
 }
 
