@@ -321,6 +321,16 @@ fn a_rehearsal_restores_a_backup_and_says_so() {
     refused.exits(2);
 }
 
+/// What a client says of a rehearsal is none.
+#[test]
+fn only_rehearsals_that_were_done_count() {
+    let home = Home::new();
+    let server = serve(&home, &[("CAVRA_EVIDENCE_METADATA_STORE", home.at("evidence.json"))]);
+    let said = json!({"session_id": "restore-rehearsal-1", "metadata_kind": "restore-rehearsal", "status": "pass"});
+    server.post("/evidence", &said).ok();
+    assert!(problems(&server, "backup_restored").contains("ever"));
+}
+
 /// Each check, made to fail.
 #[test]
 fn what_is_wrong_with_the_installation_shows() {

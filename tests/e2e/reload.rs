@@ -224,6 +224,18 @@ fn secrets_in_files_are_read_again_and_shown_nowhere() {
     std::fs::remove_file(home.join("ingest-token")).unwrap();
     reload(&server, "refused");
     assert_eq!((send("first-hush"), send("second-hush")), (401, first));
+    // Neither is a credential that the service manager takes away.
+    let elsewhere = Home::new();
+    let credential = elsewhere.write("credentials/CAVRA_ENDPOINT_INGEST_TOKEN", "third-hush");
+    let other = elsewhere.serve(&[("CREDENTIALS_DIRECTORY", "credentials")]);
+    std::fs::remove_file(credential).unwrap();
+    assert_eq!(check(&other, "files_in_force")["status"], "warn");
+    reload(&other, "refused");
+    let inventory = json!({"provider": "jamf"});
+    let sent =
+        ["third-hush", "first-hush"].map(|token| other.post_as(token, "/endpoint-inventory/ingest", &inventory).status);
+    assert_eq!(sent, [first, 401]);
+    assert!(!other.log().contains("hush"));
     let shown = home.cavra(&["config", "show"]).env("CAVRA_API_TOKEN_FILE", "ingest-token").run();
     assert!(!format!("{}{}{}", server.log(), shown.stdout, shown.stderr).contains("hush"));
     let refused = home.cavra(&["serve"]).env("CAVRA_POLICY_SIGNING_KEY_FILE", "nowhere").run().fails();

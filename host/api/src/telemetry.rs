@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use cavra_trace::{ActiveSpan, Kind, TraceContext, in_context};
@@ -27,6 +27,9 @@ const COUNTERS: [&str; 6] = [
     "cavra_store_units_finished_total",
     "cavra_store_units_unfinished_total",
 ];
+
+/// Methods that are told apart.
+const METHODS: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
 
 /// Handle on the process-wide metrics.
 #[derive(Clone, Debug)]
@@ -65,7 +68,7 @@ impl Telemetry {
 /// begins one, is a span of it.
 pub async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = told_apart(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -77,7 +80,7 @@ pub async fn measure(request: Request, next: Next) -> Response {
     let response = in_context(context, next.run(request).instrument(logged)).await;
     let status = response.status();
     if let Some(span) = &mut span {
-        span.attribute("http.request.method", method.as_str());
+        span.attribute("http.request.method", method);
         span.attribute("http.route", route.as_str());
         span.attribute("http.response.status_code", status.as_u16());
         if status.is_server_error() {
@@ -90,9 +93,29 @@ pub async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
+/// The method for metrics and spans. A caller can make up any number of others, and each would be kept for good
+/// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>, `_OTHER`).
+fn told_apart(method: &Method) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+}
+
 /// The trace that a caller names, if he names one. Two are none.
 fn parent(headers: &HeaderMap) -> Option<TraceContext> {
     let mut named = headers.get_all("traceparent").iter();
     let (header, another) = (named.next()?, named.next());
     TraceContext::parse(header.to_str().ok()?).filter(|_| another.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_that_somebody_made_up_are_one() {
+        let of = |name: &str| told_apart(&Method::from_bytes(name.as_bytes()).unwrap());
+        assert_eq!(
+            ["GET", "POST", "get", "MADE-UP", "MADE-UP-2"].map(of),
+            ["GET", "POST", "_OTHER", "_OTHER", "_OTHER"]
+        );
+    }
 }

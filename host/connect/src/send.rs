@@ -93,37 +93,32 @@ impl Outbound {
 
     /// Sends one request.
     pub async fn attempt(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>, limit: Duration) -> Answered {
+        let mut span = cavra_trace::span(format!("deliver {}", target.provider.as_str()), Kind::Client, None);
+        let context = span.as_ref().map(ActiveSpan::context).or_else(cavra_trace::current);
         // Waiting for a permit counts: whoever asks has said how long an attempt may take.
         let attempt = async {
             let Ok(_permit) = self.permits.acquire().await else { return Err(Attempt::Broken) };
-            self.exchange(target, permitted, body).await
+            self.exchange(context, target, permitted, body).await
         };
-        match timeout(limit, attempt).await {
+        let answered = match timeout(limit, attempt).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(attempt)) => Answered { attempt, body: Vec::new() },
             Err(_) => Answered { attempt: Attempt::TimedOut, body: Vec::new() },
-        }
-    }
-
-    async fn exchange(&self, target: &Target, permitted: Permitted<'_>, body: Vec<u8>) -> Result<Answered, Attempt> {
-        let mut span = cavra_trace::span(format!("deliver {}", target.provider.as_str()), Kind::Client, None);
-        let context = span.as_ref().map(ActiveSpan::context).or_else(cavra_trace::current);
-        let outcome = self.exchange_in(context, target, permitted, body).await;
+        };
         if let Some(span) = &mut span {
-            let attempt = outcome.as_ref().map_or_else(|attempt| *attempt, |answered| answered.attempt);
             span.attribute("cavra.provider", target.provider.as_str());
-            if let Some(status) = attempt.status() {
+            if let Some(status) = answered.attempt.status() {
                 span.attribute("http.response.status_code", status);
             }
-            if !attempt.is_success() {
+            if !answered.attempt.is_success() {
                 span.fail();
             }
         }
-        outcome
+        answered
     }
 
     /// Exchanges a request for its answer. The receiver is told which trace it belongs to.
-    async fn exchange_in(
+    async fn exchange(
         &self,
         context: Option<TraceContext>,
         target: &Target,

@@ -89,20 +89,25 @@ impl App {
     /// # Errors
     /// [`CoreError::Configuration`] naming what cannot be used, or what only a restart can change.
     async fn again(&self, settings: Settings) -> Result<Self, CoreError> {
-        if let Some(moved) = self.settings.moved(&settings) {
-            return Err(CoreError::Configuration(format!(
-                "{moved} is another one by now; restart the server for that"
-            )));
-        }
         let before = self.clone();
         let made = tokio::task::spawn_blocking(move || {
-            let governing = Governing::read(&settings, before.decisions.plugins(), Some(&before))?;
+            let governing = before.governing(&settings)?;
             Ok::<_, CoreError>(before.governed_by(governing, settings))
         });
         let made = made.await.map_err(|_| CoreError::Conflict("interrupted".to_owned()))??;
         let keys = made.gatekeeper.renew().await;
         keys.map_err(|_| CoreError::Configuration("the identity provider's keys cannot be had".to_owned()))?;
         Ok(made)
+    }
+
+    /// What the files say that other settings name.
+    fn governing(&self, settings: &Settings) -> Result<Governing, CoreError> {
+        if let Some(moved) = self.settings.moved(settings) {
+            return Err(CoreError::Configuration(format!(
+                "{moved} is another one by now; restart the server for that"
+            )));
+        }
+        Governing::read(settings, self.decisions.plugins(), Some(self))
     }
 
     fn governed_by(&self, governing: Governing, settings: Settings) -> Self {
@@ -126,17 +131,16 @@ impl App {
         })
     }
 
-    /// What would keep the files, as they are now, from being read again; and what keeps those in force that are others by
-    /// now.
+    /// What would keep settings and files, as they are now, from being read again; and what keeps those in force that are
+    /// others by now.
     pub(crate) async fn files_not_in_force(&self) -> Option<String> {
         if let Some(problem) = self.reloads.problem() {
             return Some(problem);
         }
         let before = self.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            Governing::read(&before.settings, before.decisions.plugins(), Some(&before)).map(drop)
-        });
-        read.await.ok()?.err().map(|error| error.to_string())
+        let read = tokio::task::spawn_blocking(move || before.governing(&Settings::from_env()?).map(drop));
+        let read = read.await.unwrap_or_else(|_| Err(CoreError::Conflict("interrupted".to_owned())));
+        read.err().map(|error| error.to_string())
     }
 
     /// The packs of the policy directory that do not decide as their files say, because those are broken; the log and
@@ -152,12 +156,14 @@ impl App {
 /// What only a restart can change: what it is, and whether two settings say the same of it.
 type Fixed = (&'static str, fn(&Settings, &Settings) -> bool);
 
-static FIXED: [Fixed; 5] = [
+static FIXED: [Fixed; 6] = [
     ("the place of a store", |one, other| AREAS.iter().all(|area| area.location(one) == area.location(other))),
     ("CAVRA_EVIDENCE_LOG_KEY", |one, other| one.evidence_log_key == other.evidence_log_key),
     ("CAVRA_POLICY_DIR", |one, other| one.policy_dir == other.policy_dir),
     ("CAVRA_PLUGIN_DIR", |one, other| one.plugin_dir == other.plugin_dir),
     ("CAVRA_CACHE_DIR", |one, other| one.cache_dir == other.cache_dir),
+    // A credential that is gone would be a check that is off.
+    ("the list of files with secrets", |one, other| one.secret_files == other.secret_files),
 ];
 
 impl Settings {

@@ -98,7 +98,8 @@ impl Family<'_> {
         let Sample { name, mut labels, value } = sample;
         let Some(part) = name.strip_prefix(self.name) else { return };
         let bound = labels.iter().position(|(name, _)| name == "le" && part == "_bucket").map(|at| labels.remove(at).1);
-        let series = match self.series.iter().position(|series| series.labels == labels) {
+        // Samples of a series stand together.
+        let series = match self.series.iter().rposition(|series| series.labels == labels) {
             Some(at) => self.series.get_mut(at),
             None => {
                 self.series.push(Series { labels, ..Series::default() });

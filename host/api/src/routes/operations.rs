@@ -43,6 +43,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             "production_readiness",
             get(operations::production_readiness),
         )
+        .long()
         .about("operations", "Whether this server is ready for production: named checks of what is there now.")
         .console("deployment_readiness")
         .answers(named("ProductionReadiness")),

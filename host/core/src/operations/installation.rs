@@ -10,7 +10,7 @@ use cavra_documents::read_document;
 use cavra_evidence::{TrustRoot, TrustRoots};
 use cavra_identity::{ApiToken, Envelope, IdentityError, Scope};
 use cavra_model::members::text;
-use cavra_model::{DECISIONS, EVIDENCE_METADATA, Timestamp};
+use cavra_model::{DECISIONS, EVIDENCE_METADATA, Object, Timestamp};
 use cavra_store::{Criterion, Query, Test, Transaction, Unreadable};
 use cavra_trust::PluginDirectory;
 use serde_json::json;
@@ -26,6 +26,8 @@ const KEY_DAYS: i64 = 365;
 const SOON_DAYS: i64 = 30;
 /// Days in which a backup is to be restored once: a quarter.
 const REHEARSAL_DAYS: i64 = 92;
+/// Most records that are looked at for one that cavra wrote.
+const CLAIMED: u64 = 20;
 /// By how much clocks may differ.
 const SKEW: Duration = Duration::from_secs(60);
 /// How long it counts that the stores were written: whoever may look may not make the disk busy.
@@ -48,11 +50,14 @@ const ROWS: [Row; 4] = [
     ),
 ];
 
+/// When the stores were written, and what was wrong with those that could not be.
+type Written = (Instant, Vec<String>);
+
 /// When this process began, by both clocks, and when it last wrote every store.
 #[derive(Clone)]
 pub struct Vitals {
     began: (Instant, Timestamp),
-    written: std::sync::Arc<Mutex<Option<Instant>>>,
+    written: std::sync::Arc<Mutex<Option<Written>>>,
 }
 
 impl Vitals {
@@ -118,8 +123,10 @@ impl App {
     /// Writes something into every store that is there; answers those that did not take it.
     async fn unwritable(&self) -> Vec<String> {
         let mut written = self.vitals.written.lock().await;
-        if written.is_some_and(|moment| moment.elapsed() < WRITTEN) {
-            return Vec::new();
+        if let Some((moment, problems)) = &*written
+            && moment.elapsed() < WRITTEN
+        {
+            return problems.clone();
         }
         let mut problems = Vec::new();
         for area in AREAS.iter().filter(|area| area.location(&self.settings).exists()) {
@@ -130,7 +137,7 @@ impl App {
                 problems.push(format!("{}: {error}", area.name));
             }
         }
-        *written = Some(Instant::now()).filter(|_| problems.is_empty());
+        *written = Some((Instant::now(), problems.clone()));
         problems
     }
 
@@ -144,13 +151,11 @@ impl App {
 
     /// Why no backup counts as restored.
     async fn not_rehearsed(&self) -> Vec<String> {
-        let of_kind = Criterion { member: "metadata_kind", test: Test::Equals(rehearsal::KIND.to_owned()) };
-        let query = Query { criteria: vec![of_kind], limit: 1, unreadable: Unreadable::Skip, ..Query::default() };
-        let newest = match self.store.list(&EVIDENCE_METADATA, query).await {
-            Ok(page) => page.items.into_iter().next(),
+        let record = match self.newest_rehearsal().await {
+            Ok(Some(record)) => record,
+            Ok(None) => return vec!["no backup was ever restored".to_owned()],
             Err(error) => return vec![error.to_string()],
         };
-        let Some(record) = newest else { return vec!["no backup was ever restored".to_owned()] };
         let at: Option<Timestamp> = text(&record, "created_at").parse().ok();
         match at.map(|at| days_between(at, Timestamp::now())) {
             Some(days) if days <= REHEARSAL_DAYS && text(&record, "status") == "pass" => Vec::new(),
@@ -160,6 +165,18 @@ impl App {
             Some(days) => vec![format!("the last backup was restored {days} days ago")],
             None => vec!["it is not known when a backup was restored".to_owned()],
         }
+    }
+
+    /// The newest rehearsal that cavra itself recorded: a client may post what looks like one.
+    async fn newest_rehearsal(&self) -> Result<Option<Object>, CoreError> {
+        let of_kind = Criterion { member: "metadata_kind", test: Test::Equals(rehearsal::KIND.to_owned()) };
+        let query = Query { criteria: vec![of_kind], limit: CLAIMED, unreadable: Unreadable::Skip, ..Query::default() };
+        for record in self.store.list(&EVIDENCE_METADATA, query).await?.items {
+            if self.evidence.is_ours(text(&record, EVIDENCE_METADATA.id)).await? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 }
 

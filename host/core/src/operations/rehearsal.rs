@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use cavra_model::members::{built, text};
-use cavra_model::{DECISIONS, Object, Timestamp, random_hex};
+use cavra_model::{DECISIONS, Timestamp, random_hex};
 use cavra_store::{Location, LogFile, Mode, Query, RecordStore, Unreadable};
 use serde_json::{Value, json};
 
@@ -141,13 +141,9 @@ async fn compare(copies: &[Copy], live: &RecordStore) -> Result<Value, CoreError
         let id = text(&record, DECISIONS.id).to_owned();
         match live.get(&DECISIONS, &id).await? {
             None => missing += 1,
-            Some(here) if is_same(&here, &record) => compared += 1,
+            Some(here) if here == record => compared += 1,
             Some(_) => problems.push(format!("decision {id} is another one in the backup")),
         }
     }
     Ok(json!({ "compared": compared, "missing_here": missing, "problems": problems }))
-}
-
-fn is_same(one: &Object, other: &Object) -> bool {
-    one == other
 }

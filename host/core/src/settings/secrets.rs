@@ -43,7 +43,8 @@ impl Kept {
                 (true, None) => continue,
                 (false, Some(file)) => PathBuf::from(file),
                 (false, None) => match set(CREDENTIALS).map(|folder| Path::new(&folder).join(name)) {
-                    Some(file) if file.exists() => file,
+                    // One that cannot be looked at is there: reading it says what is wrong.
+                    Some(file) if file.try_exists().unwrap_or(true) => file,
                     _ => continue,
                 },
             };
@@ -106,6 +107,7 @@ mod tests {
         std::fs::write(folder.join(KEY), "another").unwrap();
         assert!(same(&direct, &read(&[(credentials, &folder), (named, &file)]).unwrap()), "what is named wins");
         assert!(same(&direct, &read(&[(credentials, &folder), (KEY, Path::new("hush"))]).unwrap()));
+        assert!(read(&[(credentials, &file)]).is_err(), "whether a credential is there cannot be told");
     }
 
     /// A key that is not read must not be a key that is not there: then nothing would be checked.
