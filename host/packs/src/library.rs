@@ -18,8 +18,9 @@ use crate::signature::{SignatureCheck, Standing, Unverified};
 use crate::supply::{Stock, supplied};
 use crate::{CallBounds, Pack, PackSupply, ResolvedPack, SuppliedPack, validate};
 
-/// Resolved packs that are kept in memory.
-const KEPT_RESOLVED: usize = 256;
+/// Resolved packs that are kept in memory: all of the largest installations, because all are looked at now and then
+/// ([`PackLibrary::broken`]), and one that is forgotten cannot decide as before.
+const KEPT_RESOLVED: usize = 512;
 
 /// What a policy is called that does not say who it is, or whose name is none.
 const UNNAMED: &str = "unnamed-policy";
