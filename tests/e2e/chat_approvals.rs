@@ -10,6 +10,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::approvals::{decision, string};
+use super::reload::reload;
 use super::secrets::everywhere;
 use crate::evidence_log::leaves;
 use crate::support::{Backend, Home, Issuer, Receiver, Response, Server, on_both};
@@ -222,6 +223,8 @@ fn what_slack_did_not_sign_now_and_for_the_first_time_counts_for_nothing() {
     assert_eq!(site.state(&id), "pending");
     site.sent(&body, &time, &good).ok();
     assert_eq!(site.state(&id), "approved");
+    site.sent(&body, &time, &good).refused(&[401]);
+    reload(&site.server, "completed");
     site.sent(&body, &time, &good).refused(&[401]);
 
     let home = site.server.home.clone();

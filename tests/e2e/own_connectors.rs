@@ -169,6 +169,11 @@ fn each_endpoint_has_its_own_address_and_credential() {
             json!({"files-key": {"api_key": "hush"}, "records-token": {"token": "hush"}}),
             "stands there twice",
         ),
+        (
+            "/credentials",
+            json!({"files-key": {"api_key": "hush"}, "records-token": {"api_key": "hush"}}),
+            "`token` has no effect beside the section for it",
+        ),
     ] {
         let mut wrong = entry.clone();
         *wrong.pointer_mut(pointer).unwrap() = value;

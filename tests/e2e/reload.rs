@@ -29,7 +29,7 @@ fn reloads(server: &Server, outcome: &str) -> u64 {
 
 /// Asks the server to read its files again, and waits until it has.
 #[track_caller]
-fn reload(server: &Server, outcome: &str) {
+pub fn reload(server: &Server, outcome: &str) {
     let before = reloads(server, outcome);
     server.hangup();
     wait_until(&format!("not {outcome}"), || reloads(server, outcome) > before);

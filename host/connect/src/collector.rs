@@ -13,9 +13,8 @@ use crate::config::bounded;
 use crate::network::Network;
 use crate::secret::Secret;
 use crate::send::{Attempt, wait};
+use crate::target::LARGEST_BUNDLE;
 
-/// Largest file of authorities, in bytes.
-const LARGEST_BUNDLE: u64 = 1 << 20;
 /// Most of an answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4096;
 

@@ -295,13 +295,15 @@ impl<'a> Settings<'a> {
         Ok(Some(Settings { provider: self.provider, members }))
     }
 
-    /// Refuses what stands in a section and here, where it would have no effect.
-    pub fn check_once(&self, section: &Settings<'_>) -> Result<(), SettingError> {
+    /// Refuses what stands here although there is a section for such settings: it would have no effect.
+    pub fn check_once(&self, section: &Settings<'_>, known: &[&[&str]]) -> Result<(), SettingError> {
         // Whether networks of one's own may be reached is said of each address.
-        let twice =
-            section.members.keys().find(|key| *key != "allow_private_network" && self.members.contains_key(*key));
-        match twice {
-            Some(twice) => Err(self.error(format!("`{twice}` stands there twice: in a section and beside it"))),
+        let is_beside = |name: &&str| *name != "allow_private_network" && self.members.contains_key(*name);
+        match known.iter().copied().flatten().copied().find(is_beside) {
+            Some(name) if section.members.contains_key(name) => {
+                Err(self.error(format!("`{name}` stands there twice: in a section and beside it")))
+            }
+            Some(name) => Err(self.error(format!("`{name}` has no effect beside the section for it"))),
             None => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! Delivering an event: which systems get it, how often it is tried, and what came of it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::attempt::{Attempted, Verdict};
 use crate::callback::Once;
-use crate::config::{Environment, SettingError};
+use crate::certificates;
+use crate::config::{Environment, SettingError, bounded};
 use crate::conversation::{Message, tell};
 use crate::event::Event;
 use crate::loading::Loading;
@@ -21,7 +23,7 @@ use crate::network::Network;
 use crate::plug::Plug;
 use crate::redact::shown_url;
 use crate::send::{Attempt, Outbound};
-use crate::target::Target;
+use crate::target::{LARGEST_BUNDLE, Target};
 use crate::{Config, Provider};
 
 /// Most attempts after the first.
@@ -144,6 +146,12 @@ impl Connectors {
         }
     }
 
+    /// With what was signed in chats for the systems of a file that was read `before`: none of it counts once more.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { once: Arc::clone(&before.once), ..self }
+    }
+
     /// What the file says.
     pub(crate) fn config(&self) -> &Config {
         &self.config
@@ -176,8 +184,8 @@ impl Connectors {
     #[must_use]
     pub fn certificates(&self) -> Vec<(String, Timestamp)> {
         let files = self.entries().filter_map(|entry| entry.get("ca_file")?.as_str());
-        let ends =
-            files.map(|file| (file, crate::certificates::ends(&std::fs::read_to_string(file).unwrap_or_default())));
+        let held = |file: &str| bounded(Path::new(file), LARGEST_BUNDLE).unwrap_or_default();
+        let ends = files.map(|file| (file, certificates::ends(&String::from_utf8_lossy(&held(file)))));
         ends.flat_map(|(file, ends)| ends.into_iter().map(|end| (file.to_owned(), end))).collect()
     }
 

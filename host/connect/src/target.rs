@@ -24,7 +24,7 @@ pub(crate) const OF_THE_CONNECTION: [&str; 8] =
 pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "dd-api-key"];
 
 /// Largest file of authorities, in bytes.
-const LARGEST_BUNDLE: u64 = 1024 * 1024;
+pub(crate) const LARGEST_BUNDLE: u64 = 1024 * 1024;
 
 /// Where an endpoint is.
 pub(crate) struct Place {
@@ -112,7 +112,7 @@ fn places(settings: &Settings<'_>, plug: &Plug, environment: Environment<'_>) ->
     for (number, endpoint) in endpoints.iter().enumerate() {
         let section = settings.section("endpoints", &endpoint.name, &names, &[&ENDPOINT])?;
         if let (0, Some(section)) = (number, &section) {
-            settings.check_once(section)?;
+            settings.check_once(section, &[&ENDPOINT])?;
         }
         let own = section.as_ref().or((number == 0).then_some(settings));
         let missing = || settings.error(format!("`endpoints.{}` is missing", endpoint.name));
@@ -152,7 +152,7 @@ fn given(
         let known: &[&[&str]] = if is_signature(credential) { &[&SIGNATURE] } else { &[&ACCESS, &MORE_ACCESS] };
         let section = settings.section("credentials", &credential.name, &names, known)?;
         if let (true, Some(section)) = (is_first, &section) {
-            settings.check_once(section)?;
+            settings.check_once(section, known)?;
         }
         let Some(own) = section.as_ref().or(is_first.then_some(settings)) else {
             if credential.required {
@@ -170,6 +170,13 @@ fn given(
     }
     if !signs && settings.secret("signing_secret", environment)?.is_some() {
         return Err(settings.error("its component signs nothing, so `signing_secret` would have no effect"));
+    }
+    let access = ACCESS.iter().chain(&MORE_ACCESS).filter(|name| !lets_in && **name != "allow_private_network");
+    for name in access {
+        if settings.text(name)?.is_some() {
+            let idle = format!("its component asks for nothing that lets it in, so `{name}` would have no effect");
+            return Err(settings.error(idle));
+        }
     }
     Ok(all)
 }

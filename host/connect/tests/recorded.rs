@@ -162,7 +162,7 @@ fn assert_card(name: &str, body: &Value) {
     let Some(card) = body.pointer("/attachments/0/content") else { return };
     assert_eq!((&card["type"], &card["version"]), (&json!("AdaptiveCard"), &json!("1.4")), "{name}");
     for part in card["body"].as_array().unwrap() {
-        assert!(["TextBlock", "FactSet"].contains(&part["type"].as_str().unwrap()), "{name}: {part}");
+        assert!(["TextBlock", "FactSet", "RichTextBlock"].contains(&part["type"].as_str().unwrap()), "{name}: {part}");
     }
     for action in card["actions"].as_array().into_iter().flatten() {
         assert_eq!(action["type"], "Action.OpenUrl", "{name}");

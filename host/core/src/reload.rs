@@ -55,7 +55,10 @@ impl Governing {
         Ok(Self {
             gatekeeper: gatekeeper.map_err(|error| CoreError::Configuration(error.to_string()))?,
             routing: settings.routing_file.as_deref().map_or_else(|| Ok(Routing::default()), read_routing)?,
-            outgoing: Outgoing::read(settings, plugins)?,
+            outgoing: match before {
+                Some(before) => before.outgoing.again(settings, plugins)?,
+                None => Outgoing::read(settings, plugins)?,
+            },
             workers: match before {
                 Some(before) => before.workers.again(settings)?,
                 None => Workers::read(settings)?,

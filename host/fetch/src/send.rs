@@ -223,8 +223,6 @@ fn kind(error: &reqwest::Error) -> SendError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::thread;

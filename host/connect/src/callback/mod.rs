@@ -12,11 +12,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use thiserror::Error;
-use url::Url;
 use zeroize::Zeroizing;
 
 use crate::config::{Environment, SettingError, Settings};
-use crate::{Connectors, Provider};
+use crate::{Connectors, Provider, Secret};
 
 pub use choice::Choice;
 pub(crate) use once::Once;
@@ -42,8 +41,8 @@ pub struct Press {
     pub user: String,
     /// What they want to become of which approval; `None` for something else, such as a link that they followed.
     pub choice: Option<Choice>,
-    /// Where the message that they acted on can be replaced.
-    reply_to: Option<Url>,
+    /// The address where the message that they acted on can be replaced; whoever knows it can.
+    reply_to: Option<Secret>,
 }
 
 /// Why what came is not believed, or not understood. The sentences repeat nothing of it.

@@ -1,7 +1,7 @@
 //! What was signed counts once: signatures of the last minutes, remembered until they are too old to count anyway.
 //!
-//! They are remembered by this process. One that is repeated after a restart, or to another server of the same store, finds
-//! the approval decided, or the vote of that person counted, and changes nothing either.
+//! They are remembered by this process, also when its files are read again. One that is repeated after a restart, or to another
+//! server of the same store, finds the approval decided, or the vote of that person counted, and changes nothing either.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

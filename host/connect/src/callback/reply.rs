@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use url::{Host, Url};
 
 use super::{Press, provider};
-use crate::Connectors;
 use crate::address::Grant;
 use crate::conversation::{Message, tell};
 use crate::message::new_id;
 use crate::target::Target;
+use crate::{Connectors, Secret};
 
 /// Where Slack takes what replaces a message, besides the host that the operator's address names.
 const REPLIES: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
@@ -44,7 +44,7 @@ impl Connectors {
     /// Replies to a press where its service asks for replies; Slack shows what it is sent there and nothing of the answer to
     /// the press itself. Whether it arrives changes nothing: what was decided is decided.
     pub async fn reply(&self, press: &Press, reply: Reply) {
-        let Some(url) = &press.reply_to else { return };
+        let Some(reply_to) = &press.reply_to else { return };
         let subject = match reply {
             Reply::Sentence(sentence) => Subject::Document(press.said(&sentence).to_string()),
             Reply::Approval(mut record) => {
@@ -56,7 +56,7 @@ impl Connectors {
             }
         };
         let service = press.service.as_str();
-        let Some(target) = self.reply_target(press, url).await else {
+        let Some(target) = self.reply_target(press, reply_to).await else {
             tracing::warn!(service, "a reply is not sent: its address is none of the service's");
             return;
         };
@@ -67,7 +67,8 @@ impl Connectors {
     }
 
     /// The operator's entry with the service's address in place of his, and without what lets messages in there.
-    async fn reply_target(&self, press: &Press, url: &Url) -> Option<Target> {
+    async fn reply_target(&self, press: &Press, reply_to: &Secret) -> Option<Target> {
+        let url: Url = reply_to.expose().parse().ok()?;
         let target = self.target(provider(press.service)).await.ok()?;
         let is_known = url.scheme() == "https"
             && url.port().is_none()
@@ -77,6 +78,6 @@ impl Connectors {
         }
         // Only of the operator's own address he may have said that it is private.
         let grant = Grant { host: url.host()?.to_owned(), private: !is_known && target.first()?.grant.private };
-        Some(target.without_access(url.clone(), grant))
+        Some(target.without_access(url, grant))
     }
 }

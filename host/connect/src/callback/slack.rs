@@ -4,9 +4,10 @@
 
 use cavra_model::{ChatService, Object};
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::{Arrived, CallbackError, Choice, Key, Press, Said, Signed, id, is_by_one_of};
+use crate::Secret;
 
 /// What stands before a signature, and in what is signed.
 const VERSION: &str = "v0";
@@ -39,7 +40,7 @@ pub(super) fn read(body: &[u8]) -> Result<Said, CallbackError> {
     let actions = payload.get("actions").and_then(Value::as_array);
     let [action] = actions.map(Vec::as_slice).unwrap_or_default() else { return Err(wrong("it is not one press")) };
     let choice = action.get("value").and_then(Value::as_str).and_then(Choice::parse);
-    let reply_to = payload.get("response_url").and_then(Value::as_str).and_then(|url| url.parse::<Url>().ok());
+    let reply_to = payload.get("response_url").and_then(Value::as_str).map(Secret::new);
     Ok(Said { press: Press { service: ChatService::Slack, team, user, choice, reply_to }, seconds: None })
 }
 

@@ -100,6 +100,7 @@ fn a_press_says_who_and_what() {
     let read = |payload: &Value| slack::read(form(payload).as_bytes()).map(|said| said.press);
     let said = read(&press()).unwrap();
     assert_eq!((said.team.as_str(), said.user.as_str()), ("T1", "U1"));
+    assert!(said.reply_to.is_some() && !format!("{said:?}").contains("hooks.slack.com"), "{said:?}");
     assert_eq!(said.choice.unwrap().approval_id, "apr_1");
     // Whoever belongs to another team is none of this one's.
     let mut shared = press();

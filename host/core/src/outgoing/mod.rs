@@ -41,6 +41,19 @@ impl Outgoing {
             approvals: approvals.map(|config| connectors(config.for_approvals())),
         })
     }
+
+    /// As [`Outgoing::read`], while this one is in force: what came from a chat until now counts no second time.
+    ///
+    /// # Errors
+    /// As [`Outgoing::read`].
+    pub fn again(&self, settings: &Settings, plugins: &PluginHost) -> Result<Self, CoreError> {
+        let Self { events, approvals } = Self::read(settings, plugins)?;
+        let approvals = approvals.map(|approvals| match &self.approvals {
+            Some(before) => approvals.after(before),
+            None => approvals,
+        });
+        Ok(Self { events, approvals })
+    }
 }
 
 impl Outgoing {

@@ -37,8 +37,18 @@ const SUBJECT: [(&str, &str); 8] = [
     ("Reason", "reason"),
 ];
 
-/// Longest text that every chat shows whole, in characters, however it is escaped.
+/// Longest text that every chat shows whole, in characters, as it is written where a chat has markup.
 const SHOWN: usize = 1500;
+
+/// How many characters a text is where `&`, `<` and `>` are escaped.
+fn written(text: &str) -> usize {
+    let length = |c: char| match c {
+        '&' => "&amp;".len(),
+        '<' | '>' => "&lt;".len(),
+        _ => 1,
+    };
+    text.chars().map(length).sum()
+}
 
 /// What somebody can make of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +96,7 @@ impl<'a> Approval<'a> {
     pub fn answers(&self) -> Vec<(Answer, &'a str)> {
         let answers = self.record.get("answers").and_then(Value::as_object);
         let answer = |member: &str| answers.and_then(|answers| filled(answers, member));
-        let shown = self.subject().chain(self.remarks()).all(|(_, text)| text.chars().count() <= SHOWN);
+        let shown = self.subject().chain(self.remarks()).all(|(_, text)| written(text) <= SHOWN);
         let approve = answer("approve").filter(|_| shown).map(|text| (Answer::Approve, text));
         approve.into_iter().chain(answer("deny").map(|text| (Answer::Deny, text))).collect()
     }

@@ -36,6 +36,16 @@ fn fact_set(facts: Vec<(String, String)>) -> Value {
     json!({ "type": "FactSet", "facts": facts })
 }
 
+/// A fact of an approval. Whatever stands in it is shown as it is: facts of a set and text blocks read Markdown, in which a link
+/// hides where it leads. <https://adaptivecards.io/explorer/TextRun.html>
+fn plain(label: &str, value: &str) -> Value {
+    let value = if value.is_empty() { "-" } else { value };
+    json!({ "type": "RichTextBlock", "inlines": [
+        { "type": "TextRun", "text": format!("{label}: "), "weight": "Bolder" },
+        { "type": "TextRun", "text": value },
+    ] })
+}
+
 fn adaptive_card(body: &[Value], actions: &[Value]) -> Value {
     let mut content = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -64,16 +74,16 @@ fn approval(approval: &Approval<'_>) -> Value {
     let known =
         [("Approver group", approval.text("approver_group")), ("State", approval.text("state")), ("Reason", reason)];
     let facts = known.into_iter().chain(approval.remarks());
-    let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let (answers, page) = (approval.answers(), approval.page());
     if answers.is_empty() && page.is_none() && approval.setting("payload_style") != Some("vendor") {
         let color = if approval.text("state") == "pending" { "E3A008" } else { "3F8F5B" };
+        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
         return message_card(&approval.title(), color, facts.collect());
     }
-    let asked = ("Requested by".to_owned(), approval.text("requested_by").to_owned());
+    let asked = ("Requested by", approval.text("requested_by"));
     let subject = approval.subject().filter(|(label, _)| *label != "Reason");
-    let subject = subject.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut body = vec![heading(&approval.title()), fact_set(facts.chain([asked]).chain(subject).collect())];
+    let mut body = vec![heading(&approval.title())];
+    body.extend(facts.chain([asked]).chain(subject).map(|(label, value)| plain(label, value)));
     if !answers.is_empty() {
         let how = "To decide, mention cavra's outgoing webhook in a channel of this team, followed by one of these lines; \
                    a reason may follow.";
