@@ -3,39 +3,52 @@
 use serde_json::{Value, json};
 
 use super::approvals::string;
-use crate::support::{BASELINE, Backend, Home, Output, keys, on_both, pack_yaml};
+use crate::support::{BASELINE, Backend, Home, Output, Server, keys, on_both, pack_yaml};
 
-/// A store with decisions by the default pack and by one of the operator's.
-struct Past {
-    home: Home,
-    settings: [(&'static str, String); 2],
+/// A store with decisions that were made before, and the pack `cavra-mine`.
+pub struct Past {
+    pub home: Home,
+    pub settings: [(&'static str, String); 2],
 }
 
 impl Past {
-    fn new(backend: Backend) -> Self {
+    /// The decisions that `ask` asks for; `cavra-mine` consists of these sections.
+    pub fn of(backend: Backend, sections: &str, ask: impl FnOnce(&Server)) -> Self {
         let home = Home::new();
-        home.pack("cavra-mine", &pack_yaml("cavra-mine", "filesystem:\n  block_read: [\"secret/*\"]\n"));
+        home.pack("cavra-mine", &pack_yaml("cavra-mine", sections));
         let settings = [backend.setting(&home), home.packs()];
         let named: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let server = home.serve(&named);
-        let decide = |pack: &str, agent: &str, action: &str, target: &str| {
-            server.decide(&json!({"action_type": action, "target": target, "policy_pack": pack, "agent_id": agent,
-                "repository": "pay", "session_id": agent}));
-        };
-        for agent in ["one", "two"] {
-            decide("cavra-mine", agent, "read_file", "secret/key");
-            decide("cavra-mine", agent, "read_file", "open/text");
-            decide("cavra-mine", agent, "write_file", "open/text");
-        }
-        decide(BASELINE, "one", "read_file", "secret/key");
-        server.decide(&json!({"action_type": "mcp_tool_call", "server": "s", "tool": "t", "policy_pack": BASELINE, "agent_id": "one"}));
+        ask(&server);
         assert!(server.terminate().success());
         Self { home, settings }
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        let run = self.home.cavra(&[&["policy", "backtest"], arguments].concat());
+    /// Decisions by the default pack and by one of the operator's.
+    fn new(backend: Backend) -> Self {
+        Self::of(backend, "filesystem:\n  block_read: [\"secret/*\"]\n", |server| {
+            let decide = |pack: &str, agent: &str, action: &str, target: &str| {
+                server.decide(&json!({"action_type": action, "target": target, "policy_pack": pack, "agent_id": agent,
+                    "repository": "pay", "session_id": agent}));
+            };
+            for agent in ["one", "two"] {
+                decide("cavra-mine", agent, "read_file", "secret/key");
+                decide("cavra-mine", agent, "read_file", "open/text");
+                decide("cavra-mine", agent, "write_file", "open/text");
+            }
+            decide(BASELINE, "one", "read_file", "secret/key");
+            server.decide(&json!({"action_type": "mcp_tool_call", "server": "s", "tool": "t", "policy_pack": BASELINE, "agent_id": "one"}));
+        })
+    }
+
+    /// `cavra policy` with these arguments.
+    pub fn policy(&self, arguments: &[&str]) -> Output {
+        let run = self.home.cavra(&[&["policy"], arguments].concat());
         self.settings.iter().fold(run, |run, (name, value)| run.env(name, value)).run()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.policy(&[&["backtest"], arguments].concat())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Home, Output, on_both, pack_yaml, strings, text};
+use super::cli_backtest::Past;
+use crate::support::{Backend, Home, on_both, pack_yaml, strings, text};
 
 /// What agents asked for, how often, and what the pack says to it.
 const ASKED: [(&str, usize, &str); 14] = [
@@ -23,18 +24,9 @@ const ASKED: [(&str, usize, &str); 14] = [
     ("notes find x https://example.com/$x", 2, "require_approval"),
 ];
 
-struct Past {
-    home: Home,
-    settings: [(&'static str, String); 2],
-}
-
-impl Past {
-    fn new(backend: Backend) -> Self {
-        let home = Home::new();
-        home.pack("cavra-mine", &pack_yaml("cavra-mine", "  inherits: cavra-developer\n"));
-        let settings = [backend.setting(&home), home.packs()];
-        let named: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let server = home.serve(&named);
+/// A store with all that in it.
+fn asked(backend: Backend) -> Past {
+    Past::of(backend, "  inherits: cavra-developer\n", |server| {
         for (command, times, decision) in ASKED {
             for _ in 0..times {
                 let asked = json!({"action_type": "execute_command", "target": command, "policy_pack": "cavra-mine"});
@@ -43,25 +35,18 @@ impl Past {
             }
         }
         server.decide(&json!({"action_type": "write_file", "target": "iam/role.tf", "policy_pack": "cavra-mine"}));
-        assert!(server.terminate().success());
-        Self { home, settings }
-    }
+    })
+}
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        let run = self.home.cavra(&[&["policy"], arguments].concat());
-        self.settings.iter().fold(run, |run, (name, value)| run.env(name, value)).run()
-    }
-
-    fn learn(&self, pack: &str) -> Value {
-        self.run(&["learn", "--policy-pack", pack, "--json"]).ok().json()
-    }
+fn learn(past: &Past, pack: &str) -> Value {
+    past.policy(&["learn", "--policy-pack", pack, "--json"]).ok().json()
 }
 
 #[test]
 fn what_spares_most_is_proposed_and_what_is_forbidden_never() {
     on_both(|backend| {
-        let past = Past::new(backend);
-        let lessons = past.learn("cavra-mine");
+        let past = asked(backend);
+        let lessons = learn(&past, "cavra-mine");
         assert_eq!(lessons["schema_version"], "cavra.policy_lessons.v1");
         let asked: usize =
             ASKED.iter().filter(|(.., decision)| *decision == "require_approval").map(|(_, times, _)| times).sum();
@@ -97,12 +82,12 @@ fn what_spares_most_is_proposed_and_what_is_forbidden_never() {
 /// What is printed is a fragment of a policy; with it, the same commands are allowed, and those of block rules are not.
 #[test]
 fn what_is_printed_can_be_pasted() {
-    let past = Past::new(Backend::Sqlite);
-    let printed = past.run(&["learn", "--policy-pack", "cavra-mine"]).ok().stdout;
+    let past = asked(Backend::Sqlite);
+    let printed = past.policy(&["learn", "--policy-pack", "cavra-mine"]).ok().stdout;
     assert!(printed.starts_with("# 31 questions in "), "{printed}");
     past.home.pack("cavra-taught", &pack_yaml("cavra-taught", &format!("  inherits: cavra-mine\n{printed}")));
-    past.run(&["validate", "packs/cavra-taught"]).ok();
-    past.run(&["test", "--policy-pack", "cavra-taught"]).ok();
+    past.policy(&["validate", "packs/cavra-taught"]).ok();
+    past.policy(&["test", "--policy-pack", "cavra-taught"]).ok();
     let decided = |command: &str| {
         let run = past.home.cavra(&["evaluate", "execute_command", command, "--policy-pack", "cavra-taught", "--json"]);
         text(&past.settings.iter().fold(run, |run, (name, value)| run.env(name, value)).run().ok().json(), "decision")
@@ -120,7 +105,7 @@ fn what_is_printed_can_be_pasted() {
     ] {
         assert_eq!(decided(command), decision, "{command}");
     }
-    let taught = past.learn("cavra-taught");
+    let taught = learn(&past, "cavra-taught");
     assert_eq!((&taught["proposals"], &taught["answered"]), (&json!([]), &json!(13)), "{taught:#}");
 }
 

@@ -31,6 +31,18 @@ pub struct BacktestScope {
     pub most: u64,
 }
 
+impl BacktestScope {
+    /// The decisions in it.
+    pub(crate) fn walk(&self) -> Walk {
+        Walk {
+            filter: self.policy_pack.clone().map(|pack| ("policy_pack", pack)),
+            at_least: Some(("timestamp", self.since.to_string())),
+            unreadable: Unreadable::Skip,
+            ..Walk::default()
+        }
+    }
+}
+
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Backtest {
@@ -123,14 +135,8 @@ impl DecisionPoint {
         progress: impl Fn(u64) + Send + 'static,
     ) -> Result<Backtest, CoreError> {
         self.load(pack).await?;
-        let walk = Walk {
-            filter: scope.policy_pack.clone().map(|pack| ("policy_pack", pack)),
-            at_least: Some(("timestamp", scope.since.to_string())),
-            unreadable: Unreadable::Skip,
-            ..Walk::default()
-        };
         let candidate = Candidate { point: self.clone(), pack: Arc::clone(pack) };
-        let reran = rerun(activity, walk, scope.most, candidate, progress).await?;
+        let reran = rerun(activity, scope.walk(), scope.most, candidate, progress).await?;
         let mut tally = Tally::default();
         for part in reran.tallies {
             tally.add(part);

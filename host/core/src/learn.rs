@@ -8,7 +8,6 @@ use cavra_model::{Action, ActionType, CommandLine, Digest, Facts, Object, Outcom
 use cavra_normalize::{NOT_DESCRIBED, Programs, Surroundings, sketch, split_command_in, unknown_calls};
 use cavra_packs::ResolvedPack;
 use cavra_rules::Policy;
-use cavra_store::{Unreadable, Walk};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -188,13 +187,7 @@ impl DecisionPoint {
         progress: impl Fn(u64) + Send + 'static,
     ) -> Result<Lessons, CoreError> {
         self.load(pack).await?;
-        let walk = Walk {
-            filter: scope.policy_pack.clone().map(|pack| ("policy_pack", pack)),
-            at_least: Some(("timestamp", scope.since.to_string())),
-            unreadable: Unreadable::Skip,
-            ..Walk::default()
-        };
-        let reran = rerun(activity, walk, scope.most, Asked, progress).await?;
+        let reran = rerun(activity, scope.walk(), scope.most, Asked, progress).await?;
         let mut seen = Seen::default();
         reran.tallies.into_iter().for_each(|tally| seen.merge(tally));
         let mut lessons = Lessons {
@@ -324,7 +317,11 @@ impl Teacher<'_> {
     /// A command line as it is read with further rows, without a disk: where it ran may look different now.
     fn read_again(&self, text: &str, rows: &[&Value]) -> Option<CommandLine> {
         let own = self.pack.document.pointer("/effects/programs").and_then(Value::as_array).into_iter().flatten();
-        let programs = Programs::with(&own.chain(rows.iter().copied()).cloned().collect::<Value>()).ok()?;
+        let programs = if rows.is_empty() {
+            self.pack.programs.clone()
+        } else {
+            Programs::with(&own.chain(rows.iter().copied()).cloned().collect::<Value>()).ok()?
+        };
         Some(split_command_in(text, &Surroundings { programs: &programs, ..Surroundings::unknown() }))
     }
 

@@ -72,6 +72,20 @@ fn a_row_of_a_policy_describes_a_tool_that_the_table_does_not_know() {
 }
 
 #[test]
+fn a_module_of_python_is_code_of_the_project_and_works_where_its_options_say() {
+    let mut row = notes();
+    row["options"]["C"] = json!("directory");
+    let programs = with(&row).unwrap();
+    let surroundings = Surroundings { programs: &programs, ..Surroundings::unknown() };
+    for (command, is_code) in [("notes -C docs find x a.txt", false), ("python -m notes -C docs find x a.txt", true)] {
+        let effects = split_command_in(command, &surroundings).effects;
+        assert!(effects.is_known(), "{command}: {effects:?}");
+        assert!(effects.files.iter().any(|file| file.path == "docs/a.txt"), "{command}: {effects:?}");
+        assert_eq!(effects.runs.iter().any(|run| run.kind == "project_script"), is_code, "{command}: {effects:?}");
+    }
+}
+
+#[test]
 fn the_digest_is_that_of_all_rows() {
     let built_in = split_command("ls").effects.table.clone();
     assert_eq!(Programs::with(&json!([])).unwrap().digest(), built_in);
@@ -115,7 +129,12 @@ fn what_means_nothing_in_a_row_is_refused() {
         ("/flag", json!("q"), "unknown field `flag`"),
         ("/flags", json!("qq"), "`q` is there twice"),
         ("/options/o --output", json!("write"), "unknown variant `write`, expected one of `value`, "),
+        ("/options/o --output", json!(["value"; 17].join(",")), "takes more than 16 values"),
+        ("/options/o --output", json!("destination"), "`destination` is a role of operands alone"),
         ("/subcommands/find/operands", json!(["command"]), "`command` is a role of cavra's own rows"),
+        ("/subcommands/find/operands", json!(["pathspec*"]), "`pathspec` is a role of cavra's own rows"),
+        ("/subcommands/find/operands", json!(["directory"]), "`directory` is a role of values of options alone"),
+        ("/after", json!("directory"), "`directory` is a role of values of options alone"),
         ("/subcommands/find/does", json!(["run projct_test x"]), "`projct_test` is no kind of code"),
         ("/subcommands/find/does", json!(["runs script x"]), "unknown variant `runs`"),
         ("/subcommands/find/analyser", json!("sed"), "`analyser` names code of cavra"),

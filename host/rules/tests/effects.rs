@@ -368,6 +368,22 @@ fn what_a_policy_lacks_would_let_the_command_run() {
     }
 }
 
+/// Agents choose names, and an entry with `*` in it covers more than what was asked for.
+#[test]
+fn a_name_that_an_entry_would_read_as_a_pattern_is_not_proposed() {
+    let bare = Policy::compile(&json!({"commands": {"allow": ["z"]}})).unwrap();
+    for does in [
+        file(FileUse::Writes, "docs/*", ""),
+        host("*.com", None, ""),
+        run("script", "scripts/*"),
+        system("kubectl", "*", "", ""),
+    ] {
+        assert_eq!(lacking(&bare, &does), None, "{:?}", judge(&bare, &does));
+    }
+    let glob = lacking(&bare, &file(FileUse::Reads, "docs/*.md", "glob")).unwrap();
+    assert_eq!(glob.entries, [["read docs/*.md", "read repository"]], "a pattern is what was asked for");
+}
+
 #[test]
 fn nothing_is_lacking_where_a_rule_or_nobody_would_let_it() {
     let policy = policy();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cavra_core::{ACTIVITY_KINDS, Activity, DecisionPoint, Engine, Lessons, Proposal, Settings, backtest_scope};
+use cavra_evidence::visible;
 use cavra_packs::to_yaml;
 use cavra_store::RecordStore;
 use serde_json::{Value, json};
@@ -80,7 +81,7 @@ fn print_proposal(proposal: &Proposal) -> anyhow::Result<()> {
         comment(&format!("        lets through {sentence}"))?;
     }
     for command in &proposal.examples {
-        comment(&format!("        such as {}", one_line(command)))?;
+        comment(&format!("        such as {}", shortened(command)))?;
     }
     let more = proposal.commands.saturating_sub(proposal.examples.len());
     if more > 0 {
@@ -91,12 +92,16 @@ fn print_proposal(proposal: &Proposal) -> anyhow::Result<()> {
 
 /// A line of YAML that readers pass over.
 fn comment(text: &str) -> anyhow::Result<()> {
-    print_line(format!("# {text}").trim_end())
+    print_line(commented(text).trim_end())
 }
 
-/// A command as one line: what it holds must not end the comment.
-fn one_line(command: &str) -> String {
-    let mut shown: String = command.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+/// The text behind a `#`. Agents chose some of its words, and what ends a line for a reader of YAML would end the comment.
+fn commented(text: &str) -> String {
+    format!("# {}", visible(text))
+}
+
+fn shortened(command: &str) -> String {
+    let mut shown: String = command.chars().take(SHOWN).collect();
     if command.chars().count() > SHOWN {
         shown.push('…');
     }
@@ -111,4 +116,18 @@ fn unique(items: Vec<Value>) -> Vec<Value> {
         }
     }
     unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_an_agent_wrote_ends_a_comment() {
+        for end in ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'] {
+            let line = commented(&shortened(&format!("notes{end}commands: {{allow: [\"*\"]}}")));
+            let read = cavra_documents::parse_yaml(&format!("a: 1\n{line}\n"));
+            assert_eq!(read, Ok(json!({"a": 1})), "{line}");
+        }
+    }
 }

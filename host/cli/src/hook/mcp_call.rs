@@ -37,9 +37,10 @@ pub struct McpServer {
 /// The name has no server or no tool.
 pub fn actions(name: &str, call: &Call<'_>) -> anyhow::Result<Vec<ActionRequest>> {
     let arguments = Value::Object(call.input.clone());
+    let definition = call.server.and_then(|server| server.definition(call.directory));
     let mut actions = Vec::new();
     for (server, tool) in identities(name, call.server)? {
-        let definition = call.server.and_then(|server| server.definition(call.directory));
+        let definition = definition.clone();
         actions.push(ActionRequest { definition, ..call_of(&server, &tool, &arguments)? });
         for file in named_files(&server, &tool, &arguments, call)? {
             if !actions.contains(&file) {

@@ -140,6 +140,17 @@ impl<'a> Effect<'a> {
         })
     }
 
+    /// True if an entry would read its name as a pattern, and so would cover more than it.
+    fn is_named_like_a_pattern(&self) -> bool {
+        match self {
+            Self::File(effect) => !effect.pattern && effect.path.contains('*'),
+            Self::Network(effect) => effect.host.contains('*'),
+            Self::Run(effect) => effect.words.first().is_some_and(|word| word.contains('*')),
+            Self::Change(effect) => effect.operation.contains('*'),
+            Self::Environment(_) => false,
+        }
+    }
+
     /// The entry that allows all of its kind: in the repository or a folder for temporary files, of one kind of code, or what
     /// can be undone.
     fn class(&self) -> Option<String> {
@@ -317,7 +328,7 @@ impl Policy {
     }
 
     /// For each effect of a part that no entry covers: the entries that would, the narrowest first; nothing if one of them is
-    /// never allowed.
+    /// never allowed, or has a name for which there is no narrow entry.
     pub(crate) fn missing_entries(&self, part: usize, effects: &Effects<'_>) -> Option<Vec<Vec<String>>> {
         let of_part = || Effect::all(effects).filter(|effect| effect.part() == part);
         let mut missing = Vec::new();
@@ -327,6 +338,9 @@ impl Policy {
             }
             if self.effects.allow.iter().any(|entry| self.is_covered(entry, &effect)) {
                 continue;
+            }
+            if effect.is_named_like_a_pattern() {
+                return None;
             }
             let covers = |text: &String| Entry::parse(text).is_ok_and(|entry| self.is_covered(&entry, &effect));
             let entries: Vec<String> = effect.entry().into_iter().chain(effect.class()).filter(covers).collect();

@@ -177,7 +177,18 @@ impl Engine<'_> {
                 for (word, sentence) in &parsed.doubts {
                     self.out.doubt(word, sentence);
                 }
-                self.apply(&name, &parsed, state);
+                if self.surroundings.programs.is_added(&name) {
+                    // Python looks into the working directory first, and anybody may have put it there.
+                    self.out.run(
+                        "project_script",
+                        vec![name.clone()],
+                        "a module that may lie in the working directory",
+                    );
+                    self.in_project(&name, state);
+                }
+                let mut local = state.clone();
+                self.directories(&name, &parsed, &mut local);
+                self.apply(&name, &parsed, &local);
             }
             _ => {
                 self.out.run("program", vec![name.clone()], "the module");

@@ -126,7 +126,8 @@ fn add(written: &Value, rows: &mut BTreeMap<String, Arc<Row>>) -> Result<(), Str
     Ok(())
 }
 
-/// A policy's row must not name what only cavra's own code gives a meaning.
+/// A policy's row must not name what only cavra's own code gives a meaning, and no role where it would have no effect:
+/// its author takes the argument for judged.
 fn only_of_policies(row: &Row) -> Result<(), String> {
     if row.analyser.is_some() {
         return Err("`analyser` names code of cavra; rows of a policy cannot have one".to_owned());
@@ -136,14 +137,29 @@ fn only_of_policies(row: &Row) -> Result<(), String> {
         Takes::Nothing => &[],
         Takes::Values(roles) | Takes::Joined(roles) => roles.as_ref(),
     });
+    let mut of_options = of_options.chain(&row.after);
     let of_when = row.when.iter().filter_map(|when| when.operands.as_deref()).flatten();
-    let of_operands = row.operands.iter().chain(of_when).map(|operand| &operand.role);
-    let mut roles = of_options.chain(of_operands).chain(&row.after);
-    if roles.any(|role| role.kind == RoleKind::Command) {
-        let why = "patterns of `commands` would not see the command that is run";
-        return Err(format!("`command` is a role of cavra's own rows: {why}"));
-    }
+    let mut of_operands = row.operands.iter().chain(of_when).map(|operand| &operand.role);
+    of_options.try_for_each(|role| check_role(role, RoleKind::Destination))?;
+    of_operands.try_for_each(|role| check_role(role, RoleKind::Directory))?;
+    row.after.iter().try_for_each(|role| check_role(role, RoleKind::Directory))?;
     row.subcommands.iter().map(|(_, inner)| inner).chain(&row.otherwise).try_for_each(|inner| only_of_policies(inner))
+}
+
+/// `without_effect` is the role that has none where this one stands.
+fn check_role(role: &Role, without_effect: RoleKind) -> Result<(), String> {
+    let problem = match role.kind {
+        RoleKind::Command => {
+            "`command` is a role of cavra's own rows: patterns of `commands` would not see the command that is run"
+        }
+        RoleKind::Pathspec => "`pathspec` is a role of cavra's own rows: only its analyser of git reads such arguments",
+        RoleKind::Destination if without_effect == RoleKind::Destination => "`destination` is a role of operands alone",
+        RoleKind::Directory if without_effect == RoleKind::Directory => {
+            "`directory` is a role of values of options alone"
+        }
+        _ => return Ok(()),
+    };
+    Err(problem.to_owned())
 }
 
 /// A policy describes what has no meaning yet. On a disk that ignores case, `Git` is git, and `git2` looks like a version of it.

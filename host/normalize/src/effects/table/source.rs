@@ -13,6 +13,9 @@ use super::row::{Analyser, Does, Inner, Operand, Role, Row, Takes, Text, When};
 /// How deep subcommands may have subcommands.
 const MOST_LEVELS: usize = 8;
 
+/// Most values of one option. Each of its names gets a copy of them.
+const MOST_VALUES: usize = 16;
+
 /// Kinds of code that a row may say is run; `docs/commands.md` lists them.
 const KINDS: [&str; 16] = [
     "project_test",
@@ -142,6 +145,9 @@ impl Source {
         for (names, roles) in &self.options {
             let (is_joined, roles) = roles.strip_prefix('=').map_or((false, roles.as_str()), |rest| (true, rest));
             let roles = roles.split(',').map(|text| role(text.trim())).collect::<Result<Vec<_>, _>>()?;
+            if roles.len() > MOST_VALUES {
+                return Err(format!("`{names}` takes more than {MOST_VALUES} values"));
+            }
             let takes = if is_joined { Takes::Joined(roles.into()) } else { Takes::Values(roles.into()) };
             let names: Vec<&str> = names.split_whitespace().collect();
             let key = names.first().copied().unwrap_or_default();
