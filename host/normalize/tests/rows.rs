@@ -139,6 +139,11 @@ fn what_means_nothing_in_a_row_is_refused() {
         ("/subcommands/find/does", json!(["runs script x"]), "unknown variant `runs`"),
         ("/subcommands/find/analyser", json!("sed"), "`analyser` names code of cavra"),
         ("/after", json!("command"), "`command` is a role of cavra's own rows"),
+        // What is written there would be passed over, and its author would not know.
+        ("/when", json!([{"given": "--output", "operands": ["writes"]}]), "`--output`, which is the key of no option"),
+        ("/subcommands/find/when", json!([{"without": "q w"}]), "`w`, which is the key of no option"),
+        ("/subcommands/find/tests", json!([]), "stand in the row of the program"),
+        ("/subcommands/find/program", json!("find"), "stand in the row of the program"),
     ] {
         let mut row = notes();
         let (parent, key) = pointer.rsplit_once('/').unwrap();

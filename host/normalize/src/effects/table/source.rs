@@ -1,7 +1,7 @@
 //! A row as people write it, and what is made of it. The build script and policies go the same way.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -58,8 +58,7 @@ pub(crate) struct Source {
     free: bool,
     #[serde(rename = "notes")]
     _notes: serde::de::IgnoredAny,
-    #[serde(rename = "tests")]
-    _tests: serde::de::IgnoredAny,
+    tests: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,14 +82,25 @@ impl Source {
     /// # Errors
     /// A sentence about the first thing that means nothing.
     pub fn row(&self) -> Result<Row, String> {
-        self.row_at(0)
+        self.row_below(&mut Vec::new())
     }
 
-    fn row_at(&self, level: usize) -> Result<Row, String> {
-        if level > MOST_LEVELS {
+    /// The row of a subcommand. `keys` holds those of the options of each row around it.
+    fn row_below(&self, keys: &mut Vec<BTreeSet<Text>>) -> Result<Row, String> {
+        if keys.len() > MOST_LEVELS {
             return Err(format!("subcommands are nested in more than {MOST_LEVELS} levels"));
         }
-        let inner = |source: &Self| -> Result<Inner, String> { Ok(Inner::Read(Arc::new(source.row_at(level + 1)?))) };
+        if !keys.is_empty() && (self.tests.is_some() || self.names().next().is_some()) {
+            return Err("names and `tests` stand in the row of the program, not in that of a subcommand".to_owned());
+        }
+        let (letters, long) = self.all_options()?;
+        keys.push(letters.values().chain(long.values()).map(|(key, _)| key.clone()).collect());
+        for key in self.when.iter().flat_map(SourceWhen::keys) {
+            if !keys.iter().any(|of_row| of_row.contains(key)) {
+                return Err(format!("`when` names `{key}`, which is the key of no option"));
+            }
+        }
+        let mut inner = |source: &Self| -> Result<Inner, String> { Ok(Inner::Read(Arc::new(source.row_below(keys)?))) };
         let mut subcommands = BTreeMap::new();
         for (names, source) in &self.subcommands {
             let row = inner(source).map_err(|error| format!("{names}: {error}"))?;
@@ -100,7 +110,8 @@ impl Source {
                 }
             }
         }
-        let (letters, long) = self.all_options()?;
+        let otherwise = self.otherwise.as_deref().map(&mut inner).transpose()?;
+        keys.pop();
         Ok(Row {
             letters: letters.into_iter().map(|(letter, (key, takes))| (letter, key, takes)).collect(),
             long: long.into_iter().map(|(name, (key, takes))| (name, key, takes)).collect(),
@@ -109,7 +120,7 @@ impl Source {
             bare: does(&self.bare)?.into(),
             when: self.when.iter().map(SourceWhen::when).collect::<Result<_, _>>()?,
             subcommands: subcommands.into_iter().collect(),
-            otherwise: self.otherwise.as_deref().map(inner).transpose()?,
+            otherwise,
             analyser: self.analyser.as_deref().map(named::<Analyser>).transpose()?,
             after: self.after.as_deref().map(role).transpose()?,
             options_first: self.options_first,
@@ -163,6 +174,11 @@ impl Source {
 type Options<N> = BTreeMap<N, (Text, Takes)>;
 
 impl SourceWhen {
+    /// The keys of options that it names.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.given.split_whitespace().chain(self.without.split_whitespace())
+    }
+
     fn when(&self) -> Result<When, String> {
         let keys = |text: &str| text.split_whitespace().map(owned).collect();
         Ok(When {
