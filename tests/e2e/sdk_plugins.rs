@@ -73,6 +73,26 @@ fn incident_io() -> Option<&'static [u8]> {
     tested_and_built("incident-io", &MADE)
 }
 
+fn osquery() -> Option<&'static [u8]> {
+    static MADE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    tested_and_built("osquery", &MADE)
+}
+
+/// The manifests beside the sources are read, and say what was built.
+#[test]
+fn each_example_is_a_package_of_its_world() {
+    for (name, component) in [("matrix", matrix()), ("incident-io", incident_io()), ("osquery", osquery())] {
+        let Some(component) = component else { continue };
+        let home = Home::new();
+        home.write("package/plugin.yaml", fs::read(example(name).join("plugin.yaml")).unwrap());
+        home.write("package/plugin.wasm", component);
+        let output = home.command(&["plugin", "inspect", "package", "--json"]).output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{name}: {error}: {}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!((&said["name"], &said["component_world"]), (&json!(name), &said["world"]), "{said}");
+    }
+}
+
 /// A home whose file has a connector of this component.
 fn home(component: &[u8], url: &str, more: &Value) -> Home {
     let home = Home::new();

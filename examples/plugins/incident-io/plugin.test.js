@@ -9,7 +9,6 @@ import { play } from "cavra-sdk/testing";
 
 import * as plugin from "./plugin.js";
 
-// JSON is YAML: `cavra plugin test` plays the same cases.
 const { cases } = JSON.parse(readFileSync(new URL("tests.yaml", import.meta.url), "utf8"));
 
 for (const recorded of cases) test(recorded.name, () => play(plugin, recorded));

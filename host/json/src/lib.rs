@@ -382,6 +382,20 @@ mod tests {
     const PRIVATE_NAME: &str = "an object with a member whose name begins with `$serde_json::private::`";
     const TOO_LARGE: &str = "a number that is too large";
 
+    /// However many members an object has, and whichever of them comes twice.
+    #[test]
+    fn no_name_comes_twice() {
+        for count in 1..40 {
+            for again in 0..count {
+                let members: Vec<_> = (0..count).map(|n| format!("\"m{n}\":{n}")).collect();
+                let text = format!("{{{},\"m{again}\":0}}", members.join(","));
+                let twice = format!("m{again}");
+                assert_eq!(read_json(text.as_bytes()).unwrap_err().duplicate(), Some(twice.as_str()));
+                assert_eq!(read_node(text.as_bytes()).unwrap_err().duplicate(), Some(twice.as_str()));
+            }
+        }
+    }
+
     #[test]
     fn what_is_refused_and_why() {
         for (text, fault) in [
@@ -414,6 +428,7 @@ mod tests {
         ] {
             let said = read_json(text.as_bytes()).expect_err(text).to_string();
             assert_eq!(said.split_once(" (line 1, column ").map(|said| said.0), Some(fault), "{text}: {said}");
+            assert_eq!(read_node(text.as_bytes()).expect_err(text).to_string(), said, "{text}");
         }
         // However deep: not an overflow of the stack. Deep is not large, and wrong is not deep.
         for (depth, fault) in [(127, None), (128, Some(Fault::TooDeep)), (1 << 20, Some(Fault::TooDeep))] {

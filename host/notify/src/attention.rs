@@ -4,7 +4,6 @@ use cavra_model::{Object, Timestamp, members};
 use serde_json::{Value, json};
 
 use crate::family::Family;
-use crate::policy::sorted;
 use crate::{Document, count, id_of};
 
 /// Most things of a sort that an alert names.
@@ -53,7 +52,8 @@ const SORTS: [Sort; 4] = [
     },
 ];
 
-/// What happened lately, as a subject. Its id says what it is about: while nothing else happens, it stays the same.
+/// What happened lately, as a subject. Its id says what is newest of each sort: while nothing else happens it stays the same, though
+/// what is older gets too old to be seen.
 #[must_use]
 pub fn attention(family: &Family, lately: &Lately, minutes: u64, now: Timestamp) -> Document {
     let ids = |records: &[Object], member: &str| -> Vec<String> {
@@ -78,7 +78,7 @@ pub fn attention(family: &Family, lately: &Lately, minutes: u64, now: Timestamp)
     let has =
         |severity: &str| alerts.iter().any(|alert| alert.get("severity").and_then(Value::as_str) == Some(severity));
     let level = ["critical", "warning"].into_iter().find(|severity| has(severity)).unwrap_or("healthy");
-    let newest: Vec<_> = found.iter().map(|(about, _)| sorted(about.iter().map(String::as_str))).collect();
+    let newest: Vec<_> = found.iter().map(|(about, _)| about.first()).collect();
     let id = id_of(family.health_prefix, 16, &json!([level, newest]));
     let [blocks, failures, logs, approvals] = found.each_ref().map(|(about, _)| count(about.len()));
     let content = members::built(json!({
@@ -126,11 +126,11 @@ mod tests {
             unsigned_logs: vec!["activity: cut".to_owned()],
             ..late.clone()
         };
-        let (first, again, other) =
-            (seen(&both(&["d1", "d2"])), seen(&both(&["d2", "d1"])), seen(&both(&["d3", "d2", "d1"])));
+        let (first, later, other) = (seen(&both(&["d2", "d1"])), seen(&both(&["d2"])), seen(&both(&["d3", "d2"])));
         assert_eq!(first["alert_level"], "critical");
-        assert_eq!(first["health_id"], again["health_id"], "the order in which they are found says nothing");
+        assert_eq!(first["health_id"], later["health_id"], "that something is long ago by now is no news");
         assert_ne!(first["health_id"], other["health_id"]);
+        assert_ne!(first["health_id"], seen(&late)["health_id"]);
         let subject = health_subject(&first);
         assert_eq!(subject.tags[HEALTH_TAGS[0].0], ["critical_block", "log_not_signed", "approval_late"]);
         assert!(subject.silent_when_healthy);

@@ -7,15 +7,19 @@
 //! Prints medians and 99th percentiles. The floor is wasmtime with the same engine settings and no limits, locks,
 //! metrics or conversion: an instance of an empty component.
 
+mod measured;
+
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cavra_builtin::POLICY_RULES;
-use cavra_model::{Action, CommandLine, CommandPart, Digest, Facts, FileAccess, McpRegistry, Timestamp};
+use cavra_model::{Action, Digest, FileAccess};
 use cavra_plugins::{HostConfig, Origin, PackSource, PluginHost, PolicyPack};
 use serde_json::{Value, json};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store};
+
+use self::measured::{command, facts, report};
 
 const CALLS: usize = 20_000;
 
@@ -31,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let pack = load(&host, rules).await?;
             println!("{name}, {rules} rules: compiled in {:?}", began.elapsed());
             measure(&format!("{name}, {rules} rules, read_file"), &pack, &read_file()).await?;
-            measure(&format!("{name}, {rules} rules, execute_command"), &pack, &command()).await?;
+            measure(&format!("{name}, {rules} rules, execute_command"), &pack, &Action::ExecuteCommand(command()))
+                .await?;
             cached(config(), rules).await?;
         }
     }
@@ -122,13 +127,6 @@ async fn floor() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn report(name: &str, mut times: Vec<Duration>) -> Result<(), Box<dyn Error>> {
-    times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().ok_or("no measurements");
-    println!("  {name}: p50 {:?}, p99 {:?}", at(50)?, at(99)?);
-    Ok(())
-}
-
 fn document(rules: usize) -> Value {
     let paths: Vec<_> = (0..rules / 2).map(|number| format!("services/unit-{number}/**/secret-*.pem")).collect();
     let commands: Vec<_> = (0..rules / 2).map(|number| format!("tool-{number} delete *")).collect();
@@ -141,31 +139,4 @@ fn document(rules: usize) -> Value {
 
 fn read_file() -> Action {
     Action::ReadFile(FileAccess { path: "services/unit-7/src/main/config.yaml".to_owned(), content: None })
-}
-
-fn command() -> Action {
-    let text = "cargo test --workspace --all-features";
-    let part = CommandPart { spellings: vec![text.to_owned()], dequoted: text.to_owned(), implied: false };
-    Action::ExecuteCommand(CommandLine {
-        written: text.to_owned(),
-        text: text.to_owned(),
-        parts: vec![part],
-        reads: Vec::new(),
-        writes: Vec::new(),
-        git: Vec::new(),
-        unresolved: None,
-        effects: Box::default(),
-    })
-}
-
-fn facts() -> Facts {
-    Facts {
-        now: Timestamp::now(),
-        session_id: "session-1".to_owned(),
-        agent_id: "agent".to_owned(),
-        actor: "ada".to_owned(),
-        repository: "pay/api".to_owned(),
-        mcp_registry: McpRegistry::NotConsulted,
-        attributes: Vec::new(),
-    }
 }

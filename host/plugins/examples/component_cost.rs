@@ -7,14 +7,18 @@
 //! cargo run --release -p cavra-plugins --example component_cost -- policy-pack policy.wasm document.json
 //! ```
 
+mod measured;
+
 use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cavra_model::{Action, CommandLine, CommandPart, Digest, Facts, FileAccess, McpRegistry, Timestamp};
+use cavra_model::{Action, Digest, FileAccess};
 use cavra_plugins::connector::{Context, Moment, Subject};
 use cavra_plugins::normalizer::CHUNK_BYTES;
 use cavra_plugins::{ComponentSource, HostConfig, Limits, Origin, PackSource, PluginHost, Within};
+
+use self::measured::{command, facts, report};
 
 const CALLS: usize = 500;
 /// Bytes of an export that is read, by repeating it.
@@ -142,40 +146,6 @@ async fn pack(make: Make<'_>, wasm: &[u8], document: &[u8]) -> Result<(), Box<dy
 
 fn file(path: &str) -> FileAccess {
     FileAccess { path: path.to_owned(), content: None }
-}
-
-fn command() -> CommandLine {
-    let text = "cargo test --workspace --all-features";
-    let part = CommandPart { spellings: vec![text.to_owned()], dequoted: text.to_owned(), implied: false };
-    CommandLine {
-        written: text.to_owned(),
-        text: text.to_owned(),
-        parts: vec![part],
-        reads: Vec::new(),
-        writes: Vec::new(),
-        git: Vec::new(),
-        unresolved: None,
-        effects: Box::default(),
-    }
-}
-
-fn facts() -> Facts {
-    Facts {
-        now: Timestamp::now(),
-        session_id: "session-1".to_owned(),
-        agent_id: "agent".to_owned(),
-        actor: "ada".to_owned(),
-        repository: "pay/api".to_owned(),
-        mcp_registry: McpRegistry::NotConsulted,
-        attributes: Vec::new(),
-    }
-}
-
-fn report(name: &str, mut times: Vec<Duration>) -> Result<(), Box<dyn Error>> {
-    times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().ok_or("no measurements");
-    println!("  {name}: p50 {:?}, p99 {:?}", at(50)?, at(99)?);
-    Ok(())
 }
 
 /// Most resident memory of this process, in MiB.

@@ -174,8 +174,9 @@ impl Scope<'_> {
             if !self.holds(place.uses, &used)? {
                 self.insert(place.uses, apart::used(&sha256, id))?;
             }
-            if !self.holds(place.documents, &sha256)? {
-                self.insert(place.documents, record)?;
+            // One that somebody broke or changed would be lost, although it is at hand.
+            if self.replaced(place.documents, &sha256)?.as_ref() != Some(&record) {
+                self.put(place.documents, record)?;
             }
         }
         self.let_go(place, id, before.difference(&kept))?;

@@ -151,6 +151,7 @@ fn a_record_without_its_parts_is_damaged() {
         put(&store, &record("a", json!({"report": fleet(400, "1")})));
         let ids = block_on(store.list(&EVIDENCE_DOCUMENTS, whole())).unwrap().items;
         let sha = ids[0]["sha256"].as_str().unwrap().to_owned();
+        let changed = members::built(json!({"sha256": sha, "bytes": 2, "document": []}));
         store.transact_blocking(move |tx| tx.remove(&EVIDENCE_DOCUMENTS, &sha)).unwrap();
         let is_broken = |found: Result<bool, StoreError>| matches!(found, Err(StoreError::Broken { .. }));
         assert!(is_broken(block_on(store.get(&EVIDENCE_METADATA, "a")).map(|_| true)));
@@ -161,6 +162,12 @@ fn a_record_without_its_parts_is_damaged() {
         // Who writes it anew repairs it.
         put(&store, &record("a", json!({"report": fleet(400, "1")})));
         assert!(get(&store, "a").is_some());
+        // So does another record that has the part.
+        store.transact_blocking(move |tx| tx.put(&EVIDENCE_DOCUMENTS, changed.clone())).unwrap();
+        let other = record("bb", json!({"report": fleet(400, "1")}));
+        put(&store, &other);
+        assert_eq!(get(&store, "bb"), Some(other));
+        assert_eq!(get(&store, "a"), Some(record("a", json!({"report": fleet(400, "1")}))));
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{CoreError, MAX_LIMIT};
 
 impl Desk<'_> {
     /// What happened within the expected interval, and which approvals have waited since before the time from which on they are
-    /// late. Of each the newest five hundred are looked at.
+    /// late. Five hundred are looked at: the newest blocks, and the approvals that wait longest, so that whoever asks for many does
+    /// not hide them.
     pub(super) async fn lately(self, limits: HealthLimits, now: Timestamp) -> Result<Object, CoreError> {
         let minutes = limits.expected_interval_minutes;
         let since = minutes_before(now, minutes);
@@ -23,13 +24,13 @@ impl Desk<'_> {
         let (failures, blocks) =
             blocked.into_iter().partition(|decision| members::text(decision, "rule_id") == ENGINE_ERROR);
         let unsigned = self.app.log.sign_all().await.err().map(|error| error.to_string());
-        let waiting = Query { filters: vec![("state", "pending".to_owned())], ..page() };
+        let waiting = Query { filters: vec![("state", "pending".to_owned())], committed: true, ..page() };
         let late = minutes_before(now, limits.stale_metadata_minutes);
         let is_late = |approval: &Object| {
             members::text(approval, "requested_at").parse::<Timestamp>().is_ok_and(|asked| asked <= late)
         };
         let waiting = self.app.approvals.list(waiting).await?.items;
-        let approvals = waiting.into_iter().filter(is_late).collect();
+        let approvals = waiting.into_iter().rev().filter(is_late).collect();
         let lately = Lately { blocks, failures, unsigned_logs: unsigned.into_iter().collect(), approvals };
         Ok(attention(self.family, &lately, minutes, now).content)
     }

@@ -16,14 +16,14 @@ const FOLLOW_UPS: [&str; 3] = [
 ];
 const HEALTH_ALERT: &str = "endpoint_remediation_sla_escalation_recurrence_automation_health_alert";
 
-pub(super) const fn asked(parameter: &'static str, paths: &'static [&'static str], ask: Ask) -> Asked {
+const fn asked(parameter: &'static str, paths: &'static [&'static str], ask: Ask) -> Asked {
     Asked { parameter, paths, ask }
 }
 
 pub(super) const KIND: Asked = asked("metadata_kind", &["metadata_kind"], Ask::Exactly);
-pub(super) const STATE: Asked = asked("acknowledgement_state", &["acknowledgement_state"], Ask::Word);
-pub(super) const SUPPRESSED: Asked = asked("suppressed", &["suppressed_providers"], Ask::Filled);
-pub(super) const PROVIDER: Asked =
+const STATE: Asked = asked("acknowledgement_state", &["acknowledgement_state"], Ask::Word);
+const SUPPRESSED: Asked = asked("suppressed", &["suppressed_providers"], Ask::Filled);
+const PROVIDER: Asked =
     asked("provider", &["provider", "providers", "selected_providers", "suppressed_providers"], Ask::Word);
 const OWNER_INSIDE: Asked = asked("owner", &["owner"], Ask::AnyCase);
 const PROVIDER_INSIDE: Asked = asked("provider", &["provider"], Ask::Word);
@@ -155,18 +155,16 @@ pub static SLA_RUNS: History = History {
     inside: None,
 };
 
+/// What can be asked of plans, answers and deliveries about somebody's health.
+pub(super) const OF_HEALTH_NOTICES: &[Asked] =
+    &[asked("health_id", &["health_id", "event_id", "session_id"], Ask::Exactly), PROVIDER, KIND, STATE, SUPPRESSED];
+
 /// Plans, answers and deliveries about the worker's health.
 pub static SLA_ALERTS: History = History {
     schema: "cavra.endpoint_remediation_sla.escalation_recurrence_automation_health_alert_history.v1",
     kinds: &[StageKind::HealthAlertPlan, StageKind::HealthAlertAcknowledgement],
     sources: &[HEALTH_ALERT],
-    asked: &[
-        asked("health_id", &["health_id", "event_id", "session_id"], Ask::Exactly),
-        PROVIDER,
-        KIND,
-        STATE,
-        SUPPRESSED,
-    ],
+    asked: OF_HEALTH_NOTICES,
     inside: None,
 };
 

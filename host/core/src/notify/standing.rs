@@ -3,8 +3,8 @@
 use cavra_model::{Measure, Measured, measured};
 use cavra_notify::StageKind;
 
-use super::sla::{DELIVERY, FAILED, KIND, PROVIDER, STATE, SUPPRESSED, asked, is, of_notices};
-use super::{Ask, Board, History};
+use super::sla::{DELIVERY, FAILED, OF_HEALTH_NOTICES, is, of_notices};
+use super::{Board, History};
 
 /// Who was told what, who answered, and who was told again.
 pub static STANDING_ALERTS: History = History {
@@ -16,13 +16,7 @@ pub static STANDING_ALERTS: History = History {
         StageKind::RecurrencePlan,
     ],
     sources: &["standing_alerts_alert", "standing_alerts_reminder"],
-    asked: &[
-        asked("health_id", &["health_id", "event_id", "session_id"], Ask::Exactly),
-        PROVIDER,
-        KIND,
-        STATE,
-        SUPPRESSED,
-    ],
+    asked: OF_HEALTH_NOTICES,
     inside: None,
 };
 

@@ -24,7 +24,7 @@ export interface Recorded {
 
 /**
  * What a connector is told, what it sends, what comes back, and what it makes of it: a case as `tests.yaml` of a package
- * holds it under `cases`, where `cavra plugin test` plays it too. JSON is YAML, so a file written as JSON serves both.
+ * holds it under `cases`. JSON is YAML, so the file is written as JSON.
  */
 export interface Case {
   name: string;

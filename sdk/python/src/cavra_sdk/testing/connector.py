@@ -1,7 +1,6 @@
 """Recorded exchanges: what a connector is told, what it sends, what comes back, and what it makes of it.
 
-A case is what ``tests.yaml`` of a package holds under ``cases``, where ``cavra plugin test`` plays it too. JSON is YAML, so a
-file of cases that is written as JSON serves both::
+A case is what ``tests.yaml`` of a package holds under ``cases``. JSON is YAML, so a file of cases is written as JSON::
 
     {"name": "an event", "tell": {"event": {"event_type": "cavra.test"}},
      "context": {"message_id": "msg_1", "now": "2040-01-01T00:00:00Z", "settings": {"room": "a"},
