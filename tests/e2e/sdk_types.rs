@@ -19,6 +19,19 @@ const WORLDS: [(&str, &str, &str, &str); 3] = [
     ("policy.wit", "policy-pack", "policy.d.ts", "cavra_policy"),
 ];
 
+/// The SDKs carry copies, because what is installed from them has no `wit/` beside it.
+#[test]
+fn the_contracts_in_the_sdks_are_published_ones() {
+    for published in ["connector/1.0.0/connector.wit", "normalizer/1.0.0/normalizer.wit", "policy/1.1.0/policy.wit"] {
+        let contract = fs::read(repository().join("wit").join(published)).unwrap();
+        let name = Path::new(published).file_name().unwrap();
+        for copies in ["sdk/js/wit", "sdk/python/src/cavra_sdk/wit"] {
+            let copy = fs::read(repository().join(copies).join(name)).unwrap();
+            assert!(copy == contract, "{copies}: not {published}");
+        }
+    }
+}
+
 #[test]
 fn the_types_of_the_python_sdk_are_those_of_the_contract() {
     let Some(python) = python_sdk() else { return };
